@@ -1,0 +1,171 @@
+/**
+ * The surface of the native core (native/addon.cc): the contract between TypeScript and C++. Everything here is
+ * already checked and packed; options are complete, since defaults live in lib/config.ts alone.
+ *
+ * Letters: B pairs, S and T source and target tokens of a batch (eos included, no padding), V classes.
+ * A ragged list of B sequences is packed: tokens [S] and offsets [B+1] with sequence i at offsets[i]..offsets[i+1].
+ */
+
+export interface Packed {
+  tokens: Int32Array;
+  offsets: Int32Array;
+}
+
+export interface PackedBatch {
+  source: Packed;
+  target: Packed;
+}
+
+export interface NativeLossOptions {
+  direction: 'uni' | 'uni-reverse' | 'bi';
+  alpha: number;
+  labelSmoothing: number;
+  ignoreIndex: number;
+  passReduction: 'sum' | 'mean';
+}
+
+/** Sums over the target positions, natural logarithm; tokens is the N of one pass. */
+export interface NativeLoss {
+  loss: number;
+  crossEntropy: number;
+  nll: number;
+  kl: number;
+  tokens: number;
+}
+
+export interface NativeModelConfig {
+  vocabSize: number;
+  embedDim: number;
+  ffnDim: number;
+  heads: number;
+  encoderLayers: number;
+  decoderLayers: number;
+  dropout: number;
+  attentionDropout: number;
+  activationDropout: number;
+  norm: 'post' | 'pre';
+  activation: 'relu' | 'gelu';
+  shareEmbeddings: 'all' | 'decoder' | 'none';
+  maxPositions: number;
+}
+
+export interface NativeRuntime {
+  seed: number;
+  device: 'cpu';
+  precision: 'float32' | 'float64';
+}
+
+export interface NativeOptimizerOptions {
+  learningRate: number;
+  warmupUpdates: number;
+  warmupInitLearningRate: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  clipNorm: number;
+}
+
+export interface NativeBeamOptions {
+  beam: number;
+  lengthPenalty: number;
+  maxLenA: number;
+  maxLenB: number;
+  minLen: number;
+  nBest: number;
+}
+
+export interface NativeHypothesis {
+  /** Ends in eos. */
+  tokens: Int32Array;
+  /** Log-probability divided by length ** lengthPenalty. */
+  score: number;
+  /** One per token. */
+  logProbabilities: Float32Array;
+}
+
+export type FloatArray = Float32Array | Float64Array;
+
+/** States: ready, working, disposed. Calls on one model are queued in the order they were made. */
+export interface NativeTransformer {
+  readonly parameterCount: number;
+  /** [name, shape] in the order of the checkpoint file; fairseq's names. */
+  readonly parameterShapes: [name: string, shape: number[]][];
+  /** Copies of the parameters, fairseq's names. */
+  parameters(): Promise<Map<string, FloatArray>>;
+  /** Replaces every parameter; names, sizes and types must match exactly. */
+  setParameters(parameters: Map<string, FloatArray>): Promise<void>;
+  /** [T,V], dropout off. */
+  logits(batch: PackedBatch): Promise<FloatArray>;
+  /** Undivided gradients by fairseq's names. training: dropout on, keyed by (seed, update). */
+  lossAndGradients(
+    batch: PackedBatch,
+    options: NativeLossOptions,
+    extra: { secondSource: Packed | null; training: boolean; update: number },
+  ): Promise<NativeLoss & { gradients: Map<string, FloatArray> }>;
+  /** One pass, dropout off: the validation loss (α unused, kl 0). */
+  evaluate(batch: PackedBatch, options: NativeLossOptions): Promise<NativeLoss>;
+  translate(sources: Packed, options: NativeBeamOptions): Promise<NativeHypothesis[][]>;
+  dispose(): void;
+}
+
+export interface NativeStep extends NativeLoss {
+  /** Number of updates done, this one included. */
+  update: number;
+  learningRate: number;
+  /** Of the gradient divided by tokens, before clipping. */
+  gradientNorm: number;
+  /** Pairs and source tokens of the update. */
+  pairs: number;
+  sourceTokens: number;
+}
+
+export interface OptimizerState {
+  update: number;
+  firstMoment: Map<string, FloatArray>;
+  secondMoment: Map<string, FloatArray>;
+}
+
+/** States: ready, stepping, disposed. Two steps at once are refused (BUSY). */
+export interface NativeTrainer {
+  readonly update: number;
+  /** One update from the summed gradients of all batches. */
+  step(batches: PackedBatch[]): Promise<NativeStep>;
+  state(): Promise<OptimizerState>;
+  setState(state: OptimizerState): Promise<void>;
+  dispose(): void;
+}
+
+export interface NativeInfo {
+  /** The libtorch this core was compiled against, e.g. '2.13.0'. */
+  compiledAgainst: string;
+  /** Instruction set of the kernels chosen at run time. */
+  instructionSet: 'avx512' | 'avx2' | 'scalar';
+  threads: number;
+  cuda: boolean;
+}
+
+export interface Native {
+  info(): NativeInfo;
+  /** Threads for all later work; 0 takes every core. */
+  setThreads(threads: number): Promise<void>;
+  /** Chooses another body of the kernels (the tests compare them); refuses one that this machine cannot run. */
+  setInstructionSet(name: 'avx512' | 'avx2' | 'scalar'): void;
+  /** logits [2N,V], targets [N]; gradient has the logits' shape and type. */
+  rdropLoss(
+    logits: FloatArray | Uint16Array,
+    classes: number,
+    targets: Int32Array,
+    options: NativeLossOptions,
+  ): Promise<NativeLoss & { gradient: FloatArray | Uint16Array }>;
+  Transformer: {
+    create(config: NativeModelConfig, runtime: NativeRuntime): Promise<NativeTransformer>;
+  };
+  Trainer: {
+    create(
+      model: NativeTransformer,
+      optimizer: NativeOptimizerOptions,
+      loss: NativeLossOptions,
+    ): Promise<NativeTrainer>;
+  };
+}
