@@ -25,6 +25,7 @@ export const errorCodes = {
   RUN_LOCKED: 'another process is writing to the run directory',
   ADDON_NOT_FOUND: 'the native addon was not found or could not be loaded',
   LIBTORCH_NOT_FOUND: 'no libtorch was found',
+  LIBTORCH_UNUSABLE: 'a libtorch was found but is incomplete or could not be opened',
   LIBTORCH_VERSION: 'the libtorch found does not match the one the addon was compiled for',
   LIBTORCH_DOWNLOAD: 'libtorch could not be downloaded or unpacked',
   TOOL_MISSING: 'a program that is needed is not installed',

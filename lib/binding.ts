@@ -1,0 +1,110 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RdropError } from './errors.js';
+import { type Environment, findLibtorch, type Libtorch, libraryNames } from './libtorch/probe.js';
+import type { Native } from './native.js';
+
+/** The directory of package.json: this file lies in lib/ or, compiled, in dist/. */
+export const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+
+const require = createRequire(import.meta.url);
+
+/** What rdrop.node exports (native/loader.cc). */
+export interface Loader {
+  /** The libtorch that the core was compiled against, 'major.minor.patch'. */
+  compiledAgainst: string;
+  open(paths: { libraries: string[]; core: string }): Native;
+}
+
+/**
+ * The path of rdrop.node: build/Release of a checkout, else the prebuilt one for this platform.
+ *
+ * @throws RdropError ADDON_NOT_FOUND, naming the places tried and the next command.
+ */
+export function findAddon(root: string = packageRoot): string {
+  const nodeGypBuild = require('node-gyp-build') as { resolve(directory: string): string };
+  try {
+    return nodeGypBuild.resolve(root);
+  } catch (error) {
+    const target = `${process.platform}-${process.arch}`;
+    throw new RdropError(
+      'ADDON_NOT_FOUND',
+      `no native addon was found for ${target}. Tried:\n  - ${join(root, 'build', 'Release')}\n` +
+        `  - ${join(root, 'prebuilds', target)}\nNext: npm run build in a checkout of rdrop, ` +
+        'or install a release of rdrop that has a prebuilt addon for this platform',
+      { cause: error },
+    );
+  }
+}
+
+/** @throws RdropError ADDON_NOT_FOUND when the file is broken. */
+export function loadLoader(path: string): Loader {
+  let loaded: Partial<Loader>;
+  try {
+    loaded = require(path) as Partial<Loader>;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RdropError(
+      'ADDON_NOT_FOUND',
+      `${path}: the native addon could not be loaded (${reason}). Next: npx rdrop doctor`,
+      { cause: error },
+    );
+  }
+  if (typeof loaded.open !== 'function' || typeof loaded.compiledAgainst !== 'string') {
+    throw new RdropError('ADDON_NOT_FOUND', `${path}: not the addon of rdrop. Next: npx rdrop doctor`);
+  }
+  return loaded as Loader;
+}
+
+const minorOf = (version: string) => version.split('.').slice(0, 2).join('.');
+
+/**
+ * A C++ library keeps its binary interface within one minor version, not across.
+ *
+ * @throws RdropError LIBTORCH_VERSION, naming both versions.
+ */
+export function checkVersion(compiledAgainst: string, libtorch: Libtorch): void {
+  if (minorOf(compiledAgainst) === minorOf(libtorch.version)) return;
+  throw new RdropError(
+    'LIBTORCH_VERSION',
+    `the native addon was compiled against libtorch ${compiledAgainst} and needs a ${minorOf(compiledAgainst)}.x; ` +
+      `${libtorch.directory} (found through ${libtorch.source}) is ${libtorch.version}. ` +
+      'Next: npx rdrop setup, and unset RDROP_LIBTORCH, LIBTORCH and LIBTORCH_USE_PYTORCH; npx rdrop doctor explains',
+  );
+}
+
+/** Opens libtorch and the core. Ask for native() instead: this is the uncached part, apart for the tests. */
+export function openNative(root: string = packageRoot, env: Environment = process.env): Native {
+  const path = findAddon(root);
+  const loader = loadLoader(path);
+  const libtorch = findLibtorch(env);
+  checkVersion(loader.compiledAgainst, libtorch);
+  try {
+    return loader.open({
+      libraries: libraryNames.map((name) => join(libtorch.directory, 'lib', name)),
+      core: join(dirname(path), 'librdrop_core.so'),
+    });
+  } catch (error) {
+    const code = (error as { code?: unknown } | null)?.code;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new RdropError(
+      code === 'LIBTORCH_UNUSABLE' ? 'LIBTORCH_UNUSABLE' : 'ADDON_NOT_FOUND',
+      `${message}. Next: npx rdrop doctor`,
+      { cause: error },
+    );
+  }
+}
+
+let opened: Native | undefined;
+
+/**
+ * The native core, opened on the first call. A failure is not remembered: after `rdrop setup` the same process may
+ * ask again.
+ *
+ * @throws RdropError ADDON_NOT_FOUND, LIBTORCH_NOT_FOUND, LIBTORCH_VERSION, LIBTORCH_UNUSABLE.
+ */
+export function native(): Native {
+  opened ??= openNative();
+  return opened;
+}

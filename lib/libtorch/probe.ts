@@ -1,0 +1,185 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { RdropError } from '../errors.js';
+
+/** The version that setup() provides. */
+export const libtorchVersion = '2.13.0';
+/** The versions (major.minor) that the addon compiles against. */
+export const compilableVersions = ['2.11', '2.12', '2.13', '2.14'] as const;
+
+export type LibtorchSource = 'RDROP_LIBTORCH' | 'LIBTORCH' | 'cache' | 'python';
+export type Environment = Record<string, string | undefined>;
+
+/** One place that was looked at. */
+export interface Probe {
+  source: LibtorchSource;
+  /** The directory that would hold include/ and lib/; null when the probe named none. */
+  path: string | null;
+  found: boolean;
+  /** Of the libtorch found, without a build suffix such as +cpu. */
+  version: string | null;
+  /** Why it was taken, passed over, or not looked at. */
+  detail: string;
+}
+
+export interface Libtorch {
+  source: LibtorchSource;
+  directory: string;
+  /** 'major.minor.patch'. */
+  version: string;
+}
+
+/** The shared libraries that the loader opens, in this order; not libtorch.so, which drags in every CUDA library. */
+export const libraryNames = ['libc10.so', 'libtorch_cpu.so'] as const;
+
+/** The directory that keeps what setup() unpacks: RDROP_CACHE, or rdrop/ in the user's cache directory. */
+export function cacheDirectory(env: Environment = process.env): string {
+  if (env['RDROP_CACHE']) return resolve(env['RDROP_CACHE']);
+  const xdg = env['XDG_CACHE_HOME'];
+  // The XDG specification: a relative path is to be ignored.
+  return join(xdg && isAbsolute(xdg) ? xdg : join(env['HOME'] ?? homedir(), '.cache'), 'rdrop');
+}
+
+/** Where setup() puts libtorch. */
+export function cachedLibtorch(env: Environment = process.env): string {
+  return join(cacheDirectory(env), `libtorch-${libtorchVersion}-cpu`);
+}
+
+/**
+ * The version of the libtorch in a directory, from version.py (wheel), build-version (zip) or the headers; null when
+ * none of them tells.
+ */
+export function versionOf(directory: string): string | null {
+  const numbers = /^\D*?(\d+\.\d+\.\d+)/;
+  const places: [file: string, find: RegExp][] = [
+    ['version.py', /^__version__ = ['"](\d+\.\d+\.\d+)/m],
+    ['build-version', numbers],
+    ['include/torch/headeronly/version.h', /^\s*"(\d+\.\d+\.\d+)"/m],
+    ['include/torch/csrc/api/include/torch/version.h', /^\s*"(\d+\.\d+\.\d+)"/m],
+  ];
+  for (const [file, find] of places) {
+    let text: string;
+    try {
+      text = readFileSync(join(directory, file), 'utf8');
+    } catch {
+      continue;
+    }
+    const version = find.exec(text)?.[1];
+    if (version) return version;
+  }
+  return null;
+}
+
+/** What a directory lacks of what the addon needs to run; empty when it is a libtorch. */
+export function missingFrom(directory: string): string[] {
+  return libraryNames.map((name) => `lib/${name}`).filter((file) => !existsSync(join(directory, file)));
+}
+
+function probeDirectory(source: LibtorchSource, path: string): Probe {
+  const missing = missingFrom(path);
+  if (missing.length > 0) {
+    const detail = existsSync(path) ? `has no ${missing.join(' and no ')}` : 'no such directory';
+    return { source, path, found: false, version: null, detail };
+  }
+  const version = versionOf(path);
+  if (version === null) {
+    return {
+      source,
+      path,
+      found: false,
+      version,
+      detail: 'its version could not be read (no version.py, build-version or header with one)',
+    };
+  }
+  return { source, path, found: true, version, detail: `libtorch ${version}` };
+}
+
+/** Finds the directory of an installed Python torch without importing it (an import takes seconds). */
+function probePython(env: Environment): Probe {
+  const script =
+    'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
+  const failed = (detail: string): Probe => ({
+    source: 'python',
+    path: null,
+    found: false,
+    version: null,
+    detail,
+  });
+  // -I would ignore PYTHONPATH and the user's packages, which are legitimate homes of a torch.
+  const run = spawnSync('python3', ['-c', script], {
+    env: env as NodeJS.ProcessEnv,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  if (run.error) {
+    const missing = (run.error as NodeJS.ErrnoException).code === 'ENOENT';
+    return failed(missing ? 'python3 is not installed' : `python3 did not answer (${run.error.message})`);
+  }
+  if (run.status !== 0) return failed(`python3 failed: ${run.stderr.trim().split('\n').at(-1) ?? ''}`);
+  const path = run.stdout.trim();
+  return path ? probeDirectory('python', path) : failed('python3 has no package torch');
+}
+
+const variable = (name: 'RDROP_LIBTORCH' | 'LIBTORCH', env: Environment): Probe => {
+  const value = env[name];
+  return value
+    ? probeDirectory(name, resolve(value))
+    : { source: name, path: null, found: false, version: null, detail: 'not set' };
+};
+
+/**
+ * Looks for a libtorch: RDROP_LIBTORCH, LIBTORCH (tch-rs's convention), the project's cache, an installed Python torch;
+ * LIBTORCH_USE_PYTORCH=1 looks at the last alone. The first that is there is taken. A variable that is set but names
+ * no libtorch ends the search: the user asked for that one.
+ *
+ * @param options.all - go on after the first that is there (doctor shows every probe).
+ */
+export function probeLibtorch(options: { env?: Environment; all?: boolean } = {}): {
+  libtorch: Libtorch | null;
+  probes: Probe[];
+} {
+  const env = options.env ?? process.env;
+  const forced = ['1', 'true', 'yes'].includes((env['LIBTORCH_USE_PYTORCH'] ?? '').toLowerCase());
+  const steps: (() => Probe)[] = forced
+    ? [() => probePython(env)]
+    : [
+        () => variable('RDROP_LIBTORCH', env),
+        () => variable('LIBTORCH', env),
+        () => probeDirectory('cache', cachedLibtorch(env)),
+        () => probePython(env),
+      ];
+  const probes: Probe[] = [];
+  let libtorch: Libtorch | null = null;
+  let ended = false;
+  for (const step of steps) {
+    if (ended && !options.all) break;
+    const probe = step();
+    probes.push(probe);
+    if (ended) continue;
+    if (probe.found && probe.path !== null && probe.version !== null) {
+      libtorch = { source: probe.source, directory: probe.path, version: probe.version };
+      ended = true;
+    } else if ((probe.source === 'RDROP_LIBTORCH' || probe.source === 'LIBTORCH') && probe.path !== null) {
+      ended = true;
+    }
+  }
+  return { libtorch, probes };
+}
+
+/** One line of text for a probe. */
+export function probeLine(probe: Probe): string {
+  const name = { cache: 'cache of rdrop setup', python: 'Python package torch' } as Record<string, string>;
+  return `${name[probe.source] ?? probe.source}${probe.path === null ? '' : ` (${probe.path})`}: ${probe.detail}`;
+}
+
+/** @throws RdropError LIBTORCH_NOT_FOUND, naming every place tried and the next command to type. */
+export function findLibtorch(env: Environment = process.env): Libtorch {
+  const { libtorch, probes } = probeLibtorch({ env });
+  if (libtorch) return libtorch;
+  throw new RdropError(
+    'LIBTORCH_NOT_FOUND',
+    `no libtorch was found. Tried:\n${probes.map((probe) => `  - ${probeLine(probe)}`).join('\n')}\nNext: npx rdrop setup`,
+  );
+}

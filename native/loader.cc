@@ -1,0 +1,91 @@
+// rdrop.node: the file that Node opens. It links nothing of libtorch. open({libraries, core}) opens libc10
+// and libtorch_cpu with RTLD_GLOBAL from wherever they were found, then the core library, which has no run
+// path of its own, and hands a fresh exports object to the core's initialiser.
+#include <dlfcn.h>
+#include <node_api.h>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+using CoreInit = napi_value (*)(napi_env, napi_value);
+
+/// Throws an Error with this code; the codes are those of lib/errors.ts.
+napi_value fail(napi_env env, const char* code, const std::string& message) {
+  napi_throw_error(env, code, message.c_str());
+  return nullptr;
+}
+
+/// The UTF-8 text of a JS string; false when the value is none.
+bool text_of(napi_env env, napi_value value, std::string* text) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return false;
+  std::vector<char> bytes(length + 1);
+  if (napi_get_value_string_utf8(env, value, bytes.data(), bytes.size(), &length) != napi_ok) return false;
+  text->assign(bytes.data(), length);
+  return true;
+}
+
+/// Reads {libraries: string[], core: string}; false when the argument has another shape.
+bool read_paths(napi_env env, napi_value argument, std::vector<std::string>* libraries, std::string* core) {
+  napi_value list, core_value;
+  uint32_t count = 0;
+  if (napi_get_named_property(env, argument, "libraries", &list) != napi_ok ||
+      napi_get_array_length(env, list, &count) != napi_ok ||
+      napi_get_named_property(env, argument, "core", &core_value) != napi_ok ||
+      !text_of(env, core_value, core)) {
+    return false;
+  }
+  libraries->resize(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value element;
+    if (napi_get_element(env, list, i, &element) != napi_ok || !text_of(env, element, &(*libraries)[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+napi_value open(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  std::vector<std::string> libraries;
+  std::string core;
+  if (napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr) != napi_ok || count != 1 ||
+      !read_paths(env, argument, &libraries, &core)) {
+    bool pending = false;
+    if (napi_is_exception_pending(env, &pending) == napi_ok && pending) return nullptr;
+    return fail(env, "INVALID_ARGUMENT", "open: expected {libraries: string[], core: string}");
+  }
+  for (const std::string& library : libraries) {
+    // Global, because the core finds libtorch's symbols there.
+    if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+      return fail(env, "LIBTORCH_UNUSABLE", library + ": libtorch could not be opened (" + dlerror() + ")");
+    }
+  }
+  void* handle = dlopen(core.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    return fail(env, "ADDON_NOT_FOUND", core + ": the core library could not be opened (" + dlerror() + ")");
+  }
+  CoreInit init = reinterpret_cast<CoreInit>(dlsym(handle, "rdrop_core_init"));
+  if (!init) {
+    return fail(env, "ADDON_NOT_FOUND", core + ": not a core library of rdrop (" + dlerror() + ")");
+  }
+  napi_value exports;
+  if (napi_create_object(env, &exports) != napi_ok) return nullptr;
+  return init(env, exports);
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  napi_value function, version;
+  if (napi_create_function(env, "open", NAPI_AUTO_LENGTH, open, nullptr, &function) != napi_ok ||
+      napi_set_named_property(env, exports, "open", function) != napi_ok ||
+      napi_create_string_utf8(env, RDROP_LIBTORCH_VERSION, NAPI_AUTO_LENGTH, &version) != napi_ok ||
+      napi_set_named_property(env, exports, "compiledAgainst", version) != napi_ok) {
+    return nullptr;
+  }
+  return exports;
+}

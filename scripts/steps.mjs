@@ -1,0 +1,209 @@
+// The steps of the set-up: packages, TypeScript, libtorch, addon. Each is skipped when the hash of its inputs is the one
+// in its stamp. Node's built-ins only, for the first of them runs before node_modules exists.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { withLock } from './lock.mjs';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+export const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+/** A failure that is told in one line, without a stack. */
+export class StepError extends Error {}
+
+/** Files under some paths of the checkout, sorted; a path may be a file. */
+export function filesUnder(paths, keep = () => true) {
+  return paths
+    .flatMap((path) => {
+      const full = join(root, path);
+      if (!existsSync(full)) return [];
+      if (statSync(full).isFile()) return [path];
+      return readdirSync(full, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length));
+    })
+    .filter(keep)
+    .sort();
+}
+
+/** SHA-256 over names and contents of files of the checkout and over extra strings. */
+export function hashOf(paths, ...extra) {
+  const hash = createHash('sha256');
+  for (const path of filesUnder(paths))
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update('\0');
+  for (const text of extra) hash.update(`${text}\0`);
+  return hash.digest('hex');
+}
+
+const readStamp = (path) =>
+  existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8').trim() : null;
+
+function writeStamp(path, stamp) {
+  writeFileSync(join(root, path), `${stamp}\n`);
+}
+
+/** Says what is being done. On standard error: standard output belongs to what runs afterwards. */
+export const say = (text) => process.stderr.write(`rdrop: ${text}\n`);
+
+/** Runs a program in the checkout and returns its exit status. */
+export function run(command, args, { env = process.env, quiet = false } = {}) {
+  const child = spawnSync(command, args, {
+    cwd: root,
+    env,
+    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (child.error) throw new StepError(`${command}: could not be started (${child.error.message})`);
+  if (child.signal) throw new StepError(`${command}: ended by ${child.signal}`);
+  if (quiet && child.status !== 0) process.stderr.write(child.stdout + child.stderr);
+  return child.status;
+}
+
+/** Whether a program is on PATH. */
+export function onPath(name) {
+  return (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, name)));
+}
+
+/** npm packages from the lock file. */
+export function ensurePackages() {
+  const stampPath = 'node_modules/.rdrop-stamp';
+  const stamp = hashOf(['package-lock.json']);
+  if (readStamp(stampPath) === stamp) return;
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  const lock = join(root, 'package-lock.json');
+  // npm writes the hidden lock file last: one that is younger than the lock file is a complete install by hand.
+  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+    say('installing the npm packages of package-lock.json (npm ci)');
+    if (run('npm', ['ci', '--no-fund', '--no-audit']) !== 0) throw new StepError('npm ci failed');
+  }
+  writeStamp(stampPath, stamp);
+}
+
+/** dist/ from lib/. Type errors are told; they stop the set-up only where `strict` asks for it. */
+export function ensureTypescript({ strict = true } = {}) {
+  const stampPath = 'dist/.stamp';
+  const stamp = hashOf(['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']);
+  if (readStamp(stampPath) === stamp) return;
+  say('compiling the TypeScript (tsc)');
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  const status = run(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
+  if (status === 0) writeStamp(stampPath, stamp);
+  else if (strict) throw new StepError('tsc found errors in lib/');
+}
+
+/** A libtorch to compile and run against: the one found, else the one that setup() provides. */
+export async function ensureLibtorch() {
+  const load = (file) => import(pathToFileURL(join(root, 'dist', 'libtorch', file)).href);
+  const { probeLibtorch, findLibtorch } = await load('probe.js');
+  const { libtorch, probes } = probeLibtorch();
+  if (libtorch) return libtorch;
+  // A variable that names no libtorch is the user's to mend.
+  if (probes.some(({ source, path }) => source !== 'cache' && source !== 'python' && path !== null))
+    return findLibtorch();
+  say('providing libtorch (rdrop setup)');
+  const { setup } = await load('setup.js');
+  return await setup();
+}
+
+const toolLines = {
+  cmake: 'apt-get install cmake',
+  'g++': 'apt-get install g++',
+  make: 'apt-get install make',
+};
+
+function checkTools() {
+  const lacking = [];
+  if (!onPath('cmake')) lacking.push('cmake');
+  if (!onPath('g++') && !onPath('clang++')) lacking.push('g++');
+  if (!onPath('ninja') && !onPath('make')) lacking.push('make');
+  if (lacking.length > 0) {
+    throw new StepError(
+      `TOOL_MISSING: ${lacking.join(', ')} not installed; the native addon is compiled with it. Next: ${lacking
+        .map((tool) => toolLines[tool])
+        .join(' && ')}`,
+    );
+  }
+}
+
+/** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
+export async function ensureNative(libtorch) {
+  const configured = hashOf(
+    ['package.json', 'package-lock.json'],
+    libtorch.directory,
+    libtorch.version,
+    root,
+  );
+  const stamp = hashOf(['native', 'CMakeLists.txt'], configured);
+  const products = ['rdrop.node', 'librdrop_core.so'];
+  const upToDate = () =>
+    readStamp('build/Release/.stamp') === stamp &&
+    products.every((name) => existsSync(join(root, 'build/Release', name)));
+  if (upToDate()) return;
+  checkTools();
+  mkdirSync(join(root, '.cmake'), { recursive: true });
+  await withLock(join(root, '.cmake', 'lock'), say, () => {
+    if (upToDate()) return;
+    say('compiling the native addon (cmake-js)');
+    const cmakeJs = (command, ...args) =>
+      run(process.execPath, [
+        join(root, 'node_modules/cmake-js/bin/cmake-js'),
+        command,
+        '--out',
+        '.cmake',
+        ...args,
+      ]);
+    const options = [`--CDRDROP_LIBTORCH=${libtorch.directory}`];
+    if (readStamp('.cmake/configured') !== configured) {
+      rmSync(join(root, '.cmake', 'CMakeCache.txt'), { force: true });
+      if (cmakeJs('configure', ...options) !== 0) throw new StepError('cmake-js configure failed');
+      writeStamp('.cmake/configured', configured);
+    }
+    if (cmakeJs('build', ...options, '--parallel', '2') !== 0) throw new StepError('cmake-js build failed');
+    mkdirSync(join(root, 'build/Release'), { recursive: true });
+    for (const name of products) {
+      // Renamed into place: a process that has the old file mapped keeps it.
+      const beside = join(root, 'build/Release', `${name}.part`);
+      copyFileSync(join(root, '.cmake/Release', name), beside);
+      renameSync(beside, join(root, 'build/Release', name));
+    }
+    writeStamp('build/Release/.stamp', stamp);
+  });
+}
+
+/** Everything, in order. */
+export async function ensureAll() {
+  ensurePackages();
+  ensureTypescript();
+  await ensureNative(await ensureLibtorch());
+}
+
+/** Runs the body of a script: a StepError or a coded error is one message and exit status 1. */
+export async function main(body) {
+  try {
+    await body();
+  } catch (error) {
+    if (!(error instanceof StepError) && error?.name !== 'RdropError') throw error;
+    process.stderr.write(`rdrop: ${error.code ? `${error.code}: ` : ''}${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
