@@ -1,6 +1,11 @@
 // One table of kernels; compiled once per instruction set with RDROP_ISA = scalar, avx2 or avx512.
 #include "ops/kernels.h"
 
+#include "ops/activation_kernel.inc"
+#include "ops/adam_kernel.inc"
+#include "ops/attention_kernel.inc"
+#include "ops/dropout_residual_norm_kernel.inc"
+#include "ops/embedding_kernel.inc"
 #include "ops/rdrop_loss_kernel.inc"
 
 #define RDROP_STRING(x) #x
@@ -8,10 +13,21 @@
 
 namespace rdrop::RDROP_ISA {
 
+template <typename T>
+constexpr LayerKernels<T> layer_kernels = {
+    {embedding_forward<T>, embedding_backward<T>},
+    {attention_forward<T>, attention_backward<T>},
+    {dropout_residual_norm_forward<T>, dropout_residual_norm_backward<T>},
+    {activation_forward<T>, activation_backward<T>},
+    {adam_step<T>, adam_sum_of_squares<T>},
+};
+
 extern const Kernels table;
 const Kernels table = {
     RDROP_NAME(RDROP_ISA),
     rdrop_loss_kernels,
+    layer_kernels<float>,
+    layer_kernels<double>,
 };
 
 }  // namespace rdrop::RDROP_ISA

@@ -8,13 +8,39 @@
 //   ops/<op>_kernel.inc   the bodies, included by kernels.cc alone
 #pragma once
 
+#include "ops/activation_kernel.h"
+#include "ops/adam_kernel.h"
+#include "ops/attention_kernel.h"
+#include "ops/dropout_residual_norm_kernel.h"
+#include "ops/embedding_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
 
 namespace rdrop {
 
+/// The kernels of the network for one type of parameters.
+template <typename T>
+struct LayerKernels {
+  EmbeddingKernels<T> embedding;
+  AttentionKernels<T> attention;
+  DropoutResidualNormKernels<T> dropout_residual_norm;
+  ActivationKernels<T> activation;
+  AdamKernels<T> adam;
+};
+
 struct Kernels {
   const char* instruction_set;
   RdropLossKernels rdrop_loss;
+  LayerKernels<float> float32;
+  LayerKernels<double> float64;
+
+  template <typename T>
+  const LayerKernels<T>& layers() const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return float32;
+    } else {
+      return float64;
+    }
+  }
 };
 
 /// The table in use: the widest instruction set of this machine unless select_kernels chose another.

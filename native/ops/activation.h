@@ -1,0 +1,16 @@
+// The feed-forward activation with its dropout: dropout(relu(x)) or dropout(gelu(x)). R rows, F columns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "ops/activation_kernel.h"
+
+namespace rdrop {
+
+/// in [R,F]. Returns [R,F]: in's own memory for relu (whose backward needs only the output), new memory for gelu.
+at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout);
+
+/// saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place.
+void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout);
+
+}  // namespace rdrop

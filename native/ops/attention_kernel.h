@@ -1,0 +1,44 @@
+// Kernel arguments of attention over packed sequences. An item is one head of one sequence: Lq queries see Lk keys.
+// Probabilities are kept for the backward pass, packed item after item, rows padded to whole vectors of keys.
+#pragma once
+
+#include "ops/dropout_kernel.h"
+
+namespace rdrop {
+
+/// Keys of a row of probabilities, padded: a multiple of one 64-byte vector of floats.
+static inline int64_t attention_padded(int64_t keys) { return (keys + 15) / 16 * 16; }
+
+template <typename T>
+struct Attention {
+  const T* query;  // [Rq, H·Dh] with stride query_stride
+  const T* key;    // [Rk, H·Dh] with stride key_stride
+  const T* value;  // [Rk, H·Dh] with stride key_stride
+  T* out;          // [Rq, H·Dh] contiguous
+  T* probability;  // packed, see above
+  const int32_t* query_offsets;        // [n+1]
+  const int32_t* key_offsets;          // [n+1]
+  const int64_t* probability_offsets;  // [n] of head 0; head h starts h·Lq·padded(Lk) later
+  int64_t query_stride, key_stride, heads, head_dim;
+  bool causal;
+  Dropout dropout;  ///< of probabilities: row q·H + h, column k
+  T* scratch;       ///< of this thread: attention_scratch elements
+  // Backward only.
+  const T* out_gradient;  // [Rq, H·Dh] contiguous
+  T* query_gradient;      // like query
+  T* key_gradient;        // like key
+  T* value_gradient;      // like value
+};
+
+/// Elements of scratch that an item of Lq queries and Lk keys needs.
+static inline int64_t attention_scratch(int64_t queries, int64_t keys, int64_t head_dim) {
+  return attention_padded(keys) * (head_dim + 2 * queries);
+}
+
+template <typename T>
+struct AttentionKernels {
+  void (*forward)(const Attention<T>&, int64_t begin, int64_t end);
+  void (*backward)(const Attention<T>&, int64_t begin, int64_t end);
+};
+
+}  // namespace rdrop

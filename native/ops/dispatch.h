@@ -1,0 +1,43 @@
+// Between tensors and kernels: the type of the elements and the threads.
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+
+#include "errors.h"
+#include "ops/kernels.h"
+
+namespace rdrop {
+
+/// Calls f with a value of the tensor's element type: float or double.
+template <typename F>
+auto dispatch_floating(const at::Tensor& tensor, F&& f) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat:
+      return f(float{});
+    case at::kDouble:
+      return f(double{});
+    default:
+      fail("INTERNAL", "expected float32 or float64, got ", c10::toString(tensor.scalar_type()));
+  }
+}
+
+/// Calls f(begin, end) on ranges of rows, in parallel when `elements_a_row` makes it worth a thread.
+template <typename F>
+void parallel_rows(int64_t rows, int64_t elements_a_row, const F& f) {
+  constexpr int64_t worthwhile = 8192;
+  const int64_t grain = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, elements_a_row));
+  at::parallel_for(0, rows, grain, f);
+}
+
+/// Calls f(part, parts) for each of `parts` parts in parallel.
+template <typename F>
+void parallel_parts(int64_t parts, const F& f) {
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) f(part, parts);
+  });
+}
+
+}  // namespace rdrop

@@ -1,0 +1,33 @@
+// y = LayerNorm(s) with s = residual + dropout(branch): the end of every sub-layer in one operation. R rows, D columns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "ops/dropout_kernel.h"
+
+namespace rdrop {
+
+constexpr double kNormEpsilon = 1e-5;
+
+struct Normed {
+  at::Tensor sum;     // [R,D] the branch's memory, overwritten
+  at::Tensor normed;  // [R,D]
+  at::Tensor mean;    // [R]
+  at::Tensor rstd;    // [R]
+};
+
+/// branch [R,D] is consumed: its memory becomes the sum. residual [R,D]; gamma, beta [D].
+Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
+                             const at::Tensor& beta, const Dropout& dropout);
+
+struct NormedGradients {
+  at::Tensor branch;    // [R,D]
+  at::Tensor residual;  // [R,D]; the same tensor as branch without dropout
+};
+
+/// normed_gradient [R,D]; sum_gradient [R,D] or undefined. Adds to gamma_gradient and beta_gradient [D].
+NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient, const at::Tensor& sum_gradient,
+                                               const Normed& saved, const at::Tensor& gamma, const Dropout& dropout,
+                                               at::Tensor& gamma_gradient, at::Tensor& beta_gradient);
+
+}  // namespace rdrop

@@ -1,0 +1,22 @@
+// Token embeddings: dropout(√D · table[token] + sinusoid[position]). R packed tokens, V types, P positions, D columns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "ops/dropout_kernel.h"
+
+namespace rdrop {
+
+/// table [V,D]; sinusoids [P,D]; tokens, positions int32 [R]. Returns [R,D].
+at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
+                     const at::Tensor& positions, const Dropout& dropout);
+
+/// gradient [R,D] of the result; adds to table_gradient [V,D].
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const Dropout& dropout,
+                        at::Tensor& table_gradient);
+
+/// fairseq's sinusoidal positions [P,D] (sinusoidal_positional_embedding.py): the sines of D/2 frequencies, then their
+/// cosines. Row padding_idx = 1 is zero; the first token of a sentence uses row 2.
+at::Tensor sinusoidal_positions(int64_t rows, int64_t columns, const at::TensorOptions& options);
+
+}  // namespace rdrop

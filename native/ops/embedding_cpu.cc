@@ -1,0 +1,76 @@
+// Embeddings on the CPU. The gradient of the table is split by token, so that no two threads touch one row and the sum
+// does not depend on the number of threads.
+#include "ops/embedding.h"
+
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+
+#include "ops/dispatch.h"
+
+namespace rdrop {
+
+at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
+                     const at::Tensor& positions, const Dropout& dropout) {
+  const int64_t rows = tokens.size(0), columns = table.size(1);
+  at::Tensor out = at::empty({rows, columns}, table.options().requires_grad(false));
+  dispatch_floating(table, [&](auto zero) {
+    using T = decltype(zero);
+    const EmbeddingForward<T> arguments{table.const_data_ptr<T>(),
+                                        sinusoids.const_data_ptr<T>(),
+                                        tokens.const_data_ptr<int32_t>(),
+                                        positions.const_data_ptr<int32_t>(),
+                                        out.mutable_data_ptr<T>(),
+                                        columns,
+                                        std::sqrt(double(columns)),
+                                        dropout};
+    parallel_rows(rows, columns * 4, [&](int64_t begin, int64_t end) {
+      kernels().layers<T>().embedding.forward(arguments, begin, end);
+    });
+  });
+  return out;
+}
+
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const Dropout& dropout,
+                        at::Tensor& table_gradient) {
+  const int64_t rows = tokens.size(0), columns = gradient.size(1);
+  const int64_t parts = at::get_num_threads();
+  dispatch_floating(gradient, [&](auto zero) {
+    using T = decltype(zero);
+    const at::Tensor scratch = at::empty({parts, columns}, gradient.options());
+    T* memory = scratch.mutable_data_ptr<T>();
+    parallel_parts(parts, [&](int64_t part, int64_t count) {
+      const EmbeddingBackward<T> arguments{gradient.const_data_ptr<T>(),
+                                           tokens.const_data_ptr<int32_t>(),
+                                           memory + part * columns,
+                                           table_gradient.mutable_data_ptr<T>(),
+                                           rows,
+                                           columns,
+                                           std::sqrt(double(columns)),
+                                           dropout};
+      kernels().layers<T>().embedding.backward(arguments, part, count);
+    });
+  });
+}
+
+at::Tensor sinusoidal_positions(int64_t rows, int64_t columns, const at::TensorOptions& options) {
+  constexpr int64_t padding = 1;
+  const int64_t half = columns / 2;
+  at::Tensor table = at::empty({rows, columns}, options);
+  dispatch_floating(table, [&](auto zero) {
+    using T = decltype(zero);
+    T* out = table.mutable_data_ptr<T>();
+    // The original computes the table in float32, whatever the model's type: so do we.
+    const float rate = half > 1 ? float(std::log(10000.0) / double(half - 1)) : 0.0f;
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = 0; i < half; ++i) {
+        const float angle = float(row) * std::exp(float(i) * -rate);
+        out[row * columns + i] = row == padding ? T(0) : T(std::sin(angle));
+        out[row * columns + half + i] = row == padding ? T(0) : T(std::cos(angle));
+      }
+    }
+  });
+  return table;
+}
+
+}  // namespace rdrop
