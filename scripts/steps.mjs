@@ -13,7 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { withLock } from './lock.mjs';
 
@@ -75,11 +75,6 @@ export function run(command, args, { env = process.env, quiet = false } = {}) {
   return child.status;
 }
 
-/** Whether a program is on PATH. */
-export function onPath(name) {
-  return (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, name)));
-}
-
 /** npm packages from the lock file. */
 export function ensurePackages() {
   const stampPath = 'node_modules/.rdrop-stamp';
@@ -111,37 +106,38 @@ export function ensureTypescript({ strict = true } = {}) {
   else if (strict) throw new StepError('tsc found errors in lib/');
 }
 
-/** A libtorch to compile and run against: the one found, else the one that setup() provides. */
+const compiled = (file) => import(pathToFileURL(join(root, 'dist', 'libtorch', file)).href);
+
+/**
+ * A libtorch to compile and run against: the one that a variable names, else the cache, provided when it is not there.
+ * An installed Python torch counts when it is asked for or has the very version, so that every checkout builds the same.
+ */
 export async function ensureLibtorch() {
-  const load = (file) => import(pathToFileURL(join(root, 'dist', 'libtorch', file)).href);
-  const { probeLibtorch, findLibtorch } = await load('probe.js');
+  const { compilableVersions, findLibtorch, libtorchVersion, probeLibtorch } = await compiled('probe.js');
   const { libtorch, probes } = probeLibtorch();
-  if (libtorch) return libtorch;
-  // A variable that names no libtorch is the user's to mend.
-  if (probes.some(({ source, path }) => source !== 'cache' && source !== 'python' && path !== null))
-    return findLibtorch();
-  say('providing libtorch (rdrop setup)');
-  const { setup } = await load('setup.js');
-  return await setup();
-}
-
-const toolLines = {
-  cmake: 'apt-get install cmake',
-  'g++': 'apt-get install g++',
-  make: 'apt-get install make',
-};
-
-function checkTools() {
-  const lacking = [];
-  if (!onPath('cmake')) lacking.push('cmake');
-  if (!onPath('g++') && !onPath('clang++')) lacking.push('g++');
-  if (!onPath('ninja') && !onPath('make')) lacking.push('make');
-  if (lacking.length > 0) {
+  const chosen = probes.find(({ source, path }) => source.endsWith('LIBTORCH') && path !== null);
+  const forced = probes.length === 1 && probes[0].source === 'python';
+  if (chosen || forced) {
+    const found = findLibtorch();
+    if (compilableVersions.some((version) => found.version.startsWith(`${version}.`))) return found;
     throw new StepError(
-      `TOOL_MISSING: ${lacking.join(', ')} not installed; the native addon is compiled with it. Next: ${lacking
-        .map((tool) => toolLines[tool])
-        .join(' && ')}`,
+      `LIBTORCH_VERSION: rdrop compiles against libtorch ${compilableVersions[0]} to ${compilableVersions.at(-1)}; ` +
+        `${found.directory} (found through ${found.source}) is ${found.version}`,
     );
+  }
+  const headers = (directory) => existsSync(join(directory, 'include/ATen/ATen.h'));
+  if (libtorch?.version === libtorchVersion && headers(libtorch.directory)) return libtorch;
+  const { setup } = await compiled('setup.js');
+  const { setupProgress } = await compiled('progress.js');
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  const { onProgress, stop } = setupProgress();
+  try {
+    return await setup({ onProgress, signal: controller.signal });
+  } finally {
+    stop();
+    process.off('SIGINT', abort).off('SIGTERM', abort);
   }
 }
 
@@ -159,7 +155,8 @@ export async function ensureNative(libtorch) {
     readStamp('build/Release/.stamp') === stamp &&
     products.every((name) => existsSync(join(root, 'build/Release', name)));
   if (upToDate()) return;
-  checkTools();
+  const { requireTools } = await compiled('tools.js');
+  requireTools(['cmake', 'compiler', 'make']);
   mkdirSync(join(root, '.cmake'), { recursive: true });
   await withLock(join(root, '.cmake', 'lock'), say, () => {
     if (upToDate()) return;

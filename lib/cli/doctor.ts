@@ -1,0 +1,15 @@
+import { Command } from 'commander';
+
+/** `rdrop doctor`: explains every probe for libtorch and the addon. Exit status 1 when the native core does not open. */
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('explain where libtorch and the native addon were looked for, and whether they open')
+    .option('--json', 'print the diagnosis as JSON', false)
+    .action(async (options: { json: boolean }) => {
+      const { diagnosisLines, doctor } = await import('../libtorch/doctor.js');
+      const diagnosis = await doctor();
+      const text = options.json ? JSON.stringify(diagnosis, null, 2) : diagnosisLines(diagnosis).join('\n');
+      process.stdout.write(`${text}\n`);
+      if (!diagnosis.ok) process.exitCode = 1;
+    });
+}

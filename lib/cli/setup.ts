@@ -1,0 +1,29 @@
+import { Command } from 'commander';
+
+/** `rdrop setup`: provides libtorch in the cache. Progress goes to standard error, so that --json stays one document. */
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('provide libtorch: download it (pip, else the official zip), check it, keep it in the cache')
+    .option('--from <archive>', 'a torch wheel or libtorch zip, as a path or URL, instead of what pip finds')
+    .option('--json', 'print {source, directory, version} as JSON', false)
+    .action(async (options: { from?: string; json: boolean }) => {
+      const { setup } = await import('../libtorch/setup.js');
+      const { setupProgress } = await import('../libtorch/progress.js');
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      process.once('SIGINT', abort).once('SIGTERM', abort);
+      const progress = setupProgress();
+      try {
+        const libtorch = await setup({
+          ...(options.from === undefined ? {} : { from: options.from }),
+          onProgress: progress.onProgress,
+          signal: controller.signal,
+        });
+        const line = `libtorch ${libtorch.version} is ready: ${libtorch.directory}`;
+        process.stdout.write(`${options.json ? JSON.stringify(libtorch) : line}\n`);
+      } finally {
+        progress.stop();
+        process.off('SIGINT', abort).off('SIGTERM', abort);
+      }
+    });
+}

@@ -1,0 +1,201 @@
+import { createHash, type Hash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Unzip, UnzipInflate, UnzipPassThrough } from 'fflate';
+import { RdropError } from '../errors.js';
+import { fileError, readLines } from '../files.js';
+
+/** The list of checksums inside an unpacked libtorch, in the format of sha256sum; written last. */
+export const checksumFile = 'SHA256SUMS';
+
+/** Tells how much of a stage is done, in bytes. */
+export type Tick = (done: number, total: number | null) => void;
+
+const chunkBytes = 1 << 20;
+const wanted = /^(?:torch|libtorch)\/((?:include|lib|share\/cmake)\/.+|version\.py|build-version)$/;
+const record = /^torch-[^/]+\.dist-info\/RECORD$/;
+
+interface Checksums {
+  /** Path below the unpacked directory → SHA-256 in hexadecimal. */
+  written: Map<string, string>;
+  /** The same as the wheel's own RECORD tells it; empty for a zip, which has none. */
+  recorded: Map<string, string>;
+}
+
+/** The lines `path,sha256=<base64url>,size` of a wheel's RECORD (PEP 427). */
+function parseRecord(text: string): Map<string, string> {
+  const sums = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const match = /^"?([^",]+)"?,sha256=([\w-]+),/.exec(line);
+    const path = wanted.exec(match?.[1] ?? '')?.[1];
+    if (path && match?.[2]) sums.set(path, Buffer.from(match[2], 'base64url').toString('hex'));
+  }
+  return sums;
+}
+
+/** Writes the wanted members of an archive below a directory, hashing them on the way. */
+async function extract(
+  archive: string,
+  directory: string,
+  tick: Tick,
+  signal?: AbortSignal,
+): Promise<Checksums> {
+  const written = new Map<string, string>();
+  let recordText = '';
+  let failure: unknown = null;
+  const opened = new Map<string, number>();
+  const unzip = new Unzip((member) => {
+    if (record.test(member.name)) {
+      const decoder = new TextDecoder();
+      member.ondata = (error, data, final) => {
+        if (error) failure ??= error;
+        else recordText += decoder.decode(data, { stream: !final });
+      };
+      member.start();
+      return;
+    }
+    const path = wanted.exec(member.name)?.[1];
+    if (!path || path.endsWith('/') || path.split('/').includes('..')) return;
+    const target = join(directory, path);
+    let hash: Hash | null = null;
+    let bytes = 0;
+    member.ondata = (error, data, final) => {
+      if (error) failure ??= error;
+      if (failure) return;
+      try {
+        let file = opened.get(path);
+        if (file === undefined) {
+          mkdirSync(dirname(target), { recursive: true });
+          file = openSync(target, 'wx');
+          opened.set(path, file);
+        }
+        hash ??= createHash('sha256');
+        hash.update(data);
+        for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
+        bytes += data.length;
+        if (!final) return;
+        closeSync(file);
+        opened.delete(path);
+        if (member.originalSize !== undefined && member.originalSize !== bytes) {
+          failure ??= new Error(`${member.name}: expected ${member.originalSize} bytes, got ${bytes}`);
+        }
+        written.set(path, hash.digest('hex'));
+      } catch (cause) {
+        failure ??= cause;
+      }
+    };
+    member.start();
+  });
+  unzip.register(UnzipInflate);
+  unzip.register(UnzipPassThrough);
+
+  const total = statSync(archive).size;
+  const file = await open(archive, 'r');
+  try {
+    const buffer = new Uint8Array(chunkBytes);
+    for (let done = 0; done < total; ) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, chunkBytes);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+      // A copy: fflate keeps a reference to what it could not use yet.
+      unzip.push(buffer.slice(0, bytesRead), done >= total);
+      if (failure) throw failure;
+      tick(done, total);
+    }
+    if (opened.size > 0) throw new Error(`the archive ends inside ${[...opened.keys()][0]}`);
+  } finally {
+    for (const descriptor of opened.values()) closeSync(descriptor);
+    await file.close();
+  }
+  return { written, recorded: parseRecord(recordText) };
+}
+
+/**
+ * Unpacks what the addon needs of a torch wheel or a libtorch zip (include/, lib/, share/cmake/, the version) into a
+ * directory, and lists the checksums in SHA256SUMS. A wheel's files are compared with its own RECORD.
+ *
+ * @throws RdropError LIBTORCH_DOWNLOAD when the archive is damaged or holds no libtorch; DISK_FULL, FILE_UNWRITABLE;
+ *   ABORTED.
+ */
+export async function unpack(
+  archive: string,
+  directory: string,
+  tick: Tick = () => {},
+  signal?: AbortSignal,
+): Promise<void> {
+  let sums: Checksums;
+  try {
+    sums = await extract(archive, directory, tick, signal);
+  } catch (error) {
+    if (signal?.aborted) throw new RdropError('ABORTED', 'unpacking libtorch was aborted', { cause: error });
+    if (typeof (error as NodeJS.ErrnoException | null)?.code === 'string')
+      throw fileError(error, directory, 'write');
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RdropError('LIBTORCH_DOWNLOAD', `${archive}: not a readable zip archive (${reason})`, {
+      cause: error,
+    });
+  }
+  for (const [path, sum] of sums.recorded) {
+    const got = sums.written.get(path);
+    if (got === sum) continue;
+    throw new RdropError(
+      'LIBTORCH_DOWNLOAD',
+      `${archive}: ${path}: expected SHA-256 ${sum} (RECORD of the wheel), got ${got ?? 'no such file'}`,
+    );
+  }
+  if (!sums.written.has('lib/libtorch_cpu.so')) {
+    throw new RdropError(
+      'LIBTORCH_DOWNLOAD',
+      `${archive}: holds no libtorch for Linux (no lib/libtorch_cpu.so)`,
+    );
+  }
+  const lines = [...sums.written].sort().map(([path, sum]) => `${sum}  ${path}\n`);
+  try {
+    const file = await open(join(directory, checksumFile), 'wx');
+    await file.writeFile(lines.join(''));
+    await file.close();
+  } catch (error) {
+    throw fileError(error, join(directory, checksumFile), 'write');
+  }
+}
+
+/**
+ * Compares every file with SHA256SUMS (about a second for 500 MB).
+ *
+ * @returns what is wrong, one line a file; empty when all is well.
+ */
+export async function damage(directory: string, tick: Tick = () => {}): Promise<string[]> {
+  let lines: string[];
+  try {
+    lines = await readLines(join(directory, checksumFile));
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+  const wrong: string[] = [];
+  for (const [index, line] of lines.entries()) {
+    const match = /^([0-9a-f]{64}) {2}(.+)$/.exec(line);
+    if (!match?.[2]) return [`${join(directory, checksumFile)}:${index + 1}: not a line of sha256sum`];
+    const path = join(directory, match[2]);
+    try {
+      const hash = createHash('sha256').update(await readFile(path));
+      if (hash.digest('hex') !== match[1]) wrong.push(`${path}: its content changed`);
+    } catch {
+      wrong.push(`${path}: missing or unreadable`);
+    }
+    tick(index + 1, lines.length);
+  }
+  return wrong;
+}
+
+/** Bytes of the files below a directory; files that vanish meanwhile count nothing. */
+export async function bytesBelow(directory: string): Promise<number> {
+  let bytes = 0;
+  const entries = await readdir(directory, { recursive: true }).catch(() => []);
+  for (const entry of entries) {
+    const info = statSync(join(directory, entry), { throwIfNoEntry: false });
+    if (info?.isFile()) bytes += info.size;
+  }
+  return bytes;
+}

@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { RdropError } from '../errors.js';
+import type { Environment } from './probe.js';
+
+/** The programs that something here starts, by what they are for; any one of `programs` will do. */
+export const tools = {
+  python3: {
+    programs: ['python3'],
+    purpose: 'downloads libtorch through pip',
+    install: 'apt-get install python3',
+  },
+  pip: { programs: [], purpose: 'downloads libtorch', install: 'apt-get install python3-pip' },
+  cmake: { programs: ['cmake'], purpose: 'configures the native addon', install: 'apt-get install cmake' },
+  compiler: {
+    programs: ['g++', 'clang++', 'c++'],
+    purpose: 'compiles the native addon',
+    install: 'apt-get install g++',
+  },
+  make: {
+    programs: ['ninja', 'make'],
+    purpose: 'runs the compiler',
+    install: 'apt-get install ninja-build',
+  },
+} as const satisfies Record<string, { programs: readonly string[]; purpose: string; install: string }>;
+
+export type Tool = keyof typeof tools;
+
+/** The path of a program on PATH, or null. */
+export function onPath(program: string, env: Environment = process.env): string | null {
+  for (const directory of (env['PATH'] ?? '').split(delimiter)) {
+    if (directory === '') continue;
+    const path = join(directory, program);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this directory.
+    }
+  }
+  return null;
+}
+
+/** The path of the first program that can serve as the tool, or null. pip is a module of python3: see findPip. */
+export function findTool(tool: Exclude<Tool, 'pip'>, env: Environment = process.env): string | null {
+  for (const program of tools[tool].programs) {
+    const path = onPath(program, env);
+    if (path !== null) return path;
+  }
+  return null;
+}
+
+export const missingTool = (tool: Tool, more = '', options?: ErrorOptions): RdropError => {
+  const { programs, purpose, install } = tools[tool];
+  const name = programs.join(' or ') || tool;
+  return new RdropError(
+    'TOOL_MISSING',
+    `${name} is not installed; it ${purpose}. Next: ${install}${more}`,
+    options,
+  );
+};
+
+/** @throws RdropError TOOL_MISSING, naming the first tool that is lacking and the line that installs it. */
+export function requireTools(needed: Exclude<Tool, 'pip'>[], env: Environment = process.env): void {
+  for (const tool of needed) if (findTool(tool, env) === null) throw missingTool(tool);
+}
+
+/** What a program printed (both streams together) and how it ended. */
+export interface ToolRun {
+  status: number | null;
+  output: string;
+}
+
+/**
+ * Runs a program and collects its output.
+ *
+ * @throws RdropError ABORTED when the signal fires; the program is ended first. INTERNAL when it cannot be started.
+ */
+export function runTool(
+  program: string,
+  args: string[],
+  options: { env: Environment; signal?: AbortSignal | undefined },
+): Promise<ToolRun> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const child = spawn(program, args, {
+      env: options.env as NodeJS.ProcessEnv,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    const collect = (bytes: Buffer) => {
+      output += bytes.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.on('error', (cause) => {
+      // 'error' comes before the process is gone; its files must not be removed under it.
+      const error = options.signal?.aborted
+        ? new RdropError('ABORTED', `${program} was aborted`, { cause })
+        : new RdropError('INTERNAL', `${program} could not be started (${cause.message})`, { cause });
+      if (child.pid === undefined) reject(error);
+      else child.once('close', () => reject(error));
+    });
+    child.on('close', (status) => {
+      if (!options.signal?.aborted) resolve({ status, output });
+    });
+  });
+}
+
+/** 'python3' or 'pip' when that is what is lacking, else null. */
+export async function lackingForPip(
+  env: Environment = process.env,
+  signal?: AbortSignal,
+): Promise<'python3' | 'pip' | null> {
+  if (findTool('python3', env) === null) return 'python3';
+  const { status } = await runTool('python3', ['-m', 'pip', '--version'], { env, signal });
+  return status === 0 ? null : 'pip';
+}
