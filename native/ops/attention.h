@@ -11,7 +11,8 @@ namespace rdrop {
 
 struct AttentionShape {
   std::vector<int32_t> query_offsets;  // [n+1]
-  std::vector<int32_t> key_offsets;    // [n+1]
+  std::vector<int32_t> key_begin;      // [n] first row of the keys of each sequence
+  std::vector<int32_t> key_end;        // [n] the row after its last
   int64_t heads;
   bool causal;
 };

@@ -18,7 +18,7 @@ Plan plan_of(const AttentionShape& shape, int64_t head_dim) {
   Plan plan;
   for (size_t i = 0; i + 1 < shape.query_offsets.size(); ++i) {
     const int64_t queries = shape.query_offsets[i + 1] - shape.query_offsets[i];
-    const int64_t keys = shape.key_offsets[i + 1] - shape.key_offsets[i];
+    const int64_t keys = shape.key_end[i] - shape.key_begin[i];
     plan.probability_offsets.push_back(plan.probabilities);
     plan.probabilities += shape.heads * queries * attention_padded(keys);
     plan.scratch = std::max(plan.scratch, attention_scratch(queries, keys, head_dim));
@@ -54,7 +54,8 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
     arguments.out = out.mutable_data_ptr<T>();
     arguments.probability = probability.mutable_data_ptr<T>();
     arguments.query_offsets = shape.query_offsets.data();
-    arguments.key_offsets = shape.key_offsets.data();
+    arguments.key_begin = shape.key_begin.data();
+    arguments.key_end = shape.key_end.data();
     arguments.probability_offsets = plan.probability_offsets.data();
     arguments.query_stride = query.stride(0);
     arguments.key_stride = key.stride(0);
@@ -81,7 +82,8 @@ void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query,
     arguments.value = value.const_data_ptr<T>();
     arguments.probability = const_cast<T*>(probability.const_data_ptr<T>());
     arguments.query_offsets = shape.query_offsets.data();
-    arguments.key_offsets = shape.key_offsets.data();
+    arguments.key_begin = shape.key_begin.data();
+    arguments.key_end = shape.key_end.data();
     arguments.probability_offsets = plan.probability_offsets.data();
     arguments.query_stride = query.stride(0);
     arguments.key_stride = key.stride(0);

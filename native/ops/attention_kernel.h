@@ -17,7 +17,8 @@ struct Attention {
   T* out;          // [Rq, H·Dh] contiguous
   T* probability;  // packed, see above
   const int32_t* query_offsets;        // [n+1]
-  const int32_t* key_offsets;          // [n+1]
+  const int32_t* key_begin;            // [n] the keys of sequence i are rows key_begin[i] up to key_end[i]
+  const int32_t* key_end;              // [n]
   const int64_t* probability_offsets;  // [n] of head 0; head h starts h·Lq·padded(Lk) later
   int64_t query_stride, key_stride, heads, head_dim;
   bool causal;

@@ -16,7 +16,7 @@ struct Normed {
   at::Tensor rstd;    // [R]
 };
 
-/// branch [R,D] is consumed: its memory becomes the sum. residual [R,D]; gamma, beta [D].
+/// branch [R,D] is consumed: its memory becomes the sum. residual [R,D] or undefined; gamma, beta [D].
 Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
                              const at::Tensor& beta, const Dropout& dropout);
 

@@ -17,7 +17,7 @@ Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residua
   dispatch_floating(branch, [&](auto zero) {
     using T = decltype(zero);
     const DropoutResidualNormForward<T> arguments{
-        residual.const_data_ptr<T>(), result.sum.mutable_data_ptr<T>(),  gamma.const_data_ptr<T>(),
+        residual.defined() ? residual.const_data_ptr<T>() : nullptr, result.sum.mutable_data_ptr<T>(),  gamma.const_data_ptr<T>(),
         beta.const_data_ptr<T>(),     result.normed.mutable_data_ptr<T>(), result.mean.mutable_data_ptr<T>(),
         result.rstd.mutable_data_ptr<T>(), columns, kNormEpsilon, dropout};
     parallel_rows(rows, columns * 4, [&](int64_t begin, int64_t end) {

@@ -7,7 +7,7 @@ namespace rdrop {
 
 template <typename T>
 struct DropoutResidualNormForward {
-  const T* residual;  // [R,D]
+  const T* residual;  // [R,D] or null: no residual
   T* sum;             // [R,D] holds the branch on entry and residual + dropout(branch) on return
   const T* gamma;     // [D]
   const T* beta;      // [D]

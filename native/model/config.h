@@ -1,0 +1,24 @@
+// The configuration of a Transformer, complete: defaults live in lib/config.ts alone.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/activation_kernel.h"
+
+namespace rdrop {
+
+struct ModelConfig {
+  int64_t vocab_size, embed_dim, ffn_dim, heads, encoder_layers, decoder_layers;
+  double dropout, attention_dropout, activation_dropout;
+  bool pre_norm;
+  Activation activation;
+  enum class Share { all, decoder, none } share_embeddings;
+  int64_t max_positions;
+};
+
+/// fairseq's dictionary: `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3.
+constexpr int32_t kPad = 1;
+constexpr int32_t kEos = 2;
+constexpr int32_t kUnknown = 3;
+
+}  // namespace rdrop

@@ -1,0 +1,347 @@
+// Forward and backward of the sub-layers. What a node needs later it keeps in a `Saved` of its own, dropped as soon as its
+// backward has run, so that activations are freed on the way back.
+#include "model/functions.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/sum.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "ops/activation.h"
+#include "ops/dropout_residual_norm.h"
+#include "ops/embedding.h"
+
+namespace rdrop {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+template <typename S>
+using Holder = c10::intrusive_ptr<S>;
+
+/// Hands the saved state to a node and takes it out of the node again when its backward runs.
+template <typename S>
+void keep(AutogradContext* context, const Holder<S>& saved) {
+  context->saved_data["saved"] = c10::IValue::make_capsule(saved);
+  context->set_materialize_grads(false);
+}
+
+template <typename S>
+Holder<S> take(AutogradContext* context) {
+  auto entry = context->saved_data.find("saved");
+  TORCH_CHECK(entry != context->saved_data.end(), "the backward pass of this step has already run");
+  auto saved = c10::static_intrusive_pointer_cast<S>(entry->second.toCapsule());
+  context->saved_data.clear();
+  return saved;
+}
+
+at::Tensor linear(const at::Tensor& x, const Linear& layer) {
+  return at::addmm(layer.bias.value, x, layer.weight.value.t());
+}
+
+/// Adds the gradients of weight and bias; the gradient of x is left to the caller.
+void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
+  at::Tensor weight = layer.weight.gradient, bias = layer.bias.gradient;
+  at::addmm_out(weight, weight, gradient.t(), x);
+  bias.add_(at::sum(gradient, {0}));
+}
+
+at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer) {
+  return at::mm(gradient, layer.weight.value);
+}
+
+/// The end of a sub-layer, kept for its backward.
+struct Ending {
+  Normed normed;
+  LayerNorm norm;
+  Dropout dropout;
+
+  State begin(const at::Tensor& branch, const State& state, bool pre_norm) {
+    normed = dropout_residual_norm(branch, pre_norm ? state.sum : state.normed, norm.gamma.value, norm.beta.value, dropout);
+    // The output must not be held by the node that makes it.
+    return {std::exchange(normed.normed, at::Tensor()), normed.sum};
+  }
+
+  NormedGradients backward(const at::Tensor& normed_gradient, const at::Tensor& sum_gradient) {
+    const at::Tensor sums = sum_gradient.defined() ? sum_gradient.contiguous() : at::Tensor();
+    return dropout_residual_norm_backward(normed_gradient.contiguous(), sums, normed, norm.gamma.value, dropout,
+                                          norm.gamma.gradient, norm.beta.gradient);
+  }
+};
+
+/// Both outputs of a node: in post-norm the sum is nobody's business and stays inside.
+variable_list outputs_of(const State& state, bool pre_norm) {
+  return pre_norm ? variable_list{state.normed, state.sum.detach()} : variable_list{state.normed};
+}
+
+State state_of(const variable_list& outputs) {
+  return {outputs[0], outputs.size() > 1 ? outputs[1] : at::Tensor()};
+}
+
+/// Gradients of (normed, sum): in post-norm the residual is the normed state, so that both gradients meet there.
+variable_list input_gradients(const Linear& first, const at::Tensor& first_gradient, at::Tensor residual_gradient,
+                              bool pre_norm) {
+  if (pre_norm) return {input_gradient(first_gradient, first), residual_gradient};
+  at::addmm_out(residual_gradient, residual_gradient, first_gradient, first.weight.value);
+  return {residual_gradient, at::Tensor()};
+}
+
+// ---- embedding
+
+struct EmbedSaved : torch::CustomClassHolder {
+  Weight table;
+  at::Tensor tokens;
+  Dropout dropout;
+};
+
+struct EmbedFunction : Function<EmbedFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& table, const at::Tensor& sinusoids,
+                            const at::Tensor& positions, Holder<EmbedSaved> saved) {
+    keep(context, saved);
+    return embedding(table, sinusoids, saved->tokens, positions, saved->dropout);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = take<EmbedSaved>(context);
+    embedding_backward(gradients[0].contiguous(), saved->tokens, saved->dropout, saved->table.gradient);
+    return {at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+// ---- the first norm of a pre-norm stack
+
+struct NormSaved : torch::CustomClassHolder {
+  Normed normed;
+  LayerNorm norm;
+};
+
+struct NormFunction : Function<NormFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, Holder<NormSaved> saved) {
+    keep(context, saved);
+    saved->normed =
+        dropout_residual_norm(input.detach(), at::Tensor(), saved->norm.gamma.value, saved->norm.beta.value, Dropout{});
+    return std::exchange(saved->normed.normed, at::Tensor());
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = take<NormSaved>(context);
+    auto result = dropout_residual_norm_backward(gradients[0].contiguous(), at::Tensor(), saved->normed,
+                                                 saved->norm.gamma.value, Dropout{}, saved->norm.gamma.gradient,
+                                                 saved->norm.beta.gradient);
+    return {result.residual, at::Tensor()};
+  }
+};
+
+// ---- self-attention
+
+struct SelfAttentionSaved : torch::CustomClassHolder {
+  SelfAttention weights;
+  AttentionShape shape;
+  Dropout inner;
+  Ending ending;
+  bool pre_norm;
+  at::Tensor input, query_key_value, probability, attended;
+};
+
+struct SelfAttentionFunction : Function<SelfAttentionFunction> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const at::Tensor& sum,
+                               Holder<SelfAttentionSaved> saved) {
+    keep(context, saved);
+    const int64_t d = normed.size(1);
+    saved->input = normed;
+    saved->query_key_value = linear(normed, saved->weights.query_key_value);
+    saved->attended = at::empty_like(normed);
+    const at::Tensor& all = saved->query_key_value;
+    saved->probability = attention(all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d), saved->shape,
+                                   saved->inner, saved->attended);
+    const at::Tensor branch = linear(saved->attended, saved->weights.out);
+    return outputs_of(saved->ending.begin(branch, {normed, sum}, saved->pre_norm), saved->pre_norm);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = take<SelfAttentionSaved>(context);
+    const int64_t d = saved->input.size(1);
+    auto end = saved->ending.backward(gradients[0], gradients.size() > 1 ? gradients[1] : at::Tensor());
+    linear_backward(end.branch, saved->attended, saved->weights.out);
+    const at::Tensor attended_gradient = input_gradient(end.branch, saved->weights.out);
+    const at::Tensor& all = saved->query_key_value;
+    const at::Tensor all_gradient = at::empty_like(all);
+    at::Tensor dq = all_gradient.narrow(1, 0, d), dk = all_gradient.narrow(1, d, d), dv = all_gradient.narrow(1, 2 * d, d);
+    attention_backward(attended_gradient, all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d),
+                       saved->probability, saved->shape, saved->inner, dq, dk, dv);
+    linear_backward(all_gradient, saved->input, saved->weights.query_key_value);
+    auto inputs = input_gradients(saved->weights.query_key_value, all_gradient, end.residual, saved->pre_norm);
+    return {inputs[0], inputs[1], at::Tensor()};
+  }
+};
+
+// ---- attention to the source
+
+struct CrossAttentionSaved : torch::CustomClassHolder {
+  CrossAttention weights;
+  AttentionShape shape;
+  Dropout inner;
+  Ending ending;
+  bool pre_norm;
+  at::Tensor input, memory, query, key_value, probability, attended;
+};
+
+struct CrossAttentionFunction : Function<CrossAttentionFunction> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const at::Tensor& sum,
+                               const at::Tensor& memory, Holder<CrossAttentionSaved> saved) {
+    keep(context, saved);
+    const int64_t d = normed.size(1);
+    saved->input = normed;
+    saved->memory = memory;
+    saved->query = linear(normed, saved->weights.query);
+    saved->key_value = linear(memory, saved->weights.key_value);
+    saved->attended = at::empty_like(normed);
+    saved->probability = attention(saved->query, saved->key_value.narrow(1, 0, d), saved->key_value.narrow(1, d, d),
+                                   saved->shape, saved->inner, saved->attended);
+    const at::Tensor branch = linear(saved->attended, saved->weights.out);
+    return outputs_of(saved->ending.begin(branch, {normed, sum}, saved->pre_norm), saved->pre_norm);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = take<CrossAttentionSaved>(context);
+    const int64_t d = saved->input.size(1);
+    auto end = saved->ending.backward(gradients[0], gradients.size() > 1 ? gradients[1] : at::Tensor());
+    linear_backward(end.branch, saved->attended, saved->weights.out);
+    const at::Tensor attended_gradient = input_gradient(end.branch, saved->weights.out);
+    at::Tensor query_gradient = at::empty_like(saved->query);
+    const at::Tensor key_value_gradient = at::empty_like(saved->key_value);
+    at::Tensor dk = key_value_gradient.narrow(1, 0, d), dv = key_value_gradient.narrow(1, d, d);
+    attention_backward(attended_gradient, saved->query, saved->key_value.narrow(1, 0, d), saved->key_value.narrow(1, d, d),
+                       saved->probability, saved->shape, saved->inner, query_gradient, dk, dv);
+    linear_backward(key_value_gradient, saved->memory, saved->weights.key_value);
+    linear_backward(query_gradient, saved->input, saved->weights.query);
+    const at::Tensor memory_gradient = input_gradient(key_value_gradient, saved->weights.key_value);
+    auto inputs = input_gradients(saved->weights.query, query_gradient, end.residual, saved->pre_norm);
+    return {inputs[0], inputs[1], memory_gradient, at::Tensor()};
+  }
+};
+
+// ---- feed-forward
+
+struct FeedForwardSaved : torch::CustomClassHolder {
+  FeedForward weights;
+  Activation activation;
+  Dropout inner;
+  Ending ending;
+  bool pre_norm;
+  at::Tensor input, before, hidden;
+};
+
+struct FeedForwardFunction : Function<FeedForwardFunction> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const at::Tensor& sum,
+                               Holder<FeedForwardSaved> saved) {
+    keep(context, saved);
+    saved->input = normed;
+    const at::Tensor before = linear(normed, saved->weights.fc1);
+    saved->hidden = activation(before, saved->activation, saved->inner);
+    if (saved->activation == Activation::gelu) saved->before = before;
+    const at::Tensor branch = linear(saved->hidden, saved->weights.fc2);
+    return outputs_of(saved->ending.begin(branch, {normed, sum}, saved->pre_norm), saved->pre_norm);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = take<FeedForwardSaved>(context);
+    auto end = saved->ending.backward(gradients[0], gradients.size() > 1 ? gradients[1] : at::Tensor());
+    linear_backward(end.branch, saved->hidden, saved->weights.fc2);
+    at::Tensor hidden_gradient = input_gradient(end.branch, saved->weights.fc2);
+    activation_backward(saved->activation == Activation::gelu ? saved->before : saved->hidden, hidden_gradient,
+                        saved->activation, saved->inner);
+    linear_backward(hidden_gradient, saved->input, saved->weights.fc1);
+    auto inputs = input_gradients(saved->weights.fc1, hidden_gradient, end.residual, saved->pre_norm);
+    return {inputs[0], inputs[1], at::Tensor()};
+  }
+};
+
+// ---- output projection and loss
+
+struct LossSaved : torch::CustomClassHolder {
+  Weight projection;
+  at::Tensor hidden, gradient;
+};
+
+struct LossFunction : Function<LossFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& targets,
+                            const LossOptions& options, LossSums* sums, Holder<LossSaved> saved) {
+    keep(context, saved);
+    saved->hidden = hidden;
+    saved->gradient = at::mm(hidden, saved->projection.value.t());
+    *sums = rdrop_loss(saved->gradient, targets, options, saved->gradient);
+    return at::scalar_tensor(sums->loss, hidden.options());
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = take<LossSaved>(context);
+    const at::Scalar scale = gradients[0].item();
+    at::Tensor projection = saved->projection.gradient;
+    at::addmm_out(projection, projection, saved->gradient.t(), saved->hidden, 1, scale);
+    at::Tensor hidden = at::mm(saved->gradient, saved->projection.value);
+    if (scale.toDouble() != 1.0) hidden.mul_(scale);
+    return {hidden, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor embed(const Weight& table, const at::Tensor& sinusoids, const at::Tensor& tokens, const at::Tensor& positions,
+                 const Dropout& dropout) {
+  auto saved = c10::make_intrusive<EmbedSaved>();
+  saved->table = table;
+  saved->tokens = tokens;
+  saved->dropout = dropout;
+  return EmbedFunction::apply(table.value, sinusoids, positions, saved);
+}
+
+State first_norm(const at::Tensor& input, const LayerNorm& norm) {
+  auto saved = c10::make_intrusive<NormSaved>();
+  saved->norm = norm;
+  return {NormFunction::apply(input, saved), input};
+}
+
+State self_attention(const State& state, const SelfAttention& weights, const LayerNorm& norm, const AttentionShape& shape,
+                     const SublayerDropout& dropout) {
+  auto saved = c10::make_intrusive<SelfAttentionSaved>();
+  saved->weights = weights;
+  saved->shape = shape;
+  saved->inner = dropout.inner;
+  saved->ending.norm = norm;
+  saved->ending.dropout = dropout.branch;
+  saved->pre_norm = state.sum.defined();
+  return state_of(SelfAttentionFunction::apply(state.normed, state.sum, saved));
+}
+
+State cross_attention(const State& state, const at::Tensor& memory, const CrossAttention& weights, const LayerNorm& norm,
+                      const AttentionShape& shape, const SublayerDropout& dropout) {
+  auto saved = c10::make_intrusive<CrossAttentionSaved>();
+  saved->weights = weights;
+  saved->shape = shape;
+  saved->inner = dropout.inner;
+  saved->ending.norm = norm;
+  saved->ending.dropout = dropout.branch;
+  saved->pre_norm = state.sum.defined();
+  return state_of(CrossAttentionFunction::apply(state.normed, state.sum, memory, saved));
+}
+
+State feed_forward(const State& state, const FeedForward& weights, const LayerNorm& norm, Activation activation,
+                   const SublayerDropout& dropout) {
+  auto saved = c10::make_intrusive<FeedForwardSaved>();
+  saved->weights = weights;
+  saved->activation = activation;
+  saved->inner = dropout.inner;
+  saved->ending.norm = norm;
+  saved->ending.dropout = dropout.branch;
+  saved->pre_norm = state.sum.defined();
+  return state_of(FeedForwardFunction::apply(state.normed, state.sum, saved));
+}
+
+at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
+                           const LossOptions& options, LossSums& sums) {
+  auto saved = c10::make_intrusive<LossSaved>();
+  saved->projection = projection;
+  return LossFunction::apply(hidden, targets, options, &sums, saved);
+}
+
+}  // namespace rdrop

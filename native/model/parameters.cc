@@ -1,0 +1,237 @@
+// Layout and initialisation of the parameters: fairseq/models/transformer and modules/multihead_attention.py.
+#include "model/parameters.h"
+
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <utility>
+
+#include "ops/dispatch.h"
+#include "ops/philox.h"
+
+namespace rdrop {
+
+int64_t NamedSlice::size() const {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+namespace {
+
+/// How a parameter starts.
+struct Start {
+  enum Kind { zero, one, uniform, normal } kind;
+  double scale;  ///< half the width of the uniform distribution; standard deviation of the normal one
+};
+
+struct Piece {
+  NamedSlice slice;
+  Start start;
+};
+
+/// Collects the slices first; the buffers are allocated once their size is known.
+class Layout {
+ public:
+  /// Reserves [rows of all pieces, columns]; columns 0 stands for a vector. Returns the offset.
+  int64_t add(std::vector<std::pair<std::string, Start>> pieces, int64_t rows, int64_t columns) {
+    const int64_t begin = size_;
+    for (auto& [name, start] : pieces) {
+      NamedSlice slice{std::move(name), size_, columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}};
+      size_ += slice.size();
+      pieces_.push_back({std::move(slice), start});
+    }
+    size_ = (size_ + 15) / 16 * 16;
+    return begin;
+  }
+  int64_t size() const { return size_; }
+  const std::vector<Piece>& pieces() const { return pieces_; }
+
+ private:
+  int64_t size_ = 0;
+  std::vector<Piece> pieces_;
+};
+
+/// FNV-1a, so that the stream of a parameter hangs on its name alone.
+uint64_t hash_of(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (unsigned char c : name) hash = (hash ^ c) * 0x100000001b3u;
+  return hash;
+}
+
+template <typename T>
+void initialise(T* out, const Piece& piece, uint64_t seed) {
+  const uint64_t key = portable::stream_key(seed, StreamRole::initialisation);
+  const uint64_t stream = hash_of(piece.slice.name);
+  const int64_t size = piece.slice.size();
+  for (int64_t i = 0; i < size; i += 4) {
+    uint32_t word[4];
+    portable::philox4x32(uint32_t(i / 4), uint32_t(uint64_t(i / 4) >> 32), uint32_t(stream), uint32_t(stream >> 32),
+                         uint32_t(key), uint32_t(key >> 32), word, word + 1, word + 2, word + 3);
+    double sample[4];
+    if (piece.start.kind == Start::normal) {  // Box-Muller
+      for (int pair = 0; pair < 4; pair += 2) {
+        const double radius = std::sqrt(-2.0 * std::log((word[pair] + 0.5) * 0x1p-32));
+        const double angle = 6.283185307179586477 * (word[pair + 1] * 0x1p-32);
+        sample[pair] = radius * std::cos(angle) * piece.start.scale;
+        sample[pair + 1] = radius * std::sin(angle) * piece.start.scale;
+      }
+    } else {
+      for (int k = 0; k < 4; ++k) sample[k] = ((word[k] + 0.5) * 0x1p-31 - 1.0) * piece.start.scale;
+    }
+    for (int64_t k = i; k < std::min(i + 4, size); ++k) out[k] = T(sample[k - i]);
+  }
+}
+
+class Builder {
+ public:
+  Builder(const ModelConfig& config, at::ScalarType type) : config_(config), type_(type) {}
+
+  /// A [out,in] matrix and its bias made of equal parts, one a name.
+  auto linear(const std::string& prefix, std::vector<std::string> parts, int64_t out, int64_t in, Start weight, Start bias) {
+    std::vector<std::pair<std::string, Start>> weights, biases;
+    for (const auto& part : parts) {
+      weights.emplace_back(prefix + part + ".weight", weight);
+      biases.emplace_back(prefix + part + ".bias", bias);
+    }
+    const int64_t rows = out * int64_t(parts.size());
+    const int64_t w = layout_.add(std::move(weights), out, in), b = layout_.add(std::move(biases), out, 0);
+    return [=, this] { return Linear{view(w, {rows, in}), view(b, {rows})}; };
+  }
+
+  auto norm(const std::string& name) {
+    const int64_t d = config_.embed_dim;
+    const int64_t gamma = layout_.add({{name + ".weight", {Start::one, 0}}}, d, 0);
+    const int64_t beta = layout_.add({{name + ".bias", {Start::zero, 0}}}, d, 0);
+    return [=, this] { return LayerNorm{view(gamma, {d}), view(beta, {d})}; };
+  }
+
+  /// q, k and v: Xavier-uniform with gain 1/√2 over each [D,D], biases as torch.nn.Linear; out: Xavier-uniform, bias 0.
+  Start projection() const { return {Start::uniform, std::sqrt(3.0 / double(config_.embed_dim)) / std::sqrt(2.0)}; }
+  Start projection_bias() const { return {Start::uniform, 1.0 / std::sqrt(double(config_.embed_dim))}; }
+  Start out_projection() const { return {Start::uniform, std::sqrt(3.0 / double(config_.embed_dim))}; }
+
+  auto self_attention(const std::string& prefix) {
+    const int64_t d = config_.embed_dim;
+    auto qkv = linear(prefix + "self_attn.", {"q_proj", "k_proj", "v_proj"}, d, d, projection(), projection_bias());
+    auto out = linear(prefix + "self_attn.", {"out_proj"}, d, d, out_projection(), {Start::zero, 0});
+    auto after = norm(prefix + "self_attn_layer_norm");
+    return [=] { return SelfAttention{qkv(), out(), after()}; };
+  }
+
+  auto cross_attention(const std::string& prefix) {
+    const int64_t d = config_.embed_dim;
+    auto query = linear(prefix + "encoder_attn.", {"q_proj"}, d, d, projection(), projection_bias());
+    auto key_value = linear(prefix + "encoder_attn.", {"k_proj", "v_proj"}, d, d, projection(), projection_bias());
+    auto out = linear(prefix + "encoder_attn.", {"out_proj"}, d, d, out_projection(), {Start::zero, 0});
+    auto after = norm(prefix + "encoder_attn_layer_norm");
+    return [=] { return CrossAttention{query(), key_value(), out(), after()}; };
+  }
+
+  /// fc1 and fc2: the default of torch.nn.Linear, uniform within ±1/√in for weight and bias.
+  auto feed_forward(const std::string& prefix) {
+    const int64_t d = config_.embed_dim, f = config_.ffn_dim;
+    const Start wide{Start::uniform, 1.0 / std::sqrt(double(d))}, narrow{Start::uniform, 1.0 / std::sqrt(double(f))};
+    auto fc1 = linear(prefix, {"fc1"}, f, d, wide, wide);
+    auto fc2 = linear(prefix, {"fc2"}, d, f, narrow, narrow);
+    auto after = norm(prefix + "final_layer_norm");
+    return [=] { return FeedForward{fc1(), fc2(), after()}; };
+  }
+
+  auto embedding(const std::string& name) {
+    const int64_t v = config_.vocab_size, d = config_.embed_dim;
+    const int64_t offset = layout_.add({{name, {Start::normal, 1.0 / std::sqrt(double(d))}}}, v, d);
+    return [=, this] { return view(offset, {v, d}); };
+  }
+
+  Layout& layout() { return layout_; }
+
+  void allocate(uint64_t seed) {
+    flat_ = at::zeros({layout_.size()}, at::TensorOptions(type_));
+    gradient_ = at::zeros({layout_.size()}, at::TensorOptions(type_));
+    dispatch_floating(flat_, [&](auto zero) {
+      using T = decltype(zero);
+      T* data = flat_.mutable_data_ptr<T>();
+      for (const Piece& piece : layout_.pieces()) {
+        T* out = data + piece.slice.offset;
+        if (piece.start.kind == Start::one) std::fill_n(out, piece.slice.size(), T(1));
+        if (piece.start.kind == Start::uniform || piece.start.kind == Start::normal) initialise(out, piece, seed);
+      }
+    });
+  }
+
+  const at::Tensor& flat() const { return flat_; }
+  const at::Tensor& gradient() const { return gradient_; }
+
+ private:
+  Weight view(int64_t offset, std::vector<int64_t> shape) const {
+    const int64_t size = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+    return {flat_.narrow(0, offset, size).view(shape), gradient_.narrow(0, offset, size).view(shape)};
+  }
+
+  const ModelConfig& config_;
+  at::ScalarType type_;
+  Layout layout_;
+  at::Tensor flat_, gradient_;
+};
+
+}  // namespace
+
+Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed) {
+  using Share = ModelConfig::Share;
+  Builder build(config, type);
+  std::vector<std::function<Weight()>> embeddings;
+  embeddings.push_back(build.embedding("encoder.embed_tokens.weight"));
+  if (config.share_embeddings != Share::all) embeddings.push_back(build.embedding("decoder.embed_tokens.weight"));
+  if (config.share_embeddings == Share::none) embeddings.push_back(build.embedding("decoder.output_projection.weight"));
+
+  std::vector<std::function<EncoderLayer()>> encoder_layers;
+  for (int64_t i = 0; i < config.encoder_layers; ++i) {
+    const std::string prefix = "encoder.layers." + std::to_string(i) + ".";
+    auto self_attention = build.self_attention(prefix);
+    auto feed_forward = build.feed_forward(prefix);
+    encoder_layers.push_back([=] { return EncoderLayer{self_attention(), feed_forward()}; });
+  }
+  std::vector<std::function<DecoderLayer()>> decoder_layers;
+  for (int64_t i = 0; i < config.decoder_layers; ++i) {
+    const std::string prefix = "decoder.layers." + std::to_string(i) + ".";
+    auto self_attention = build.self_attention(prefix);
+    auto cross_attention = build.cross_attention(prefix);
+    auto feed_forward = build.feed_forward(prefix);
+    decoder_layers.push_back([=] { return DecoderLayer{self_attention(), cross_attention(), feed_forward()}; });
+  }
+  std::function<LayerNorm()> last_encoder_norm, last_decoder_norm;
+  if (config.pre_norm) {
+    last_encoder_norm = build.norm("encoder.layer_norm");
+    last_decoder_norm = build.norm("decoder.layer_norm");
+  }
+
+  build.allocate(seed);
+  flat = build.flat();
+  gradient = build.gradient();
+  for (const Piece& piece : build.layout().pieces()) {
+    names.push_back(piece.slice);
+    count += piece.slice.size();
+  }
+  source_embedding = embeddings.front()();
+  target_embedding = config.share_embeddings == Share::all ? source_embedding : embeddings[1]();
+  output_projection = config.share_embeddings == Share::none ? embeddings[2]() : target_embedding;
+  source_embedding.value.select(0, kPad).zero_();
+  target_embedding.value.select(0, kPad).zero_();
+  for (auto& layer : encoder_layers) encoder.push_back(layer());
+  for (auto& layer : decoder_layers) decoder.push_back(layer());
+  if (config.pre_norm) {
+    encoder_norm = last_encoder_norm();
+    decoder_norm = last_decoder_norm();
+  }
+}
+
+at::Tensor Parameters::value_of(const NamedSlice& slice) const {
+  return flat.narrow(0, slice.offset, slice.size()).view(slice.shape);
+}
+
+at::Tensor Parameters::gradient_of(const NamedSlice& slice) const {
+  return gradient.narrow(0, slice.offset, slice.size()).view(slice.shape);
+}
+
+}  // namespace rdrop

@@ -1,0 +1,85 @@
+// The parameters of a Transformer in one flat buffer and their gradients in another, so that norm, optimiser and
+// checkpoint are one sweep each. Fused matrices (query, key and value in one product) are neighbours in the buffer;
+// on disk they have fairseq's names one by one. V types, D width, F feed-forward width.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+
+namespace rdrop {
+
+/// A tensor of the network: views of the flat buffers.
+struct Weight {
+  at::Tensor value, gradient;
+};
+
+struct Linear {
+  Weight weight;  // [out,in]
+  Weight bias;    // [out]
+};
+
+struct LayerNorm {
+  Weight gamma, beta;  // [D]
+};
+
+struct FeedForward {
+  Linear fc1, fc2;  // [F,D], [D,F]
+  LayerNorm norm;
+};
+
+struct SelfAttention {
+  Linear query_key_value;  // [3D,D]
+  Linear out;              // [D,D]
+  LayerNorm norm;
+};
+
+struct CrossAttention {
+  Linear query;      // [D,D]
+  Linear key_value;  // [2D,D]
+  Linear out;        // [D,D]
+  LayerNorm norm;
+};
+
+struct EncoderLayer {
+  SelfAttention self_attention;
+  FeedForward feed_forward;
+};
+
+struct DecoderLayer {
+  SelfAttention self_attention;
+  CrossAttention cross_attention;
+  FeedForward feed_forward;
+};
+
+/// A parameter as the checkpoint names it: a slice of the flat buffers.
+struct NamedSlice {
+  std::string name;
+  int64_t offset;
+  std::vector<int64_t> shape;
+  int64_t size() const;
+};
+
+struct Parameters {
+  /// Allocates and initialises (design, "The model"): every parameter is a function of the seed and its own name, so
+  /// that fusing or reordering layers changes nothing.
+  Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed);
+
+  at::Tensor flat;      // [P] padded so that each tensor starts on a 64-byte boundary
+  at::Tensor gradient;  // [P]
+  std::vector<NamedSlice> names;
+  int64_t count = 0;  ///< parameters, padding excluded
+
+  Weight source_embedding, target_embedding, output_projection;  // [V,D]; shared ones are the same views
+  std::vector<EncoderLayer> encoder;
+  std::vector<DecoderLayer> decoder;
+  LayerNorm encoder_norm, decoder_norm;  // pre-norm only
+
+  at::Tensor value_of(const NamedSlice& slice) const;     // a view with the slice's shape
+  at::Tensor gradient_of(const NamedSlice& slice) const;  // likewise
+};
+
+}  // namespace rdrop
