@@ -78,6 +78,8 @@ export type RuntimeOptions = z.input<typeof runtimeSchema>;
 
 /** fairseq's Adam and inverse_sqrt schedule (fairseq/optim/adam.py, inverse_square_root_schedule.py). */
 export const optimizerSchema = z.strictObject({
+  /** inverse_sqrt: linear warm-up, then ∝ 1/√update. constant: learningRate throughout, no warm-up. */
+  schedule: z.enum(['inverse_sqrt', 'constant']).default('inverse_sqrt'),
   learningRate: positive.default(5e-4),
   warmupUpdates: z.int().min(0).default(4000),
   warmupInitLearningRate: nonNegative.default(1e-7),

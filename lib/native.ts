@@ -14,6 +14,8 @@ export interface Packed {
 export interface PackedBatch {
   source: Packed;
   target: Packed;
+  /** Other sources for pass 2; the comparison with the original uses it. */
+  secondSource?: Packed;
 }
 
 export interface NativeLossOptions {
@@ -56,6 +58,7 @@ export interface NativeRuntime {
 }
 
 export interface NativeOptimizerOptions {
+  schedule: 'inverse_sqrt' | 'constant';
   learningRate: number;
   warmupUpdates: number;
   warmupInitLearningRate: number;
@@ -151,6 +154,8 @@ export interface Native {
   setThreads(threads: number): Promise<void>;
   /** Chooses another body of the kernels (the tests compare them); refuses one that this machine cannot run. */
   setInstructionSet(name: 'avx512' | 'avx2' | 'scalar'): void;
+  /** The rate of the update that follows `updates` done ones. */
+  learningRate(optimizer: NativeOptimizerOptions, updates: number): number;
   /** logits [2N,V], targets [N]; gradient has the logits' shape and type. */
   rdropLoss(
     logits: FloatArray | Uint16Array,

@@ -1,0 +1,105 @@
+// The core's export table: Native of lib/native.ts. rdrop.node (loader.cc) calls rdrop_core_init once per environment.
+#include <ATen/Parallel.h>
+#include <napi.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "convert.h"
+#include "errors.h"
+#include "handles.h"
+#include "ops/kernels.h"
+#include "worker.h"
+
+namespace rdrop {
+namespace {
+
+Napi::Value info_of(const Napi::CallbackInfo& info) {
+  auto object = Napi::Object::New(info.Env());
+  object.Set("compiledAgainst", TORCH_VERSION);
+  object.Set("instructionSet", kernels().instruction_set);
+  object.Set("threads", double(at::get_num_threads()));
+  object.Set("cuda", false);
+  return object;
+}
+
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const int64_t wanted = info[0].IsNumber() ? info[0].As<Napi::Number>().Int64Value() : -1;
+    if (wanted < 0) fail("INVALID_ARGUMENT", "threads: expected 0 (every core) or a count");
+    return run(
+        info.Env(),
+        [wanted] {
+          const int64_t cores = std::max(1u, std::thread::hardware_concurrency());
+          at::set_num_threads(int(wanted == 0 ? cores : wanted));  // of the engine thread, where all work runs
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  });
+}
+
+Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const std::string name = info[0].ToString().Utf8Value();
+    if (!select_kernels(name.c_str())) {
+      fail("INVALID_ARGUMENT", "instruction set: expected scalar, avx2 or avx512 where this machine runs it, got '", name,
+           "'");
+    }
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(),
+                             learning_rate(optimizer_options(info[0]), info[1].ToNumber().Int64Value()));
+  });
+}
+
+Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
+  struct Answer {
+    LossSums sums;
+    at::Tensor gradient;
+  };
+  return guard(info.Env(), [&] {
+    const int64_t classes = info[1].ToNumber().Int64Value();
+    at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
+    if (classes < 1 || logits.numel() != 2 * targets.numel() * classes) {
+      fail("INVALID_ARGUMENT", "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ", logits.numel());
+    }
+    return run(
+        info.Env(),
+        [logits = logits.view({2 * targets.numel(), classes}), targets, options = loss_options(info[3])]() mutable {
+          const LossSums sums = rdrop_loss(logits, targets, options, logits);  // the copy becomes the gradient
+          return Answer{sums, logits};
+        },
+        [](Napi::Env env, const Answer& answer) {
+          Napi::Object result = loss_sums(env, answer.sums);
+          result.Set("gradient", float_array(env, answer.gradient));
+          return Napi::Value(result);
+        });
+  });
+}
+
+}  // namespace
+}  // namespace rdrop
+
+extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(napi_env raw, napi_value target) {
+  const Napi::Env env(raw);
+  try {
+    rdrop::open_worker(env);
+    Napi::Object exports(env, target);
+    exports.Set("info", Napi::Function::New(env, rdrop::info_of));
+    exports.Set("setThreads", Napi::Function::New(env, rdrop::set_threads));
+    exports.Set("setInstructionSet", Napi::Function::New(env, rdrop::set_instruction_set));
+    exports.Set("learningRate", Napi::Function::New(env, rdrop::learning_rate_of));
+    exports.Set("rdropLoss", Napi::Function::New(env, rdrop::rdrop_loss_of));
+    exports.Set("Transformer", rdrop::transformer_exports(env));
+    exports.Set("Trainer", rdrop::trainer_exports(env));
+    return exports;
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+    return nullptr;
+  }
+}

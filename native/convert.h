@@ -1,0 +1,56 @@
+// JS values → plain structs and back: the only reader of JS objects. lib/ has checked every option already; what is
+// checked here keeps a foreign caller from crashing the process.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <napi.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "decode/beam_search.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "model/parameters.h"
+#include "ops/rdrop_loss.h"
+#include "train/trainer.h"
+
+namespace rdrop {
+
+struct Runtime {
+  uint64_t seed;
+  at::ScalarType type;
+};
+
+/// Values by parameter name.
+using NamedValues = std::vector<std::pair<std::string, at::Tensor>>;
+
+LossOptions loss_options(const Napi::Value& value);
+ModelConfig model_config(const Napi::Value& value);
+Runtime runtime(const Napi::Value& value);
+OptimizerOptions optimizer_options(const Napi::Value& value);
+BeamOptions beam_options(const Napi::Value& value);
+Packed packed(const Napi::Value& value);
+PackedBatch packed_batch(const Napi::Value& value);
+std::vector<PackedBatch> packed_batches(const Napi::Value& value);
+NamedValues named_values(const Napi::Value& value);
+
+/// A property of an object, or INVALID_ARGUMENT.
+Napi::Value property(const Napi::Value& value, const char* name);
+double number_property(const Napi::Value& value, const char* name);
+bool boolean_property(const Napi::Value& value, const char* name);
+
+/// Copies a Float32Array, Float64Array or Uint16Array (bfloat16) into a flat tensor.
+at::Tensor float_tensor(const Napi::Value& value);
+/// Copies an Int32Array into an int32 tensor.
+at::Tensor int_tensor(const Napi::Value& value);
+
+/// A typed array over a tensor's own memory: Float32Array, Float64Array or Uint16Array (bfloat16).
+Napi::Value float_array(Napi::Env env, const at::Tensor& tensor);
+/// Map of fairseq's names to views of one flat copy.
+Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vector<NamedSlice>& names);
+Napi::Object loss_sums(Napi::Env env, const LossSums& sums);
+Napi::Value hypotheses(Napi::Env env, const std::vector<std::vector<Hypothesis>>& all);
+
+}  // namespace rdrop

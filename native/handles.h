@@ -1,0 +1,53 @@
+// The objects that JavaScript holds: plain objects whose methods are closures over a native handle, so that no method
+// depends on its receiver. States of a transformer: ready, disposed. States of a trainer: ready, stepping, disposed.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "model/transformer.h"
+#include "train/trainer.h"
+
+namespace rdrop {
+
+/// What keeps a native object alive from JavaScript, and tells V8 how much memory hangs on it.
+template <typename T>
+class Handle {
+ public:
+  Handle(Napi::Env env, std::shared_ptr<T> object, const char* name) : object_(std::move(object)), name_(name) {
+    bytes_ = object_->bytes();
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes_);
+  }
+
+  /// The object, or DISPOSED.
+  std::shared_ptr<T> get() const;
+
+  /// Releases the object; jobs under way keep it until they end. Idempotent.
+  void dispose(Napi::Env env) {
+    if (!object_) return;
+    object_.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
+  }
+
+  bool busy = false;
+
+ private:
+  std::shared_ptr<T> object_;
+  const char* name_;
+  int64_t bytes_;
+};
+
+/// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native.ts.
+Napi::Object transformer_exports(Napi::Env env);
+Napi::Object trainer_exports(Napi::Env env);
+
+/// The transformer behind a JS object, or WRONG_RECEIVER.
+std::shared_ptr<Transformer> transformer_of(const Napi::Value& value);
+
+/// Copies values into the slices of a flat buffer; names, sizes and types must match exactly, and nothing is written
+/// before all of them do. Throws CHECKPOINT_MISMATCH.
+void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values, const std::vector<NamedSlice>& names,
+                       at::Tensor& flat);
+
+}  // namespace rdrop

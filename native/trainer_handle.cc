@@ -1,0 +1,126 @@
+// The trainer as JavaScript sees it: NativeTrainer of lib/native.ts.
+#include "convert.h"
+#include "errors.h"
+#include "handles.h"
+#include "worker.h"
+
+namespace rdrop {
+namespace {
+
+using TrainerHandle = Handle<Trainer>;
+using Shared = std::shared_ptr<TrainerHandle>;
+
+/// Runs work that excludes every other call on this trainer.
+template <typename Work, typename Build>
+Napi::Value run_alone(const Napi::CallbackInfo& info, const Shared& handle, Work work, Build build) {
+  if (handle->busy) fail("BUSY", "Trainer: one call at a time; await the previous step() or state() first");
+  handle->busy = true;
+  return run(info.Env(), std::move(work), std::move(build), [handle] { handle->busy = false; });
+}
+
+Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle,
+      [trainer, batches = packed_batches(info[0])] {
+        const ModelConfig& config = trainer->model().config();
+        for (const PackedBatch& batch : batches) check_batch(batch, config.vocab_size, config.max_positions);
+        return trainer->step(batches);
+      },
+      [](Napi::Env env, const StepResult& result) {
+        Napi::Object object = loss_sums(env, result.sums);
+        object.Set("update", double(result.update));
+        object.Set("learningRate", result.learning_rate);
+        object.Set("gradientNorm", result.gradient_norm);
+        object.Set("pairs", double(result.pairs));
+        object.Set("sourceTokens", double(result.source_tokens));
+        return Napi::Value(object);
+      });
+}
+
+Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
+  struct Moments {
+    at::Tensor first, second;
+  };
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle, [trainer] { return Moments{trainer->first_moment().clone(), trainer->second_moment().clone()}; },
+      [trainer](Napi::Env env, const Moments& moments) {
+        const auto& names = trainer->model().parameters().names;
+        auto object = Napi::Object::New(env);
+        object.Set("update", double(trainer->update()));
+        object.Set("firstMoment", named_arrays(env, moments.first, names));
+        object.Set("secondMoment", named_arrays(env, moments.second, names));
+        return Napi::Value(object);
+      });
+}
+
+Napi::Value set_state(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  const double update = number_property(info[0], "update");
+  if (!(update >= 0) || update != double(int64_t(update))) fail("INVALID_ARGUMENT", "update: expected a count, got ", update);
+  return run_alone(
+      info, handle,
+      [trainer, update, first = named_values(property(info[0], "firstMoment")),
+       second = named_values(property(info[0], "secondMoment"))] {
+        const auto& names = trainer->model().parameters().names;
+        at::Tensor new_first = trainer->first_moment().clone();
+        copy_named_values(first, names, new_first);
+        copy_named_values(second, names, trainer->second_moment());
+        trainer->first_moment().copy_(new_first);
+        trainer->set_update(int64_t(update));
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+Napi::Value dispose(const Napi::CallbackInfo& info, const Shared& handle) {
+  handle->dispose(info.Env());
+  return info.Env().Undefined();
+}
+
+using Method = Napi::Value (*)(const Napi::CallbackInfo&, const Shared&);
+
+Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
+  auto object = Napi::Object::New(env);
+  auto handle = std::make_shared<TrainerHandle>(env, std::move(trainer), "Trainer");
+  const std::pair<const char*, Method> methods[] = {
+      {"step", step}, {"state", state}, {"setState", set_state}, {"dispose", dispose}};
+  for (const auto& [name, method] : methods) {
+    object.Set(name, Napi::Function::New(
+                         env,
+                         [handle, method](const Napi::CallbackInfo& info) {
+                           return guard(info.Env(), [&] { return method(info, handle); });
+                         },
+                         name));
+  }
+  object.DefineProperty(Napi::PropertyDescriptor::Accessor(
+      env, object, "update",
+      [handle](const Napi::CallbackInfo& info) {
+        return guard(info.Env(), [&]() -> Napi::Value {
+          return Napi::Number::New(info.Env(), double(handle->get()->update()));
+        });
+      },
+      napi_enumerable));
+  object.AddFinalizer([](Napi::Env env, Shared* last) { (*std::unique_ptr<Shared>(last))->dispose(env); },
+                      std::make_unique<Shared>(handle).release());
+  return object;
+}
+
+}  // namespace
+
+Napi::Object trainer_exports(Napi::Env env) {
+  auto exports = Napi::Object::New(env);
+  exports.Set("create", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return guard(info.Env(), [&] {
+                  return run(
+                      info.Env(),
+                      [model = transformer_of(info[0]), optimizer = optimizer_options(info[1]),
+                       loss = loss_options(info[2])] { return std::make_shared<Trainer>(model, optimizer, loss); },
+                      [](Napi::Env env, std::shared_ptr<Trainer> trainer) { return wrap(env, std::move(trainer)); });
+                });
+              }));
+  return exports;
+}
+
+}  // namespace rdrop
