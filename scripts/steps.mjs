@@ -97,6 +97,11 @@ export function ensureTypescript({ strict = true } = {}) {
   if (readStamp(stampPath) === stamp) return;
   say('compiling the TypeScript (tsc)');
   mkdirSync(join(root, 'dist'), { recursive: true });
+  // What was compiled from a file that is gone must not stay importable.
+  for (const path of filesUnder(['dist'], (file) => /(\.d\.ts|\.js)$/.test(file))) {
+    const source = path.replace(/^dist/, 'lib').replace(/(\.d\.ts|\.js)$/, '.ts');
+    if (!existsSync(join(root, source))) rmSync(join(root, path));
+  }
   const status = run(process.execPath, [
     join(root, 'node_modules/typescript/bin/tsc'),
     '-p',
@@ -141,6 +146,19 @@ export async function ensureLibtorch() {
   }
 }
 
+const products = ['rdrop.node', 'librdrop_core.so'];
+
+/** Puts the compiled addon into a directory. */
+export function copyNative(directory) {
+  mkdirSync(directory, { recursive: true });
+  for (const name of products) {
+    // Renamed into place: a process that has the old file mapped keeps it.
+    const beside = join(directory, `${name}.${process.pid}.part`);
+    copyFileSync(join(root, '.cmake/Release', name), beside);
+    renameSync(beside, join(directory, name));
+  }
+}
+
 /** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
 export async function ensureNative(libtorch) {
   const configured = hashOf(
@@ -150,7 +168,6 @@ export async function ensureNative(libtorch) {
     root,
   );
   const stamp = hashOf(['native', 'CMakeLists.txt'], configured);
-  const products = ['rdrop.node', 'librdrop_core.so'];
   const upToDate = () =>
     readStamp('build/Release/.stamp') === stamp &&
     products.every((name) => existsSync(join(root, 'build/Release', name)));
@@ -176,13 +193,7 @@ export async function ensureNative(libtorch) {
       writeStamp('.cmake/configured', configured);
     }
     if (cmakeJs('build', ...options, '--parallel', '2') !== 0) throw new StepError('cmake-js build failed');
-    mkdirSync(join(root, 'build/Release'), { recursive: true });
-    for (const name of products) {
-      // Renamed into place: a process that has the old file mapped keeps it.
-      const beside = join(root, 'build/Release', `${name}.part`);
-      copyFileSync(join(root, '.cmake/Release', name), beside);
-      renameSync(beside, join(root, 'build/Release', name));
-    }
+    copyNative(join(root, 'build/Release'));
     writeStamp('build/Release/.stamp', stamp);
   });
 }
