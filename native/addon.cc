@@ -43,8 +43,8 @@ Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     const std::string name = info[0].ToString().Utf8Value();
     if (!select_kernels(name.c_str())) {
-      fail("INVALID_ARGUMENT", "instruction set: expected scalar, avx2 or avx512 where this machine runs it, got '", name,
-           "'");
+      fail("INVALID_ARGUMENT", "instruction set: expected scalar, avx2 or avx512 where this machine runs it, got '",
+           name, "'");
     }
     return info.Env().Undefined();
   });
@@ -52,8 +52,7 @@ Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
 
 Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(),
-                             learning_rate(optimizer_options(info[0]), info[1].ToNumber().Int64Value()));
+    return Napi::Number::New(info.Env(), learning_rate(optimizer_options(info[0]), info[1].ToNumber().Int64Value()));
   });
 }
 
@@ -66,7 +65,8 @@ Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
     const int64_t classes = info[1].ToNumber().Int64Value();
     at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
     if (classes < 1 || logits.numel() != 2 * targets.numel() * classes) {
-      fail("INVALID_ARGUMENT", "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ", logits.numel());
+      fail("INVALID_ARGUMENT", "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ",
+           logits.numel());
     }
     return run(
         info.Env(),

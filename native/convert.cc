@@ -80,8 +80,8 @@ Napi::ArrayBuffer buffer_of(Napi::Env env, const at::Tensor& tensor) {
   auto owner = std::make_unique<at::Tensor>(tensor);
   void* data = owner->mutable_data_ptr();
   return Napi::ArrayBuffer::New(
-      env, data, tensor.nbytes(), [](Napi::Env, void*, at::Tensor* held) { const std::unique_ptr<at::Tensor> last(held); },
-      owner.release());
+      env, data, tensor.nbytes(),
+      [](Napi::Env, void*, at::Tensor* held) { const std::unique_ptr<at::Tensor> last(held); }, owner.release());
 }
 
 Napi::Value view_of(Napi::Env env, const Napi::ArrayBuffer& buffer, at::ScalarType type, int64_t offset, int64_t size) {
@@ -101,7 +101,8 @@ Napi::Value int_array(Napi::Env env, const std::vector<int32_t>& values) {
 
 LossOptions loss_options(const Napi::Value& value) {
   LossOptions options;
-  options.direction = static_cast<LossOptions::Direction>(choice_property(value, "direction", {"uni", "uni-reverse", "bi"}));
+  options.direction =
+      static_cast<LossOptions::Direction>(choice_property(value, "direction", {"uni", "uni-reverse", "bi"}));
   options.alpha = number_property(value, "alpha");
   options.label_smoothing = number_property(value, "labelSmoothing");
   options.ignore_index = integer_property(value, "ignoreIndex");
@@ -152,8 +153,9 @@ OptimizerOptions optimizer_options(const Napi::Value& value) {
 }
 
 BeamOptions beam_options(const Napi::Value& value) {
-  return {integer_property(value, "beam"),    number_property(value, "lengthPenalty"), number_property(value, "maxLenA"),
-          integer_property(value, "maxLenB"), integer_property(value, "minLen"),       integer_property(value, "nBest")};
+  return {integer_property(value, "beam"),   number_property(value, "lengthPenalty"),
+          number_property(value, "maxLenA"), integer_property(value, "maxLenB"),
+          integer_property(value, "minLen"), integer_property(value, "nBest")};
 }
 
 Packed packed(const Napi::Value& value) {

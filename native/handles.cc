@@ -16,8 +16,8 @@ std::shared_ptr<T> Handle<T>::get() const {
 template class Handle<Transformer>;
 template class Handle<Trainer>;
 
-void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values, const std::vector<NamedSlice>& names,
-                       at::Tensor& flat) {
+void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values,
+                       const std::vector<NamedSlice>& names, at::Tensor& flat) {
   std::unordered_map<std::string, at::Tensor> by_name(values.begin(), values.end());
   for (const NamedSlice& slice : names) {
     const auto found = by_name.find(slice.name);

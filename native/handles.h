@@ -47,7 +47,7 @@ std::shared_ptr<Transformer> transformer_of(const Napi::Value& value);
 
 /// Copies values into the slices of a flat buffer; names, sizes and types must match exactly, and nothing is written
 /// before all of them do. Throws CHECKPOINT_MISMATCH.
-void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values, const std::vector<NamedSlice>& names,
-                       at::Tensor& flat);
+void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values,
+                       const std::vector<NamedSlice>& names, at::Tensor& flat);
 
 }  // namespace rdrop

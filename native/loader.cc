@@ -33,8 +33,7 @@ bool read_paths(napi_env env, napi_value argument, std::vector<std::string>* lib
   uint32_t count = 0;
   if (napi_get_named_property(env, argument, "libraries", &list) != napi_ok ||
       napi_get_array_length(env, list, &count) != napi_ok ||
-      napi_get_named_property(env, argument, "core", &core_value) != napi_ok ||
-      !text_of(env, core_value, core)) {
+      napi_get_named_property(env, argument, "core", &core_value) != napi_ok || !text_of(env, core_value, core)) {
     return false;
   }
   libraries->resize(count);

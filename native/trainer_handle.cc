@@ -44,7 +44,10 @@ Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
   };
   const auto trainer = handle->get();
   return run_alone(
-      info, handle, [trainer] { return Moments{trainer->first_moment().clone(), trainer->second_moment().clone()}; },
+      info, handle,
+      [trainer] {
+        return Moments{trainer->first_moment().clone(), trainer->second_moment().clone()};
+      },
       [trainer](Napi::Env env, const Moments& moments) {
         const auto& names = trainer->model().parameters().names;
         auto object = Napi::Object::New(env);
@@ -58,7 +61,8 @@ Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
 Napi::Value set_state(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto trainer = handle->get();
   const double update = number_property(info[0], "update");
-  if (!(update >= 0) || update != double(int64_t(update))) fail("INVALID_ARGUMENT", "update: expected a count, got ", update);
+  if (!(update >= 0) || update != double(int64_t(update)))
+    fail("INVALID_ARGUMENT", "update: expected a count, got ", update);
   return run_alone(
       info, handle,
       [trainer, update, first = named_values(property(info[0], "firstMoment")),
@@ -97,9 +101,8 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
   object.DefineProperty(Napi::PropertyDescriptor::Accessor(
       env, object, "update",
       [handle](const Napi::CallbackInfo& info) {
-        return guard(info.Env(), [&]() -> Napi::Value {
-          return Napi::Number::New(info.Env(), double(handle->get()->update()));
-        });
+        return guard(info.Env(),
+                     [&]() -> Napi::Value { return Napi::Number::New(info.Env(), double(handle->get()->update())); });
       },
       napi_enumerable));
   object.AddFinalizer([](Napi::Env env, Shared* last) { (*std::unique_ptr<Shared>(last))->dispose(env); },

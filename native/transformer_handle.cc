@@ -107,7 +107,6 @@ Napi::Value translate(const Napi::CallbackInfo& info, const Shared& handle) {
   return run(
       info.Env(),
       [model, sources = packed(info[0]), options = beam_options(info[1])] {
-        check_packed(sources, "source", model->config().vocab_size, model->config().max_positions);
         return beam_search(*model, sources, options);
       },
       [](Napi::Env env, const std::vector<std::vector<Hypothesis>>& all) { return hypotheses(env, all); });
@@ -126,8 +125,10 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
   object.Set("parameterShapes", parameter_shapes(env, *model));
   auto handle = std::make_shared<TransformerHandle>(env, std::move(model), "Transformer");
   const std::pair<const char*, Method> methods[] = {
-      {"parameters", parameters}, {"setParameters", set_parameters}, {"logits", logits},
-      {"lossAndGradients", loss_and_gradients}, {"evaluate", evaluate}, {"translate", translate}, {"dispose", dispose}};
+      {"parameters", parameters}, {"setParameters", set_parameters},
+      {"logits", logits},         {"lossAndGradients", loss_and_gradients},
+      {"evaluate", evaluate},     {"translate", translate},
+      {"dispose", dispose}};
   for (const auto& [name, method] : methods) {
     object.Set(name, Napi::Function::New(
                          env,

@@ -113,9 +113,8 @@ void call_finish(napi_env env, napi_value, void*, void* data) {
 void open_worker(Napi::Env env) {
   auto channel = std::make_unique<Channel>();
   Channel* raw = channel.get();
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "rdrop"), 0, 1, nullptr, nullptr, nullptr,
-                                      call_finish, &raw->back);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "rdrop"), 0,
+                                                             1, nullptr, nullptr, nullptr, call_finish, &raw->back);
   if (status != napi_ok) throw Napi::Error::New(env, "the channel to the engine thread could not be made");
   napi_unref_threadsafe_function(env, raw->back);
   env.SetInstanceData<Channel>(channel.release());  // the environment deletes it

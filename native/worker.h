@@ -1,6 +1,6 @@
 // Work off the JS thread: one engine thread runs the jobs of the process one after another, so that libtorch's team of
-// threads is started once, results do not depend on which pool thread ran a job, and two calls never share a buffer. A job
-// is plain C++ (no JS value leaves the JS thread); its answer is built back on the JS thread.
+// threads is started once, results do not depend on which pool thread ran a job, and two calls never share a buffer. A
+// job is plain C++ (no JS value leaves the JS thread); its answer is built back on the JS thread.
 #pragma once
 
 #include <napi.h>
@@ -32,8 +32,9 @@ namespace detail {
 void post(Napi::Env env, std::function<void()> job, std::function<void(Napi::Env)> finish);
 }  // namespace detail
 
-/// Promise of build(env, work()): work runs on the engine thread, build on the JS thread. An exception of either becomes a
-/// rejection with a code. `settled`, where given, runs on the JS thread before the promise settles either way.
+/// Promise of build(env, work()): work runs on the engine thread, build on the JS thread. An exception of either
+/// becomes a rejection with a code. `settled`, where given, runs on the JS thread before the promise settles either
+/// way.
 template <typename Work, typename Build>
 Napi::Value run(Napi::Env env, Work work, Build build, std::function<void()> settled = {}) {
   using Result = decltype(work());

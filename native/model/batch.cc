@@ -20,14 +20,14 @@ void check_packed(const Packed& packed, const std::string& side, int64_t vocab_s
     const int64_t length = int64_t(packed.offsets[i + 1]) - packed.offsets[i];
     if (length < 1) fail("INVALID_ARGUMENT", side, " of pair ", i, ": expected at least one token (eos), got ", length);
     if (length > max_positions) {
-      fail("INVALID_ARGUMENT", side, " of pair ", i, ": expected at most ", max_positions, " tokens (maxPositions), got ",
-           length);
+      fail("INVALID_ARGUMENT", side, " of pair ", i, ": expected at most ", max_positions,
+           " tokens (maxPositions), got ", length);
     }
     for (int64_t k = 0; k < length; ++k) {
       const int32_t token = packed.tokens[packed.offsets[i] + k];
       if (token < 0 || token >= vocab_size) {
-        fail("TOKEN_OUT_OF_RANGE", side, " of pair ", i, ", position ", k, ": expected a token id from 0 to ", vocab_size - 1,
-             ", got ", token);
+        fail("TOKEN_OUT_OF_RANGE", side, " of pair ", i, ", position ", k, ": expected a token id from 0 to ",
+             vocab_size - 1, ", got ", token);
       }
     }
   }

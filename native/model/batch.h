@@ -1,4 +1,5 @@
-// A batch of packed sentence pairs, and what the network needs to know of it. B pairs, S and T source and target tokens.
+// A batch of packed sentence pairs, and what the network needs to know of it. B pairs, S and T source and target
+// tokens.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Forward and backward of the sub-layers. What a node needs later it keeps in a `Saved` of its own, dropped as soon as its
-// backward has run, so that activations are freed on the way back.
+// Forward and backward of the sub-layers. What a node needs later it keeps in a `Saved` of its own, dropped
+// as soon as its backward has run, so that activations are freed on the way back.
 #include "model/functions.h"
 
 #include <ATen/ops/addmm.h>
@@ -9,6 +9,8 @@
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sum.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
 
 #include "ops/activation.h"
 #include "ops/dropout_residual_norm.h"
@@ -62,7 +64,8 @@ struct Ending {
   Dropout dropout;
 
   State begin(const at::Tensor& branch, const State& state, bool pre_norm) {
-    normed = dropout_residual_norm(branch, pre_norm ? state.sum : state.normed, norm.gamma.value, norm.beta.value, dropout);
+    normed =
+        dropout_residual_norm(branch, pre_norm ? state.sum : state.normed, norm.gamma.value, norm.beta.value, dropout);
     // The output must not be held by the node that makes it.
     return {std::exchange(normed.normed, at::Tensor()), normed.sum};
   }
@@ -74,6 +77,12 @@ struct Ending {
   }
 };
 
+/// The residual as an input of a node, which takes no undefined tensor.
+using Residual = std::optional<at::Tensor>;
+Residual residual_of(const State& state) {
+  return state.sum.defined() ? Residual(state.sum) : std::nullopt;
+}
+
 /// Both outputs of a node: in post-norm the sum is nobody's business and stays inside.
 variable_list outputs_of(const State& state, bool pre_norm) {
   return pre_norm ? variable_list{state.normed, state.sum.detach()} : variable_list{state.normed};
@@ -83,7 +92,8 @@ State state_of(const variable_list& outputs) {
   return {outputs[0], outputs.size() > 1 ? outputs[1] : at::Tensor()};
 }
 
-/// Gradients of (normed, sum): in post-norm the residual is the normed state, so that both gradients meet there.
+/// Gradients of (normed, sum): in post-norm the residual is the normed state, so that both gradients meet
+/// there.
 variable_list input_gradients(const Linear& first, const at::Tensor& first_gradient, at::Tensor residual_gradient,
                               bool pre_norm) {
   if (pre_norm) return {input_gradient(first_gradient, first), residual_gradient};
@@ -128,9 +138,9 @@ struct NormFunction : Function<NormFunction> {
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto saved = take<NormSaved>(context);
-    auto result = dropout_residual_norm_backward(gradients[0].contiguous(), at::Tensor(), saved->normed,
-                                                 saved->norm.gamma.value, Dropout{}, saved->norm.gamma.gradient,
-                                                 saved->norm.beta.gradient);
+    auto result =
+        dropout_residual_norm_backward(gradients[0].contiguous(), at::Tensor(), saved->normed, saved->norm.gamma.value,
+                                       Dropout{}, saved->norm.gamma.gradient, saved->norm.beta.gradient);
     return {result.residual, at::Tensor()};
   }
 };
@@ -147,7 +157,7 @@ struct SelfAttentionSaved : torch::CustomClassHolder {
 };
 
 struct SelfAttentionFunction : Function<SelfAttentionFunction> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const at::Tensor& sum,
+  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const Residual& sum,
                                Holder<SelfAttentionSaved> saved) {
     keep(context, saved);
     const int64_t d = normed.size(1);
@@ -158,7 +168,8 @@ struct SelfAttentionFunction : Function<SelfAttentionFunction> {
     saved->probability = attention(all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d), saved->shape,
                                    saved->inner, saved->attended);
     const at::Tensor branch = linear(saved->attended, saved->weights.out);
-    return outputs_of(saved->ending.begin(branch, {normed, sum}, saved->pre_norm), saved->pre_norm);
+    return outputs_of(saved->ending.begin(branch, {normed, sum.value_or(at::Tensor())}, saved->pre_norm),
+                      saved->pre_norm);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto saved = take<SelfAttentionSaved>(context);
@@ -168,7 +179,8 @@ struct SelfAttentionFunction : Function<SelfAttentionFunction> {
     const at::Tensor attended_gradient = input_gradient(end.branch, saved->weights.out);
     const at::Tensor& all = saved->query_key_value;
     const at::Tensor all_gradient = at::empty_like(all);
-    at::Tensor dq = all_gradient.narrow(1, 0, d), dk = all_gradient.narrow(1, d, d), dv = all_gradient.narrow(1, 2 * d, d);
+    at::Tensor dq = all_gradient.narrow(1, 0, d), dk = all_gradient.narrow(1, d, d),
+               dv = all_gradient.narrow(1, 2 * d, d);
     attention_backward(attended_gradient, all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d),
                        saved->probability, saved->shape, saved->inner, dq, dk, dv);
     linear_backward(all_gradient, saved->input, saved->weights.query_key_value);
@@ -189,7 +201,7 @@ struct CrossAttentionSaved : torch::CustomClassHolder {
 };
 
 struct CrossAttentionFunction : Function<CrossAttentionFunction> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const at::Tensor& sum,
+  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const Residual& sum,
                                const at::Tensor& memory, Holder<CrossAttentionSaved> saved) {
     keep(context, saved);
     const int64_t d = normed.size(1);
@@ -201,7 +213,8 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
     saved->probability = attention(saved->query, saved->key_value.narrow(1, 0, d), saved->key_value.narrow(1, d, d),
                                    saved->shape, saved->inner, saved->attended);
     const at::Tensor branch = linear(saved->attended, saved->weights.out);
-    return outputs_of(saved->ending.begin(branch, {normed, sum}, saved->pre_norm), saved->pre_norm);
+    return outputs_of(saved->ending.begin(branch, {normed, sum.value_or(at::Tensor())}, saved->pre_norm),
+                      saved->pre_norm);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto saved = take<CrossAttentionSaved>(context);
@@ -212,8 +225,9 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
     at::Tensor query_gradient = at::empty_like(saved->query);
     const at::Tensor key_value_gradient = at::empty_like(saved->key_value);
     at::Tensor dk = key_value_gradient.narrow(1, 0, d), dv = key_value_gradient.narrow(1, d, d);
-    attention_backward(attended_gradient, saved->query, saved->key_value.narrow(1, 0, d), saved->key_value.narrow(1, d, d),
-                       saved->probability, saved->shape, saved->inner, query_gradient, dk, dv);
+    attention_backward(attended_gradient, saved->query, saved->key_value.narrow(1, 0, d),
+                       saved->key_value.narrow(1, d, d), saved->probability, saved->shape, saved->inner, query_gradient,
+                       dk, dv);
     linear_backward(key_value_gradient, saved->memory, saved->weights.key_value);
     linear_backward(query_gradient, saved->input, saved->weights.query);
     const at::Tensor memory_gradient = input_gradient(key_value_gradient, saved->weights.key_value);
@@ -234,7 +248,7 @@ struct FeedForwardSaved : torch::CustomClassHolder {
 };
 
 struct FeedForwardFunction : Function<FeedForwardFunction> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const at::Tensor& sum,
+  static variable_list forward(AutogradContext* context, const at::Tensor& normed, const Residual& sum,
                                Holder<FeedForwardSaved> saved) {
     keep(context, saved);
     saved->input = normed;
@@ -242,7 +256,8 @@ struct FeedForwardFunction : Function<FeedForwardFunction> {
     saved->hidden = activation(before, saved->activation, saved->inner);
     if (saved->activation == Activation::gelu) saved->before = before;
     const at::Tensor branch = linear(saved->hidden, saved->weights.fc2);
-    return outputs_of(saved->ending.begin(branch, {normed, sum}, saved->pre_norm), saved->pre_norm);
+    return outputs_of(saved->ending.begin(branch, {normed, sum.value_or(at::Tensor())}, saved->pre_norm),
+                      saved->pre_norm);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto saved = take<FeedForwardSaved>(context);
@@ -286,8 +301,8 @@ struct LossFunction : Function<LossFunction> {
 
 }  // namespace
 
-at::Tensor embed(const Weight& table, const at::Tensor& sinusoids, const at::Tensor& tokens, const at::Tensor& positions,
-                 const Dropout& dropout) {
+at::Tensor embed(const Weight& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
+                 const at::Tensor& positions, const Dropout& dropout) {
   auto saved = c10::make_intrusive<EmbedSaved>();
   saved->table = table;
   saved->tokens = tokens;
@@ -301,8 +316,8 @@ State first_norm(const at::Tensor& input, const LayerNorm& norm) {
   return {NormFunction::apply(input, saved), input};
 }
 
-State self_attention(const State& state, const SelfAttention& weights, const LayerNorm& norm, const AttentionShape& shape,
-                     const SublayerDropout& dropout) {
+State self_attention(const State& state, const SelfAttention& weights, const LayerNorm& norm,
+                     const AttentionShape& shape, const SublayerDropout& dropout) {
   auto saved = c10::make_intrusive<SelfAttentionSaved>();
   saved->weights = weights;
   saved->shape = shape;
@@ -310,11 +325,11 @@ State self_attention(const State& state, const SelfAttention& weights, const Lay
   saved->ending.norm = norm;
   saved->ending.dropout = dropout.branch;
   saved->pre_norm = state.sum.defined();
-  return state_of(SelfAttentionFunction::apply(state.normed, state.sum, saved));
+  return state_of(SelfAttentionFunction::apply(state.normed, residual_of(state), saved));
 }
 
-State cross_attention(const State& state, const at::Tensor& memory, const CrossAttention& weights, const LayerNorm& norm,
-                      const AttentionShape& shape, const SublayerDropout& dropout) {
+State cross_attention(const State& state, const at::Tensor& memory, const CrossAttention& weights,
+                      const LayerNorm& norm, const AttentionShape& shape, const SublayerDropout& dropout) {
   auto saved = c10::make_intrusive<CrossAttentionSaved>();
   saved->weights = weights;
   saved->shape = shape;
@@ -322,7 +337,7 @@ State cross_attention(const State& state, const at::Tensor& memory, const CrossA
   saved->ending.norm = norm;
   saved->ending.dropout = dropout.branch;
   saved->pre_norm = state.sum.defined();
-  return state_of(CrossAttentionFunction::apply(state.normed, state.sum, memory, saved));
+  return state_of(CrossAttentionFunction::apply(state.normed, residual_of(state), memory, saved));
 }
 
 State feed_forward(const State& state, const FeedForward& weights, const LayerNorm& norm, Activation activation,
@@ -334,7 +349,7 @@ State feed_forward(const State& state, const FeedForward& weights, const LayerNo
   saved->ending.norm = norm;
   saved->ending.dropout = dropout.branch;
   saved->pre_norm = state.sum.defined();
-  return state_of(FeedForwardFunction::apply(state.normed, state.sum, saved));
+  return state_of(FeedForwardFunction::apply(state.normed, residual_of(state), saved));
 }
 
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,

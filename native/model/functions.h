@@ -1,5 +1,5 @@
-// The nodes of the tape: each sub-layer is one torch::autograd function whose backward adds the gradients of its weights
-// straight into their flat buffer and passes on the gradients of its inputs. R packed rows, D width, V types.
+// The nodes of the tape: each sub-layer is one torch::autograd function whose backward adds the gradients of its
+// weights straight into their flat buffer and passes on the gradients of its inputs. R packed rows, D width, V types.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,25 +23,26 @@ struct SublayerDropout {
 };
 
 /// tokens, positions int32 [R]. Returns [R,D]. The table's value must require a gradient where one is wanted.
-at::Tensor embed(const Weight& table, const at::Tensor& sinusoids, const at::Tensor& tokens, const at::Tensor& positions,
-                 const Dropout& dropout);
+at::Tensor embed(const Weight& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
+                 const at::Tensor& positions, const Dropout& dropout);
 
 /// The norm in front of the first sub-layer (pre-norm).
 State first_norm(const at::Tensor& input, const LayerNorm& norm);
 
-/// Attention, projection, dropout, residual, norm. `norm` is that of the sub-layer (post-norm) or of the next one (pre-norm).
-State self_attention(const State& state, const SelfAttention& weights, const LayerNorm& norm, const AttentionShape& shape,
-                     const SublayerDropout& dropout);
+/// Attention, projection, dropout, residual, norm. `norm` is that of the sub-layer (post-norm) or of the next one
+/// (pre-norm).
+State self_attention(const State& state, const SelfAttention& weights, const LayerNorm& norm,
+                     const AttentionShape& shape, const SublayerDropout& dropout);
 
 /// memory [S,D]: the encoder's output.
-State cross_attention(const State& state, const at::Tensor& memory, const CrossAttention& weights, const LayerNorm& norm,
-                      const AttentionShape& shape, const SublayerDropout& dropout);
+State cross_attention(const State& state, const at::Tensor& memory, const CrossAttention& weights,
+                      const LayerNorm& norm, const AttentionShape& shape, const SublayerDropout& dropout);
 
 State feed_forward(const State& state, const FeedForward& weights, const LayerNorm& norm, Activation activation,
                    const SublayerDropout& dropout);
 
-/// Output projection and R-Drop loss: hidden [2N,D], rows 0..N-1 of pass 1; targets int32 [N]. The returned scalar starts
-/// the backward pass; `sums` receives the figures. The logits' memory becomes their gradient.
+/// Output projection and R-Drop loss: hidden [2N,D], rows 0..N-1 of pass 1; targets int32 [N]. The returned scalar
+/// starts the backward pass; `sums` receives the figures. The logits' memory becomes their gradient.
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
                            const LossOptions& options, LossSums& sums);
 

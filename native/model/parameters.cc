@@ -37,7 +37,8 @@ class Layout {
   int64_t add(std::vector<std::pair<std::string, Start>> pieces, int64_t rows, int64_t columns) {
     const int64_t begin = size_;
     for (auto& [name, start] : pieces) {
-      NamedSlice slice{std::move(name), size_, columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}};
+      NamedSlice slice{std::move(name), size_,
+                       columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}};
       size_ += slice.size();
       pieces_.push_back({std::move(slice), start});
     }
@@ -88,7 +89,8 @@ class Builder {
   Builder(const ModelConfig& config, at::ScalarType type) : config_(config), type_(type) {}
 
   /// A [out,in] matrix and its bias made of equal parts, one a name.
-  auto linear(const std::string& prefix, std::vector<std::string> parts, int64_t out, int64_t in, Start weight, Start bias) {
+  auto linear(const std::string& prefix, std::vector<std::string> parts, int64_t out, int64_t in, Start weight,
+              Start bias) {
     std::vector<std::pair<std::string, Start>> weights, biases;
     for (const auto& part : parts) {
       weights.emplace_back(prefix + part + ".weight", weight);
@@ -106,7 +108,8 @@ class Builder {
     return [=, this] { return LayerNorm{view(gamma, {d}), view(beta, {d})}; };
   }
 
-  /// q, k and v: Xavier-uniform with gain 1/√2 over each [D,D], biases as torch.nn.Linear; out: Xavier-uniform, bias 0.
+  /// q, k and v: Xavier-uniform with gain 1/√2 over each [D,D], biases as torch.nn.Linear; out:
+  /// Xavier-uniform, bias 0.
   Start projection() const { return {Start::uniform, std::sqrt(3.0 / double(config_.embed_dim)) / std::sqrt(2.0)}; }
   Start projection_bias() const { return {Start::uniform, 1.0 / std::sqrt(double(config_.embed_dim))}; }
   Start out_projection() const { return {Start::uniform, std::sqrt(3.0 / double(config_.embed_dim))}; }

@@ -22,15 +22,11 @@ Packed decoder_input(const Packed& target) {
   return input;
 }
 
-namespace {
-
 at::Tensor int_tensor(const std::vector<int32_t>& values) {
   at::Tensor tensor = at::empty({int64_t(values.size())}, at::TensorOptions(at::kInt));
   std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<int32_t>());
   return tensor;
 }
-
-}  // namespace
 
 Sequences sequences_of(const Packed& first, const Packed& second) {
   Packed all = first;
@@ -51,9 +47,7 @@ struct Transformer::Pass {
   uint64_t key, update;
   uint32_t site = 0;
 
-  Dropout next(double p, int64_t pass_rows) {
-    return {on ? p : 0.0, pass_rows, {key, update, site++}};
-  }
+  Dropout next(double p, int64_t pass_rows) { return {on ? p : 0.0, pass_rows, {key, update, site++}}; }
   SublayerDropout attention(int64_t pass_rows) {
     const Dropout branch = next(config.dropout, pass_rows);
     return {branch, next(config.attention_dropout, pass_rows * config.heads)};
@@ -87,8 +81,8 @@ at::Tensor Transformer::encode(Pass& pass, const Sequences& source) const {
     state = self_attention(state, layer.self_attention,
                            config_.pre_norm ? layer.feed_forward.norm : layer.self_attention.norm, shape,
                            pass.attention(rows));
-    state = feed_forward(state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm, config_.activation,
-                         pass.feed_forward(rows));
+    state = feed_forward(state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
+                         config_.activation, pass.feed_forward(rows));
   }
   return state.normed;
 }
@@ -116,8 +110,8 @@ at::Tensor Transformer::decode(Pass& pass, const Sequences& target, const at::Te
     state = cross_attention(state, memory, layer.cross_attention,
                             config_.pre_norm ? layer.feed_forward.norm : layer.cross_attention.norm, to_source,
                             pass.attention(rows));
-    state = feed_forward(state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm, config_.activation,
-                         pass.feed_forward(rows));
+    state = feed_forward(state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
+                         config_.activation, pass.feed_forward(rows));
   }
   return state.normed;
 }
@@ -159,6 +153,8 @@ LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOpt
   return sums;
 }
 
-int64_t Transformer::bytes() const { return 2 * parameters_.flat.nbytes(); }
+int64_t Transformer::bytes() const {
+  return 2 * parameters_.flat.nbytes();
+}
 
 }  // namespace rdrop

@@ -1,5 +1,5 @@
-// fairseq's Transformer encoder-decoder over packed tokens. B pairs, S and T source and target tokens of one pass, V types,
-// D width. Both passes of R-Drop go through in one call, as 2B sequences.
+// fairseq's Transformer encoder-decoder over packed tokens. B pairs, S and T source and target tokens of one pass, V
+// types, D width. Both passes of R-Drop go through in one call, as 2B sequences.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -68,6 +68,9 @@ class Transformer {
   Parameters parameters_;
   at::Tensor sinusoids_;  // [max_positions + 2, D]
 };
+
+/// int32 [n].
+at::Tensor int_tensor(const std::vector<int32_t>& values);
 
 /// The decoder's input: eos, then the target without its last token.
 Packed decoder_input(const Packed& target);

@@ -12,9 +12,8 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
   dispatch_floating(in, [&](auto zero) {
     using T = decltype(zero);
     const ActivationForward<T> arguments{in.const_data_ptr<T>(), out.mutable_data_ptr<T>(), in.size(1), kind, dropout};
-    parallel_rows(in.size(0), in.size(1) * 2, [&](int64_t begin, int64_t end) {
-      kernels().layers<T>().activation.forward(arguments, begin, end);
-    });
+    parallel_rows(in.size(0), in.size(1) * 2,
+                  [&](int64_t begin, int64_t end) { kernels().layers<T>().activation.forward(arguments, begin, end); });
   });
   return out;
 }
@@ -22,8 +21,8 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout) {
   dispatch_floating(saved, [&](auto zero) {
     using T = decltype(zero);
-    const ActivationBackward<T> arguments{saved.const_data_ptr<T>(), gradient.mutable_data_ptr<T>(), saved.size(1), kind,
-                                          dropout};
+    const ActivationBackward<T> arguments{saved.const_data_ptr<T>(), gradient.mutable_data_ptr<T>(), saved.size(1),
+                                          kind, dropout};
     parallel_rows(saved.size(0), saved.size(1) * 2, [&](int64_t begin, int64_t end) {
       kernels().layers<T>().activation.backward(arguments, begin, end);
     });

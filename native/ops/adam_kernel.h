@@ -7,10 +7,10 @@ namespace rdrop {
 
 template <typename T>
 struct AdamStep {
-  T* parameter;      // [P]
-  T* gradient;       // [P]; left at zero for the next update
-  T* first_moment;   // [P]
-  T* second_moment;  // [P]
+  T* parameter;           // [P]
+  T* gradient;            // [P]; left at zero for the next update
+  T* first_moment;        // [P]
+  T* second_moment;       // [P]
   double gradient_scale;  ///< 1 / tokens, times the clipping coefficient
   double beta1, beta2, epsilon;
   double decay;      ///< lr·weight decay

@@ -1,4 +1,5 @@
-// Scaled dot-product attention over packed sequences. n sequences, H heads of width Dh, D = H·Dh, Rq queries and Rk keys.
+// Scaled dot-product attention over packed sequences. n sequences, H heads of width Dh, D = H·Dh, Rq queries and Rk
+// keys.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +20,8 @@ struct AttentionShape {
 
 /// query, key, value [Rq or Rk, D]: slices of wider tensors are welcome (unit stride in the last dimension; key and
 /// value share their row stride). Writes out [Rq, D] and returns the probabilities, packed, for the backward pass.
-at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const AttentionShape& shape,
-                     const Dropout& dropout, at::Tensor& out);
+at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                     const AttentionShape& shape, const Dropout& dropout, at::Tensor& out);
 
 /// out_gradient [Rq, D]; writes query_, key_ and value_gradient, which have the strides of query, key and value.
 void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,

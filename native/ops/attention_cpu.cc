@@ -40,8 +40,8 @@ void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& s
 
 }  // namespace
 
-at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const AttentionShape& shape,
-                     const Dropout& dropout, at::Tensor& out) {
+at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                     const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
   const int64_t head_dim = query.size(1) / shape.heads;
   const Plan plan = plan_of(shape, head_dim);
   at::Tensor probability = at::empty({plan.probabilities}, query.options().requires_grad(false));

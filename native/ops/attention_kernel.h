@@ -7,15 +7,17 @@
 namespace rdrop {
 
 /// Keys of a row of probabilities, padded: a multiple of one 64-byte vector of floats.
-static inline int64_t attention_padded(int64_t keys) { return (keys + 15) / 16 * 16; }
+static inline int64_t attention_padded(int64_t keys) {
+  return (keys + 15) / 16 * 16;
+}
 
 template <typename T>
 struct Attention {
-  const T* query;  // [Rq, H·Dh] with stride query_stride
-  const T* key;    // [Rk, H·Dh] with stride key_stride
-  const T* value;  // [Rk, H·Dh] with stride key_stride
-  T* out;          // [Rq, H·Dh] contiguous
-  T* probability;  // packed, see above
+  const T* query;                      // [Rq, H·Dh] with stride query_stride
+  const T* key;                        // [Rk, H·Dh] with stride key_stride
+  const T* value;                      // [Rk, H·Dh] with stride key_stride
+  T* out;                              // [Rq, H·Dh] contiguous
+  T* probability;                      // packed, see above
   const int32_t* query_offsets;        // [n+1]
   const int32_t* key_begin;            // [n] the keys of sequence i are rows key_begin[i] up to key_end[i]
   const int32_t* key_end;              // [n]

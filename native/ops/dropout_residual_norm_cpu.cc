@@ -1,5 +1,5 @@
-// dropout_residual_norm on the CPU: rows over threads; gradients of gamma and beta are summed over a fixed number of ranges
-// of rows, so that they do not depend on the number of threads.
+// dropout_residual_norm on the CPU: rows over threads; gradients of gamma and beta are summed over a fixed number of
+// ranges of rows, so that they do not depend on the number of threads.
 #include "ops/dropout_residual_norm.h"
 
 #include <ATen/ops/empty.h>
@@ -13,13 +13,20 @@ namespace rdrop {
 Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
                              const at::Tensor& beta, const Dropout& dropout) {
   const int64_t rows = branch.size(0), columns = branch.size(1);
-  Normed result{branch, at::empty_like(branch), at::empty({rows}, branch.options()), at::empty({rows}, branch.options())};
+  Normed result{branch, at::empty_like(branch), at::empty({rows}, branch.options()),
+                at::empty({rows}, branch.options())};
   dispatch_floating(branch, [&](auto zero) {
     using T = decltype(zero);
-    const DropoutResidualNormForward<T> arguments{
-        residual.defined() ? residual.const_data_ptr<T>() : nullptr, result.sum.mutable_data_ptr<T>(),  gamma.const_data_ptr<T>(),
-        beta.const_data_ptr<T>(),     result.normed.mutable_data_ptr<T>(), result.mean.mutable_data_ptr<T>(),
-        result.rstd.mutable_data_ptr<T>(), columns, kNormEpsilon, dropout};
+    const DropoutResidualNormForward<T> arguments{residual.defined() ? residual.const_data_ptr<T>() : nullptr,
+                                                  result.sum.mutable_data_ptr<T>(),
+                                                  gamma.const_data_ptr<T>(),
+                                                  beta.const_data_ptr<T>(),
+                                                  result.normed.mutable_data_ptr<T>(),
+                                                  result.mean.mutable_data_ptr<T>(),
+                                                  result.rstd.mutable_data_ptr<T>(),
+                                                  columns,
+                                                  kNormEpsilon,
+                                                  dropout};
     parallel_rows(rows, columns * 4, [&](int64_t begin, int64_t end) {
       kernels().layers<T>().dropout_residual_norm.forward(arguments, begin, end);
     });

@@ -1,8 +1,14 @@
-// Embeddings on the CPU. The gradient of the table is split by token, so that no two threads touch one row and the sum
-// does not depend on the number of threads.
+// Embeddings on the CPU. The gradient of the table is split by token, so that no two threads touch one row
+// and the sum does not depend on the number of threads.
 #include "ops/embedding.h"
 
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sin.h>
 
 #include <cmath>
 
@@ -16,17 +22,12 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
   at::Tensor out = at::empty({rows, columns}, table.options().requires_grad(false));
   dispatch_floating(table, [&](auto zero) {
     using T = decltype(zero);
-    const EmbeddingForward<T> arguments{table.const_data_ptr<T>(),
-                                        sinusoids.const_data_ptr<T>(),
-                                        tokens.const_data_ptr<int32_t>(),
-                                        positions.const_data_ptr<int32_t>(),
-                                        out.mutable_data_ptr<T>(),
-                                        columns,
-                                        std::sqrt(double(columns)),
-                                        dropout};
-    parallel_rows(rows, columns * 4, [&](int64_t begin, int64_t end) {
-      kernels().layers<T>().embedding.forward(arguments, begin, end);
-    });
+    const EmbeddingForward<T> arguments{table.const_data_ptr<T>(),        sinusoids.const_data_ptr<T>(),
+                                        tokens.const_data_ptr<int32_t>(), positions.const_data_ptr<int32_t>(),
+                                        out.mutable_data_ptr<T>(),        columns,
+                                        std::sqrt(double(columns)),       dropout};
+    parallel_rows(rows, columns * 4,
+                  [&](int64_t begin, int64_t end) { kernels().layers<T>().embedding.forward(arguments, begin, end); });
   });
   return out;
 }
@@ -56,20 +57,14 @@ void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, co
 at::Tensor sinusoidal_positions(int64_t rows, int64_t columns, const at::TensorOptions& options) {
   constexpr int64_t padding = 1;
   const int64_t half = columns / 2;
-  at::Tensor table = at::empty({rows, columns}, options);
-  dispatch_floating(table, [&](auto zero) {
-    using T = decltype(zero);
-    T* out = table.mutable_data_ptr<T>();
-    // The original computes the table in float32, whatever the model's type: so do we.
-    const float rate = half > 1 ? float(std::log(10000.0) / double(half - 1)) : 0.0f;
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t i = 0; i < half; ++i) {
-        const float angle = float(row) * std::exp(float(i) * -rate);
-        out[row * columns + i] = row == padding ? T(0) : T(std::sin(angle));
-        out[row * columns + half + i] = row == padding ? T(0) : T(std::cos(angle));
-      }
-    }
-  });
+  // The original's very operations in float32, whatever the model's type: a sine that differs in its last bit
+  // would show in a model in float64.
+  const auto single = at::TensorOptions(at::kFloat);
+  const double rate = half > 1 ? std::log(10000.0) / double(half - 1) : 0.0;
+  const at::Tensor frequencies = at::exp(at::mul(at::arange(half, single), at::Scalar(-rate)));
+  const at::Tensor angles = at::mul(at::arange(rows, single).unsqueeze(1), frequencies.unsqueeze(0));
+  at::Tensor table = at::cat({at::sin(angles), at::cos(angles)}, 1).to(options);
+  table.select(0, padding).zero_();
   return table;
 }
 

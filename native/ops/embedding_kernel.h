@@ -1,4 +1,5 @@
-// Kernel arguments of the embedding: rows of a table scaled by √D, plus sinusoidal positions, then dropout. R rows, D columns.
+// Kernel arguments of the embedding: rows of a table scaled by √D, plus sinusoidal positions, then dropout. R rows, D
+// columns.
 #pragma once
 
 #include "ops/dropout_kernel.h"
@@ -7,11 +8,11 @@ namespace rdrop {
 
 template <typename T>
 struct EmbeddingForward {
-  const T* table;            // [V,D]
-  const T* positions;        // [P,D] sinusoids
-  const int32_t* tokens;     // [R]
-  const int32_t* position;   // [R] row of the sinusoids
-  T* out;                    // [R,D]
+  const T* table;           // [V,D]
+  const T* positions;       // [P,D] sinusoids
+  const int32_t* tokens;    // [R]
+  const int32_t* position;  // [R] row of the sinusoids
+  T* out;                   // [R,D]
   int64_t columns;
   double scale;
   Dropout dropout;

@@ -40,7 +40,9 @@ std::atomic<const Kernels*>& chosen() {
 
 }  // namespace
 
-const Kernels& kernels() { return *chosen().load(std::memory_order_acquire); }
+const Kernels& kernels() {
+  return *chosen().load(std::memory_order_acquire);
+}
 
 bool select_kernels(const char* name) {
   const Kernels* table = nullptr;

@@ -1,5 +1,5 @@
-// The counter-based generator behind dropout and initialisation: Philox4x32-10 (Salmon et al., "Parallel random numbers:
-// as easy as 1, 2, 3", SC 2011). The same arithmetic runs on CPU and CUDA; a mask is recomputed, never stored.
+// The counter-based generator behind dropout and initialisation: Philox4x32-10 (Salmon et al., "Parallel random
+// numbers: as easy as 1, 2, 3", SC 2011). The same arithmetic runs on CPU and CUDA; a mask is recomputed, never stored.
 //
 // Plain inline code without libtorch or the C++ library: kernels.cc compiles it once per instruction set, hence the
 // namespace of its own there.
@@ -31,8 +31,8 @@ enum class StreamRole : uint64_t { initialisation = 1, dropout = 2 };
 namespace RDROP_ISA {
 
 /// One application: counter c[4] and key k[2] become four uniform 32-bit words.
-RDROP_INLINE void philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1,
-                             uint32_t* w0, uint32_t* w1, uint32_t* w2, uint32_t* w3) {
+RDROP_INLINE void philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1, uint32_t* w0,
+                             uint32_t* w1, uint32_t* w2, uint32_t* w3) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t{0xD2511F53u} * c0;
     const uint64_t p1 = uint64_t{0xCD9E8D57u} * c2;
@@ -58,7 +58,9 @@ RDROP_INLINE uint64_t stream_key(uint64_t seed, StreamRole role) {
 }
 
 /// An element is dropped when its 32-bit word is below this.
-RDROP_INLINE uint32_t dropout_threshold(double p) { return uint32_t(p * 4294967296.0); }
+RDROP_INLINE uint32_t dropout_threshold(double p) {
+  return uint32_t(p * 4294967296.0);
+}
 
 }  // namespace RDROP_ISA
 }  // namespace rdrop

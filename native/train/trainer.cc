@@ -50,8 +50,8 @@ StepResult Trainer::step(const std::vector<PackedBatch>& batches) {
     if (optimizer_.clip_norm > 0 && result.gradient_norm > optimizer_.clip_norm) {
       scale *= optimizer_.clip_norm / (result.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
     }
-    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, optimizer_.adam, result.learning_rate, scale,
-         update_ + 1);
+    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, optimizer_.adam, result.learning_rate,
+         scale, update_ + 1);
   } catch (...) {
     parameters.gradient.zero_();  // a step that failed leaves nothing behind for the next one
     throw;

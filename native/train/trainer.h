@@ -33,8 +33,8 @@ class Trainer {
  public:
   Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss);
 
-  /// One update from the summed gradients of all batches. Throws NON_FINITE, leaving parameters and moments as they were,
-  /// when loss or gradient is not finite.
+  /// One update from the summed gradients of all batches. Throws NON_FINITE, leaving parameters and moments as they
+  /// were, when loss or gradient is not finite.
   StepResult step(const std::vector<PackedBatch>& batches);
 
   int64_t update() const { return update_; }
