@@ -163,6 +163,47 @@ export const trainSchema = z.strictObject({
 export type TrainConfig = z.infer<typeof trainSchema>;
 export type TrainOptions = z.input<typeof trainSchema>;
 
+/** A language as a file name ends in it. */
+const languageCode = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'expected a language code such as "de"');
+
+/** How text becomes tokens: the content of text.json in a prepared directory, besides its version. */
+export const textSchema = z.strictObject({
+  source: languageCode,
+  target: languageCode,
+  /** moses: the rules of tokenizer.perl (German and English); none: the text is tokenised already. */
+  tokenizer: z.enum(['moses', 'none']).default('moses'),
+  /** Plain quotation marks and dashes, as normalize-punctuation.perl makes them (German and English). */
+  normalize: z.boolean().default(false),
+  lowercase: z.boolean().default(false),
+  /** Merges of the byte pair encoding, learned on both languages together; 0 leaves words whole. */
+  bpe: z.int().min(0).max(1_000_000).default(10_000),
+});
+export type TextConfig = z.infer<typeof textSchema>;
+
+export const prepareSchema = z.strictObject({
+  ...textSchema.shape,
+  /** Prefixes of the parallel files: <prefix>.<language>, plain or with .gz behind it. */
+  train: z.string().min(1),
+  valid: z.string().min(1),
+  test: z.string().min(1).optional(),
+  /** The directory to make. */
+  out: z.string().min(1),
+  /** Replaces a prepared directory that is there already. */
+  overwrite: z.boolean().default(false),
+  /** A pair of symbols that occurs less often is not merged (subword-nmt). */
+  minFrequency: count.default(2),
+  /** The dictionary is filled up to a multiple of this (fairseq). */
+  paddingFactor: count.default(8),
+  /** Training pairs with a side shorter than this are left out; counted in tokens before BPE, as the next two. */
+  minLength: z.int().min(0).default(1),
+  /** Training pairs with a longer side are left out; 0 keeps all. */
+  maxLength: z.int().min(0).default(0),
+  /** Training pairs with one side longer than the other times this are left out; 0 keeps all. */
+  ratio: nonNegative.default(0),
+});
+export type PrepareConfig = z.infer<typeof prepareSchema>;
+export type PrepareOptions = z.input<typeof prepareSchema>;
+
 /** Parses with a schema; a failure is an RdropError that names each option, what was expected and what came. */
 export function parseConfig<S extends z.ZodType>(
   schema: S,

@@ -1,0 +1,18 @@
+import { RdropError } from '../errors.js';
+
+/** The languages whose rules of Moses are built in. */
+export const languages = ['de', 'en'] as const;
+export type Language = (typeof languages)[number];
+
+/**
+ * Checks that the rules of a language are built in.
+ *
+ * @throws RdropError INVALID_ARGUMENT, naming the known ones.
+ */
+export function checkLanguage(lang: string): Language {
+  if ((languages as readonly string[]).includes(lang)) return lang as Language;
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `lang: expected one of ${languages.join(', ')}, got ${JSON.stringify(lang)}`,
+  );
+}
