@@ -204,6 +204,24 @@ export const prepareSchema = z.strictObject({
 export type PrepareConfig = z.infer<typeof prepareSchema>;
 export type PrepareOptions = z.input<typeof prepareSchema>;
 
+/** sacreBLEU's options that change a score; everything else is its default. */
+export const bleuSchema = z.strictObject({
+  tokenize: z.enum(['13a', 'none', 'intl', 'char']).default('13a'),
+  lowercase: z.boolean().default(false),
+});
+export type BleuConfig = z.infer<typeof bleuSchema>;
+export type BleuOptions = z.input<typeof bleuSchema>;
+
+/** The percentile bootstrap of a difference of means (lib/experiment/statistics.ts). */
+export const bootstrapSchema = z.strictObject({
+  samples: count.max(10_000_000).default(10_000),
+  /** Share of the resampled differences inside the interval. */
+  level: z.number().gt(0).lt(1).default(0.95),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
+});
+export type BootstrapConfig = z.infer<typeof bootstrapSchema>;
+export type BootstrapOptions = z.input<typeof bootstrapSchema>;
+
 /** Parses with a schema; a failure is an RdropError that names each option, what was expected and what came. */
 export function parseConfig<S extends z.ZodType>(
   schema: S,
