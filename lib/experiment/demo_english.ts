@@ -6,6 +6,7 @@ import {
   type Agreement,
   agreementOf,
   type Clause,
+  isSomeone,
   type NounPhrase,
   type Phrase,
   type Place,
@@ -16,15 +17,15 @@ const possessives = (agreement: Agreement): string => {
   if (agreement.person === 1) return agreement.plural ? 'our' : 'my';
   if (agreement.person === 2) return 'your';
   if (agreement.plural) return 'their';
-  return { m: 'his', f: 'her', n: 'its' }[agreement.gender];
+  return { m: 'his', f: 'her', n: 'its' }[agreement.natural];
 };
 
 const subjectPronouns = { '1s': 'I', '2s': 'you', '1p': 'we', '2p': 'you', '3p': 'they' };
 const objectPronouns = { '1s': 'me', '2s': 'you', '1p': 'us', '2p': 'you', '3p': 'them' };
 
-function pronoun({ person, plural, gender }: Agreement, subject: boolean): string {
+function pronoun({ person, plural, natural }: Agreement, subject: boolean): string {
   if (person === 3 && !plural) {
-    return subject ? { m: 'he', f: 'she', n: 'it' }[gender] : { m: 'him', f: 'her', n: 'it' }[gender];
+    return subject ? { m: 'he', f: 'she', n: 'it' }[natural] : { m: 'him', f: 'her', n: 'it' }[natural];
   }
   const key = `${person}${plural ? 'p' : 's'}` as keyof typeof subjectPronouns;
   return (subject ? subjectPronouns : objectPronouns)[key];
@@ -39,7 +40,7 @@ function phraseWords(phrase: Phrase, subject: boolean, negative = false): string
   const rest: string[] = [];
   if (phrase.adjective) rest.push(phrase.adjective.english);
   if (phrase.modifier) rest.push(phrase.modifier.english);
-  rest.push(phrase.plural ? phrase.noun.englishPlural : phrase.noun.english);
+  rest.push(nounForm(phrase));
   const words = [...determiner(phrase, rest[0] as string, negative), ...rest];
   if (phrase.relative) {
     const { role, clause } = phrase.relative;
@@ -49,6 +50,15 @@ function phraseWords(phrase: Phrase, subject: boolean, negative = false): string
     );
   }
   return words;
+}
+
+/** "Mein Mann" is my husband, "der Mann" the man. */
+const spouses: Record<string, [string, string]> = { Mann: ['husband', 'husbands'], Frau: ['wife', 'wives'] };
+
+function nounForm({ noun, plural, determiner, owner }: NounPhrase): string {
+  const spouse = determiner === 'possessive' || owner ? spouses[noun.singular] : undefined;
+  const [one, many] = spouse ?? [noun.english, noun.englishPlural];
+  return plural ? many : one;
 }
 
 function determiner(phrase: NounPhrase, next: string, negative: boolean): string[] {
@@ -223,10 +233,7 @@ function question(clause: Clause, asks: Role): string[] {
   const inverted = clauseWords(clause, asks, { inverted: true });
   switch (asks) {
     case 'object':
-      return [
-        clause.object?.kind !== 'noun' || clause.object.noun.category === 'person' ? 'who' : 'what',
-        ...inverted,
-      ];
+      return [clause.object && isSomeone(clause.object) ? 'who' : 'what', ...inverted];
     case 'place':
       return ['where', ...inverted];
     case 'time':

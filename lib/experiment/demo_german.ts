@@ -2,16 +2,19 @@
  * German: endings and word order of the demo's grammar. Verb second in main clauses, verb last in subordinate ones,
  * particles, participles and infinitives at the end of the clause.
  */
-import type { Adjective, Gender, Noun, Verb } from './demo_lexicon.js';
+import type { Adjective, Gender } from './demo_lexicon.js';
 import {
   type Agreement,
   agreementOf,
   type Clause,
+  isSomeone,
   type NounPhrase,
   type Phrase,
   type Place,
   type Sentence,
 } from './demo_meaning.js';
+import type { Noun } from './demo_nouns.js';
+import type { Verb } from './demo_verbs.js';
 
 type Case = 'nominative' | 'accusative' | 'dative' | 'genitive';
 const cases = { nominative: 0, accusative: 1, dative: 2, genitive: 3 } as const satisfies Record<
@@ -58,10 +61,10 @@ const strongAdjective: Endings = {
   p: ['e', 'e', 'en', 'er'],
 };
 
-const possessiveStem = ({ person, plural, gender }: Agreement): string => {
+const possessiveStem = ({ person, plural, grammatical }: Agreement): string => {
   if (person === 1) return plural ? 'unser' : 'mein';
   if (person === 2) return plural ? 'euer' : 'dein';
-  return plural || gender === 'f' ? 'ihr' : 'sein';
+  return plural || grammatical === 'f' ? 'ihr' : 'sein';
 };
 
 /** "euer" loses its second e before an ending. */
@@ -76,8 +79,8 @@ function nounForm(noun: Noun, plural: boolean, grammaticalCase: Case): string {
   }
   if (noun.weak !== '' && grammaticalCase !== 'nominative') return noun.singular + noun.weak;
   if (grammaticalCase === 'genitive' && noun.gender !== 'f') {
-    if (/(s|ß|z|x|sch)$/.test(noun.singular)) return `${noun.singular}es`;
-    return `${noun.singular}s`;
+    const short = (noun.singular.match(/[aeiouyäöü]+/gi) ?? []).length === 1;
+    return `${noun.singular}${short || /(s|ß|z|x|sch)$/.test(noun.singular) ? 'es' : 's'}`;
   }
   return noun.singular;
 }
@@ -130,8 +133,8 @@ const lowerFirst = (word: string): string => word.charAt(0).toLowerCase() + word
 function phraseWords(phrase: Phrase, grammaticalCase: Case, negative = false): string[] {
   if (phrase.kind === 'name') return [phrase.name];
   if (phrase.kind === 'pronoun') {
-    const { person, plural } = phrase.agreement;
-    const key = `${person}${plural ? 'p' : person === 3 ? phrase.grammatical : 's'}`;
+    const { person, plural, grammatical } = phrase.agreement;
+    const key = `${person}${plural ? 'p' : person === 3 ? grammatical : 's'}`;
     return [pronouns[key]?.[cases[grammaticalCase] as 0 | 1 | 2] as string];
   }
   const form = nounForm(phrase.noun, phrase.plural, grammaticalCase);
@@ -150,12 +153,16 @@ function phraseWords(phrase: Phrase, grammaticalCase: Case, negative = false): s
   return words;
 }
 
-const contractions: Record<string, string> = { 'in dem': 'im', 'in das': 'ins' };
+const contractions: Record<string, string> = { 'in dem': 'im', 'in das': 'ins', 'von dem': 'vom' };
 
 function placeWords({ preposition, goal, phrase }: Place): string[] {
-  const words = phraseWords(phrase, goal ? 'accusative' : 'dative');
-  const short = contractions[`${preposition.german} ${words[0]}`];
-  return short ? [short, ...words.slice(1)] : [preposition.german, ...words];
+  return behind(preposition.german, phraseWords(phrase, goal ? 'accusative' : 'dative'));
+}
+
+/** A phrase behind its preposition, which may swallow the article. */
+function behind(preposition: string, words: string[]): string[] {
+  const short = contractions[`${preposition} ${words[0]}`];
+  return short ? [short, ...words.slice(1)] : [preposition, ...words];
 }
 
 /** The present tense of a verb. */
@@ -243,7 +250,7 @@ function objectPhrase(clause: Clause): string[] {
   if (!object) return [];
   const grammaticalCase = verb.preposition?.case ?? (verb.frame === 'd' ? 'dative' : 'accusative');
   const words = phraseWords(object, grammaticalCase, negatesObject(clause));
-  return verb.preposition ? [verb.preposition.german, ...words] : words;
+  return verb.preposition ? behind(verb.preposition.german, words) : words;
 }
 
 /** A subordinate clause behind its conjunction or relative pronoun. */
@@ -268,7 +275,7 @@ function sentenceWords(sentence: Sentence): string[] {
     case 'question':
       return [...question(sentence.clause, sentence.asks), '?'];
     case 'order': {
-      const plural: Agreement = { person: 2, plural: true, gender: 'm' };
+      const plural: Agreement = { person: 2, plural: true, natural: 'm', grammatical: 'm' };
       const { finite, end } = verbParts(sentence.clause, plural);
       return [finite, ...middle(sentence.clause, ['subject']), ...end, '!'];
     }
@@ -315,8 +322,8 @@ function question(clause: Clause, asks: (Sentence & { kind: 'question' })['asks'
   if (asks === 'subject') return verbSecond(clause, ['wer'], ['subject']);
   if (asks === 'place') return verbSecond(clause, [clause.place?.goal ? 'wohin' : 'wo'], ['place']);
   if (asks === 'object') {
-    const person = clause.object?.kind !== 'noun' || clause.object.noun.category === 'person';
-    const word = clause.verb.frame === 'd' ? 'wem' : person ? 'wen' : 'was';
+    const someone = clause.object !== null && isSomeone(clause.object);
+    const word = clause.verb.frame === 'd' ? 'wem' : someone ? 'wen' : 'was';
     return verbSecond(clause, [word], ['object']);
   }
   return verbSecond(clause, [questionWords[asks]], asks === 'time' ? ['time'] : []);

@@ -1,22 +1,18 @@
 /**
  * What a sentence of the demo means, before it is put into words: the input of demo_german.ts and demo_english.ts.
  */
-import type {
-  Adjective,
-  Adverbial,
-  Gender,
-  Modal,
-  Modifier,
-  Noun,
-  Preposition,
-  Verb,
-} from './demo_lexicon.js';
+import type { Adjective, Adverbial, Gender, Modal, Preposition } from './demo_lexicon.js';
+import type { Modifier, Noun } from './demo_nouns.js';
+import type { Verb } from './demo_verbs.js';
 
-/** Person, number and (third person singular) natural gender: what agreement and possessives need. */
+/** Person, number and (third person singular) gender: what agreement, pronouns and possessives need. */
 export interface Agreement {
   person: 1 | 2 | 3;
   plural: boolean;
-  gender: Gender;
+  /** Of the being: English says he, she or it. */
+  natural: Gender;
+  /** Of the German word: "die Katze … ihren Käse" is the cat … its cheese. */
+  grammatical: Gender;
 }
 
 export type Determiner =
@@ -44,7 +40,7 @@ export interface NounPhrase {
 }
 
 export type Phrase =
-  | { kind: 'pronoun'; agreement: Agreement; grammatical: Gender }
+  | { kind: 'pronoun'; agreement: Agreement }
   | { kind: 'name'; name: string; gender: Gender }
   | NounPhrase;
 
@@ -105,6 +101,15 @@ export type Sentence =
 /** The agreement that a phrase as subject asks of its verb and of possessives that refer to it. */
 export function agreementOf(phrase: Phrase): Agreement {
   if (phrase.kind === 'pronoun') return phrase.agreement;
-  if (phrase.kind === 'name') return { person: 3, plural: false, gender: phrase.gender };
-  return { person: 3, plural: phrase.plural, gender: phrase.noun.natural };
+  if (phrase.kind === 'name') {
+    return { person: 3, plural: false, natural: phrase.gender, grammatical: phrase.gender };
+  }
+  const { natural, gender } = phrase.noun;
+  return { person: 3, plural: phrase.plural, natural, grammatical: gender };
 }
+
+/** Whether a question for the phrase asks who (wen, wem), not what. */
+export const isSomeone = (phrase: Phrase): boolean => {
+  if (phrase.kind === 'noun') return phrase.noun.category === 'person';
+  return phrase.kind === 'name' || phrase.agreement.person !== 3 || phrase.agreement.natural !== 'n';
+};
