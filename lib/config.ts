@@ -180,6 +180,14 @@ export const textSchema = z.strictObject({
 });
 export type TextConfig = z.infer<typeof textSchema>;
 
+export const bpeSchema = z.strictObject({
+  /** Most merges to learn. */
+  merges: count.max(1_000_000).default(10_000),
+  /** Learning ends when no pair of symbols occurs this often any more (subword-nmt). */
+  minFrequency: count.default(2),
+});
+export type BpeOptions = z.input<typeof bpeSchema>;
+
 export const prepareSchema = z.strictObject({
   ...textSchema.shape,
   /** Prefixes of the parallel files: <prefix>.<language>, plain or with .gz behind it. */
@@ -190,8 +198,7 @@ export const prepareSchema = z.strictObject({
   out: z.string().min(1),
   /** Replaces a prepared directory that is there already. */
   overwrite: z.boolean().default(false),
-  /** A pair of symbols that occurs less often is not merged (subword-nmt). */
-  minFrequency: count.default(2),
+  minFrequency: bpeSchema.shape.minFrequency,
   /** The dictionary is filled up to a multiple of this (fairseq). */
   paddingFactor: count.default(8),
   /** Training pairs with a side shorter than this are left out; counted in tokens before BPE, as the next two. */

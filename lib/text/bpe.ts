@@ -1,9 +1,12 @@
 import { RdropError } from '../errors.js';
 import { readLines, writeFileAtomically } from '../files.js';
 import { BpeLearner, countWords, endOfWord } from './bpe_learner.js';
+import { pythonSpace } from './characters.js';
 
 /** Marks a piece that the next one continues. */
 export const separator = '@@';
+
+const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'u');
 
 type Merge = readonly [first: string, second: string];
 
@@ -139,7 +142,7 @@ export class Bpe {
 
 /** Undoes segment(): "lo@@ w@@ er" becomes "lower" (fairseq's post_process for subword_nmt). */
 export function joinPieces(line: string): string {
-  return `${line} `.replaceAll(`${separator} `, '').trimEnd();
+  return `${line} `.replaceAll(`${separator} `, '').replace(trailingSpace, '');
 }
 
 /** Generates merges, so that the caller may show progress and let others work in between. */

@@ -1,11 +1,14 @@
 import { RdropError } from '../errors.js';
 import { readLines, writeFileAtomically } from '../files.js';
-import { compareCodePoints, words } from './characters.js';
+import { compareCodePoints, pythonSpace, words } from './characters.js';
 
 export const bos = 0;
 export const pad = 1;
 export const eos = 2;
 export const unk = 3;
+
+/** A type holds none of what separates words. */
+const entry = new RegExp(`^([^${pythonSpace}]+) ([0-9]{1,15})[${pythonSpace}]*$`, 'u');
 
 const specials = ['<s>', '<pad>', '</s>', '<unk>'] as const;
 
@@ -73,7 +76,7 @@ export class Dictionary {
   private static ofLines(lines: string[], name: string): Dictionary {
     const seen = new Map<string, number>();
     const types = lines.map((line, i): [string, number] => {
-      const [, type, count] = /^(\S+) (\d{1,15})\s*$/u.exec(line) ?? [];
+      const [, type, count] = entry.exec(line) ?? [];
       if (type === undefined) {
         throw new RdropError(
           'MALFORMED_FILE',

@@ -9,10 +9,10 @@ export type Language = (typeof languages)[number];
  *
  * @throws RdropError INVALID_ARGUMENT, naming the known ones.
  */
-export function checkLanguage(lang: string): Language {
-  if ((languages as readonly string[]).includes(lang)) return lang as Language;
+export function checkLanguage(lang: string | undefined): Language {
+  if (lang !== undefined && (languages as readonly string[]).includes(lang)) return lang as Language;
   throw new RdropError(
     'INVALID_ARGUMENT',
-    `lang: expected one of ${languages.join(', ')}, got ${JSON.stringify(lang)}`,
+    `lang: expected one of ${languages.join(', ')}, got ${lang === undefined ? 'nothing' : JSON.stringify(lang)}`,
   );
 }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { mosesDetokenise } from '../../lib/text/detokenise.js';
+import { lowercase } from '../../lib/text/lowercase.js';
+import { normalisePunctuation } from '../../lib/text/normalise.js';
+import { mosesTokenise } from '../../lib/text/tokenise.js';
+import { multi30k, multi30kHashes, multi30kLines, recordedLines, sha256 } from '../support/text_fixtures.js';
+
+type Step = (line: string, lang: string) => string;
+
+/** By the names that the recording gives them, and whether the input is raw or tokenised. */
+const steps: [name: string, input: 'raw' | 'tokenised', step: Step][] = [
+  ['tokenised', 'raw', (line, lang) => mosesTokenise(line, lang)],
+  ['unescaped', 'raw', (line, lang) => mosesTokenise(line, lang, { escape: false })],
+  ['normalised', 'raw', normalisePunctuation],
+  ['lowercased', 'raw', lowercase],
+  ['detokenised', 'tokenised', mosesDetokenise],
+];
+
+describe('against what the Moses scripts made of the same lines', () => {
+  for (const [name, input, step] of steps) {
+    for (const lang of ['de', 'en']) {
+      it.each(['hard', 'soup'])(`${name} ${lang}: %s lines`, (lines) => {
+        const raw = recordedLines(`${lines}.${lang}${input === 'raw' ? '' : '.tokenised'}.txt`);
+        const expected = recordedLines(`${lines}.${lang}.${name}.txt`);
+        expect(raw.length).toBeGreaterThan(30);
+        expect(raw.map((line) => step(line, lang))).toEqual(expected);
+      });
+
+      it(`${name} ${lang}: all of Multi30k`, (context) => {
+        if (multi30k === null) return context.skip('the corpus is not beside the repository');
+        const raw = ['train', 'val', 'test_2016_flickr'].flatMap((split) => multi30kLines(split, lang));
+        const lines = input === 'raw' ? raw : raw.map((line) => mosesTokenise(line, lang));
+        expect(sha256(lines.map((line) => step(line, lang)))).toBe(multi30kHashes().get(`${lang}.${name}`));
+      });
+    }
+  }
+});
+
+describe('the rules, one by one', () => {
+  it('keeps numbers, abbreviations and repeated dots together', () => {
+    expect(mosesTokenise('Am 3. Mai kostet es z.B. 5,300.5 €...', 'de')).toBe(
+      'Am 3. Mai kostet es z.B. 5,300.5 € ...',
+    );
+    expect(mosesTokenise('No. 7 is no. No. He left.', 'en')).toBe('No. 7 is no . No . He left .');
+  });
+
+  it('splits apostrophes as each language does', () => {
+    expect(mosesTokenise("it's", 'en', { escape: false })).toBe("it 's");
+    expect(mosesTokenise("geht's", 'de', { escape: false })).toBe("geht ' s");
+  });
+
+  it('escapes what has a meaning in the file formats', () => {
+    const escaped = '&amp; &#124; &lt; &gt; &apos; &quot; &#91; &#93;';
+    expect(mosesTokenise('& | < > \' " [ ]', 'en')).toBe(escaped);
+    expect(mosesDetokenise('a &#124; b &amp;lt; c', 'en')).toBe('a | b &lt; c');
+  });
+
+  it('knows German and English only', () => {
+    const expected = expect.objectContaining({
+      code: 'INVALID_ARGUMENT',
+      message: 'lang: expected one of de, en, got "fr"',
+    });
+    expect(() => mosesTokenise('a', 'fr')).toThrow(expected);
+    expect(() => mosesDetokenise('a', 'fr')).toThrow(expected);
+    expect(() => normalisePunctuation('a', 'fr')).toThrow(expected);
+  });
+});
