@@ -128,7 +128,11 @@ function invalid(name: string, expected: string, value: unknown): RdropError {
 
 /**
  * Adds one segment's n-grams to totals and those matched to counts. A hypothesis n-gram is matched as often as the
- * reference with most of it has it: each match uses one up. Tokens hold no space, so a joined key is unambiguous.
+ * reference with most of it has it: each match uses one up.
+ *
+ * N-grams are the nodes of a tree whose edges are numbered words; `children` maps (parent, word) to a node, 0 is the
+ * root. Small whole numbers make far cheaper keys than joined strings, and a hypothesis leaves the tree at its first
+ * word that no reference continues with.
  */
 function countMatches(
   system: readonly string[],
@@ -136,29 +140,46 @@ function countMatches(
   counts: number[],
   totals: number[],
 ): void {
-  const left = new Map<string, number>();
+  const wordIds = new Map<string, number>();
   for (const words of alternatives) {
-    const own = alternatives.length === 1 ? left : new Map<string, number>();
-    eachGram(words, (gram) => own.set(gram, (own.get(gram) ?? 0) + 1));
-    if (own !== left) for (const [gram, count] of own) left.set(gram, Math.max(left.get(gram) ?? 0, count));
+    for (const word of words) if (!wordIds.has(word)) wordIds.set(word, wordIds.size);
   }
-  eachGram(system, (gram, order) => {
-    totals[order] = (totals[order] as number) + 1;
-    const available = left.get(gram) ?? 0;
-    if (available === 0) return;
-    left.set(gram, available - 1);
-    counts[order] = (counts[order] as number) + 1;
-  });
-}
+  const children = new Map<number, number>();
+  const available = [0];
+  for (const words of alternatives) {
+    const ids = words.map((word) => wordIds.get(word) as number);
+    const own = new Array<number>(available.length).fill(0);
+    for (let start = 0; start < ids.length; start++) {
+      let node = 0;
+      for (let at = start; at < ids.length && at < start + maxOrder; at++) {
+        const key = node * wordIds.size + (ids[at] as number);
+        node = children.get(key) ?? own.length;
+        if (node === own.length) {
+          children.set(key, node);
+          own.push(1);
+        } else own[node] = (own[node] as number) + 1;
+      }
+    }
+    own.forEach((count, node) => {
+      available[node] = Math.max(available[node] ?? 0, count);
+    });
+  }
 
-/** Calls `visit` with every n-gram, n = 1..4, and n - 1. */
-function eachGram(words: readonly string[], visit: (gram: string, order: number) => void): void {
-  for (let start = 0; start < words.length; start++) {
-    let gram = words[start] as string;
-    visit(gram, 0);
-    for (let order = 1; order < maxOrder && start + order < words.length; order++) {
-      gram = `${gram} ${words[start + order]}`;
-      visit(gram, order);
+  for (let order = 0; order < maxOrder; order++) {
+    totals[order] = (totals[order] as number) + Math.max(0, system.length - order);
+  }
+  const ids = system.map((word) => wordIds.get(word));
+  for (let start = 0; start < ids.length; start++) {
+    let node: number | undefined = 0;
+    for (let order = 0; order < maxOrder; order++) {
+      const id = ids[start + order];
+      if (id === undefined) break;
+      node = children.get(node * wordIds.size + id);
+      if (node === undefined) break;
+      const left = available[node] as number;
+      if (left === 0) continue;
+      available[node] = left - 1;
+      counts[order] = (counts[order] as number) + 1;
     }
   }
 }

@@ -14,7 +14,10 @@ const trailing = new RegExp(`[${spaceClass}]$`);
 
 /** Python's str.split(): no empty tokens at either end. */
 export function splitWords(line: string): string[] {
-  return line.split(spaces).filter((word) => word !== '');
+  const words = line.split(spaces);
+  if (words[0] === '') words.shift();
+  if (words.at(-1) === '') words.pop();
+  return words;
 }
 
 /** Python's str.rstrip(), without the quadratic time of /\s+$/ on long inner runs of spaces. */
@@ -34,8 +37,21 @@ function tokenise13a(segment: string): string[] {
       .replaceAll('&lt;', '<')
       .replaceAll('&gt;', '>');
   }
+  // sacreBLEU rewrites the whole line; no rule reaches over a space, so word by word is the same, and most words have
+  // nothing to rewrite.
+  const tokens: string[] = [];
+  for (const word of splitWords(line)) {
+    if (rewritten13a.test(word)) tokens.push(...rewrite13a(word));
+    else tokens.push(word);
+  }
+  return tokens;
+}
+
+const rewritten13a = /[!-&(-/:-@[-`{-~]/;
+
+function rewrite13a(word: string): string[] {
   return splitWords(
-    ` ${line} `
+    ` ${word} `
       .replace(/[{-~[-` -&(-+:-@/]/g, ' $& ')
       .replace(/([^0-9])([.,])/g, '$1 $2 ')
       .replace(/([.,])([^0-9])/g, ' $1 $2')
