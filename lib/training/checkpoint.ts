@@ -74,7 +74,8 @@ export async function writeCheckpoint(
     await syncDirectory(first!);
     for (const other of others) {
       await mkdir(other);
-      for (const file of [modelFile, optimizerFile, stateFile]) await link(join(first!, file), join(other, file));
+      for (const file of [modelFile, optimizerFile, stateFile])
+        await link(join(first!, file), join(other, file));
       await syncDirectory(other);
     }
     for (const [i, name] of names.entries()) await replace(besides[i]!, join(checkpoints, name));
@@ -146,7 +147,9 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 
 function parseState(bytes: Uint8Array, path: string) {
   try {
-    const { sha256: claimed, ...body } = stateFileSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const { sha256: claimed, ...body } = stateFileSchema.parse(
+      JSON.parse(Buffer.from(bytes).toString('utf8')),
+    );
     if (sha256(JSON.stringify(body)) !== claimed) throw new Error('its SHA-256 does not fit');
     return body;
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { BeamConfig, LossConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
-import { type BleuScore, bleu } from '../evaluation/bleu.js';
 import { RdropError } from '../errors.js';
+import { type BleuScore, bleu } from '../evaluation/bleu.js';
 import type { Transformer } from '../model/transformer.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { translateCorpus } from '../translation/translate_corpus.js';
