@@ -85,7 +85,13 @@ export class Translator {
       model.dispose();
       throw error;
     }
-    return new Translator({ model, pipeline, beam: config.test.beam, maxTokens: config.batches.maxTokens, disposed: false });
+    return new Translator({
+      model,
+      pipeline,
+      beam: config.test.beam,
+      maxTokens: config.batches.maxTokens,
+      disposed: false,
+    });
   }
 
   /**
