@@ -157,6 +157,8 @@ export const trainSchema = z.strictObject({
       beam: beamSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
     })
     .prefault({}),
+  /** The beam search on the test split once training has ended. */
+  test: z.strictObject({ beam: beamSchema.prefault({}) }).prefault({}),
   /** Updates between two checkpoints besides those of validation; 0 makes none. */
   checkpointInterval: z.int().min(0).default(0),
 });

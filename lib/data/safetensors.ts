@@ -57,12 +57,17 @@ export function encodeSafetensors(
       );
     }
     const { buffer, byteOffset, byteLength } = tensor.data;
-    entries.push([name, { dtype: type.dtype, shape: tensor.shape, data_offsets: [offset, offset + byteLength] }]);
+    entries.push([
+      name,
+      { dtype: type.dtype, shape: tensor.shape, data_offsets: [offset, offset + byteLength] },
+    ]);
     pieces.push(new Uint8Array(buffer, byteOffset, byteLength));
     offset += byteLength;
   }
   // Joined by hand: an object would move names that look like numbers to the front.
-  const json = utf8.encode(`{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)}}`);
+  const json = utf8.encode(
+    `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)}}`,
+  );
   const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(json, 8);
@@ -103,7 +108,9 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsF
   let expected = 0;
   for (const { key, type, shape, begin, end } of entries) {
     if (begin !== expected) {
-      throw corrupt(`tensor ${key}: expected its data to begin at byte ${expected}, got ${begin} (overlap or hole)`);
+      throw corrupt(
+        `tensor ${key}: expected its data to begin at byte ${expected}, got ${begin} (overlap or hole)`,
+      );
     }
     if (end - begin !== product(shape) * type.array.BYTES_PER_ELEMENT) {
       throw corrupt(
@@ -124,7 +131,11 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsF
 
 function numbers(bytes: Uint8Array, array: (typeof types)[number]['array']): TensorData {
   const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
-  return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / array.BYTES_PER_ELEMENT);
+  return new array(
+    aligned.buffer as ArrayBuffer,
+    aligned.byteOffset,
+    aligned.byteLength / array.BYTES_PER_ELEMENT,
+  );
 }
 
 interface Entry {
@@ -135,7 +146,10 @@ interface Entry {
   end: number;
 }
 
-function parseHeader(bytes: Uint8Array, name: string): { metadata: Record<string, string>; entries: Entry[] } {
+function parseHeader(
+  bytes: Uint8Array,
+  name: string,
+): { metadata: Record<string, string>; entries: Entry[] } {
   const malformed = (why: string, cause?: unknown) =>
     new RdropError('MALFORMED_FILE', `${name}: not a safetensors file: ${why}`, { cause });
   let header: unknown;
@@ -157,7 +171,9 @@ function parseHeader(bytes: Uint8Array, name: string): { metadata: Record<string
     const { dtype, shape, data_offsets } = (value ?? {}) as Record<string, unknown>;
     const type = types.find((candidate) => candidate.dtype === dtype);
     if (type === undefined) {
-      throw malformed(`tensor ${key}: expected one of ${types.map((t) => t.dtype)}, got ${JSON.stringify(dtype)}`);
+      throw malformed(
+        `tensor ${key}: expected one of ${types.map((t) => t.dtype)}, got ${JSON.stringify(dtype)}`,
+      );
     }
     if (!isCounts(shape)) throw malformed(`tensor ${key}: its shape is not a list of sizes`);
     if (!isCounts(data_offsets) || data_offsets.length !== 2) {

@@ -15,8 +15,7 @@ export class Receivers<State> {
 
   /** @throws RdropError WRONG_RECEIVER */
   get(receiver: unknown): State {
-    const state =
-      typeof receiver === 'object' && receiver !== null ? this.#states.get(receiver) : undefined;
+    const state = typeof receiver === 'object' && receiver !== null ? this.#states.get(receiver) : undefined;
     if (state === undefined) {
       throw new RdropError('WRONG_RECEIVER', `${this.#name}: a method was called on something else`);
     }

@@ -1,0 +1,132 @@
+import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
+import { z } from 'zod';
+import { fileError, writeFileAtomically } from '../files.js';
+import type { NativeLoss, NativeStep } from '../native.js';
+
+/** Losses per target token, base 2, as fairseq prints them. */
+export interface TokenLosses {
+  loss: number;
+  nll: number;
+  kl: number;
+  crossEntropy: number;
+}
+
+/** What one update did. */
+export interface StepMetrics extends TokenLosses {
+  update: number;
+  /** Target tokens of one pass. */
+  tokens: number;
+  pairs: number;
+  sourceTokens: number;
+  learningRate: number;
+  /** Of the gradient per token, before clipping. */
+  gradientNorm: number;
+}
+
+/** A line of metrics.jsonl: means over the updates since the line before; the learning rate is that of the last. */
+export interface TrainMetrics extends TokenLosses {
+  type: 'train';
+  update: number;
+  epoch: number;
+  tokens: number;
+  learningRate: number;
+  gradientNorm: number;
+  /** Seconds of training so far, without validation and checkpoints. */
+  seconds: number;
+  tokensPerSecond: number;
+}
+
+export interface ValidMetrics {
+  type: 'valid';
+  update: number;
+  epoch: number;
+  loss: number;
+  nll: number;
+  /** sacreBLEU of the beam search against the raw text; null where the loss alone picks the best checkpoint. */
+  bleu: number | null;
+  seconds: number;
+  /** Seconds that this validation took. */
+  validationSeconds: number;
+}
+
+export function perToken({ loss, nll, kl, crossEntropy, tokens }: NativeLoss): TokenLosses {
+  const unit = tokens * Math.LN2;
+  return { loss: loss / unit, nll: nll / unit, kl: kl / unit, crossEntropy: crossEntropy / unit };
+}
+
+export function stepMetrics(step: NativeStep): StepMetrics {
+  const { update, tokens, pairs, sourceTokens, learningRate, gradientNorm } = step;
+  return { update, ...perToken(step), tokens, pairs, sourceTokens, learningRate, gradientNorm };
+}
+
+export const windowSchema = z.strictObject({
+  loss: z.number(),
+  crossEntropy: z.number(),
+  nll: z.number(),
+  kl: z.number(),
+  tokens: z.number(),
+  gradientNorm: z.number(),
+  updates: z.int(),
+  seconds: z.number(),
+});
+/** Sums over the updates since the last line of metrics. */
+export type Window = z.infer<typeof windowSchema>;
+
+export const emptyWindow = (): Window => ({
+  loss: 0,
+  crossEntropy: 0,
+  nll: 0,
+  kl: 0,
+  tokens: 0,
+  gradientNorm: 0,
+  updates: 0,
+  seconds: 0,
+});
+
+export function addToWindow(window: Window, step: NativeStep, seconds: number): void {
+  for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens', 'gradientNorm'] as const) {
+    window[key] += step[key];
+  }
+  window.updates++;
+  window.seconds += seconds;
+}
+
+/** metrics.jsonl: one JSON object a line, appended. */
+export class MetricsLog {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; no part of the line is then left */
+  async append(line: TrainMetrics | ValidMetrics): Promise<void> {
+    const before = await stat(this.#path).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    try {
+      await appendFile(this.#path, `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      await truncate(this.#path, before).catch(() => {});
+      throw fileError(error, this.#path, 'write');
+    }
+  }
+
+  /** Drops what was written after a checkpoint, and a last line that a killed process did not finish. */
+  async rewind(update: number, lastValidated: number): Promise<void> {
+    const text = await readFile(this.#path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw fileError(error, this.#path, 'read');
+    });
+    const kept = text.split('\n').filter((line) => {
+      try {
+        const { type, update: at } = JSON.parse(line) as TrainMetrics | ValidMetrics;
+        return at <= (type === 'valid' ? lastValidated : update);
+      } catch {
+        return false;
+      }
+    });
+    await writeFileAtomically(this.#path, kept.map((line) => `${line}\n`).join(''));
+  }
+}

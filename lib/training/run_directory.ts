@@ -1,0 +1,243 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+import { native, packageRoot } from '../binding.js';
+import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
+import { RdropError } from '../errors.js';
+import { fileError, writeFileAtomically } from '../files.js';
+import { readTextConfig, TextPipeline } from '../text/pipeline.js';
+import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
+import { Lock } from './lock.js';
+import { MetricsLog } from './metrics.js';
+
+/** result.json, written when training has ended and the test split is translated. */
+export interface RunResult {
+  seed: number;
+  direction: string;
+  alpha: number;
+  updates: number;
+  /** With the fraction of the last one. */
+  epochs: number;
+  /** Of training steps alone. */
+  seconds: number;
+  bestUpdate: number;
+  validBleu: number | null;
+  testBleu: { score: number; signature: string } | null;
+  parameters: number;
+}
+
+/** A prepared directory's files and their SHA-256. */
+export type DataHashes = Record<string, string>;
+
+/** The files of a run. Whoever writes holds its lock. */
+export class RunDirectory {
+  readonly path: string;
+  readonly metrics: MetricsLog;
+  readonly #lock: Lock;
+
+  private constructor(path: string, lock: Lock) {
+    this.path = path;
+    this.#lock = lock;
+    this.metrics = new MetricsLog(join(path, 'metrics.jsonl'));
+  }
+
+  get checkpoints(): string {
+    return join(this.path, 'checkpoints');
+  }
+
+  /**
+   * Starts a run: makes the directory, or takes one whose run of the same configuration has no checkpoint yet.
+   *
+   * @throws RdropError RUN_EXISTS, RUN_LOCKED, DISK_FULL, FILE_UNWRITABLE
+   */
+  static async create(config: TrainConfig, hashes: DataHashes): Promise<RunDirectory> {
+    const path = resolve(config.runDirectory);
+    const run = await RunDirectory.#lockAt(path);
+    try {
+      if (await isFile(join(path, 'config.json'))) {
+        const existing = await readRunConfig(path);
+        if (JSON.stringify(identity(existing)) !== JSON.stringify(identity(config))) {
+          throw new RdropError(
+            'RUN_EXISTS',
+            `${path}: expected a new directory or a run of the same configuration, got a run that differs in ` +
+              `${differences(existing, config).join(', ')}`,
+          );
+        }
+        await tidyCheckpoints(run.checkpoints);
+        if ((await findCheckpoint(run.checkpoints, 'last')) !== null) {
+          throw new RdropError(
+            'RUN_EXISTS',
+            `${path}: this run has begun already; resume it (Trainer.resume, rdrop train --resume) or choose another directory`,
+          );
+        }
+      }
+      await TextPipeline.copy(config.data, path);
+      await run.#writeJson('environment.json', { ...(await environment()), data: hashes });
+      await rm(join(path, 'metrics.jsonl'), { force: true });
+      // Last: a directory with a config.json has all the others.
+      await run.writeConfig(config);
+    } catch (error) {
+      run.release();
+      throw error;
+    }
+    return run;
+  }
+
+  /** Opens a run to go on with it. @throws RdropError RUN_LOCKED, FILE_NOT_FOUND, MALFORMED_FILE */
+  static async open(directory: string): Promise<RunDirectory> {
+    const path = resolve(directory);
+    await readRunConfig(path);
+    const run = await RunDirectory.#lockAt(path);
+    try {
+      await tidyCheckpoints(run.checkpoints);
+    } catch (error) {
+      run.release();
+      throw error;
+    }
+    return run;
+  }
+
+  static async #lockAt(path: string): Promise<RunDirectory> {
+    try {
+      await mkdir(path, { recursive: true });
+    } catch (error) {
+      throw fileError(error, path, 'write');
+    }
+    return new RunDirectory(path, await Lock.acquire(join(path, 'run.lock')));
+  }
+
+  writeConfig(config: TrainConfig): Promise<void> {
+    return this.#writeJson('config.json', { ...config, runDirectory: this.path });
+  }
+
+  async writeResult(result: RunResult): Promise<void> {
+    await this.#writeJson('result.json', result);
+  }
+
+  /** A run that goes on has no result yet. */
+  async removeResult(): Promise<void> {
+    await rm(join(this.path, 'result.json'), { force: true });
+  }
+
+  async writeHypotheses(name: string, lines: readonly string[]): Promise<void> {
+    const directory = join(this.path, 'hypotheses');
+    await mkdir(directory, { recursive: true }).catch((error) => {
+      throw fileError(error, directory, 'write');
+    });
+    await writeFileAtomically(join(directory, name), lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** @throws RdropError CHECKPOINT_MISMATCH, naming the file, when the data are not those the run began with */
+  async checkData(hashes: DataHashes): Promise<void> {
+    const path = join(this.path, 'environment.json');
+    const { data } = (await readJson(path)) as { data?: DataHashes };
+    const changed = Object.keys({ ...data, ...hashes }).filter((name) => data?.[name] !== hashes[name]);
+    if (changed.length === 0) return;
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${this.path}: the run began with other data: ${changed.join(', ')} changed since`,
+    );
+  }
+
+  async #writeJson(name: string, value: unknown): Promise<void> {
+    await writeFileAtomically(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** Idempotent. */
+  release(): void {
+    this.#lock.release();
+  }
+}
+
+/** @throws RdropError FILE_NOT_FOUND (no run there), MALFORMED_FILE, INVALID_CONFIG */
+export async function readRunConfig(directory: string): Promise<TrainConfig> {
+  const path = join(directory, 'config.json');
+  return parseConfig(trainSchema, await readJson(path), path);
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RdropError('MALFORMED_FILE', `${path}: not JSON`, { cause: error });
+  }
+}
+
+/** What makes two runs the same one: everything but where it lies. */
+function identity(config: TrainConfig) {
+  const { runDirectory: _, ...rest } = config;
+  return rest;
+}
+
+/**
+ * Of what the numbers of a run depend on. The limits and the places are left out: a run may be moved and made longer.
+ */
+export function fingerprint(config: TrainConfig): string {
+  const { runDirectory: _r, data: _d, maxUpdates: _u, maxEpochs: _e, maxMinutes: _m, ...rest } = config;
+  return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
+}
+
+/** The paths of the options in which two configurations differ. */
+export function differences(a: unknown, b: unknown, path = ''): string[] {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
+    return Object.is(a, b) ? [] : [path];
+  }
+  const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  return Object.keys({ ...x, ...y })
+    .filter((key) => path !== '' || key !== 'runDirectory')
+    .flatMap((key) => differences(x[key], y[key], path === '' ? key : `${path}.${key}`));
+}
+
+async function environment() {
+  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return {
+    rdrop: version,
+    node: process.version,
+    platform: process.platform,
+    architecture: process.arch,
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    ...native().info(),
+    started: new Date().toISOString(),
+  };
+}
+
+const isFile = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** SHA-256 of the files of a prepared directory that a run reads. */
+export async function hashData(directory: string): Promise<DataHashes> {
+  const { source, target } = await readTextConfig(directory);
+  const sides = [source, target];
+  const names = [
+    ...TextPipeline.copyFiles,
+    ...['train', 'valid', 'test', join('raw', 'valid'), join('raw', 'test')].flatMap((split) =>
+      sides.map((side) => `${split}.${side}`),
+    ),
+  ];
+  const hashes: DataHashes = {};
+  for (const name of names) {
+    const path = join(directory, name);
+    if (!(await isFile(path))) continue;
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+    } catch (error) {
+      throw fileError(error, path, 'read');
+    }
+    hashes[name] = hash.digest('hex');
+  }
+  return hashes;
+}

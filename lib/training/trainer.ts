@@ -1,0 +1,173 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { parseConfig, type TrainConfig, type TrainOptions, trainSchema } from '../config.js';
+import { RdropError } from '../errors.js';
+import { type Batch, packBatch } from '../model/pack.js';
+import { Receivers } from '../model/receiver.js';
+import type { Transformer } from '../model/transformer.js';
+import { type StepMetrics, stepMetrics } from './metrics.js';
+import { loadRunData } from './run_data.js';
+import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
+import { type TrainEvent, TrainingLoop } from './training_loop.js';
+
+const limitsSchema = z.strictObject({
+  maxUpdates: trainSchema.shape.maxUpdates.unwrap().optional(),
+  maxEpochs: trainSchema.shape.maxEpochs.unwrap().optional(),
+  maxMinutes: trainSchema.shape.maxMinutes.unwrap().optional(),
+});
+/** The limits of a run that goes on; without one the run's own holds. */
+export type ResumeOptions = z.input<typeof limitsSchema>;
+
+interface State {
+  loop: TrainingLoop;
+  status: 'ready' | 'stepping' | 'fitting' | 'disposed';
+}
+
+const states = new Receivers<State>('Trainer');
+
+/** Begins something that excludes everything else. @throws RdropError WRONG_RECEIVER, DISPOSED, BUSY */
+function begin(receiver: unknown, status: 'stepping' | 'fitting'): State {
+  const state = states.get(receiver);
+  if (state.status === 'disposed') throw new RdropError('DISPOSED', 'Trainer: used after dispose()');
+  if (state.status !== 'ready') {
+    throw new RdropError('BUSY', `Trainer: is ${state.status}; one call at a time`);
+  }
+  state.status = status;
+  return state;
+}
+
+function end(state: State): void {
+  if (state.status !== 'disposed') state.status = 'ready';
+}
+
+/**
+ * Trains one model in one run directory. States: ready, stepping, fitting, disposed. The same configuration, machine
+ * and number of threads give bit-identical parameters, whether or not the run was interrupted.
+ */
+export class Trainer {
+  private constructor(loop: TrainingLoop) {
+    states.set(this, { loop, status: 'ready' });
+  }
+
+  /**
+   * Begins a run: reads the prepared data, makes the run directory and the model.
+   *
+   * @throws RdropError INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
+   */
+  static async create(options: TrainOptions): Promise<Trainer> {
+    const config = absolute(parseConfig(trainSchema, options, 'train'));
+    const data = await loadRunData(config);
+    const run = await RunDirectory.create(config, data.hashes);
+    try {
+      return new Trainer(await TrainingLoop.create(config, run, data));
+    } catch (error) {
+      run.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Goes on from the last checkpoint of a run, or from its beginning when it has none.
+   *
+   * @throws RdropError FILE_NOT_FOUND (no run there), RUN_LOCKED, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH (other
+   *   configuration or data), INVALID_ARGUMENT
+   */
+  static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
+    const changed = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
+    const run = await RunDirectory.open(runDirectory);
+    try {
+      const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
+      const config = absolute({ ...(await readRunConfig(run.path)), ...given, runDirectory: run.path });
+      await run.checkData(await hashData(config.data));
+      const loop = await TrainingLoop.create(config, run, await loadRunData(config));
+      try {
+        await loop.restore();
+        if (Object.keys(given).length > 0) await run.writeConfig(config);
+      } catch (error) {
+        loop.dispose();
+        throw error;
+      }
+      return new Trainer(loop);
+    } catch (error) {
+      run.release();
+      throw error;
+    }
+  }
+
+  /** Every default resolved, the paths absolute. */
+  get config(): Readonly<TrainConfig> {
+    return states.get(this).loop.config;
+  }
+
+  /** The model that is being trained; it lives as long as the trainer. */
+  get model(): Transformer {
+    return states.get(this).loop.model;
+  }
+
+  /** Updates done. */
+  get update(): number {
+    return states.get(this).loop.state.update;
+  }
+
+  get batchesPerEpoch(): number {
+    return states.get(this).loop.data.train.batchesPerEpoch;
+  }
+
+  /**
+   * One update with the caller's batch, or with the summed gradients of several.
+   *
+   * @throws RdropError BUSY, DISPOSED, TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT, NON_FINITE; the model is then unchanged
+   */
+  async step(batch: Batch | readonly Batch[]): Promise<StepMetrics> {
+    const state = begin(this, 'stepping');
+    try {
+      const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
+      return stepMetrics(await state.loop.step(batches.map(packBatch)));
+    } finally {
+      end(state);
+    }
+  }
+
+  /**
+   * Trains until a limit is reached, validating and writing checkpoints; then translates the test split with the best
+   * checkpoint and writes result.json. An abort ends it after the step under way, with a checkpoint.
+   *
+   * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE
+   */
+  async *fit({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<TrainEvent, void> {
+    const state = begin(this, 'fitting');
+    try {
+      yield* state.loop.events(signal);
+    } finally {
+      end(state);
+    }
+  }
+
+  /** Writes checkpoints/last now. @returns its path. @throws RdropError BUSY, DISPOSED, DISK_FULL, FILE_UNWRITABLE */
+  async checkpoint(): Promise<string> {
+    const state = begin(this, 'stepping');
+    try {
+      return (await state.loop.checkpoint(['last'])).path;
+    } finally {
+      end(state);
+    }
+  }
+
+  /** Frees the model and the run directory. May be called again. */
+  dispose(): void {
+    const state = states.get(this);
+    if (state.status === 'disposed') return;
+    state.status = 'disposed';
+    state.loop.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+const absolute = (config: TrainConfig): TrainConfig => ({
+  ...config,
+  data: resolve(config.data),
+  runDirectory: resolve(config.runDirectory),
+});

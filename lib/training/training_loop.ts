@@ -1,0 +1,341 @@
+import { native } from '../binding.js';
+import type { TrainConfig } from '../config.js';
+import { encodeSafetensors, type Tensor } from '../data/safetensors.js';
+import { asRdropError, fromNative, RdropError } from '../errors.js';
+import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
+import type { FloatArray, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
+import {
+  type Checkpoint,
+  type CheckpointName,
+  findCheckpoint,
+  openCheckpoint,
+  type TrainingState,
+  writeCheckpoint,
+} from './checkpoint.js';
+import { addToWindow, emptyWindow, perToken, type TrainMetrics, type ValidMetrics } from './metrics.js';
+import type { RunData } from './run_data.js';
+import { fingerprint, type RunDirectory, type RunResult } from './run_directory.js';
+import { translationBleu, validationLoss } from './validation.js';
+
+export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'aborted';
+
+/** What fit() tells, in the order in which it happens. */
+export type TrainEvent =
+  | TrainMetrics
+  | (ValidMetrics & { best: boolean })
+  | { type: 'checkpoint'; update: number; epoch: number; path: string; best: boolean }
+  | { type: 'end'; reason: StopReason; update: number; epoch: number; result: RunResult | null };
+
+/**
+ * Training from data to result. Between two updates everything about the run is in `state`, the parameters and the
+ * moments of the optimiser, so that a checkpoint taken there goes on exactly as if nothing had happened: what is due
+ * (validation, checkpoint, end) is derived from the state, never remembered elsewhere.
+ */
+export class TrainingLoop {
+  readonly state: TrainingState;
+  /** The update of the last checkpoint and whether it was validated, so that none is written twice. */
+  #saved = '';
+  #resumedAt = 0;
+
+  private constructor(
+    readonly config: TrainConfig,
+    readonly run: RunDirectory,
+    readonly data: RunData,
+    readonly model: Transformer,
+    readonly trainer: NativeTrainer,
+  ) {
+    this.state = {
+      fingerprint: fingerprint(config),
+      update: 0,
+      epoch: 1,
+      position: 0,
+      lastValidated: 0,
+      best: null,
+      sinceBest: 0,
+      trainingSeconds: 0,
+      elapsedSeconds: 0,
+      window: emptyWindow(),
+    };
+  }
+
+  /** A loop at update 0. */
+  static async create(config: TrainConfig, run: RunDirectory, data: RunData): Promise<TrainingLoop> {
+    const { seed, device, precision } = config;
+    await fromNative(() => native().setThreads(config.threads));
+    const model = await Transformer.create(
+      { ...config.model, vocabSize: data.pipeline.dictionary.size },
+      { seed, device, precision },
+    );
+    try {
+      const loss = { ...config.loss, ignoreIndex: -100 };
+      const trainer = await fromNative(() =>
+        native().Trainer.create(nativeTransformer(model), config.optimizer, loss),
+      );
+      return new TrainingLoop(config, run, data, model, trainer);
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  /** Goes back to the last checkpoint, or to the beginning where there is none. @throws RdropError CHECKPOINT_* */
+  async restore(): Promise<void> {
+    const path = await findCheckpoint(this.run.checkpoints, 'last');
+    if (path !== null) {
+      const checkpoint = await openCheckpoint(path);
+      if (checkpoint.state.fingerprint !== this.state.fingerprint) {
+        throw new RdropError(
+          'CHECKPOINT_MISMATCH',
+          `${path}: was made with another configuration than config.json now holds`,
+        );
+      }
+      await loadParameters(this.model, await checkpoint.read('model'), path);
+      await this.#restoreOptimizer(checkpoint);
+      Object.assign(this.state, checkpoint.state);
+      this.#saved = this.#mark();
+    }
+    await this.run.metrics.rewind(this.state.update, this.state.lastValidated);
+  }
+
+  async #restoreOptimizer(checkpoint: Checkpoint): Promise<void> {
+    const tensors = await checkpoint.read('optimizer');
+    const pick = (prefix: string) =>
+      new Map(
+        [...tensors]
+          .filter(([name]) => name.startsWith(prefix))
+          .map(([name, { data }]) => [name.slice(prefix.length), data as FloatArray]),
+      );
+    await fromNative(() =>
+      this.trainer.setState({
+        update: checkpoint.state.update,
+        firstMoment: pick('firstMoment.'),
+        secondMoment: pick('secondMoment.'),
+      }),
+    );
+  }
+
+  /** One update; the caller's batches, or those of the corpus. */
+  async step(batches: PackedBatch[]): Promise<NativeStep> {
+    const began = performance.now();
+    const result = await fromNative(() => this.trainer.step(batches));
+    const seconds = (performance.now() - began) / 1000;
+    this.state.update = result.update;
+    this.state.trainingSeconds += seconds;
+    addToWindow(this.state.window, result, seconds);
+    return result;
+  }
+
+  /** Trains to the end. A generator that is left early stops between two updates and may be started again. */
+  async *events(signal?: AbortSignal): AsyncGenerator<TrainEvent, void> {
+    const { config, state, data } = this;
+    this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
+    let prepared: PackedBatch[] | null = null;
+    for (;;) {
+      this.#tick();
+      if (!signal?.aborted && this.#validationDue()) {
+        const event = await this.#validate(signal);
+        if (event !== null) {
+          yield event;
+          yield await this.checkpoint(event.best ? ['best', 'last'] : ['last']);
+        }
+      }
+      const reason = signal?.aborted ? 'aborted' : this.#limitReached();
+      if (reason !== null) {
+        if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
+        yield await this.#end(reason, signal);
+        return;
+      }
+      if (
+        config.checkpointInterval > 0 &&
+        state.update > 0 &&
+        state.update % config.checkpointInterval === 0
+      ) {
+        if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
+      }
+      if (state.update === 0 || prepared === null) await this.run.removeResult();
+      const place = this.#following(state);
+      const batches = prepared ?? data.train.at(place.epoch, place.position);
+      const running = this.step(batches);
+      // Packed while the native core works, so that it need not wait for JavaScript.
+      const next = this.#following({ epoch: place.epoch, position: place.position + 1 });
+      prepared = data.train.at(next.epoch, next.position);
+      const result = await running;
+      state.epoch = place.epoch;
+      state.position = place.position + 1;
+      const last = this.#limitReached() !== null;
+      if (result.update % config.logInterval === 0 || last) yield await this.#log(result);
+    }
+  }
+
+  #tick(): void {
+    this.state.elapsedSeconds = (performance.now() - this.#resumedAt) / 1000;
+  }
+
+  /** Where the next update lies: the end of an epoch is the beginning of the next. */
+  #following({ epoch, position }: { epoch: number; position: number }) {
+    return position < this.data.train.updatesPerEpoch
+      ? { epoch, position }
+      : { epoch: epoch + 1, position: 0 };
+  }
+
+  #limitReached(): Exclude<StopReason, 'aborted'> | null {
+    const { maxUpdates, maxEpochs, maxMinutes, validation } = this.config;
+    const { update, epoch, position, sinceBest } = this.state;
+    this.#tick();
+    if (maxUpdates > 0 && update >= maxUpdates) return 'maxUpdates';
+    if (maxEpochs > 0 && this.#following({ epoch, position }).epoch > maxEpochs) return 'maxEpochs';
+    if (maxMinutes > 0 && this.state.elapsedSeconds >= 60 * maxMinutes) return 'maxMinutes';
+    if (validation.patience > 0 && sinceBest >= validation.patience) return 'patience';
+    return null;
+  }
+
+  #validationDue(): boolean {
+    const { update, lastValidated, position } = this.state;
+    if (update === 0 || update === lastValidated) return false;
+    const { interval } = this.config.validation;
+    const regular = interval > 0 ? update % interval === 0 : position === this.data.train.updatesPerEpoch;
+    return regular || this.#limitReached() !== null;
+  }
+
+  async #log(step: NativeStep): Promise<TrainMetrics> {
+    const { state } = this;
+    const { window } = state;
+    const line: TrainMetrics = {
+      type: 'train',
+      update: state.update,
+      epoch: state.epoch,
+      ...perToken(window),
+      tokens: window.tokens,
+      learningRate: step.learningRate,
+      gradientNorm: window.gradientNorm / window.updates,
+      seconds: state.trainingSeconds,
+      tokensPerSecond: window.tokens / window.seconds,
+    };
+    await this.run.metrics.append(line);
+    state.window = emptyWindow();
+    return line;
+  }
+
+  /** null when it was aborted: then nothing happened. */
+  async #validate(signal?: AbortSignal): Promise<(ValidMetrics & { best: boolean }) | null> {
+    const { config, state, data } = this;
+    const { metric, beam } = config.validation;
+    const { maxTokens } = config.batches;
+    const began = performance.now();
+    try {
+      const losses = await validationLoss(this.model, data.valid.pairs, {
+        loss: config.loss,
+        maxTokens,
+        signal,
+      });
+      const bleu =
+        metric === 'loss'
+          ? null
+          : (await translationBleu(this.model, data.pipeline, data.valid, { beam, maxTokens, signal })).score;
+      const line: ValidMetrics = {
+        type: 'valid',
+        update: state.update,
+        epoch: state.epoch,
+        ...losses,
+        bleu,
+        seconds: state.trainingSeconds,
+        validationSeconds: (performance.now() - began) / 1000,
+      };
+      await this.run.metrics.append(line);
+      const best =
+        state.best === null ||
+        (bleu === null
+          ? losses.loss < state.best.loss
+          : bleu > (state.best.bleu ?? Number.NEGATIVE_INFINITY));
+      state.lastValidated = state.update;
+      state.sinceBest = best ? 0 : state.sinceBest + 1;
+      if (best) state.best = { update: state.update, loss: losses.loss, bleu };
+      return { ...line, best };
+    } catch (error) {
+      if (asRdropError(error).code === 'ABORTED') return null;
+      throw error;
+    }
+  }
+
+  #mark(): string {
+    return `${this.state.update}/${this.state.lastValidated}`;
+  }
+
+  /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; the checkpoints before are then untouched */
+  async checkpoint(names: readonly CheckpointName[]): Promise<TrainEvent & { type: 'checkpoint' }> {
+    const parameters = await this.model.parameters();
+    const { firstMoment, secondMoment } = await fromNative(() => this.trainer.state());
+    const moments = new Map<string, Tensor>();
+    for (const [name, { shape }] of parameters) {
+      moments.set(`firstMoment.${name}`, { shape, data: firstMoment.get(name)! });
+      moments.set(`secondMoment.${name}`, { shape, data: secondMoment.get(name)! });
+    }
+    const { checkpoints } = this.run;
+    await writeCheckpoint(checkpoints, names, {
+      model: encodeSafetensors(parameters, modelMetadata(this.model.config)),
+      optimizer: encodeSafetensors(moments),
+      state: structuredClone(this.state),
+    });
+    this.#saved = this.#mark();
+    const path = (await findCheckpoint(checkpoints, 'last')) ?? checkpoints;
+    const { update, epoch } = this.state;
+    return { type: 'checkpoint', update, epoch, path, best: names.includes('best') };
+  }
+
+  async #end(reason: StopReason, signal?: AbortSignal): Promise<TrainEvent> {
+    const { update, epoch } = this.state;
+    const ended = { type: 'end' as const, update, epoch };
+    if (reason === 'aborted') return { ...ended, reason, result: null };
+    try {
+      return { ...ended, reason, result: await this.#result(signal) };
+    } catch (error) {
+      if (asRdropError(error).code !== 'ABORTED') throw error;
+      return { ...ended, reason: 'aborted', result: null };
+    }
+  }
+
+  /** Translates the test split with the best checkpoint; the model goes on as it was. */
+  async #result(signal?: AbortSignal): Promise<RunResult> {
+    const { config, state, data, model } = this;
+    const path = await findCheckpoint(this.run.checkpoints, 'best');
+    const best = path === null ? null : await openCheckpoint(path);
+    let testBleu: RunResult['testBleu'] = null;
+    if (data.test !== null) {
+      const options = { beam: config.test.beam, maxTokens: config.batches.maxTokens, signal };
+      const kept = best === null || best.state.update === state.update ? null : await model.parameters();
+      if (kept !== null) await loadParameters(model, await best!.read('model'), best!.path);
+      try {
+        const { score, signature, hypotheses } = await translationBleu(
+          model,
+          data.pipeline,
+          data.test,
+          options,
+        );
+        testBleu = { score, signature };
+        await this.run.writeHypotheses(`test.${data.pipeline.config.target}`, hypotheses);
+      } finally {
+        if (kept !== null) await loadParameters(model, kept, 'the parameters of the last update');
+      }
+    }
+    const result: RunResult = {
+      seed: config.seed,
+      direction: config.loss.direction,
+      alpha: config.loss.alpha,
+      updates: state.update,
+      epochs: state.epoch - 1 + state.position / data.train.updatesPerEpoch,
+      seconds: state.trainingSeconds,
+      bestUpdate: best?.state.update ?? state.update,
+      validBleu: best?.state.best?.bleu ?? null,
+      testBleu,
+      parameters: model.parameterCount,
+    };
+    await this.run.writeResult(result);
+    return result;
+  }
+
+  dispose(): void {
+    this.trainer.dispose();
+    this.model.dispose();
+    this.run.release();
+  }
+}

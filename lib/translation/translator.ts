@@ -1,0 +1,159 @@
+import { join, resolve } from 'node:path';
+import { native } from '../binding.js';
+import { type BeamConfig, type BeamOptions, beamSchema, describe, parseConfig } from '../config.js';
+import { fromNative, RdropError } from '../errors.js';
+import { Receivers } from '../model/receiver.js';
+import { loadParameters, Transformer } from '../model/transformer.js';
+import { TextPipeline } from '../text/pipeline.js';
+import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
+import { fingerprint, readRunConfig } from '../training/run_directory.js';
+import { translateCorpus } from './translate_corpus.js';
+
+/** The best hypothesis of a line. */
+export interface Translation {
+  text: string;
+  /** Token ids; the last is eos. Empty for an empty line. */
+  tokens: Int32Array;
+  /** Log-probability divided by length ** lengthPenalty. */
+  score: number;
+  /** One per token. */
+  logProbabilities: Float32Array;
+}
+
+export interface LoadOptions {
+  /** Default 'best'. */
+  checkpoint?: CheckpointName;
+  /** Threads of libtorch; 0, the default, takes every core. */
+  threads?: number;
+}
+
+export interface TranslateOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+interface State {
+  model: Transformer;
+  pipeline: TextPipeline;
+  beam: BeamConfig;
+  maxTokens: number;
+  disposed: boolean;
+}
+
+const states = new Receivers<State>('Translator');
+
+/** Text to text with a trained run. */
+export class Translator {
+  private constructor(state: State) {
+    states.set(this, state);
+  }
+
+  /**
+   * Reads a run directory: its text pipeline and one of its checkpoints.
+   *
+   * @throws RdropError FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH
+   */
+  static async load(
+    runDirectory: string,
+    { checkpoint: name = 'best', threads = 0 }: LoadOptions = {},
+  ): Promise<Translator> {
+    const directory = resolve(runDirectory);
+    const config = await readRunConfig(directory);
+    const pipeline = await TextPipeline.load(directory);
+    const path = await findCheckpoint(join(directory, 'checkpoints'), name);
+    if (path === null) {
+      throw new RdropError(
+        'FILE_NOT_FOUND',
+        `${join(directory, 'checkpoints', name)}: no such checkpoint yet`,
+      );
+    }
+    const checkpoint = await openCheckpoint(path);
+    if (checkpoint.state.fingerprint !== fingerprint(config)) {
+      throw new RdropError(
+        'CHECKPOINT_MISMATCH',
+        `${path}: was made with another configuration than ${join(directory, 'config.json')} holds`,
+      );
+    }
+    await fromNative(() => native().setThreads(threads));
+    const model = await Transformer.create(
+      { ...config.model, vocabSize: pipeline.dictionary.size },
+      { seed: config.seed, device: config.device, precision: config.precision },
+    );
+    try {
+      await loadParameters(model, await checkpoint.read('model'), path);
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+    return new Translator({
+      model,
+      pipeline,
+      beam: config.test.beam,
+      maxTokens: config.batches.maxTokens,
+      disposed: false,
+    });
+  }
+
+  /**
+   * Translates raw lines, in any number: sorted by length, batched, answered in the order given.
+   *
+   * @param beamOptions over those of the run's `test.beam`
+   * @throws RdropError DISPOSED, INVALID_ARGUMENT (not strings, a line longer than maxPositions), ABORTED
+   */
+  async translate(
+    lines: readonly string[],
+    beamOptions: BeamOptions = {},
+    { signal, onProgress }: TranslateOptions = {},
+  ): Promise<Translation[]> {
+    const { model, pipeline, beam: defaults, maxTokens, disposed } = states.get(this);
+    if (disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
+    const beam = parseConfig(beamSchema, { ...defaults, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
+    if (!Array.isArray(lines)) {
+      throw new RdropError('INVALID_ARGUMENT', `lines: expected an array of strings, got ${describe(lines)}`);
+    }
+    const translations = lines.map(
+      (): Translation => ({
+        text: '',
+        tokens: new Int32Array(0),
+        score: 0,
+        logProbabilities: new Float32Array(0),
+      }),
+    );
+    const places: number[] = [];
+    const sources: Int32Array[] = [];
+    lines.forEach((line: unknown, i) => {
+      if (typeof line !== 'string') {
+        throw new RdropError('INVALID_ARGUMENT', `lines[${i}]: expected a string, got ${describe(line)}`);
+      }
+      const tokens = pipeline.encode(line);
+      if (tokens.length === 1) return;
+      const longest = model.config.maxPositions;
+      if (tokens.length > longest) {
+        throw new RdropError(
+          'INVALID_ARGUMENT',
+          `lines[${i}]: expected at most ${longest} tokens with eos (the model's maxPositions), got ${tokens.length}`,
+        );
+      }
+      places.push(i);
+      sources.push(tokens);
+    });
+    const found = await translateCorpus(model, sources, { beam, maxTokens, signal, onProgress });
+    found.forEach((list, i) => {
+      const best = list[0];
+      if (best === undefined) return;
+      translations[places[i]!] = { text: pipeline.decode(best.tokens), ...best };
+    });
+    return translations;
+  }
+
+  /** May be called again. */
+  dispose(): void {
+    const state = states.get(this);
+    state.disposed = true;
+    state.model.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
