@@ -2,24 +2,24 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Dictionary } from '../../lib/text/dictionary.js';
+import { recordedLines, recordedText } from '../support/text_fixtures.js';
 
 const fairseqDictionary = fileURLToPath(new URL('../../../shared/data/iwslt14/dict.txt', import.meta.url));
 
 describe('Dictionary', () => {
-  it('orders types as the dictionary that fairseq made of IWSLT14', (context) => {
+  it('reads and writes the dictionary that fairseq made of IWSLT14', (context) => {
     if (!existsSync(fairseqDictionary)) return context.skip('the dictionary is not beside the repository');
     const text = readFileSync(fairseqDictionary, 'utf8');
     const original = Dictionary.parse(text, 'dict.txt');
     expect(original.size).toBe(10_152);
     expect(original.toString()).toBe(text);
-    // The same types, each as often as its count's rank among the counts: the same order, in fewer words.
-    const ranks = [...new Set(original.counts)].sort((a, b) => a - b);
-    const lines = original.symbols
-      .map((type, id) => ({ type, count: original.counts[id]! }))
-      .filter(({ count }) => count > 0)
-      .reverse()
-      .map(({ type, count }) => `${type} `.repeat(ranks.indexOf(count)));
-    expect(Dictionary.build(lines).symbols).toEqual(original.symbols);
+  });
+
+  it('builds the dictionary and the ids that fairseq made of the same lines', () => {
+    const lines = recordedLines('soup.de.pieces.txt');
+    const dictionary = Dictionary.build(lines);
+    expect(dictionary.toString()).toBe(recordedText('soup.de.dict.txt'));
+    expect(lines.map((line) => dictionary.encode(line).join(' '))).toEqual(recordedLines('soup.de.ids.txt'));
   });
 
   it('sorts equal counts by code points and fills up to a multiple', () => {
