@@ -1,4 +1,4 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseConfig, type TextConfig, textSchema } from '../config.js';
 import { RdropError } from '../errors.js';
@@ -78,12 +78,7 @@ export class TextPipeline {
     const { bpe } = await readTextConfig(from);
     for (const name of TextPipeline.copyFiles) {
       if (name === names.codes && bpe === 0) continue;
-      try {
-        await copyFile(join(from, name), join(to, name));
-      } catch (error) {
-        const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        throw fileError(error, join(missing ? from : to, name), missing ? 'read' : 'write');
-      }
+      await writeFileAtomically(join(to, name), await readBytes(join(from, name)));
     }
   }
 
@@ -121,6 +116,14 @@ export class TextPipeline {
   }
 }
 
+async function readBytes(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+}
+
 /**
  * Reads text.json of a prepared directory or a run directory.
  *
@@ -128,12 +131,7 @@ export class TextPipeline {
  */
 export async function readTextConfig(directory: string): Promise<TextConfig> {
   const path = join(directory, names.text);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
+  const text = (await readBytes(path)).toString('utf8');
   try {
     const { version, ...rest } = JSON.parse(text) as Record<string, unknown>;
     if (version !== formatVersion) throw new Error(`version: expected ${formatVersion}, got ${version}`);
