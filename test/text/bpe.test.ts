@@ -4,16 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Bpe, joinPieces } from '../../lib/text/bpe.js';
-import { mosesTokenise } from '../../lib/text/tokenise.js';
-import {
-  multi30k,
-  multi30kHashes,
-  multi30kLines,
-  recordedLines,
-  recordedText,
-  sha256,
-  textFixturePath,
-} from '../support/text_fixtures.js';
+import { recordedLines, recordedText, textFixturePath } from '../support/text_fixtures.js';
 
 describe('against what subword-nmt made of the same lines', () => {
   it('learns the same codes: ties, repeated letters, characters beyond the basic plane', () => {
@@ -41,17 +32,6 @@ describe('against what subword-nmt made of the same lines', () => {
     const bpe = await Bpe.read(textFixturePath('version1.codes.txt'));
     expect(bpe.segment('low lower lowest slower er r </w> e')).toBe(recordedLines('version1.pieces.txt')[0]);
     expect(bpe.toString()).toBe(recordedText('version1.codes.txt'));
-  });
-
-  it('learns 8,000 joint merges of Multi30k and applies them', (context) => {
-    if (multi30k === null) return context.skip('the corpus is not beside the repository');
-    const lines = ['de', 'en'].flatMap((lang) =>
-      multi30kLines('train', lang).map((line) => mosesTokenise(line, lang)),
-    );
-    const bpe = Bpe.learn(lines, 8000);
-    const hashes = multi30kHashes();
-    expect(sha256(bpe.toString().split('\n').slice(0, -1))).toBe(hashes.get('train.codes'));
-    expect(sha256(lines.map((line) => bpe.segment(line)))).toBe(hashes.get('train.pieces'));
   });
 });
 
