@@ -23,11 +23,14 @@ export function multi30kLines(split: string, lang: string): string[] {
   return linesOf(gunzipSync(readFileSync(join(multi30k!, `${split}.${lang}.gz`))).toString('utf8'));
 }
 
-/** Hashes of what the programs make of Multi30k, by name. */
-export function multi30kHashes(): Map<string, string> {
-  const lines = recordedLines('multi30k.sha256').map((line) => line.split(/\s+/) as [string, string]);
+/** The hashes in a recorded list, by name. */
+export function recordedHashes(name: string): Map<string, string> {
+  const lines = recordedLines(name).map((line) => line.split(/\s+/) as [string, string]);
   return new Map(lines.map(([hash, name]) => [name, hash]));
 }
+
+/** Of what the programs make of Multi30k. */
+export const multi30kHashes = () => recordedHashes('multi30k.sha256');
 
 export const sha256 = (lines: string[]) =>
   createHash('sha256')

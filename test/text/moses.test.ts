@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { abbreviations } from '../../lib/text/abbreviations.js';
 import { mosesDetokenise } from '../../lib/text/detokenise.js';
 import { lowercase } from '../../lib/text/lowercase.js';
 import { normalisePunctuation } from '../../lib/text/normalise.js';
 import { mosesTokenise } from '../../lib/text/tokenise.js';
-import { multi30k, multi30kHashes, multi30kLines, recordedLines, sha256 } from '../support/text_fixtures.js';
+import {
+  multi30k,
+  multi30kHashes,
+  multi30kLines,
+  recordedHashes,
+  recordedLines,
+  sha256,
+} from '../support/text_fixtures.js';
 
 type Step = (line: string, lang: string) => string;
 
@@ -34,6 +42,18 @@ describe('against what the Moses scripts made of the same lines', () => {
       });
     }
   }
+});
+
+it.each(['de', 'en'])('knows the abbreviations that the script knows: %s', (lang) => {
+  const known = Object.values(abbreviations).flatMap(({ always, beforeNumber }) => [
+    ...always,
+    ...beforeNumber,
+  ]);
+  const lines = [...new Set(known)]
+    .sort()
+    .map((word) => `${word}. A ${word.toLowerCase()}. A ${word.toUpperCase()}. A ${word}. 7 a`);
+  const tokens = lines.map((line) => mosesTokenise(line, lang));
+  expect(sha256(tokens)).toBe(recordedHashes('abbreviations.sha256').get(lang));
 });
 
 describe('the rules, one by one', () => {
