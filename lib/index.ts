@@ -6,6 +6,7 @@ export {
   klDirections,
   type LossOptions,
   type ModelOptions,
+  type OneBestOptions,
   type OptimizerConfig,
   type RuntimeOptions,
   type TrainConfig,

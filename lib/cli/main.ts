@@ -5,9 +5,13 @@ import { Command } from 'commander';
 const commands: Record<string, () => Promise<Command>> = {
   setup: async () => (await import('./setup.js')).setupCommand(),
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  text: async () => (await import('./text.js')).textCommand(),
+  bpe: async () => (await import('./bpe.js')).bpeCommand(),
+  prepare: async () => (await import('./prepare.js')).prepareCommand(),
   train: async () => (await import('./train.js')).trainCommand(),
   translate: async () => (await import('./translate.js')).translateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
+  stats: async () => (await import('./stats.js')).statsCommand(),
 };
 
 /** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */
