@@ -111,6 +111,11 @@ export const beamSchema = z
 export type BeamConfig = z.infer<typeof beamSchema>;
 export type BeamOptions = z.input<typeof beamSchema>;
 
+/** beamSchema where one translation is wanted: there nBest would have no effect, and is refused. */
+export const oneBestSchema = z.strictObject({ ...beamSchema.shape, nBest: z.undefined().optional() });
+export type OneBestConfig = z.infer<typeof oneBestSchema>;
+export type OneBestOptions = z.input<typeof oneBestSchema>;
+
 export const batchPlanSchema = z.strictObject({
   /** Largest batch: pairs × the longest side of any of them, eos included. */
   maxTokens: count.default(4096),
@@ -150,15 +155,15 @@ export const trainSchema = z.strictObject({
     .strictObject({
       /** Updates between two validations; 0 validates at the end of each epoch. */
       interval: z.int().min(0).default(0),
-      /** The figure that picks the best checkpoint. */
+      /** The figure that picks the best checkpoint. 'loss' leaves out the beam search. */
       metric: z.enum(['bleu', 'loss']).default('bleu'),
       /** Validations without improvement after which training ends; 0 never does. */
       patience: z.int().min(0).default(0),
-      beam: beamSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
+      beam: oneBestSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
     })
     .prefault({}),
   /** The beam search on the test split once training has ended. */
-  test: z.strictObject({ beam: beamSchema.prefault({}) }).prefault({}),
+  test: z.strictObject({ beam: oneBestSchema.prefault({}) }).prefault({}),
   /** Updates between two checkpoints besides those of validation; 0 makes none. */
   checkpointInterval: z.int().min(0).default(0),
 });

@@ -46,6 +46,22 @@ export async function writeFileAtomically(
   }
 }
 
+/** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE */
+export async function readJsonFile(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RdropError('MALFORMED_FILE', `${path}: not JSON (${reason})`, { cause: error });
+  }
+}
+
 /**
  * Reads a text file, plain or .gz, as lines without their ends. Only LF ends a line, as in fairseq and the Moses
  * scripts: U+2028, U+0085 and a lone CR are ordinary characters.

@@ -130,7 +130,7 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsF
 }
 
 function numbers(bytes: Uint8Array, array: (typeof types)[number]['array']): TensorData {
-  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new array(
     aligned.buffer as ArrayBuffer,
     aligned.byteOffset,

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { native, packageRoot } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
 import { RdropError } from '../errors.js';
-import { fileError, writeFileAtomically } from '../files.js';
+import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { Lock } from './lock.js';
@@ -132,7 +132,7 @@ export class RunDirectory {
   /** @throws RdropError CHECKPOINT_MISMATCH, naming the file, when the data are not those the run began with */
   async checkData(hashes: DataHashes): Promise<void> {
     const path = join(this.path, 'environment.json');
-    const { data } = (await readJson(path)) as { data?: DataHashes };
+    const { data } = (await readJsonFile(path)) as { data?: DataHashes };
     const changed = Object.keys({ ...data, ...hashes }).filter((name) => data?.[name] !== hashes[name]);
     if (changed.length === 0) return;
     throw new RdropError(
@@ -154,21 +154,7 @@ export class RunDirectory {
 /** @throws RdropError FILE_NOT_FOUND (no run there), MALFORMED_FILE, INVALID_CONFIG */
 export async function readRunConfig(directory: string): Promise<TrainConfig> {
   const path = join(directory, 'config.json');
-  return parseConfig(trainSchema, await readJson(path), path);
-}
-
-async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new RdropError('MALFORMED_FILE', `${path}: not JSON`, { cause: error });
-  }
+  return parseConfig(trainSchema, await readJsonFile(path), path);
 }
 
 /** What makes two runs the same one: everything but where it lies. */

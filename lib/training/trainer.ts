@@ -109,6 +109,11 @@ export class Trainer {
     return states.get(this).loop.state.update;
   }
 
+  /** How much of the run is done, from 0 to 1, by whichever limit is nearest. */
+  get progress(): number {
+    return states.get(this).loop.progress;
+  }
+
   get batchesPerEpoch(): number {
     return states.get(this).loop.data.train.batchesPerEpoch;
   }

@@ -189,6 +189,22 @@ export class TrainingLoop {
     return null;
   }
 
+  get progress(): number {
+    const { maxUpdates, maxEpochs, maxMinutes } = this.config;
+    const { update, elapsedSeconds } = this.state;
+    const parts = [
+      [update, maxUpdates],
+      [this.#epochs(), maxEpochs],
+      [elapsedSeconds / 60, maxMinutes],
+    ] as const;
+    return Math.min(1, Math.max(...parts.map(([done, limit]) => (limit > 0 ? done / limit : 0))));
+  }
+
+  /** Epochs done, with the fraction of the last one. */
+  #epochs(): number {
+    return this.state.epoch - 1 + this.state.position / this.data.train.updatesPerEpoch;
+  }
+
   #validationDue(): boolean {
     const { update, lastValidated, position } = this.state;
     if (update === 0 || update === lastValidated) return false;
@@ -322,7 +338,7 @@ export class TrainingLoop {
       direction: config.loss.direction,
       alpha: config.loss.alpha,
       updates: state.update,
-      epochs: state.epoch - 1 + state.position / data.train.updatesPerEpoch,
+      epochs: this.#epochs(),
       seconds: state.trainingSeconds,
       bestUpdate: best?.state.update ?? state.update,
       validBleu: best?.state.best?.bleu ?? null,

@@ -1,4 +1,4 @@
-import type { BeamConfig, LossConfig } from '../config.js';
+import type { LossConfig, OneBestConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
 import { type BleuScore, bleu } from '../evaluation/bleu.js';
@@ -47,9 +47,9 @@ export async function translationBleu(
   model: Transformer,
   pipeline: TextPipeline,
   { pairs, references }: EvaluationSet,
-  options: { beam: BeamConfig; maxTokens: number; signal?: AbortSignal | undefined },
+  options: { beam: OneBestConfig; maxTokens: number; signal?: AbortSignal | undefined },
 ): Promise<BleuScore & { hypotheses: string[] }> {
   const found = await translateCorpus(model, pairs.source, options);
-  const hypotheses = found.map((list) => (list[0] === undefined ? '' : pipeline.decode(list[0].tokens)));
+  const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
   return { ...bleu(hypotheses, references, { lowercase: pipeline.config.lowercase }), hypotheses };
 }

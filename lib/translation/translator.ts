@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { native } from '../binding.js';
-import { type BeamConfig, type BeamOptions, beamSchema, describe, parseConfig } from '../config.js';
+import { describe, type OneBestConfig, type OneBestOptions, oneBestSchema, parseConfig } from '../config.js';
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
@@ -35,7 +35,7 @@ export interface TranslateOptions {
 interface State {
   model: Transformer;
   pipeline: TextPipeline;
-  beam: BeamConfig;
+  beam: OneBestConfig;
   maxTokens: number;
   disposed: boolean;
 }
@@ -102,12 +102,12 @@ export class Translator {
    */
   async translate(
     lines: readonly string[],
-    beamOptions: BeamOptions = {},
+    beamOptions: OneBestOptions = {},
     { signal, onProgress }: TranslateOptions = {},
   ): Promise<Translation[]> {
     const { model, pipeline, beam: defaults, maxTokens, disposed } = states.get(this);
     if (disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
-    const beam = parseConfig(beamSchema, { ...defaults, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
+    const beam = parseConfig(oneBestSchema, { ...defaults, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
     if (!Array.isArray(lines)) {
       throw new RdropError('INVALID_ARGUMENT', `lines: expected an array of strings, got ${describe(lines)}`);
     }
@@ -138,9 +138,7 @@ export class Translator {
       sources.push(tokens);
     });
     const found = await translateCorpus(model, sources, { beam, maxTokens, signal, onProgress });
-    found.forEach((list, i) => {
-      const best = list[0];
-      if (best === undefined) return;
+    found.forEach((best, i) => {
       translations[places[i]!] = { text: pipeline.decode(best.tokens), ...best };
     });
     return translations;

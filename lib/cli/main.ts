@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+
+/** Each command in its own file, loaded when it is asked for; in pipeline order, as the help shows them. */
+const commands: Record<string, () => Promise<Command>> = {
+  setup: async () => (await import('./setup.js')).setupCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  text: async () => (await import('./text.js')).textCommand(),
+  bpe: async () => (await import('./bpe.js')).bpeCommand(),
+  prepare: async () => (await import('./prepare.js')).prepareCommand(),
+  train: async () => (await import('./train.js')).trainCommand(),
+  translate: async () => (await import('./translate.js')).translateCommand(),
+  score: async () => (await import('./score.js')).scoreCommand(),
+  stats: async () => (await import('./stats.js')).statsCommand(),
+};
+
+/** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // `rdrop … | head` closes the pipe: no reason to complain.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE')
+      process.stderr.write(`rdrop: FILE_UNWRITABLE: standard output: ${error.message}\n`);
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+  const program = new Command('rdrop').description(
+    'train Transformers with R-Drop: uni- or bidirectional KL',
+  );
+  const asked = commands[argv[0] ?? ''];
+  for (const load of asked === undefined ? Object.values(commands) : [asked])
+    program.addCommand(await load());
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    const { asRdropError } = await import('../errors.js');
+    const { code, message } = asRdropError(error);
+    process.stderr.write(`rdrop: ${code}: ${message}\n`);
+    if (code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    process.exitCode = 1;
+  }
+}
+
+await main(process.argv.slice(2));

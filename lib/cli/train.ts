@@ -1,0 +1,167 @@
+import { Command } from 'commander';
+import type { TrainOptions } from '../config.js';
+import type { TrainEvent } from '../training/training_loop.js';
+
+interface Flags {
+  data?: string;
+  run: string;
+  preset?: string;
+  config?: string;
+  set: string[];
+  resume: boolean;
+  json: boolean;
+  [option: string]: unknown;
+}
+
+/** Flags that are short for one option; commander's name for the flag → the option's path. */
+const shorthands: readonly [flag: string, argument: string, path: string, text: string][] = [
+  ['direction', '<name>', 'loss.direction', 'uni, uni-reverse or bi'],
+  ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term'],
+  ['seed', '<n>', 'seed', 'of the initialisation, the order and dropout'],
+  ['threads', '<n>', 'threads', 'threads of libtorch; 0 takes every core'],
+  ['max-updates', '<n>', 'maxUpdates', 'end after so many updates; 0 for no limit'],
+  ['max-epochs', '<n>', 'maxEpochs', 'end after so many epochs; 0 for no limit'],
+  ['max-minutes', '<minutes>', 'maxMinutes', 'end after so long; 0 for no limit'],
+  ['max-tokens', '<n>', 'batches.maxTokens', 'size of a batch'],
+  ['learning-rate', '<rate>', 'optimizer.learningRate', 'highest learning rate'],
+  ['warmup-updates', '<n>', 'optimizer.warmupUpdates', 'updates of warm-up'],
+  ['dropout', '<rate>', 'model.dropout', 'dropout on embeddings and residual branches'],
+  ['log-interval', '<n>', 'logInterval', 'updates between two lines of metrics'],
+  ['validation-interval', '<n>', 'validation.interval', 'updates between two validations; 0: each epoch'],
+  ['checkpoint-interval', '<n>', 'checkpointInterval', 'updates between two further checkpoints'],
+];
+const limits = ['maxUpdates', 'maxEpochs', 'maxMinutes'];
+
+const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** 'a.b=1' → {a: {b: 1}}; what is not JSON is text. */
+function assignment(text: string): [path: string, value: unknown] {
+  const at = text.indexOf('=');
+  const value = text.slice(at + 1);
+  try {
+    return [text.slice(0, at), JSON.parse(value)];
+  } catch {
+    return [text.slice(0, at), value];
+  }
+}
+
+const nested = (path: string, value: unknown): object =>
+  path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
+
+const given = (flags: Flags) =>
+  shorthands
+    .map(([flag, , path]) => [path, flags[camel(flag)]] as const)
+    .filter((entry): entry is [string, string] => entry[1] !== undefined)
+    .map(([path, text]) => [path, assignment(`=${text}`)[1]] as const);
+
+/** The configuration that the flags describe: preset, then file, then flags, then --set. */
+export async function trainOptions(flags: Flags): Promise<TrainOptions> {
+  const { RdropError } = await import('../errors.js');
+  const { mergeOptions, preset } = await import('../presets.js');
+  const { readJsonFile } = await import('../files.js');
+  const wrong = flags.set.find((text) => text.indexOf('=') < 1);
+  if (wrong !== undefined) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`,
+    );
+  }
+  const file = flags.config === undefined ? {} : await readJsonFile(flags.config);
+  if (typeof file !== 'object' || file === null || Array.isArray(file)) {
+    throw new RdropError('INVALID_CONFIG', `${flags.config}: expected an object of options`);
+  }
+  const merged = mergeOptions(
+    flags.preset === undefined ? {} : preset(flags.preset),
+    file,
+    { data: flags.data, runDirectory: flags.run },
+    ...given(flags).map(([path, value]) => nested(path, value)),
+    ...flags.set.map((text) => nested(...assignment(text))),
+  );
+  return merged as unknown as TrainOptions;
+}
+
+/** `rdrop train`: begins a run or goes on with one. Ctrl-C ends it after the step under way, with a checkpoint. */
+export function trainCommand(): Command {
+  const command = new Command('train')
+    .description('train a model on a prepared directory')
+    .option('--data <directory>', 'made by rdrop prepare')
+    .requiredOption('--run <directory>', 'the run directory to make, or with --resume to go on with')
+    .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
+    .option('--config <file>', 'options as JSON, over those of the preset')
+    .option('--set <option=value>', 'one option, e.g. loss.direction=uni; may be repeated', collect, []);
+  for (const [flag, argument, path, text] of shorthands) {
+    command.option(`--${flag} ${argument}`, `${text} (${path})`);
+  }
+  return command
+    .option('--resume', 'go on from the last checkpoint; only the three limits may be given anew', false)
+    .option('--json', 'print the result as JSON', false)
+    .action(train);
+}
+
+const collect = (value: string, values: string[]) => [...values, value];
+
+async function train(flags: Flags): Promise<void> {
+  const { Trainer } = await import('../training/trainer.js');
+  const { trainProgress } = await import('./train_progress.js');
+  const trainer = flags.resume
+    ? await Trainer.resume(flags.run, await resumeLimits(flags))
+    : await Trainer.create(await trainOptions(flags));
+  const controller = new AbortController();
+  const abort = () => {
+    process.stderr.write(
+      '\nrdrop: finishing the step, then writing a checkpoint (once more to stop at once)\n',
+    );
+    controller.abort();
+  };
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  const progress = trainProgress(trainer);
+  let ended: (TrainEvent & { type: 'end' }) | undefined;
+  try {
+    for await (const event of trainer.fit({ signal: controller.signal })) {
+      progress.onEvent(event);
+      if (event.type === 'end') ended = event;
+    }
+  } finally {
+    progress.stop();
+    process.off('SIGINT', abort).off('SIGTERM', abort);
+    trainer.dispose();
+  }
+  if (ended === undefined) return;
+  report(ended, trainer.config.runDirectory, flags.json);
+}
+
+async function resumeLimits(flags: Flags): Promise<Record<string, number>> {
+  const { RdropError } = await import('../errors.js');
+  const fixed = [
+    ...(['data', 'preset', 'config'] as const).filter((name) => flags[name] !== undefined),
+    ...given(flags)
+      .map(([path]) => path)
+      .filter((path) => !limits.includes(path)),
+    ...flags.set,
+  ];
+  if (fixed.length > 0) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `--resume: only ${limits.join(', ')} can be given anew, got ${fixed.join(', ')}`,
+    );
+  }
+  return Object.fromEntries(given(flags)) as Record<string, number>;
+}
+
+function report(ended: TrainEvent & { type: 'end' }, runDirectory: string, json: boolean): void {
+  const { reason, update, result } = ended;
+  const resume = reason === 'aborted' ? `rdrop train --resume --run ${runDirectory}` : null;
+  if (reason === 'aborted') process.exitCode = 130;
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ reason, runDirectory, update, resume, ...result })}\n`);
+  } else if (result === null) {
+    process.stdout.write(`stopped after update ${update}; go on with: ${resume}\n`);
+  } else {
+    const test = result.testBleu === null ? '' : `, test BLEU ${result.testBleu.score.toFixed(2)}`;
+    const valid = result.validBleu === null ? '' : `, valid BLEU ${result.validBleu.toFixed(2)}`;
+    process.stdout.write(
+      `ended by ${reason} after ${update} updates and ${result.seconds.toFixed(0)} s of training; ` +
+        `best: update ${result.bestUpdate}${valid}${test}\n${runDirectory}\n`,
+    );
+  }
+}

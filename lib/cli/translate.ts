@@ -1,0 +1,80 @@
+import { Command, Option } from 'commander';
+
+interface Flags {
+  run: string;
+  checkpoint: 'best' | 'last';
+  input?: string;
+  output?: string;
+  threads: string;
+  json: boolean;
+  [option: string]: unknown;
+}
+
+const beamFlags = [
+  ['beam', '<n>', 'hypotheses kept at each step'],
+  ['lengthPenalty', '<exponent>', 'the score is divided by length to this power'],
+  ['maxLenA', '<a>', 'longest translation: a·source + b tokens'],
+  ['maxLenB', '<b>', 'see --max-len-a'],
+  ['minLen', '<n>', 'shortest translation in tokens'],
+] as const;
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** `rdrop translate`: raw text, one sentence a line, from a file or standard input. */
+export function translateCommand(): Command {
+  const command = new Command('translate')
+    .description('translate lines of raw text with a trained run')
+    .requiredOption('--run <directory>', 'the run directory')
+    .addOption(
+      new Option('--checkpoint <name>', 'which of its checkpoints').choices(['best', 'last']).default('best'),
+    )
+    .option('--input <file>', 'text to translate, plain or .gz, instead of standard input')
+    .option('--output <file>', 'where the translations go, instead of standard output')
+    .option('--threads <n>', 'threads of libtorch; 0 takes every core', '0');
+  for (const [name, argument, text] of beamFlags) command.option(`--${kebab(name)} ${argument}`, text);
+  return command
+    .option('--json', 'print [{source, text, score, tokens, logProbabilities}] as JSON', false)
+    .action(translate);
+}
+
+async function translate(flags: Flags): Promise<void> {
+  const { readLines, writeFileAtomically } = await import('../files.js');
+  const { Translator } = await import('../translation/translator.js');
+  const lines = flags.input === undefined ? await standardInput() : await readLines(flags.input);
+  const beam = Object.fromEntries(
+    beamFlags.filter(([name]) => flags[name] !== undefined).map(([name]) => [name, Number(flags[name])]),
+  );
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  using translator = await Translator.load(flags.run, {
+    checkpoint: flags.checkpoint,
+    threads: Number(flags.threads),
+  });
+  try {
+    const translations = await translator.translate(lines, beam, { signal: controller.signal });
+    const text = translations.map((translation) => `${translation.text}\n`).join('');
+    if (flags.output !== undefined) await writeFileAtomically(flags.output, text);
+    if (flags.json) {
+      const rows = translations.map(({ text, score, tokens, logProbabilities }, i) => ({
+        source: lines[i],
+        text,
+        score,
+        tokens: [...tokens],
+        logProbabilities: [...logProbabilities],
+      }));
+      process.stdout.write(`${JSON.stringify(rows)}\n`);
+    } else if (flags.output === undefined) {
+      process.stdout.write(text);
+    }
+  } finally {
+    process.off('SIGINT', abort).off('SIGTERM', abort);
+  }
+}
+
+async function standardInput(): Promise<string[]> {
+  const { linesOf } = await import('../files.js');
+  const pieces: Uint8Array[] = [];
+  for await (const piece of process.stdin) pieces.push(piece as Uint8Array);
+  return linesOf(Buffer.concat(pieces), 'standard input');
+}

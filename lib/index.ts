@@ -1,0 +1,44 @@
+/** The public API, in the order in which data flows. */
+
+export {
+  type BeamOptions,
+  type KlDirection,
+  klDirections,
+  type LossOptions,
+  type ModelOptions,
+  type OneBestOptions,
+  type OptimizerConfig,
+  type RuntimeOptions,
+  type TrainConfig,
+  type TrainOptions,
+} from './config.js';
+export { type BatchPlanOptions, planBatches } from './data/batches.js';
+export { loadCorpus, loadRaw, type Split } from './data/corpus.js';
+export { type PrepareResult, prepareCorpus } from './data/prepare.js';
+export {
+  encodeSafetensors,
+  readSafetensors,
+  type SafetensorsFile,
+  type Tensor,
+} from './data/safetensors.js';
+export { type ErrorCode, errorCodes, RdropError } from './errors.js';
+export { type BleuScore, bleu } from './evaluation/bleu.js';
+export type { Batch } from './model/pack.js';
+export {
+  type GradientOptions,
+  type Hypothesis,
+  type LossAndGradients,
+  Transformer,
+} from './model/transformer.js';
+export { type PartialTrainOptions, type PresetName, presets } from './presets.js';
+export { Bpe } from './text/bpe.js';
+export { mosesDetokenise } from './text/detokenise.js';
+export { Dictionary } from './text/dictionary.js';
+export { normalisePunctuation } from './text/normalise.js';
+export { TextPipeline } from './text/pipeline.js';
+export { mosesTokenise } from './text/tokenise.js';
+export type { StepMetrics, TrainMetrics, ValidMetrics } from './training/metrics.js';
+export type { RunResult } from './training/run_directory.js';
+export { type ResumeOptions, Trainer } from './training/trainer.js';
+export type { StopReason, TrainEvent } from './training/training_loop.js';
+export { type LoadOptions, type Translation, Translator } from './translation/translator.js';

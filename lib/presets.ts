@@ -1,0 +1,77 @@
+import type { TrainOptions } from './config.js';
+import { RdropError } from './errors.js';
+
+/** Every part of TrainOptions may be left out. */
+export type PartialTrainOptions = {
+  [K in keyof TrainOptions]?: TrainOptions[K] extends object | undefined
+    ? PartialOf<TrainOptions[K]>
+    : TrainOptions[K];
+};
+type PartialOf<T> = T extends object ? { [K in keyof T]?: PartialOf<T[K]> } : T;
+
+/** The run of the paper (section 4.1) and of dropreg/R-Drop's script; the defaults of lib/config.ts are its numbers. */
+const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
+  loss: { direction, alpha: 5, labelSmoothing: 0.1 },
+  maxUpdates: 300_000,
+});
+
+/** Named beginnings of a configuration; whatever is given besides overrides them. */
+export const presets = {
+  'iwslt14-rdrop-uni': iwslt14('uni'),
+  'iwslt14-rdrop-bi': iwslt14('bi'),
+  /** fairseq's transformer_wmt_en_de, the base model of Vaswani et al. 2017. */
+  transformer_base: { model: { embedDim: 512, ffnDim: 2048, heads: 8, dropout: 0.1 } },
+  /** fairseq's transformer_vaswani_wmt_en_de_big. */
+  transformer_big: { model: { embedDim: 1024, ffnDim: 4096, heads: 16, dropout: 0.3 } },
+  /** Multi30k on a CPU within the hour. */
+  multi30k: {
+    model: { embedDim: 256, ffnDim: 512, heads: 4, encoderLayers: 3, decoderLayers: 3, dropout: 0.3 },
+    loss: { direction: 'uni', alpha: 5 },
+    optimizer: { learningRate: 1e-3, warmupUpdates: 800 },
+    batches: { maxTokens: 1024 },
+    validation: { beam: { beam: 1, maxLenA: 1.2, maxLenB: 10 } },
+  },
+  /** The demo, and whoever wants to see everything work in a minute. */
+  tiny: {
+    model: { embedDim: 64, ffnDim: 128, heads: 4, encoderLayers: 2, decoderLayers: 2, dropout: 0.1 },
+    optimizer: { learningRate: 2e-3, warmupUpdates: 200 },
+    batches: { maxTokens: 1024 },
+    maxUpdates: 1000,
+    logInterval: 50,
+    validation: { beam: { beam: 1, maxLenA: 1.2, maxLenB: 10 } },
+  },
+} as const satisfies Record<string, PartialTrainOptions>;
+
+export type PresetName = keyof typeof presets;
+
+/** @throws RdropError INVALID_ARGUMENT, naming the presets there are */
+export function preset(name: string): PartialTrainOptions {
+  if (Object.hasOwn(presets, name)) return structuredClone(presets[name as PresetName]);
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `preset: expected one of ${Object.keys(presets).join(', ')}, got ${JSON.stringify(name)}`,
+  );
+}
+
+type Options = Record<string, unknown>;
+const isPlain = (value: unknown): value is Options =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Lays configurations over one another, the last on top; objects are merged, everything else is replaced. */
+export function mergeOptions(...layers: object[]): Options {
+  const merged: Options = {};
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer)) {
+      if (value === undefined) continue;
+      const below = merged[key];
+      // defineProperty, so that a key called __proto__ stays a key and is refused by the schema.
+      Object.defineProperty(merged, key, {
+        value: isPlain(value) ? mergeOptions(isPlain(below) ? below : {}, value) : value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+  }
+  return merged;
+}
