@@ -284,7 +284,7 @@ struct LossFunction : Function<LossFunction> {
                             const LossOptions& options, LossSums* sums, Holder<LossSaved> saved) {
     keep(context, saved);
     saved->hidden = hidden;
-    saved->gradient = at::mm(hidden, saved->projection.value.t());
+    at::mm_out(saved->gradient, hidden, saved->projection.value.t());
     *sums = rdrop_loss(saved->gradient, targets, options, saved->gradient);
     return at::scalar_tensor(sums->loss, hidden.options());
   }
@@ -353,9 +353,15 @@ State feed_forward(const State& state, const FeedForward& weights, const LayerNo
 }
 
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, LossSums& sums) {
+                           const LossOptions& options, at::Tensor& logits, LossSums& sums) {
+  const int64_t rows = hidden.size(0), classes = projection.value.size(0);
+  if (!logits.defined() || logits.numel() < rows * classes) {
+    logits = at::Tensor();  // freed before the larger one is allocated
+    logits = at::empty({rows * classes}, hidden.options().requires_grad(false));
+  }
   auto saved = c10::make_intrusive<LossSaved>();
   saved->projection = projection;
+  saved->gradient = logits.narrow(0, 0, rows * classes).view({rows, classes});
   return LossFunction::apply(hidden, targets, options, &sums, saved);
 }
 

@@ -42,8 +42,9 @@ State feed_forward(const State& state, const FeedForward& weights, const LayerNo
                    const SublayerDropout& dropout);
 
 /// Output projection and R-Drop loss: hidden [2N,D], rows 0..N-1 of pass 1; targets int32 [N]. The returned scalar
-/// starts the backward pass; `sums` receives the figures. The logits' memory becomes their gradient.
+/// starts the backward pass; `sums` receives the figures. `logits` is memory for [2N,V] that is kept from step to step
+/// and grown where it is too small (fresh pages cost a good part of the product); it ends up as the logits' gradient.
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, LossSums& sums);
+                           const LossOptions& options, at::Tensor& logits, LossSums& sums);
 
 }  // namespace rdrop

@@ -148,7 +148,7 @@ LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOpt
   const Sequences target = sequences_of(input, input);
   LossSums sums;
   at::Tensor loss = projection_loss(decode(pass, target, encode(pass, source), source), parameters_.output_projection,
-                                    int_tensor(batch.target.tokens), options, sums);
+                                    int_tensor(batch.target.tokens), options, logits_, sums);
   loss.backward();
   return sums;
 }
