@@ -15,10 +15,15 @@ const armColours = new Map([
   ['uni-reverse', '#009e73'],
   ['plain', '#8a8a8a'],
 ]);
+/** A grey for light and dark pages; vega's own is nearly black. */
+const seedLegend = { symbolFillColor: '#8a8a8a', symbolStrokeColor: '#8a8a8a' };
 const furtherColours = ['#cc79a7', '#b59f00', '#56b4e9'];
 
 /** Longer curves are thinned to this many points; 1,600 would not show more on a plot 640 wide. */
 const largestCurve = 400;
+
+/** From this many points on, the second half is drawn again at its own scale: the steep beginning would hide it. */
+const shortestWithDetail = 10;
 
 const width = 640;
 const config = {
@@ -89,27 +94,39 @@ function curvePlot(
   });
   if (values.length === 0) return { spec: null, thinned };
   const present = runs.filter(({ arm }) => values.some((value) => value.arm === arm));
-  return {
-    thinned,
-    spec: {
-      config,
-      width,
+  const secondHalf = `datum.update >= ${Math.max(...values.map(({ update }) => update)) / 2}`;
+  const panel = (xTitle: string, panelWidth: number) =>
+    ({
+      width: panelWidth,
       height: 260,
-      title,
-      data: { values },
       // A single point makes no line, and few are easier to read with their marks.
-      mark: { type: 'line', point: longest <= 25, strokeWidth: 1.5, opacity: 0.85 },
+      mark: { type: 'line', point: longest <= 25, strokeWidth: 1.3, opacity: 0.7 },
       encoding: {
         x: {
           field: 'update',
           type: 'quantitative',
-          title: 'update',
-          axis: { tickMinStep: 1, tickCount: 8, format: ',d' },
+          title: xTitle,
+          scale: { zero: false, nice: false },
+          axis: { tickMinStep: 1, tickCount: 5, format: ',d' },
         },
         y: { field: 'value', type: 'quantitative', title, scale: { zero: false } },
         color: { field: 'arm', type: 'nominal', title: 'arm', scale: colourScale(present) },
         detail: { field: 'run', type: 'nominal' },
       },
+    }) as const;
+  return {
+    thinned,
+    spec: {
+      config,
+      title,
+      data: { values },
+      hconcat:
+        longest < shortestWithDetail
+          ? [panel('update', width)]
+          : [
+              panel('update', 350),
+              { ...panel('update, second half', 260), transform: [{ filter: secondHalf }] },
+            ],
     },
   };
 }
@@ -156,7 +173,15 @@ function bleuPlot(runs: readonly RunSummary[]): TopLevelSpec | null {
           color,
           // Six shapes can be told apart; with more seeds they would only puzzle.
           ...(seeds.length > 1 && seeds.length <= 6
-            ? { shape: { field: 'seed', type: 'nominal', title: 'seed', sort: seeds } as const }
+            ? {
+                shape: {
+                  field: 'seed',
+                  type: 'nominal',
+                  title: 'seed',
+                  sort: seeds,
+                  legend: seedLegend,
+                } as const,
+              }
             : {}),
         },
       },
