@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+
+interface ReportOptions {
+  out?: string;
+  json: boolean;
+}
+
+/** `rdrop report`: the report of a sweep or of runs, as one HTML file and as Markdown. */
+export function reportCommand(): Command {
+  return new Command('report')
+    .description('write report.html and report.md of a sweep, a run or several of either')
+    .argument('<directories...>', 'sweep or run directories')
+    .option('--out <directory>', 'where the two files go; the directory itself when only one is given')
+    .option('--json', 'print {html, markdown} as JSON', false)
+    .action(async (directories: string[], options: ReportOptions) => {
+      const { writeReport } = await import('../experiment/report.js');
+      const { RdropError } = await import('../errors.js');
+      const out = options.out ?? (directories.length === 1 ? directories[0] : undefined);
+      if (out === undefined) {
+        throw new RdropError(
+          'INVALID_ARGUMENT',
+          `report: expected --out with more than one directory, got nothing for ${directories.length} directories`,
+        );
+      }
+      const paths = await writeReport(directories, out);
+      process.stdout.write(`${options.json ? JSON.stringify(paths) : `${paths.html}\n${paths.markdown}`}\n`);
+    });
+}

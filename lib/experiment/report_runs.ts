@@ -1,0 +1,201 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { describe, parseConfig } from '../config.js';
+import { RdropError } from '../errors.js';
+import { fileError } from '../files.js';
+
+/** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
+export interface CurvePoint {
+  update: number;
+  trainLoss?: number;
+  validLoss?: number;
+  validBleu?: number;
+}
+
+/** What the report knows of a run. */
+export interface RunSummary {
+  /** 'plain' (α 0), 'uni', 'uni-reverse' or 'bi'. */
+  arm: string;
+  seed: number;
+  /** Null until the run has finished. */
+  testBleu: number | null;
+  /** Of training alone; null until the run has finished. */
+  seconds: number | null;
+  /** By ascending update. */
+  curve: CurvePoint[];
+  /** Its directory's name. */
+  name?: string;
+  state?: 'finished' | 'unfinished' | 'missing';
+  signature?: string;
+  updates?: number;
+  epochs?: number;
+  bestUpdate?: number;
+  validBleu?: number | null;
+  parameters?: number;
+  /** config.json and environment.json as they are. */
+  config?: Record<string, unknown>;
+  environment?: Record<string, unknown>;
+}
+
+const figure = z.number().nullish();
+const resultFile = z.looseObject({
+  updates: figure,
+  epochs: figure,
+  seconds: figure,
+  bestUpdate: figure,
+  validBleu: figure,
+  testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
+  parameters: figure,
+});
+const sweepFile = z.looseObject({
+  seeds: z.array(z.number()).min(1),
+  directions: z.array(z.string()).min(1),
+});
+const configFile = z.looseObject({
+  seed: z.number(),
+  loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
+});
+const metricsLine = z.looseObject({
+  type: z.string(),
+  update: z.number(),
+  loss: figure,
+  bleu: figure,
+});
+
+/**
+ * The runs of sweep directories (with every trial of their plan, begun or not) and run directories.
+ *
+ * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice), FILE_NOT_FOUND, FILE_UNREADABLE,
+ *   MALFORMED_FILE.
+ */
+export async function readRuns(directories: readonly string[]): Promise<RunSummary[]> {
+  if (directories.length === 0) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      'report: expected at least one run or sweep directory, got none',
+    );
+  }
+  const runs: { directory: string; run: RunSummary }[] = [];
+  const add = async (directory: string, expected?: { arm: string; seed: number }) => {
+    const run = await readRun(directory, expected);
+    const other = runs.find((one) => one.run.arm === run.arm && one.run.seed === run.seed);
+    if (other) {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        `report: expected one run of arm ${run.arm} and seed ${run.seed}, got ${other.directory} and ${directory}`,
+      );
+    }
+    runs.push({ directory, run });
+  };
+  for (const directory of directories) {
+    if (typeof directory !== 'string') {
+      throw new RdropError('INVALID_ARGUMENT', `report: expected a directory, got ${describe(directory)}`);
+    }
+    const plan = join(directory, 'sweep.json');
+    if (existsSync(plan)) {
+      const { seeds, directions } = parseFile(sweepFile, await readJson(plan), plan);
+      for (const arm of directions) {
+        for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed });
+      }
+    } else if (existsSync(join(directory, 'config.json'))) {
+      await add(directory);
+    } else {
+      throw new RdropError(
+        'FILE_NOT_FOUND',
+        `${directory}: expected a run directory (with a config.json) or a sweep (with a sweep.json), got neither`,
+      );
+    }
+  }
+  return runs.map(({ run }) => run);
+}
+
+async function readRun(directory: string, expected?: { arm: string; seed: number }): Promise<RunSummary> {
+  const name = basename(resolve(directory));
+  const at = (file: string) => join(directory, file);
+  const optional = async (file: string) => (existsSync(at(file)) ? readJson(at(file)) : null);
+  if (expected && !existsSync(at('config.json'))) {
+    return { ...expected, name, state: 'missing', testBleu: null, seconds: null, curve: [] };
+  }
+  const config = parseFile(configFile, await readJson(at('config.json')), at('config.json'));
+  const { direction, alpha } = config.loss;
+  const run: RunSummary = {
+    arm: expected?.arm ?? (alpha === 0 ? 'plain' : direction),
+    seed: expected?.seed ?? config.seed,
+    name,
+    state: 'unfinished',
+    testBleu: null,
+    seconds: null,
+    curve: await readCurve(at('metrics.jsonl')),
+    config,
+  };
+  const last = run.curve.at(-1);
+  if (last) run.updates = last.update;
+  const environment = await optional('environment.json');
+  if (environment !== null) {
+    run.environment = parseFile(z.looseObject({}), environment, at('environment.json'));
+  }
+  const written = await optional('result.json');
+  if (written === null) return run;
+  const { testBleu, seconds, validBleu, ...others } = parseFile(resultFile, written, at('result.json'));
+  run.state = 'finished';
+  run.testBleu = testBleu?.score ?? null;
+  run.seconds = seconds ?? null;
+  run.validBleu = validBleu ?? null;
+  if (testBleu?.signature !== undefined) run.signature = testBleu.signature;
+  for (const key of ['updates', 'epochs', 'bestUpdate', 'parameters'] as const) {
+    const value = others[key];
+    if (value !== null && value !== undefined) run[key] = value;
+  }
+  return run;
+}
+
+/** The points of metrics.jsonl. A last line that a killed process left unfinished is passed over. */
+async function readCurve(path: string): Promise<CurvePoint[]> {
+  if (!existsSync(path)) return [];
+  const lines = (await readText(path)).split('\n');
+  const points = new Map<number, CurvePoint>();
+  lines.forEach((line, i) => {
+    if (line.trim() === '') return;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      if (i === lines.length - 1) return;
+      throw new RdropError('MALFORMED_FILE', `${path}:${i + 1}: expected a JSON object`, { cause: error });
+    }
+    const { type, update, loss, bleu } = parseFile(metricsLine, value, `${path}:${i + 1}`);
+    const point = points.get(update) ?? { update };
+    points.set(update, point);
+    if (type === 'train' && typeof loss === 'number') point.trainLoss = loss;
+    if (type === 'valid' && typeof loss === 'number') point.validLoss = loss;
+    if (type === 'valid' && typeof bleu === 'number') point.validBleu = bleu;
+  });
+  return [...points.values()].sort((one, other) => one.update - other.update);
+}
+
+function parseFile<S extends z.ZodType>(schema: S, value: unknown, path: string): z.output<S> {
+  try {
+    return parseConfig(schema, value, path);
+  } catch (error) {
+    throw new RdropError('MALFORMED_FILE', (error as Error).message, { cause: error });
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RdropError('MALFORMED_FILE', `${path}: expected JSON, got ${describe(text)}`, { cause: error });
+  }
+}

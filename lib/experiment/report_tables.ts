@@ -1,0 +1,182 @@
+import type { RunSummary } from './report_runs.js';
+import { compareRuns, formatP, type RunComparison, wilcoxonSignedRank } from './statistics.js';
+
+/** A table without a form yet; the first column heads its row. */
+export interface ReportTable {
+  caption: string;
+  head: string[];
+  rows: string[][];
+  /** Sentences under the table. */
+  notes: string[];
+  /** Whether a page may fold it away. */
+  folded?: boolean;
+}
+
+const absent = '—';
+const mean = (values: readonly number[]) => values.reduce((total, value) => total + value, 0) / values.length;
+const grouped = (value: number, digits = 0) =>
+  value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const bleuText = (value: number | null | undefined) =>
+  value === null || value === undefined ? absent : value.toFixed(2);
+const secondsText = (value: number | null | undefined) =>
+  value === null || value === undefined ? absent : `${grouped(value, value < 100 ? 1 : 0)} s`;
+const countText = (value: number | undefined, digits = 0) =>
+  value === undefined ? absent : grouped(value, digits);
+
+const armOrder = ['uni', 'uni-reverse', 'bi', 'plain'];
+const rank = (arm: string) => (armOrder.includes(arm) ? armOrder.indexOf(arm) : armOrder.length);
+
+/** By arm (uni, uni-reverse, bi, plain, others), then by seed. */
+export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
+  return [...runs].sort(
+    (one, other) =>
+      rank(one.arm) - rank(other.arm) ||
+      (one.arm < other.arm ? -1 : one.arm > other.arm ? 1 : one.seed - other.seed),
+  );
+}
+
+const armsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(({ arm }) => arm))];
+
+/** The paper's table 1: BLEU by arm and seed, averages, average durations. */
+export function bleuTable(runs: readonly RunSummary[]): ReportTable {
+  const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((one, other) => one - other);
+  const rows = armsOf(runs).map((arm) => {
+    const own = runs.filter((run) => run.arm === arm);
+    const average = (values: (number | null)[], text: (value: number) => string) => {
+      const present = values.filter((value) => value !== null);
+      if (present.length === 0) return absent;
+      const short = present.length < own.length ? ` (${present.length} of ${own.length} runs)` : '';
+      return `${text(mean(present))}${short}`;
+    };
+    return [
+      arm,
+      ...seeds.map((seed) => bleuText(own.find((run) => run.seed === seed)?.testBleu)),
+      average(
+        own.map(({ testBleu }) => testBleu),
+        bleuText,
+      ),
+      average(
+        own.map(({ seconds }) => seconds),
+        secondsText,
+      ),
+    ];
+  });
+  const signatures = [...new Set(runs.flatMap(({ signature }) => signature ?? []))];
+  const notes = signatures.map((signature) => `sacreBLEU signature: ${signature}`);
+  const missing = missingRuns(runs);
+  if (missing) notes.push(missing);
+  return {
+    caption: 'Test BLEU by arm and seed',
+    head: ['arm', ...seeds.map((seed) => `seed ${seed}`), 'average', 'average duration'],
+    rows,
+    notes,
+  };
+}
+
+/** A sentence on the runs without a test BLEU, or null. */
+function missingRuns(runs: readonly RunSummary[]): string | null {
+  const missing = runs.filter(({ testBleu }) => testBleu === null);
+  if (missing.length === 0) return null;
+  const list = missing.map(({ arm, seed, state, updates }) => {
+    if (state === 'finished') return `${arm}-${seed} (finished without a test split)`;
+    if (state === 'missing') return `${arm}-${seed} (not begun)`;
+    return `${arm}-${seed} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
+  });
+  return `No test BLEU yet: ${list.join(', ')}.`;
+}
+
+/** Every pair of arms compared; null when fewer than two arms have a finished run. */
+export function comparisonTable(runs: readonly RunSummary[]): ReportTable | null {
+  const scored = runs.filter(({ testBleu }) => testBleu !== null);
+  const arms = armsOf(scored);
+  if (arms.length < 2) return null;
+  let level = 0.95;
+  const rows = arms.flatMap((first, i) =>
+    arms.slice(i + 1).map((second) => {
+      const comparison = compareArms(scored, first, second);
+      level = comparison.bootstrap.level;
+      return [`${first} − ${second}`, ...comparisonCells(comparison)];
+    }),
+  );
+  return {
+    caption: 'Differences between arms in test BLEU',
+    head: [
+      'arms',
+      'difference of means',
+      "Cohen's d",
+      'rank-sum test',
+      'signed-rank test',
+      `${level * 100} % interval`,
+    ],
+    rows,
+    notes: [
+      "Cohen's d uses the pooled sample standard deviation; the interval is a percentile bootstrap of the difference of means.",
+      'Both rank tests are two-sided Wilcoxon tests: rank-sum (Mann-Whitney) takes the runs as independent, signed-rank pairs ' +
+        'those of equal seed. The p = 0.10 of the paper is the rank-sum test, although the paper calls it signed-rank.',
+      ...(rows.length > 1 ? ['The p values are not corrected for the number of comparisons.'] : []),
+    ],
+  };
+}
+
+/** The comparison of two arms; the signed-rank test over the seeds that both have. */
+export function compareArms(runs: readonly RunSummary[], first: string, second: string): RunComparison {
+  const scores = (arm: string) =>
+    new Map(
+      runs.flatMap((run) =>
+        run.arm === arm && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
+      ),
+    );
+  const a = scores(first);
+  const b = scores(second);
+  const common = [...a.keys()].filter((seed) => b.has(seed));
+  const pairs = (values: Map<number, number>) => common.map((seed) => values.get(seed) as number);
+  return {
+    ...compareRuns([...a.values()], [...b.values()]),
+    signedRank: common.length > 0 ? wilcoxonSignedRank(pairs(a), pairs(b)) : null,
+  };
+}
+
+function comparisonCells({ meanDifference, cohensD, rankSum, signedRank, bootstrap }: RunComparison) {
+  const approximate = (method: string) => (method === 'normal' ? ' (normal approximation)' : '');
+  return [
+    meanDifference.toFixed(2),
+    cohensD === null ? absent : cohensD.toFixed(3),
+    `U = ${rankSum.u}, p = ${formatP(rankSum.p)}${approximate(rankSum.method)}`,
+    signedRank === null
+      ? absent
+      : `W = ${signedRank.w}, p = ${formatP(signedRank.p)}${approximate(signedRank.method)}`,
+    bootstrap.low === null || bootstrap.high === null
+      ? absent
+      : `${bootstrap.low.toFixed(2)} to ${bootstrap.high.toFixed(2)}`,
+  ];
+}
+
+/** One row a run. */
+export function runTable(runs: readonly RunSummary[]): ReportTable {
+  return {
+    caption: 'Runs',
+    head: [
+      'run',
+      'state',
+      'test BLEU',
+      'best validation BLEU',
+      'at update',
+      'updates',
+      'epochs',
+      'training',
+      'parameters',
+    ],
+    rows: runs.map((run) => [
+      run.name ?? `${run.arm}-${run.seed}`,
+      run.state ?? (run.testBleu === null ? 'unfinished' : 'finished'),
+      bleuText(run.testBleu),
+      bleuText(run.validBleu),
+      countText(run.bestUpdate),
+      countText(run.updates),
+      countText(run.epochs, 1),
+      secondsText(run.seconds),
+      countText(run.parameters),
+    ]),
+    notes: [],
+  };
+}
