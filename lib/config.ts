@@ -236,6 +236,42 @@ export const bootstrapSchema = z.strictObject({
 export type BootstrapConfig = z.infer<typeof bootstrapSchema>;
 export type BootstrapOptions = z.input<typeof bootstrapSchema>;
 
+export const armNames = ['plain', 'uni', 'uni-reverse', 'bi'] as const;
+/** What a sweep compares: plain trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
+export type Arm = (typeof armNames)[number];
+
+const distinct = <T>(values: readonly T[]): boolean => new Set(values).size === values.length;
+
+export const sweepSchema = z.strictObject({
+  /** Where sweep.json and one directory a trial, `<arm>-<seed>`, go. */
+  directory: z.string().min(1),
+  seeds: z
+    .array(runtimeSchema.shape.seed)
+    .min(1)
+    .refine(distinct, { error: 'expected seeds that differ' })
+    .default([63, 64, 65]),
+  directions: z
+    .array(z.enum(armNames))
+    .min(1)
+    .refine(distinct, { error: 'expected directions that differ' })
+    .default(['uni', 'bi']),
+  /** Trials at a time, which share the cores; 0 runs as many as there are cores, one thread each. */
+  parallel: z.int().min(0).max(1024).default(0),
+  /** Whether a failed trial ends the sweep. */
+  stopOnFailure: z.boolean().default(false),
+});
+export type SweepConfig = z.infer<typeof sweepSchema>;
+export type SweepOptions = z.input<typeof sweepSchema>;
+
+export const demoSchema = z.strictObject({
+  directory: z.string().min(1).default('runs/demo'),
+  /** A minute's worth, to see that everything works; its figures mean nothing. */
+  quick: z.boolean().default(false),
+  /** Removes an earlier demo in the directory first. */
+  fresh: z.boolean().default(false),
+});
+export type DemoOptions = z.input<typeof demoSchema>;
+
 /** Parses with a schema; a failure is an RdropError that names each option, what was expected and what came. */
 export function parseConfig<S extends z.ZodType>(
   schema: S,

@@ -1,6 +1,7 @@
 /** The public API, in the order in which data flows. */
 
 export {
+  type Arm,
   type BeamOptions,
   type KlDirection,
   klDirections,
@@ -9,6 +10,7 @@ export {
   type OneBestOptions,
   type OptimizerConfig,
   type RuntimeOptions,
+  type SweepOptions,
   type TrainConfig,
   type TrainOptions,
 } from './config.js';
@@ -23,6 +25,13 @@ export {
 } from './data/safetensors.js';
 export { type ErrorCode, errorCodes, RdropError } from './errors.js';
 export { type BleuScore, bleu } from './evaluation/bleu.js';
+export {
+  type DemoCorpus,
+  type DemoCorpusOptions,
+  demoCorpus,
+  writeDemoCorpus,
+} from './experiment/demo_corpus.js';
+export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
 export type { Batch } from './model/pack.js';
 export {
   type GradientOptions,

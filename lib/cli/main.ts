@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   translate: async () => (await import('./translate.js')).translateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
+  sweep: async () => (await import('./sweep.js')).sweepCommand(),
   stats: async () => (await import('./stats.js')).statsCommand(),
 };
 

@@ -31,22 +31,25 @@ export class DemoRandom {
     return (choices.at(-1) as readonly [T, number])[0];
   }
 
-  /** One of the values, earlier ones oftener: weight 1 / (place + 4), as Zipf found for words. */
+  /** One of the values, earlier ones oftener: a power law, as Zipf found for words. */
   zipf<T>(values: readonly T[]): T {
     let left = this.next() * zipfTotal(values.length);
     for (const [place, value] of values.entries()) {
-      left -= 1 / (place + 4);
+      left -= zipfWeight(place);
       if (left < 0) return value;
     }
     return values[values.length - 1] as T;
   }
 }
 
+/** A fifth of the nouns make up three quarters of those in the text. Without Math.pow, which may differ between engines. */
+const zipfWeight = (place: number): number => 1 / ((place + 8) * (place + 8));
+
 const zipfTotals = [0];
 /** Sum of the weights of the first `count` places. */
 function zipfTotal(count: number): number {
   for (let place = zipfTotals.length - 1; place < count; place++) {
-    zipfTotals.push((zipfTotals[place] as number) + 1 / (place + 4));
+    zipfTotals.push((zipfTotals[place] as number) + zipfWeight(place));
   }
   return zipfTotals[count] as number;
 }

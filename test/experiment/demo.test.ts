@@ -64,7 +64,7 @@ const old = of(adjectives.find((each) => each.predicate === 'alt'));
 
 describe('the corpus of the demo', () => {
   it('is the same on every machine, and another for another seed', () => {
-    expect(hash(pairs)).toBe('def8189a2d6132b8');
+    expect(hash(pairs)).toBe('66469e21cb92ef5c');
     expect(hash(all(demoCorpus()))).toBe(hash(pairs));
     expect(hash(all(demoCorpus({ seed: 2 })))).not.toBe(hash(pairs));
   });

@@ -1,0 +1,67 @@
+import { Command } from 'commander';
+import type { SweepOptions } from '../config.js';
+
+interface Flags {
+  data?: string;
+  preset?: string;
+  config?: string;
+  set: string[];
+  seeds?: string[];
+  directions?: string[];
+  out: string;
+  parallel?: number;
+  stopOnFailure: boolean;
+  json: boolean;
+}
+
+const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+const collect = (value: string, values: string[]): string[] => [...values, value];
+
+/** `rdrop sweep`: the same configuration with several seeds and KL directions; called again, it goes on. */
+export function sweepCommand(): Command {
+  return new Command('sweep')
+    .description('train with several seeds and KL directions; called again, it completes what is missing')
+    .option('--data <directory>', 'made by rdrop prepare')
+    .requiredOption('--out <directory>', 'the sweep directory: a plan, and one run directory a trial')
+    .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
+    .option('--config <file>', 'options as JSON, over those of the preset')
+    .option('--set <option=value>', 'one option, e.g. maxUpdates=2000; may be repeated', collect, [])
+    .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', list)
+    .option('--directions <list>', 'of plain (α 0), uni, uni-reverse and bi', list)
+    .option('--parallel <n>', 'trials at a time, which share the cores; 0: one a core', Number)
+    .option('--stop-on-failure', 'end the sweep with the first trial that fails', false)
+    .option('--json', 'print the results as JSON', false)
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const { trainOptions } = await import('./train.js');
+  const { runSweep } = await import('./run_sweep.js');
+  const { data, preset, config, set } = flags;
+  // The run directory and the seed are each trial's own.
+  const given = { data, preset, config, set } as unknown as Parameters<typeof trainOptions>[0];
+  const options = {
+    directory: flags.out,
+    seeds: flags.seeds?.map(Number),
+    directions: flags.directions,
+    parallel: flags.parallel,
+    stopOnFailure: flags.stopOnFailure,
+  };
+  const { results, failures } = await runSweep(
+    await trainOptions(given),
+    Object.fromEntries(
+      Object.entries(options).filter(([, value]) => value !== undefined),
+    ) as unknown as SweepOptions,
+  );
+  if (failures.length > 0) process.exitCode = 1;
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ directory: flags.out, results, failures })}\n`);
+    return;
+  }
+  for (const { name, result } of results) {
+    const test = result.testBleu ? `test BLEU ${result.testBleu.score.toFixed(2)}` : 'no test split';
+    process.stdout.write(`${name}  ${test}  ${result.seconds.toFixed(0)} s  ${result.updates} updates\n`);
+  }
+  for (const { message } of failures) process.stderr.write(`rdrop: TRIAL_FAILED: ${message}\n`);
+  process.stdout.write(`rdrop report ${flags.out} makes the table, the statistics and the curves\n`);
+}

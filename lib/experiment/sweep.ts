@@ -1,0 +1,150 @@
+/**
+ * A sweep: the same configuration trained with several seeds and KL directions, one process and one directory a trial.
+ */
+import { join } from 'node:path';
+import { parseConfig, type SweepOptions, sweepSchema } from '../config.js';
+import { asRdropError, RdropError } from '../errors.js';
+import type { RunResult } from '../training/run_directory.js';
+import type { SweepEvent, TrialName } from './sweep_messages.js';
+import {
+  openPlan,
+  planTrials,
+  readJson,
+  type SweepTrainOptions,
+  type Trial,
+  type TrialState,
+  trialState,
+  trialsAtATime,
+} from './sweep_plan.js';
+import { runTrial } from './trial_process.js';
+
+export type { SweepEvent, TrialName } from './sweep_messages.js';
+export type { SweepPlan, SweepTrainOptions } from './sweep_plan.js';
+
+export interface SweepControl {
+  signal?: AbortSignal;
+  /** The program that trains a trial, for tests; the default is the package's own. */
+  trialEntry?: string;
+}
+
+/**
+ * Trains every combination of a seed and a direction and tells what happens. Finished trials are recognised by their
+ * result and reused, interrupted ones go on from their last checkpoint; so the same call repeated completes a sweep.
+ * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. Leaving the loop early
+ * aborts the sweep as the signal does: the running trials write a checkpoint and end.
+ *
+ * @param config what the trials share (trainSchema without seed and runDirectory)
+ * @param options sweepSchema, and a signal
+ * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), ABORTED, TRIAL_FAILED (only with
+ *   stopOnFailure), and what reading and writing files throws
+ */
+export async function* sweep(
+  config: SweepTrainOptions,
+  options: SweepOptions & SweepControl,
+): AsyncGenerator<SweepEvent, void, undefined> {
+  const { signal, trialEntry, ...rest } = options;
+  const sweepConfig = parseConfig(sweepSchema, rest, 'sweep');
+  const trials = planTrials(config, sweepConfig);
+  await openPlan(config, sweepConfig);
+  const states = new Map<Trial, TrialState>();
+  for (const trial of trials) states.set(trial, await trialState(trial));
+
+  const queue = new EventQueue();
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+
+  const parallel = trialsAtATime(sweepConfig);
+  queue.push({
+    type: 'plan',
+    trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
+    parallel,
+    threads: (trials[0] as Trial).config.threads,
+  });
+  const waiting = [...trials];
+  let finished = 0;
+  let failed = 0;
+  let failure: RdropError | undefined;
+
+  const work = async (): Promise<void> => {
+    for (let trial = waiting.shift(); trial && !controller.signal.aborted; trial = waiting.shift()) {
+      try {
+        await finishTrial(trial, states.get(trial) as TrialState);
+        finished += 1;
+      } catch (error) {
+        let coded = asRdropError(error);
+        if (coded.code === 'ABORTED') return;
+        if (coded.code !== 'TRIAL_FAILED') {
+          coded = new RdropError('TRIAL_FAILED', `the trial ${trial.name} failed: ${coded.message}`, {
+            cause: coded,
+          });
+        }
+        failed += 1;
+        queue.push({ type: 'fail', trial: named(trial), error: coded });
+        if (sweepConfig.stopOnFailure) {
+          failure ??= coded;
+          abort();
+        }
+      }
+    }
+  };
+  const finishTrial = async (trial: Trial, state: TrialState): Promise<void> => {
+    if (state !== 'finished') {
+      const resume = state === 'interrupted';
+      queue.push({ type: 'start', trial: named(trial), resumed: resume });
+      await runTrial(trial, {
+        resume,
+        entry: trialEntry,
+        signal: controller.signal,
+        onEvent: (event) => queue.push({ type: 'progress', trial: named(trial), event }),
+      });
+    }
+    const result = (await readJson(join(trial.directory, 'result.json'))) as RunResult;
+    queue.push({ type: 'finish', trial: named(trial), result, reused: state === 'finished' });
+  };
+
+  const workers = Promise.all(Array.from({ length: parallel }, work)).then(() => queue.end());
+  try {
+    yield* queue.events();
+  } finally {
+    abort();
+    signal?.removeEventListener('abort', abort);
+    await workers;
+  }
+  if (failure) throw failure;
+  if (signal?.aborted) {
+    throw new RdropError('ABORTED', 'the sweep was aborted; the same call goes on from where it ended');
+  }
+  yield { type: 'end', finished, failed };
+}
+
+const named = ({ name, arm, seed }: Trial): TrialName => ({ name, arm, seed });
+
+/** Events of several trials in one order, for one reader. */
+class EventQueue {
+  private readonly waiting: SweepEvent[] = [];
+  private wake: (() => void) | undefined;
+  private ended = false;
+
+  push(event: SweepEvent): void {
+    this.waiting.push(event);
+    this.wake?.();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake?.();
+  }
+
+  async *events(): AsyncGenerator<SweepEvent> {
+    while (true) {
+      for (let event = this.waiting.shift(); event; event = this.waiting.shift()) yield event;
+      if (this.ended) return;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.wake = undefined;
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * What a sweep and the process of one of its trials say to each other, and what a sweep tells its caller.
+ */
+import type { Arm } from '../config.js';
+import type { RdropError } from '../errors.js';
+import type { RunResult } from '../training/run_directory.js';
+import type { TrainEvent } from '../training/training_loop.js';
+import type { TrialState } from './sweep_plan.js';
+
+/** Parent to child. */
+export type ToTrial = { type: 'start'; config: unknown; resume: boolean } | { type: 'abort' };
+
+/** Child to parent. */
+export type FromTrial =
+  | { type: 'ready' }
+  | { type: 'event'; event: TrainEvent }
+  | { type: 'finished' }
+  | { type: 'aborted' }
+  | { type: 'failed'; code: string; message: string };
+
+/** Which trial an event is about. */
+export interface TrialName {
+  name: string;
+  arm: Arm;
+  seed: number;
+}
+
+export type SweepEvent =
+  /** Once, first: every trial of the plan and how far it has come. */
+  | { type: 'plan'; trials: (TrialName & { state: TrialState })[]; parallel: number; threads: number }
+  | { type: 'start'; trial: TrialName; resumed: boolean }
+  | { type: 'progress'; trial: TrialName; event: TrainEvent }
+  /** reused: it had finished before this sweep began. */
+  | { type: 'finish'; trial: TrialName; result: RunResult; reused: boolean }
+  /** The error has the code TRIAL_FAILED; the end of what the trial wrote to its standard error is in its message. */
+  | { type: 'fail'; trial: TrialName; error: RdropError }
+  /** Once, last. */
+  | { type: 'end'; finished: number; failed: number };

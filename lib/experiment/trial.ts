@@ -1,0 +1,49 @@
+/**
+ * The process of one trial: trains it in a process of its own, so that a crash ends one trial and not the sweep, and so
+ * that trials which run at once share no thread pool. Started by trial_process.ts with fork; speaks over IPC.
+ */
+import process from 'node:process';
+import type { TrainOptions } from '../config.js';
+import { asRdropError } from '../errors.js';
+import type { FromTrial, ToTrial } from './sweep_messages.js';
+
+const controller = new AbortController();
+
+const tell = (message: FromTrial): Promise<void> =>
+  new Promise((resolve) => {
+    if (!process.send || !process.connected) resolve();
+    else process.send(message, () => resolve());
+  });
+
+async function train(message: ToTrial & { type: 'start' }): Promise<void> {
+  try {
+    const { Trainer } = await import('../training/trainer.js');
+    const config = message.config as TrainOptions;
+    const trainer = message.resume ? await Trainer.resume(config.runDirectory) : await Trainer.create(config);
+    try {
+      for await (const event of trainer.fit({ signal: controller.signal }))
+        void tell({ type: 'event', event });
+    } finally {
+      trainer.dispose();
+    }
+    await tell({ type: controller.signal.aborted ? 'aborted' : 'finished' });
+  } catch (error) {
+    const { code, message: text, stack } = asRdropError(error);
+    if (code === 'ABORTED') await tell({ type: 'aborted' });
+    else {
+      process.stderr.write(`${stack ?? text}\n`);
+      await tell({ type: 'failed', code, message: text });
+    }
+  }
+  if (process.connected) process.disconnect();
+}
+
+// Ctrl-C reaches every process of the terminal; the sweep decides what it means for its trials.
+process.on('SIGINT', () => {});
+// A sweep that was killed leaves no trial behind.
+process.once('disconnect', () => controller.abort());
+process.on('message', (message: ToTrial) => {
+  if (message.type === 'start') void train(message);
+  else controller.abort();
+});
+void tell({ type: 'ready' });
