@@ -33,6 +33,7 @@ export {
 } from './experiment/demo_corpus.js';
 export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
 export type { Batch } from './model/pack.js';
+export { type LogitsArray, type RdropLossResult, rdropLoss } from './model/rdrop_loss.js';
 export {
   type GradientOptions,
   type Hypothesis,

@@ -1,0 +1,59 @@
+import { native } from '../binding.js';
+import { describe, type LossOptions, lossOptionsSchema, parseConfig } from '../config.js';
+import { fromNative, RdropError } from '../errors.js';
+import type { NativeLoss } from '../native.js';
+
+/** Logits as numbers, or as the bits of bfloat16. */
+export type LogitsArray = Float32Array | Float64Array | Uint16Array;
+
+/**
+ * Sums over the N target positions that are not ignored, natural logarithm; `tokens` is how many those are. `gradient`
+ * [2N,V] is that of `loss`, undivided.
+ */
+export type RdropLossResult<Logits extends LogitsArray> = NativeLoss & { gradient: Logits };
+
+/**
+ * The R-Drop loss of two passes and its gradient, fused: CE + α·KL. `uni` is D(P1‖P2), eq. (5) of the paper;
+ * `uni-reverse` D(P2‖P1); `bi` half their sum, eq. (2). The cross-entropy has label smoothing ε/V over all V classes and
+ * is summed over both passes unless `passReduction` is 'mean'. Finite wherever the logits are.
+ *
+ * @param logits [2N,V] row-major, rows 0..N-1 of pass 1, rows N..2N-1 of pass 2. A Uint16Array holds the bits of bfloat16.
+ * It is copied at the call and never changed.
+ * @param classes V
+ * @param targets [N] a class, or `ignoreIndex` for a row that counts for nothing
+ * @throws RdropError INVALID_ARGUMENT (sizes, types, options), TOKEN_OUT_OF_RANGE (a target), NON_FINITE (NaN or infinity
+ * among the logits of a row that counts; names the row), and those of `native()`
+ */
+export async function rdropLoss<Logits extends LogitsArray>(
+  logits: Logits,
+  classes: number,
+  targets: Int32Array,
+  options: LossOptions,
+): Promise<RdropLossResult<Logits>> {
+  const settings = parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
+  const isLogits = [Float32Array, Float64Array, Uint16Array].some((type) => logits instanceof type);
+  if (!isLogits) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `logits: expected a Float32Array, Float64Array or Uint16Array (bfloat16), got ${describe(logits)}`,
+    );
+  }
+  if (!(targets instanceof Int32Array)) {
+    throw new RdropError('INVALID_ARGUMENT', `targets: expected an Int32Array, got ${describe(targets)}`);
+  }
+  if (!Number.isSafeInteger(classes) || classes < 1) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `classes: expected a count of at least 1, got ${describe(classes)}`,
+    );
+  }
+  if (logits.length !== 2 * targets.length * classes) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `logits: expected 2 × ${targets.length} targets × ${classes} classes = ${2 * targets.length * classes} numbers, got ${logits.length}`,
+    );
+  }
+  return fromNative(
+    () => native().rdropLoss(logits, classes, targets, settings) as Promise<RdropLossResult<Logits>>,
+  );
+}

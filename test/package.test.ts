@@ -1,0 +1,138 @@
+// The package as its users get it: packed, installed into an empty TypeScript project without running any script, then
+// type-checked and run where no compiler can be found.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findAddon } from '../lib/binding.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'rdrop-package-'));
+const project = join(directory, 'project');
+const packed = join(directory, 'packed');
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const run = (command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = process.env) =>
+  execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+/** A program that uses the library as README does; prints one JSON document. */
+const program = `
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { bleu, prepareCorpus, rdropLoss, Trainer, type TrainEvent, Translator, type KlDirection } from 'rdrop';
+
+const direction: KlDirection = 'uni';
+const logits = Float64Array.of(1, 2, 3, 0.5, 2, 2.5);
+const loss = await rdropLoss(logits, 3, Int32Array.of(2), { direction, alpha: 5, labelSmoothing: 0.1 });
+
+mkdirSync('text');
+const words = ['eins', 'zwei', 'drei', 'vier'];
+const lines = Array.from({ length: 64 }, (_, i) => [0, 1, 2].map((k) => words[(i >> (2 * k)) & 3]!));
+for (const split of ['train', 'valid', 'test']) {
+  const some = split === 'train' ? lines : lines.slice(0, 8);
+  writeFileSync(\`text/\${split}.de\`, some.map((line) => line.join(' ') + '\\n').join(''));
+  writeFileSync(\`text/\${split}.en\`, some.map((line) => line.toReversed().join(' ') + '\\n').join(''));
+}
+await prepareCorpus({ source: 'de', target: 'en', train: 'text/train', valid: 'text/valid', test: 'text/test', bpe: 10, out: 'data' });
+const trainer = await Trainer.create({
+  data: 'data',
+  runDirectory: 'run',
+  threads: 1,
+  model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1, dropout: 0.1 },
+  loss: { direction },
+  batches: { maxTokens: 128 },
+  maxUpdates: 20,
+  logInterval: 5,
+});
+const losses: number[] = [];
+for await (const event of trainer.fit() as AsyncIterable<TrainEvent>) if (event.type === 'train') losses.push(event.loss);
+trainer.dispose();
+const translator = await Translator.load('run', { checkpoint: 'last' });
+const [translation] = await translator.translate(['eins zwei drei']);
+translator.dispose();
+console.log(JSON.stringify({ loss, gradient: [...loss.gradient], losses, text: translation!.text, bleu: bleu(['a b c d'], ['a b c d'], {}).score }));
+`;
+
+beforeAll(() => {
+  run(process.execPath, [join(root, 'scripts/prebuild.mjs'), '--out', root], root);
+  mkdirSync(packed);
+  mkdirSync(project);
+  run('npm', ['pack', '--ignore-scripts', '--pack-destination', packed], root);
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'empty', private: true, type: 'module' }),
+  );
+  const archive = readdirSync(packed).find((name) => name.endsWith('.tgz'))!;
+  run(
+    'npm',
+    ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', join(packed, archive)],
+    project,
+  );
+}, 300_000);
+
+test('holds the prebuilt addon and no build of its own', () => {
+  const installed = join(project, 'node_modules/rdrop');
+  expect(existsSync(join(installed, 'build'))).toBe(false);
+  expect(existsSync(join(installed, 'lib'))).toBe(false);
+  const platforms = readdirSync(join(installed, 'prebuilds'));
+  expect(platforms).toEqual([`${process.platform}-${process.arch}`]);
+  const files = readdirSync(join(installed, 'prebuilds', platforms[0]!));
+  expect(files.some((name) => name.endsWith('.node'))).toBe(true);
+  expect(files).toContain('librdrop_core.so');
+  expect(findAddon(installed)).toContain(join('prebuilds', platforms[0]!));
+});
+
+test('type-checks, computes a loss, trains and translates without a compiler', () => {
+  writeFileSync(join(project, 'main.ts'), program);
+  const options = {
+    ...{ target: 'ES2023', module: 'NodeNext', strict: true, outDir: 'out', skipLibCheck: false },
+    ...{ types: ['node'], typeRoots: [join(root, 'node_modules/@types')], lib: ['ES2023'] },
+  };
+  writeFileSync(
+    join(project, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, include: ['main.ts'] }),
+  );
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], project);
+
+  const bin = join(directory, 'bin');
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  const env = { ...process.env, PATH: bin, CC: '/nonexistent', CXX: '/nonexistent' };
+  const printed = JSON.parse(run(process.execPath, ['out/main.js'], project, env)) as {
+    loss: { loss: number; crossEntropy: number; nll: number; kl: number; tokens: number };
+    gradient: number[];
+    losses: number[];
+    bleu: number;
+  };
+
+  // The loss written out, in float64.
+  const logSoftmax = (z: number[]) => {
+    const sum = Math.log(z.reduce((total, x) => total + Math.exp(x), 0));
+    return z.map((x) => x - sum);
+  };
+  const [l1, l2] = [logSoftmax([1, 2, 3]), logSoftmax([0.5, 2, 2.5])];
+  const kl = l1.reduce((sum, l, v) => sum + Math.exp(l) * (l - l2[v]!), 0);
+  const smoothed = (l: number[]) => -0.9 * l[2]! - (0.1 / 3) * l.reduce((sum, x) => sum + x, 0);
+  expect(printed.loss.kl).toBeCloseTo(kl, 12);
+  expect(printed.loss.crossEntropy).toBeCloseTo(smoothed(l1) + smoothed(l2), 12);
+  expect(printed.loss.loss).toBeCloseTo(smoothed(l1) + smoothed(l2) + 5 * kl, 12);
+  expect(printed.gradient.length).toBe(6);
+  expect(printed.gradient.slice(0, 3).reduce((sum, g) => sum + g, 0)).toBeCloseTo(0, 12);
+  expect(printed.losses.length).toBe(4);
+  expect(printed.losses.at(-1)!).toBeLessThan(printed.losses[0]!);
+  expect(printed.bleu).toBeCloseTo(100, 9);
+}, 120_000);
+
+test('the command line answers', () => {
+  const version = run(process.execPath, ['node_modules/rdrop/dist/cli/main.js', '--help'], project);
+  expect(version).toContain('prepare');
+  const bin = join(project, 'node_modules/.bin/rdrop');
+  expect(
+    run(
+      process.execPath,
+      [bin, 'stats', '--a', '37.34,37.29,37.32', '--b', '37.19,37.28,36.97', '--json'],
+      project,
+    ),
+  ).toContain('"p":0.1');
+});
