@@ -74,7 +74,7 @@ export class RunDirectory {
         }
       }
       await TextPipeline.copy(config.data, path);
-      await run.#writeJson('environment.json', { ...(await environment()), data: hashes });
+      await run.#writeJson('environment.json', { ...(await environment(config.threads)), data: hashes });
       await rm(join(path, 'metrics.jsonl'), { force: true });
       // Last: a directory with a config.json has all the others.
       await run.writeConfig(config);
@@ -182,7 +182,7 @@ export function differences(a: unknown, b: unknown, path = ''): string[] {
     .flatMap((key) => differences(x[key], y[key], path === '' ? key : `${path}.${key}`));
 }
 
-async function environment() {
+async function environment(threads: number) {
   const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
     version: string;
   };
@@ -193,6 +193,7 @@ async function environment() {
     architecture: process.arch,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     ...native().info(),
+    threads: threads > 0 ? threads : native().info().threads,
     started: new Date().toISOString(),
   };
 }
