@@ -1,46 +1,21 @@
-// Forward and backward of the sub-layers. What a node needs later it keeps in a `Saved` of its own, dropped
-// as soon as its backward has run, so that activations are freed on the way back.
+// Forward and backward of the sub-layers; see tape.h for what a node keeps.
 #include "model/functions.h"
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sum.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
 
+#include "model/tape.h"
 #include "ops/activation.h"
 #include "ops/dropout_residual_norm.h"
 #include "ops/embedding.h"
 
 namespace rdrop {
 namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
-
-template <typename S>
-using Holder = c10::intrusive_ptr<S>;
-
-/// Hands the saved state to a node and takes it out of the node again when its backward runs.
-template <typename S>
-void keep(AutogradContext* context, const Holder<S>& saved) {
-  context->saved_data["saved"] = c10::IValue::make_capsule(saved);
-  context->set_materialize_grads(false);
-}
-
-template <typename S>
-Holder<S> take(AutogradContext* context) {
-  auto entry = context->saved_data.find("saved");
-  TORCH_CHECK(entry != context->saved_data.end(), "the backward pass of this step has already run");
-  auto saved = c10::static_intrusive_pointer_cast<S>(entry->second.toCapsule());
-  context->saved_data.clear();
-  return saved;
-}
 
 at::Tensor linear(const at::Tensor& x, const Linear& layer) {
   return at::addmm(layer.bias.value, x, layer.weight.value.t());
@@ -272,33 +247,6 @@ struct FeedForwardFunction : Function<FeedForwardFunction> {
   }
 };
 
-// ---- output projection and loss
-
-struct LossSaved : torch::CustomClassHolder {
-  Weight projection;
-  at::Tensor hidden, gradient;
-};
-
-struct LossFunction : Function<LossFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& targets,
-                            const LossOptions& options, LossSums* sums, Holder<LossSaved> saved) {
-    keep(context, saved);
-    saved->hidden = hidden;
-    at::mm_out(saved->gradient, hidden, saved->projection.value.t());
-    *sums = rdrop_loss(saved->gradient, targets, options, saved->gradient);
-    return at::scalar_tensor(sums->loss, hidden.options());
-  }
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    auto saved = take<LossSaved>(context);
-    const at::Scalar scale = gradients[0].item();
-    at::Tensor projection = saved->projection.gradient;
-    at::addmm_out(projection, projection, saved->gradient.t(), saved->hidden, 1, scale);
-    at::Tensor hidden = at::mm(saved->gradient, saved->projection.value);
-    if (scale.toDouble() != 1.0) hidden.mul_(scale);
-    return {hidden, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
-  }
-};
-
 }  // namespace
 
 at::Tensor embed(const Weight& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
@@ -350,19 +298,6 @@ State feed_forward(const State& state, const FeedForward& weights, const LayerNo
   saved->ending.dropout = dropout.branch;
   saved->pre_norm = state.sum.defined();
   return state_of(FeedForwardFunction::apply(state.normed, residual_of(state), saved));
-}
-
-at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, at::Tensor& logits, LossSums& sums) {
-  const int64_t rows = hidden.size(0), classes = projection.value.size(0);
-  if (!logits.defined() || logits.numel() < rows * classes) {
-    logits = at::Tensor();  // freed before the larger one is allocated
-    logits = at::empty({rows * classes}, hidden.options().requires_grad(false));
-  }
-  auto saved = c10::make_intrusive<LossSaved>();
-  saved->projection = projection;
-  saved->gradient = logits.narrow(0, 0, rows * classes).view({rows, classes});
-  return LossFunction::apply(hidden, targets, options, &sums, saved);
 }
 
 }  // namespace rdrop

@@ -1,5 +1,5 @@
 // The nodes of the tape: each sub-layer is one torch::autograd function whose backward adds the gradients of its
-// weights straight into their flat buffer and passes on the gradients of its inputs. R packed rows, D width, V types.
+// weights straight into their flat buffer and passes on the gradients of its inputs. R packed rows, D width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,7 +7,6 @@
 #include "model/parameters.h"
 #include "ops/attention.h"
 #include "ops/dropout_kernel.h"
-#include "ops/rdrop_loss.h"
 
 namespace rdrop {
 
@@ -40,11 +39,5 @@ State cross_attention(const State& state, const at::Tensor& memory, const CrossA
 
 State feed_forward(const State& state, const FeedForward& weights, const LayerNorm& norm, Activation activation,
                    const SublayerDropout& dropout);
-
-/// Output projection and R-Drop loss: hidden [2N,D], rows 0..N-1 of pass 1; targets int32 [N]. The returned scalar
-/// starts the backward pass; `sums` receives the figures. `logits` is memory for [2N,V] that is kept from step to step
-/// and grown where it is too small (fresh pages cost a good part of the product); it ends up as the logits' gradient.
-at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, at::Tensor& logits, LossSums& sums);
 
 }  // namespace rdrop

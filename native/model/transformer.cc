@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "model/projection_loss.h"
 #include "ops/embedding.h"
 #include "ops/philox.h"
 
@@ -148,7 +149,7 @@ LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOpt
   const Sequences target = sequences_of(input, input);
   LossSums sums;
   at::Tensor loss = projection_loss(decode(pass, target, encode(pass, source), source), parameters_.output_projection,
-                                    int_tensor(batch.target.tokens), options, logits_, sums);
+                                    int_tensor(batch.target.tokens), options, sums);
   loss.backward();
   return sums;
 }

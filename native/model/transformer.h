@@ -67,7 +67,6 @@ class Transformer {
   uint64_t seed_;
   Parameters parameters_;
   at::Tensor sinusoids_;  // [max_positions + 2, D]
-  at::Tensor logits_;     // memory of the largest batch's logits so far
 };
 
 /// int32 [n].

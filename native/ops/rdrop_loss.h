@@ -28,6 +28,14 @@ struct LossOptions {
 struct LossSums {
   double loss = 0, cross_entropy = 0, nll = 0, kl = 0;
   int64_t tokens = 0;
+
+  void add(const LossSums& other) {
+    loss += other.loss;
+    cross_entropy += other.cross_entropy;
+    nll += other.nll;
+    kl += other.kl;
+    tokens += other.tokens;
+  }
 };
 
 /// logits [2N,V], contiguous, float32, float64 or bfloat16, rows 0..N-1 pass 1 and N..2N-1 pass 2; targets

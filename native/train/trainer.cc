@@ -31,12 +31,7 @@ StepResult Trainer::step(const std::vector<PackedBatch>& batches) {
   Parameters& parameters = model_->parameters();
   try {
     for (size_t i = 0; i < batches.size(); ++i) {
-      const LossSums sums = model_->loss_and_gradients(batches[i], loss_, {true, uint64_t(update_), i});
-      result.sums.loss += sums.loss;
-      result.sums.cross_entropy += sums.cross_entropy;
-      result.sums.nll += sums.nll;
-      result.sums.kl += sums.kl;
-      result.sums.tokens += sums.tokens;
+      result.sums.add(model_->loss_and_gradients(batches[i], loss_, {true, uint64_t(update_), i}));
       result.pairs += batches[i].source.count();
       result.source_tokens += batches[i].source.size();
     }
