@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { access, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { decodeSafetensors, type Tensor } from '../data/safetensors.js';
@@ -221,6 +221,3 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.close();
   }
 }
-
-/** The run directory of a checkpoint's path. */
-export const runOf = (checkpoint: string) => dirname(dirname(checkpoint));

@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TextPipeline } from '../../lib/text/pipeline.js';
+import { Trainer } from '../../lib/training/trainer.js';
+import { Translator } from '../../lib/translation/translator.js';
+import { fitAll, makeReversalData, tinyOptions, workplace } from '../training/tiny_run.js';
+
+let place: Awaited<ReturnType<typeof workplace>>;
+let run: string;
+let trainer: Trainer;
+beforeAll(async () => {
+  place = await workplace();
+  const data = join(place.path, 'data');
+  run = join(place.path, 'run');
+  await makeReversalData(data);
+  trainer = await Trainer.create({ ...tinyOptions(data, run), maxUpdates: 60 });
+  await fitAll(trainer);
+});
+afterAll(async () => {
+  trainer.dispose();
+  await place.remove();
+});
+
+describe('Translator', () => {
+  it('answers each line as if it were alone, in the order given', async () => {
+    using translator = await Translator.load(run, { checkpoint: 'last', threads: 1 });
+    const lines = ['w1 w2 w3', '', 'w4', 'w5 w6 w7 w8 w9 w10', '   ', 'w1 w2 w3'];
+    const all = await translator.translate(lines);
+    const pipeline = await TextPipeline.load(run);
+    const beam = { beam: 2, maxLenB: 10 };
+    for (const [i, line] of lines.entries()) {
+      if (line.trim() === '') {
+        expect(all[i]).toEqual({
+          text: '',
+          tokens: new Int32Array(0),
+          score: 0,
+          logProbabilities: new Float32Array(0),
+        });
+        continue;
+      }
+      const [best] = (await trainer.model.translate([pipeline.encode(line)], beam))[0]!;
+      expect(all[i]!.tokens).toEqual(best!.tokens);
+      expect(all[i]!.text).toBe(pipeline.decode(best!.tokens));
+      expect(all[i]!.score).toBeCloseTo(best!.score, 4);
+    }
+    expect(all[5]!.text).toBe(all[0]!.text);
+    expect(await translator.translate([])).toEqual([]);
+  });
+
+  it('takes options over those of the run, and tells its progress', async () => {
+    using translator = await Translator.load(run);
+    const done: [number, number][] = [];
+    const [translation] = await translator.translate(
+      ['w1 w2 w3 w4 w5'],
+      { maxLenB: 2 },
+      { onProgress: (...progress) => done.push(progress) },
+    );
+    expect(translation!.tokens.length).toBeLessThanOrEqual(3);
+    expect(done).toEqual([[1, 1]]);
+  });
+
+  it.each([
+    ['not a list', 'w1', {}, /lines: expected an array/],
+    ['not a string', ['w1', 3], {}, /lines\[1\].*got 3/],
+    ['an unknown option', ['w1'], { beams: 3 }, /beams/],
+    ['several answers', ['w1'], { nBest: 2 }, /nBest/],
+    ['a line too long', ['w1', 'w1 '.repeat(1100)], {}, /lines\[1\].*1024.*1101/],
+  ])('refuses %s', async (_, lines, options, message) => {
+    using translator = await Translator.load(run);
+    await expect(translator.translate(lines as never, options as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('misuse: aborted, disposed, foreign', async () => {
+    const translator = await Translator.load(run);
+    const signal = AbortSignal.abort();
+    await expect(translator.translate(['w1'], {}, { signal })).rejects.toMatchObject({ code: 'ABORTED' });
+    translator.dispose();
+    translator.dispose();
+    await expect(translator.translate([''])).rejects.toMatchObject({ code: 'DISPOSED' });
+    const { translate } = Translator.prototype;
+    await expect(translate.call({} as never, ['w1'])).rejects.toMatchObject({ code: 'WRONG_RECEIVER' });
+  });
+
+  it('says which checkpoint is not there yet', async () => {
+    const data = join(place.path, 'data');
+    const young = join(place.path, 'young');
+    using _fresh = await Trainer.create(tinyOptions(data, young));
+    await expect(Translator.load(young)).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      message: expect.stringContaining('best'),
+    });
+  });
+});
