@@ -44,8 +44,8 @@ export function demoRecipe(quick: boolean): DemoRecipe {
     loss: { alpha: 5 },
     optimizer: { learningRate: 3e-3, warmupUpdates: quick ? 20 : 100 },
     batches: { maxTokens: 256 },
-    maxUpdates: quick ? 60 : 1000,
-    validation: { interval: quick ? 30 : 250 },
+    maxUpdates: quick ? 40 : 1000,
+    validation: { interval: quick ? 20 : 250 },
     test: { beam: { beam: 5, maxLenA: 1.2, maxLenB: 10 } },
   });
   return {
