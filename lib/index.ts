@@ -32,6 +32,17 @@ export {
   writeDemoCorpus,
 } from './experiment/demo_corpus.js';
 export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
+export { type RunSummary, writeReport } from './experiment/report.js';
+export {
+  type BootstrapInterval,
+  bootstrapDifference,
+  cohensD,
+  compareRuns,
+  meanDifference,
+  type RunComparison,
+  wilcoxonRankSum,
+  wilcoxonSignedRank,
+} from './experiment/statistics.js';
 export type { Batch } from './model/pack.js';
 export { type LogitsArray, type RdropLossResult, rdropLoss } from './model/rdrop_loss.js';
 export {

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 const commands: Record<string, () => Promise<Command>> = {
   setup: async () => (await import('./setup.js')).setupCommand(),
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  demo: async () => (await import('./demo.js')).demoCommand(),
   text: async () => (await import('./text.js')).textCommand(),
   bpe: async () => (await import('./bpe.js')).bpeCommand(),
   prepare: async () => (await import('./prepare.js')).prepareCommand(),
@@ -13,6 +14,7 @@ const commands: Record<string, () => Promise<Command>> = {
   score: async () => (await import('./score.js')).scoreCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
   stats: async () => (await import('./stats.js')).statsCommand(),
+  report: async () => (await import('./report.js')).reportCommand(),
 };
 
 /** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */

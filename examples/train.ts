@@ -1,0 +1,26 @@
+// Training on a prepared directory, then translation: node examples/train.ts <prepared directory> <run directory>
+import { presets, Trainer, Translator } from 'rdrop';
+
+const [data = 'data', runDirectory = 'runs/example'] = process.argv.slice(2);
+const { tiny } = presets;
+
+const trainer = await Trainer.create({
+  ...tiny,
+  data,
+  runDirectory,
+  seed: 63,
+  maxUpdates: 200,
+  loss: { direction: 'uni', alpha: 5 },
+});
+for await (const event of trainer.fit()) {
+  if (event.type === 'train')
+    console.log(`update ${event.update}: loss ${event.loss.toFixed(3)}, KL ${event.kl.toFixed(3)}`);
+  if (event.type === 'valid') console.log(`update ${event.update}: valid BLEU ${event.bleu?.toFixed(2)}`);
+  if (event.type === 'end') console.log('test BLEU', event.result?.testBleu?.score.toFixed(2));
+}
+trainer.dispose();
+
+const translator = await Translator.load(runDirectory);
+const [translation] = await translator.translate(['Der Hund schläft.'], { beam: 5 });
+console.log(translation?.text);
+translator.dispose();

@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+
+interface Flags {
+  out?: string;
+  quick: boolean;
+  fresh: boolean;
+  json: boolean;
+}
+
+/** `rdrop demo`: plain dropout against R-Drop in one and in both directions, from made text to a report. */
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('train plain dropout and R-Drop on a made corpus and compare them (minutes on a CPU)')
+    .option('--out <directory>', 'where everything goes; finished trials there are reused (runs/demo)')
+    .option('--quick', 'seconds instead of minutes; the figures then mean nothing', false)
+    .option('--fresh', 'start over', false)
+    .option('--json', 'print the figures as JSON', false)
+    .action(run);
+}
+
+async function run({ out, quick, fresh, json }: Flags): Promise<void> {
+  const began = performance.now();
+  const { openDemo } = await import('../experiment/demo.js');
+  const { writeReport } = await import('../experiment/report.js');
+  const { readRuns } = await import('../experiment/report_runs.js');
+  const { bleuTable, compareArms, comparisonTable, sortRuns } = await import(
+    '../experiment/report_tables.js'
+  );
+  const { RdropError } = await import('../errors.js');
+  const { runSweep } = await import('./run_sweep.js');
+  const { stageProgress } = await import('./stage_progress.js');
+  const { textTable } = await import('./text_table.js');
+
+  const directory = out ?? (quick ? 'runs/demo-quick' : 'runs/demo');
+  const progress = stageProgress();
+  const demo = await openDemo({ directory, quick, fresh }, { onProgress: progress.onProgress });
+  progress.stop();
+  const { seeds, directions } = demo.recipe;
+  const { results, failures } = await runSweep(demo.config, { directory: demo.sweep, seeds, directions });
+  const [failure] = failures;
+  if (failure) throw new RdropError('TRIAL_FAILED', failure.message);
+
+  const runs = sortRuns(await readRuns([demo.sweep]));
+  const paths = await writeReport(demo.sweep, directory);
+  const seconds = (performance.now() - began) / 1000;
+  if (json) {
+    const pairs = [
+      ['uni', 'plain'],
+      ['bi', 'plain'],
+      ['uni', 'bi'],
+    ] as const;
+    const comparisons = pairs.map(([a, b]) => ({ a, b, ...compareArms(runs, a, b) }));
+    process.stdout.write(`${JSON.stringify({ seconds, results, comparisons, ...paths })}\n`);
+    return;
+  }
+  const tables = [bleuTable(runs), comparisonTable(runs)].flatMap((table) => (table ? textTable(table) : []));
+  process.stdout.write(`\n${tables.join('\n')}\n\n`);
+  process.stdout.write(`${seconds.toFixed(0)} s in all. The report with its plots: ${paths.html}\n`);
+}
