@@ -163,6 +163,17 @@ export interface Native {
     targets: Int32Array,
     options: NativeLossOptions,
   ): Promise<NativeLoss & { gradient: FloatArray | Uint16Array }>;
+  /**
+   * Seconds of the loss alone and of copying its logits to another buffer, by memcpy on all threads and by libtorch, in
+   * turns on the same buffers. For benchmarks: rdropLoss spends more on its own copy of the logits than on the loss.
+   */
+  timeLoss(
+    logits: FloatArray | Uint16Array,
+    classes: number,
+    targets: Int32Array,
+    options: NativeLossOptions,
+    repeats: number,
+  ): Promise<{ loss: Float64Array; memoryCopy: Float64Array; tensorCopy: Float64Array }>;
   Transformer: {
     create(config: NativeModelConfig, runtime: NativeRuntime): Promise<NativeTransformer>;
   };

@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "handles.h"
 #include "ops/kernels.h"
+#include "time_loss.h"
 #include "worker.h"
 
 namespace rdrop {
@@ -95,6 +96,7 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
     exports.Set("setInstructionSet", Napi::Function::New(env, rdrop::set_instruction_set));
     exports.Set("learningRate", Napi::Function::New(env, rdrop::learning_rate_of));
     exports.Set("rdropLoss", Napi::Function::New(env, rdrop::rdrop_loss_of));
+    exports.Set("timeLoss", Napi::Function::New(env, rdrop::time_loss_of));
     exports.Set("Transformer", rdrop::transformer_exports(env));
     exports.Set("Trainer", rdrop::trainer_exports(env));
     return exports;

@@ -1,0 +1,12 @@
+// Times of the loss alone, for benchmarks/rdrop_loss.mjs: the copy of the logits into JavaScript's world and back costs more
+// than the loss.
+#pragma once
+
+#include <napi.h>
+
+namespace rdrop {
+
+/// timeLoss of lib/native.ts.
+Napi::Value time_loss_of(const Napi::CallbackInfo& info);
+
+}  // namespace rdrop
