@@ -1,4 +1,5 @@
-// Three seeds, one direction of KL against both: node examples/sweep.ts <prepared directory> <sweep directory>
+// Three seeds, one direction of KL against both. Node 22.18 and later run TypeScript as it is:
+// node examples/sweep.ts <prepared directory> <sweep directory>
 import { compareRuns, presets, sweep, writeReport } from 'rdrop';
 
 const [data = 'data', directory = 'runs/sweep'] = process.argv.slice(2);

@@ -1,4 +1,5 @@
-// Training on a prepared directory, then translation: node examples/train.ts <prepared directory> <run directory>
+// Training on a prepared directory, then translation. Node 22.18 and later run TypeScript as it is:
+// node examples/train.ts <prepared directory> <run directory>
 import { presets, Trainer, Translator } from 'rdrop';
 
 const [data = 'data', runDirectory = 'runs/example'] = process.argv.slice(2);
