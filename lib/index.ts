@@ -39,26 +39,6 @@ export {
   type SafetensorsFile,
   type Tensor,
 } from './data/safetensors.js';
-export { type ErrorCode, errorCodes, RdropError } from './errors.js';
-export { type BleuScore, bleu } from './evaluation/bleu.js';
-export {
-  type DemoCorpus,
-  type DemoCorpusOptions,
-  demoCorpus,
-  writeDemoCorpus,
-} from './experiment/demo_corpus.js';
-export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
-export { type RunSummary, writeReport } from './experiment/report.js';
-export {
-  type BootstrapInterval,
-  bootstrapDifference,
-  cohensD,
-  compareRuns,
-  meanDifference,
-  type RunComparison,
-  wilcoxonRankSum,
-  wilcoxonSignedRank,
-} from './experiment/statistics.js';
 
 // Model and loss.
 
@@ -91,7 +71,7 @@ export {
 
 export { type BleuScore, bleu } from './evaluation/bleu.js';
 
-// Experiments: sweep, statistics, report, and the corpus of the demo.
+// Experiments: demo, sweep, statistics, report.
 
 export {
   type DemoCorpus,
@@ -99,16 +79,14 @@ export {
   demoCorpus,
   writeDemoCorpus,
 } from './experiment/demo_corpus.js';
-export { type RunSummary, renderReport, writeReport } from './experiment/report.js';
+export { type RunSummary, writeReport } from './experiment/report.js';
 export {
   type BootstrapInterval,
   bootstrapDifference,
   cohensD,
   compareRuns,
   meanDifference,
-  type RankSumResult,
   type RunComparison,
-  type SignedRankResult,
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from './experiment/statistics.js';
