@@ -1,5 +1,7 @@
 /** The public API, in the order in which data flows. */
 
+// Options and errors.
+
 export {
   type Arm,
   type BeamOptions,
@@ -14,6 +16,20 @@ export {
   type TrainConfig,
   type TrainOptions,
 } from './config.js';
+export { type ErrorCode, errorCodes, RdropError } from './errors.js';
+export { type PartialTrainOptions, type PresetName, presets } from './presets.js';
+
+// Text, dictionary and byte pair encoding.
+
+export { Bpe } from './text/bpe.js';
+export { mosesDetokenise } from './text/detokenise.js';
+export { Dictionary } from './text/dictionary.js';
+export { normalisePunctuation } from './text/normalise.js';
+export { TextPipeline } from './text/pipeline.js';
+export { mosesTokenise } from './text/tokenise.js';
+
+// Corpus and batches, and the file format of parameters.
+
 export { type BatchPlanOptions, planBatches } from './data/batches.js';
 export { loadCorpus, loadRaw, type Split } from './data/corpus.js';
 export { type PrepareResult, prepareCorpus } from './data/prepare.js';
@@ -23,15 +39,46 @@ export {
   type SafetensorsFile,
   type Tensor,
 } from './data/safetensors.js';
-export { type ErrorCode, errorCodes, RdropError } from './errors.js';
+
+// Model and loss.
+
+export type { Batch } from './model/pack.js';
+export { type LogitsArray, type RdropLossResult, rdropLoss } from './model/rdrop_loss.js';
+export {
+  type GradientOptions,
+  type Hypothesis,
+  type LossAndGradients,
+  Transformer,
+} from './model/transformer.js';
+
+// Training.
+
+export type { StepMetrics, TrainMetrics, ValidMetrics } from './training/metrics.js';
+export type { RunResult } from './training/run_directory.js';
+export { type ResumeOptions, Trainer } from './training/trainer.js';
+export type { StopReason, TrainEvent } from './training/training_loop.js';
+
+// Translation.
+
+export {
+  type LoadOptions,
+  type TranslateOptions,
+  type Translation,
+  Translator,
+} from './translation/translator.js';
+
+// Evaluation.
+
 export { type BleuScore, bleu } from './evaluation/bleu.js';
+
+// Experiments: demo, sweep, statistics, report.
+
 export {
   type DemoCorpus,
   type DemoCorpusOptions,
   demoCorpus,
   writeDemoCorpus,
 } from './experiment/demo_corpus.js';
-export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
 export { type RunSummary, writeReport } from './experiment/report.js';
 export {
   type BootstrapInterval,
@@ -43,23 +90,4 @@ export {
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from './experiment/statistics.js';
-export type { Batch } from './model/pack.js';
-export { type LogitsArray, type RdropLossResult, rdropLoss } from './model/rdrop_loss.js';
-export {
-  type GradientOptions,
-  type Hypothesis,
-  type LossAndGradients,
-  Transformer,
-} from './model/transformer.js';
-export { type PartialTrainOptions, type PresetName, presets } from './presets.js';
-export { Bpe } from './text/bpe.js';
-export { mosesDetokenise } from './text/detokenise.js';
-export { Dictionary } from './text/dictionary.js';
-export { normalisePunctuation } from './text/normalise.js';
-export { TextPipeline } from './text/pipeline.js';
-export { mosesTokenise } from './text/tokenise.js';
-export type { StepMetrics, TrainMetrics, ValidMetrics } from './training/metrics.js';
-export type { RunResult } from './training/run_directory.js';
-export { type ResumeOptions, Trainer } from './training/trainer.js';
-export type { StopReason, TrainEvent } from './training/training_loop.js';
-export { type LoadOptions, type Translation, Translator } from './translation/translator.js';
+export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';

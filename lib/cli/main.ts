@@ -25,6 +25,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.stderr.write(`rdrop: FILE_UNWRITABLE: standard output: ${error.message}\n`);
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
+  // Progress that nobody reads any more must not end a training.
+  process.stderr.on('error', () => {});
   const program = new Command('rdrop').description(
     'train Transformers with R-Drop: uni- or bidirectional KL',
   );

@@ -78,6 +78,8 @@ async function observe(changes: object): Promise<string> {
 }
 
 const still = { optimizer: { schedule: 'constant', learningRate: 1e-30, weightDecay: 0 } };
+/** Long enough to have learned where sentences end. */
+const taught = { maxUpdates: 60, validation: { interval: 60 }, optimizer: { learningRate: 0.03 } };
 /** For every option a value that changes what is seen, and where needed the circumstances in which it does. */
 const changes: Record<string, { to: unknown; under?: object }> = {
   seed: { to: 9 },
@@ -112,22 +114,22 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   'batches.multipleOf': { to: 3 },
   'batches.accumulate': { to: 2 },
   maxUpdates: { to: 4 },
-  maxEpochs: { to: 1 },
+  maxEpochs: { to: 1, under: { batches: { maxTokens: 200 } } },
   maxMinutes: { to: 1e-6 },
   logInterval: { to: 1 },
   'validation.interval': { to: 1 },
   'validation.metric': { to: 'loss' },
   'validation.patience': { to: 1, under: still },
-  'validation.beam.beam': { to: 1 },
+  'validation.beam.beam': { to: 1, under: taught },
   'validation.beam.lengthPenalty': { to: 0.5 },
   'validation.beam.maxLenA': { to: 1 },
   'validation.beam.maxLenB': { to: 3 },
-  'validation.beam.minLen': { to: 5 },
+  'validation.beam.minLen': { to: 6, under: taught },
   'test.beam.beam': { to: 1 },
   'test.beam.lengthPenalty': { to: 0.5 },
   'test.beam.maxLenA': { to: 1 },
   'test.beam.maxLenB': { to: 3 },
-  'test.beam.minLen': { to: 5 },
+  'test.beam.minLen': { to: 6, under: taught },
   checkpointInterval: { to: 1 },
 };
 /** device has one value so far; the directories are looked at by themselves. */
