@@ -33,11 +33,11 @@ describe('a trainer that goes on and on', () => {
       ...options,
       model: { ...options.model, embedDim: 4, ffnDim: 4, heads: 1 },
     });
-    // 64 pairs of 16 + 16 tokens: 8 KiB a packed batch, so that one kept per step would be 16 MB in the end, and one
-    // kept on each side of the border twice that.
+    // 24 pairs of 6 + 6 tokens: some 10 KiB with its 48 arrays, so that one batch kept a step would be 20 MB in the end.
     const steps = async (count: number) => {
-      for (let i = 0; i < count; i++)
-        await trainer.step({ source: sentences(64, 16), target: sentences(64, 16) });
+      for (let i = 0; i < count; i++) {
+        await trainer.step({ source: sentences(24, 6), target: sentences(24, 6) });
+      }
     };
     await steps(400);
     const before = residentMegabytes();
