@@ -42,6 +42,7 @@ const trainer = await Trainer.create({
   model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1, dropout: 0.1 },
   loss: { direction },
   batches: { maxTokens: 128 },
+  optimizer: { learningRate: 3e-3, warmupUpdates: 5 },
   maxUpdates: 20,
   logInterval: 5,
 });

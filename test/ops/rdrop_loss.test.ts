@@ -76,7 +76,8 @@ for (const name of ['small', 'peaky']) {
     const classes = tensors.get(`${name}/logits`)!.shape.at(-1)!;
     const logits = Float64Array.from(floats(tensors, `${name}/logits`));
     const rows = logits.length / classes / 2;
-    const padding = Array.from(tensors.get(`${name}/target`)!.data, (target) => Number(target) === 1);
+    const targets = tensors.get(`${name}/target`)!.data as ArrayLike<number | bigint>;
+    const padding = Array.from(targets, (target) => Number(target) === 1);
     expect(padding.filter((is) => !is).length).toBeGreaterThan(5);
     for (const [direction, key] of [
       ['uni', 'kl_pq'],
