@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "convert.h"
@@ -16,11 +17,18 @@
 namespace rdrop {
 namespace {
 
+/// Of the engine thread; libtorch counts per thread, and info() is called on another.
+std::atomic<int64_t> threads{0};
+
+int64_t cores() {
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
 Napi::Value info_of(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("compiledAgainst", TORCH_VERSION);
   object.Set("instructionSet", kernels().instruction_set);
-  object.Set("threads", double(at::get_num_threads()));
+  object.Set("threads", double(threads ? threads.load() : at::get_num_threads()));
   object.Set("cuda", false);
   return object;
 }
@@ -32,8 +40,9 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
     return run(
         info.Env(),
         [wanted] {
-          const int64_t cores = std::max(1u, std::thread::hardware_concurrency());
-          at::set_num_threads(int(wanted == 0 ? cores : wanted));  // of the engine thread, where all work runs
+          const int64_t count = wanted == 0 ? cores() : wanted;
+          at::set_num_threads(int(count));  // of the engine thread, where all work runs
+          threads = count;
           return true;
         },
         [](Napi::Env env, bool) { return env.Undefined(); });

@@ -124,3 +124,10 @@ test('a state put back continues bit for bit', async () => {
   expect((await resumed.step([batch])).update).toBe(3);
   expect([...(await flat(other))]).toEqual([...(await flat(model))]);
 });
+
+test('info tells the number of threads that the work uses', async () => {
+  for (const threads of [2, 1]) {
+    await native().setThreads(threads);
+    expect(native().info().threads).toBe(threads);
+  }
+});
