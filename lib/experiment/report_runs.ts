@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describe, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
+import { fileError, readJsonFile } from '../files.js';
 
 /** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
 export interface CurvePoint {
@@ -95,7 +95,7 @@ export async function readRuns(directories: readonly string[]): Promise<RunSumma
     }
     const plan = join(directory, 'sweep.json');
     if (existsSync(plan)) {
-      const { seeds, directions } = parseFile(sweepFile, await readJson(plan), plan);
+      const { seeds, directions } = parseFile(sweepFile, await readJsonFile(plan), plan);
       for (const arm of directions) {
         for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed });
       }
@@ -114,11 +114,11 @@ export async function readRuns(directories: readonly string[]): Promise<RunSumma
 async function readRun(directory: string, expected?: { arm: string; seed: number }): Promise<RunSummary> {
   const name = basename(resolve(directory));
   const at = (file: string) => join(directory, file);
-  const optional = async (file: string) => (existsSync(at(file)) ? readJson(at(file)) : null);
+  const optional = async (file: string) => (existsSync(at(file)) ? readJsonFile(at(file)) : null);
   if (expected && !existsSync(at('config.json'))) {
     return { ...expected, name, state: 'missing', testBleu: null, seconds: null, curve: [] };
   }
-  const config = parseFile(configFile, await readJson(at('config.json')), at('config.json'));
+  const config = parseFile(configFile, await readJsonFile(at('config.json')), at('config.json'));
   const { direction, alpha } = config.loss;
   const run: RunSummary = {
     arm: expected?.arm ?? (alpha === 0 ? 'plain' : direction),
@@ -188,14 +188,5 @@ async function readText(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     throw fileError(error, path, 'read');
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new RdropError('MALFORMED_FILE', `${path}: expected JSON, got ${describe(text)}`, { cause: error });
   }
 }

@@ -4,12 +4,12 @@
 import { join } from 'node:path';
 import { parseConfig, type SweepOptions, sweepSchema } from '../config.js';
 import { asRdropError, RdropError } from '../errors.js';
+import { readJsonFile } from '../files.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { SweepEvent, TrialName } from './sweep_messages.js';
 import {
   openPlan,
   planTrials,
-  readJson,
   type SweepTrainOptions,
   type Trial,
   type TrialState,
@@ -100,7 +100,7 @@ export async function* sweep(
         onEvent: (event) => queue.push({ type: 'progress', trial: named(trial), event }),
       });
     }
-    const result = (await readJson(join(trial.directory, 'result.json'))) as RunResult;
+    const result = (await readJsonFile(join(trial.directory, 'result.json'))) as RunResult;
     queue.push({ type: 'finish', trial: named(trial), result, reused: state === 'finished' });
   };
 

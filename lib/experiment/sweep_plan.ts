@@ -2,7 +2,7 @@
  * The plan of a sweep: which trials there are, with which configuration, and how far each has come on disk.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -15,7 +15,7 @@ import {
   trainSchema,
 } from '../config.js';
 import { RdropError } from '../errors.js';
-import { fileError, writeFileAtomically } from '../files.js';
+import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
@@ -91,7 +91,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     data: await hashData(config.data),
   };
   const path = join(resolve(sweep.directory), 'sweep.json');
-  const there = existsSync(path) ? ((await readJson(path)) as Partial<SweepPlan>) : null;
+  const there = existsSync(path) ? ((await readJsonFile(path)) as Partial<SweepPlan>) : null;
   if (there) {
     const found = planDifferences(there, plan);
     if (found.length > 0) {
@@ -127,23 +127,6 @@ function sharedConfig(config: TrainConfig): Record<string, unknown> {
   const { seed, runDirectory, threads, data, loss, ...shared } = config;
   const { direction, ...sharedLoss } = loss;
   return { ...shared, loss: sharedLoss };
-}
-
-/** @throws RdropError MALFORMED_FILE, FILE_UNREADABLE */
-export async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new RdropError('MALFORMED_FILE', `${path}: expected JSON (${(error as Error).message})`, {
-      cause: error,
-    });
-  }
 }
 
 /**
