@@ -48,12 +48,18 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
 }
 
 /// Runs the kernel over all rows; returns float64 [4]: cross_entropy, nll, kl, tokens.
-at::Tensor run(RdropLossKernels::Rows kernel, RdropLossArguments arguments, int64_t rows) {
+at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t rows) {
+  const RdropLossKernels::Rows kernel = kernel_of(element);
   check_targets(arguments.targets, rows, arguments.classes, arguments.ignore_index);
   std::vector<RdropLossRow> losses(rows);
   arguments.rows = losses.data();
   const int64_t grain = std::max<int64_t>(1, grain_elements / arguments.classes);
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { kernel(arguments, begin, end); });
+  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+    RdropLossArguments own = arguments;
+    const at::Tensor scratch = at::empty({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
+    own.scratch = scratch.mutable_data_ptr();
+    kernel(own, begin, end);
+  });
 
   at::Tensor result = at::empty({4}, at::kDouble);
   double* sums = result.mutable_data_ptr<double>();
@@ -93,7 +99,7 @@ at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t
   arguments.forward_weight = chosen == Direction::uni ? 1 : chosen == Direction::bi ? 0.5 : 0;
   arguments.reverse_weight = chosen == Direction::uni_reverse ? 1 : chosen == Direction::bi ? 0.5 : 0;
   arguments.stream = z != g && 2 * pass_bytes > stream_bytes;
-  return run(kernel_of(logits.scalar_type()), arguments, rows);
+  return run(logits.scalar_type(), arguments, rows);
 }
 
 at::Tensor cross_entropy_cpu(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing,
@@ -105,7 +111,7 @@ at::Tensor cross_entropy_cpu(const at::Tensor& logits, const at::Tensor& targets
   arguments.classes = logits.size(1);
   arguments.label_smoothing = label_smoothing;
   arguments.pass_weight = 1;
-  return run(kernel_of(logits.scalar_type()), arguments, targets.size(0));
+  return run(logits.scalar_type(), arguments, targets.size(0));
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ struct RdropLossArguments {
   bool stream;
   /// [N], out.
   RdropLossRow* rows;
+  /// [2V] of float, of double where the logits are; no two calls at once may share it. The scalar body needs none.
+  void* scratch;
 };
 
 struct RdropLossKernels {
