@@ -58,7 +58,7 @@ export async function readJsonFile(path: string): Promise<unknown> {
     return JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new RdropError('MALFORMED_FILE', `${path}: not JSON (${reason})`, { cause: error });
+    throw new RdropError('MALFORMED_FILE', `${path}: expected JSON, ${reason}`, { cause: error });
   }
 }
 
