@@ -8,7 +8,7 @@
 // trim, huge pages), without which page faults take most of its time. Prints one JSON array of rows.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -119,6 +119,8 @@ try {
   }
   peer.stop();
 
+  // Well above the number of threads: something else was running, and only the ratios mean anything.
+  const loadAverage = loadavg()[0];
   const { compiledAgainst, instructionSet } = native().info();
   const conditions = {
     ...{
@@ -132,6 +134,7 @@ try {
       libtorch: compiledAgainst,
       peer: version,
       instructionSet,
+      loadAverage,
       date: new Date().toISOString().slice(0, 10),
     },
   };

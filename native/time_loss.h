@@ -1,5 +1,5 @@
-// Times of the loss alone, for benchmarks/rdrop_loss.mjs: the copy of the logits into JavaScript's world and back costs more
-// than the loss.
+// Times of the loss alone, for benchmarks/rdrop_loss.mjs: the copy of the logits into JavaScript's world and back costs
+// more than the loss.
 #pragma once
 
 #include <napi.h>

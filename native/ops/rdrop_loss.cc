@@ -14,8 +14,7 @@ TORCH_LIBRARY(rdrop, library) {
       "loss(Tensor logits, Tensor targets, int direction, float alpha, float label_smoothing, int "
       "ignore_index, "
       "int pass_reduction, Tensor(a!) gradient) -> Tensor");
-  library.def(
-      "cross_entropy(Tensor logits, Tensor targets, float label_smoothing, int ignore_index) -> Tensor");
+  library.def("cross_entropy(Tensor logits, Tensor targets, float label_smoothing, int ignore_index) -> Tensor");
 }
 
 namespace {
@@ -32,8 +31,8 @@ void check(const at::Tensor& logits, const at::Tensor& targets, int64_t passes) 
   }
   if (targets.dim() != 1 || targets.scalar_type() != at::kInt || !targets.is_contiguous() ||
       targets.size(0) * passes != logits.size(0)) {
-    fail("INVALID_ARGUMENT", "targets: expected a contiguous int32 tensor [", logits.size(0) / passes,
-         "], got ", targets.scalar_type(), " ", targets.sizes());
+    fail("INVALID_ARGUMENT", "targets: expected a contiguous int32 tensor [", logits.size(0) / passes, "], got ",
+         targets.scalar_type(), " ", targets.sizes());
   }
 }
 
@@ -49,11 +48,11 @@ LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const L
   }
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("rdrop::loss", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, double, double,
-                                               int64_t, int64_t, at::Tensor&)>();
-  at::Tensor sums = op.call(logits, targets, static_cast<int64_t>(options.direction), options.alpha,
-                            options.label_smoothing, options.ignore_index,
-                            static_cast<int64_t>(options.pass_reduction), gradient);
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, double, double, int64_t,
+                                               int64_t, at::Tensor&)>();
+  at::Tensor sums =
+      op.call(logits, targets, static_cast<int64_t>(options.direction), options.alpha, options.label_smoothing,
+              options.ignore_index, static_cast<int64_t>(options.pass_reduction), gradient);
   return read_sums(sums, options.alpha);
 }
 

@@ -40,8 +40,7 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
 /// Tells the fault of position n.
 [[noreturn]] void fail_at(int64_t n, int fault, int64_t rows) {
   if (fault == 3) {
-    fail("NON_FINITE", "the losses at position ", n,
-         " overflow: its logits lie too far apart for their type");
+    fail("NON_FINITE", "the losses at position ", n, " overflow: its logits lie too far apart for their type");
   }
   fail("NON_FINITE", "logits of pass ", fault, " at position ", n, " (row ", n + (fault - 1) * rows,
        "): expected finite numbers, got NaN or infinity");
@@ -75,8 +74,7 @@ at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t row
 }
 
 at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t direction, double alpha,
-                    double label_smoothing, int64_t ignore_index, int64_t pass_reduction,
-                    at::Tensor& gradient) {
+                    double label_smoothing, int64_t ignore_index, int64_t pass_reduction, at::Tensor& gradient) {
   using Direction = LossOptions::Direction;
   const int64_t rows = targets.size(0), classes = logits.size(1);
   const size_t pass_bytes = static_cast<size_t>(rows) * classes * logits.element_size();
