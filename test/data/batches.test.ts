@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -63,6 +64,45 @@ describe("planBatches on IWSLT'14", () => {
     expect(rows.length).toBe(16_320);
     expect(wrong).toEqual([]);
   });
+});
+
+interface Recorded {
+  cases: {
+    source: number[];
+    target: number[];
+    maxTokens: number;
+    multipleOf: number;
+    seed: number;
+    epochs: Record<string, number[][]>;
+  }[];
+  /** Seed, epoch, SHA-256 of the batches. */
+  iwslt14: Record<string, Record<string, string>>;
+}
+const recorded = JSON.parse(
+  readFileSync(new URL('../fixtures/data/batches.json', import.meta.url), 'utf8'),
+) as Recorded;
+
+describe("against the batches of dropreg's fairseq", () => {
+  it.each(recorded.cases)('pair by pair: seed $seed, $maxTokens tokens', (expected) => {
+    const { source, target, maxTokens, multipleOf, seed, epochs } = expected;
+    for (const [epoch, batches] of Object.entries(epochs)) {
+      const options = { maxTokens, multipleOf, seed, epoch: Number(epoch), order: 'fairseq' } as const;
+      expect(lists(planBatches(Int32Array.from(source), Int32Array.from(target), options))).toEqual(batches);
+    }
+  });
+
+  it.for(Object.entries(recorded.iwslt14))(
+    "IWSLT'14, seed %s: every pair of three epochs",
+    async ([seed, epochs], context) => {
+      if (!existsSync(iwslt)) context.skip('../shared/data/iwslt14 is not there');
+      const [source, target] = [await lengthsOf('source'), await lengthsOf('target')];
+      for (const [epoch, hash] of Object.entries(epochs)) {
+        const options = { maxTokens: 4096, multipleOf: 8, seed: Number(seed), epoch: Number(epoch) };
+        const text = lists(planBatches(source, target, options)).join('\n');
+        expect(createHash('sha256').update(text).digest('hex'), `epoch ${epoch}`).toBe(hash);
+      }
+    },
+  );
 });
 
 describe('planBatches', () => {
