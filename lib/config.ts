@@ -157,6 +157,11 @@ export const trainSchema = z.strictObject({
       interval: z.int().min(0).default(0),
       /** The figure that picks the best checkpoint. 'loss' leaves out the beam search. */
       metric: z.enum(['bleu', 'loss']).default('bleu'),
+      /**
+       * raw: BLEU against the untouched text. fairseq: as --eval-bleu --eval-bleu-detok moses computes it, against the
+       * reference's tokens put together again, rounded to two decimals; of equal ones the later is the best.
+       */
+      bleu: z.enum(['raw', 'fairseq']).default('raw'),
       /** Validations without improvement after which training ends; 0 never does. */
       patience: z.int().min(0).default(0),
       beam: oneBestSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),

@@ -7,6 +7,7 @@ import { htmlReport } from './report_html.js';
 import { markdownReport } from './report_markdown.js';
 import { type ReportPlot, reportPlots } from './report_plots.js';
 import { type RunSummary, readRuns } from './report_runs.js';
+import { scoreTable } from './report_scores.js';
 import { bleuTable, comparisonTable, type ReportTable, runTable, sortRuns } from './report_tables.js';
 
 export type { CurvePoint, RunSummary } from './report_runs.js';
@@ -37,6 +38,7 @@ export async function renderReport(
   const sorted = sortRuns(runs);
   const finished = sorted.filter(({ testBleu }) => testBleu !== null).length;
   const comparison = comparisonTable(sorted);
+  const scores = scoreTable(sorted);
   const options = configTable(sorted);
   const document: ReportDocument = {
     title,
@@ -44,7 +46,12 @@ export async function renderReport(
       `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test BLEU.` +
         (comparison ? '' : ' A comparison needs finished runs of two arms.'),
     ],
-    tables: [bleuTable(sorted), ...(comparison ? [comparison] : []), environmentTable(sorted)],
+    tables: [
+      bleuTable(sorted),
+      ...(comparison ? [comparison] : []),
+      ...(scores ? [scores] : []),
+      environmentTable(sorted),
+    ],
     plots: await reportPlots(sorted),
     details: [runTable(sorted), ...(options ? [options] : [])],
   };

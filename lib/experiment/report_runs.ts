@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describe, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
+import type { ScoreRow } from '../evaluation/score_table.js';
 import { fileError, readJsonFile } from '../files.js';
 
 /** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
@@ -29,6 +30,8 @@ export interface RunSummary {
   name?: string;
   state?: 'finished' | 'unfinished' | 'missing';
   signature?: string;
+  /** Every figure of the test split; absent in runs of earlier versions. */
+  scores?: ScoreRow[];
   updates?: number;
   epochs?: number;
   bestUpdate?: number;
@@ -48,6 +51,16 @@ const resultFile = z.looseObject({
   validBleu: figure,
   testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
   parameters: figure,
+  scores: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        score: z.number(),
+        signature: z.string(),
+        higherIsBetter: z.boolean(),
+      }),
+    )
+    .nullish(),
 });
 const sweepFile = z.looseObject({
   seeds: z.array(z.number()).min(1),
@@ -138,12 +151,17 @@ async function readRun(directory: string, expected?: { arm: string; seed: number
   }
   const written = await optional('result.json');
   if (written === null) return run;
-  const { testBleu, seconds, validBleu, ...others } = parseFile(resultFile, written, at('result.json'));
+  const { testBleu, seconds, validBleu, scores, ...others } = parseFile(
+    resultFile,
+    written,
+    at('result.json'),
+  );
   run.state = 'finished';
   run.testBleu = testBleu?.score ?? null;
   run.seconds = seconds ?? null;
   run.validBleu = validBleu ?? null;
   if (testBleu?.signature !== undefined) run.signature = testBleu.signature;
+  if (scores) run.scores = scores;
   for (const key of ['updates', 'epochs', 'bestUpdate', 'parameters'] as const) {
     const value = others[key];
     if (value !== null && value !== undefined) run[key] = value;

@@ -126,9 +126,10 @@ export class Dictionary {
   /**
    * The words of ids, separated by spaces; bos, pad and eos are left out.
    *
+   * @param unknown what stands for unk
    * @throws RdropError TOKEN_OUT_OF_RANGE, naming the position.
    */
-  decode(tokens: Int32Array): string {
+  decode(tokens: Int32Array, unknown: string = specials[unk]): string {
     const pieces: string[] = [];
     tokens.forEach((token, position) => {
       const symbol = this.symbols[token];
@@ -138,7 +139,8 @@ export class Dictionary {
           `tokens[${position}]: expected an id from 0 to ${this.size - 1}, got ${token}`,
         );
       }
-      if (token !== bos && token !== pad && token !== eos) pieces.push(symbol);
+      if (token === unk) pieces.push(unknown);
+      else if (token !== bos && token !== pad && token !== eos) pieces.push(symbol);
     });
     return pieces.join(' ');
   }

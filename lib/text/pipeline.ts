@@ -104,14 +104,24 @@ export class TextPipeline {
   }
 
   /**
+   * The tokenised text of token ids, as `fairseq-generate --remove-bpe` prints it: pieces joined, tokens apart.
+   *
+   * @param unknown what stands for unk
+   * @throws RdropError TOKEN_OUT_OF_RANGE.
+   */
+  words(tokens: Int32Array, unknown?: string): string {
+    const pieces = this.dictionary.decode(tokens, unknown);
+    return this.bpe === null ? pieces : joinPieces(pieces);
+  }
+
+  /**
    * Text of token ids: pieces joined, tokens put together, entities resolved. Case and punctuation stay as the model
    * knows them.
    *
    * @throws RdropError TOKEN_OUT_OF_RANGE.
    */
   decode(tokens: Int32Array, side: Side = 'target'): string {
-    const pieces = this.dictionary.decode(tokens);
-    const text = this.bpe === null ? pieces : joinPieces(pieces);
+    const text = this.words(tokens);
     return this.config.tokenizer === 'moses' ? mosesDetokenise(text, this.config[side]) : text;
   }
 }

@@ -6,11 +6,13 @@ import { join, resolve } from 'node:path';
 import { native, packageRoot } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
 import { RdropError } from '../errors.js';
+import type { ScoreRow } from '../evaluation/score_table.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { Lock } from './lock.js';
 import { MetricsLog } from './metrics.js';
+import type { TestResult } from './validation.js';
 
 /** result.json, written when training has ended and the test split is translated. */
 export interface RunResult {
@@ -24,7 +26,10 @@ export interface RunResult {
   seconds: number;
   bestUpdate: number;
   validBleu: number | null;
+  /** sacreBLEU's 13a on the text; the first of `scores`. */
   testBleu: { score: number; signature: string } | null;
+  /** Every figure of the test split, signed; null without one. */
+  scores: ScoreRow[] | null;
   parameters: number;
 }
 
@@ -121,12 +126,20 @@ export class RunDirectory {
     await rm(join(this.path, 'result.json'), { force: true });
   }
 
-  async writeHypotheses(name: string, lines: readonly string[]): Promise<void> {
+  /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them. */
+  async writeTest({ hypotheses, tokenised }: TestResult, language: string): Promise<void> {
     const directory = join(this.path, 'hypotheses');
     await mkdir(directory, { recursive: true }).catch((error) => {
       throw fileError(error, directory, 'write');
     });
-    await writeFileAtomically(join(directory, name), lines.map((line) => `${line}\n`).join(''));
+    const files = {
+      [`test.${language}`]: hypotheses,
+      [`test.tokenised.${language}`]: tokenised.hypotheses,
+      [`test.tokenised.reference.${language}`]: tokenised.references,
+    };
+    for (const [name, lines] of Object.entries(files)) {
+      await writeFileAtomically(join(directory, name), lines.map((line) => `${line}\n`).join(''));
+    }
   }
 
   /** @throws RdropError CHECKPOINT_MISMATCH, naming the file, when the data are not those the run began with */

@@ -15,7 +15,7 @@ import {
 import { addToWindow, emptyWindow, perToken, type TrainMetrics, type ValidMetrics } from './metrics.js';
 import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory, type RunResult } from './run_directory.js';
-import { translationBleu, validationLoss } from './validation.js';
+import { translateTest, validationBleu, validationLoss } from './validation.js';
 
 export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'aborted';
 
@@ -235,19 +235,18 @@ export class TrainingLoop {
   /** null when it was aborted: then nothing happened. */
   async #validate(signal?: AbortSignal): Promise<(ValidMetrics & { best: boolean }) | null> {
     const { config, state, data } = this;
-    const { metric, beam } = config.validation;
-    const { maxTokens } = config.batches;
+    const { metric, bleu: manner } = config.validation;
     const began = performance.now();
     try {
       const losses = await validationLoss(this.model, data.valid.pairs, {
         loss: config.loss,
-        maxTokens,
+        maxTokens: config.batches.maxTokens,
         signal,
       });
       const bleu =
         metric === 'loss'
           ? null
-          : (await translationBleu(this.model, data.pipeline, data.valid, { beam, maxTokens, signal })).score;
+          : await validationBleu(this.model, data.pipeline, data.valid, { config, signal });
       const line: ValidMetrics = {
         type: 'valid',
         update: state.update,
@@ -262,7 +261,9 @@ export class TrainingLoop {
         state.best === null ||
         (bleu === null
           ? losses.loss < state.best.loss
-          : bleu > (state.best.bleu ?? Number.NEGATIVE_INFINITY));
+          : bleu > (state.best.bleu ?? Number.NEGATIVE_INFINITY) ||
+            // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
+            (manner === 'fairseq' && bleu === state.best.bleu));
       state.lastValidated = state.update;
       state.sinceBest = best ? 0 : state.sinceBest + 1;
       if (best) state.best = { update: state.update, loss: losses.loss, bleu };
@@ -315,20 +316,14 @@ export class TrainingLoop {
     const { config, state, data, model } = this;
     const path = await findCheckpoint(this.run.checkpoints, 'best');
     const best = path === null ? null : await openCheckpoint(path);
-    let testBleu: RunResult['testBleu'] = null;
+    let scores: RunResult['scores'] = null;
     if (data.test !== null) {
-      const options = { beam: config.test.beam, maxTokens: config.batches.maxTokens, signal };
       const kept = best === null || best.state.update === state.update ? null : await model.parameters();
       if (kept !== null) await loadParameters(model, await best!.read('model'), best!.path);
       try {
-        const { score, signature, hypotheses } = await translationBleu(
-          model,
-          data.pipeline,
-          data.test,
-          options,
-        );
-        testBleu = { score, signature };
-        await this.run.writeHypotheses(`test.${data.pipeline.config.target}`, hypotheses);
+        const test = await translateTest(model, data.pipeline, data.test, { config, signal });
+        scores = test.scores;
+        await this.run.writeTest(test, data.pipeline.config.target);
       } finally {
         if (kept !== null) await loadParameters(model, kept, 'the parameters of the last update');
       }
@@ -342,7 +337,8 @@ export class TrainingLoop {
       seconds: state.trainingSeconds,
       bestUpdate: best?.state.update ?? state.update,
       validBleu: best?.state.best?.bleu ?? null,
-      testBleu,
+      testBleu: testBleu(scores),
+      scores,
       parameters: model.parameterCount,
     };
     await this.run.writeResult(result);

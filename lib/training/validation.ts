@@ -1,9 +1,11 @@
-import type { LossConfig, OneBestConfig } from '../config.js';
+import type { LossConfig, TrainConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
-import { type BleuScore, bleu } from '../evaluation/bleu.js';
+import { bleu } from '../evaluation/bleu.js';
+import { type ScoreRow, scoreAll } from '../evaluation/score_table.js';
 import type { Transformer } from '../model/transformer.js';
 import type { TextPipeline } from '../text/pipeline.js';
+import { sacremosesDetokenise } from '../text/sacremoses_detokenise.js';
 import { translateCorpus } from '../translation/translate_corpus.js';
 import { lengthsOf, type Pairs } from './batch_source.js';
 import { perToken } from './metrics.js';
@@ -42,14 +44,80 @@ export async function validationLoss(
   return { loss: smoothed, nll };
 }
 
-/** Beam search on the sources, text put together, BLEU (13a) against the raw references; lower-cased where the data are. */
-export async function translationBleu(
+interface Search {
+  config: TrainConfig;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * BLEU (13a) of the beam search on the validation split: against the untouched text, lower-cased where the data are; or as
+ * fairseq's --eval-bleu has it (tasks/translation.py, _inference_with_bleu): both sides from their tokens by sacremoses's
+ * detokeniser, an unknown word of the reference never matched, the length limit that of the padded batch, two decimals.
+ *
+ * @throws RdropError ABORTED
+ */
+export async function validationBleu(
   model: Transformer,
   pipeline: TextPipeline,
   { pairs, references }: EvaluationSet,
-  options: { beam: OneBestConfig; maxTokens: number; signal?: AbortSignal | undefined },
-): Promise<BleuScore & { hypotheses: string[] }> {
-  const found = await translateCorpus(model, pairs.source, options);
+  { config, signal }: Search,
+): Promise<number> {
+  const { beam, bleu: manner } = config.validation;
+  const { maxTokens, multipleOf } = config.batches;
+  const fairseq = { targetLengths: lengthsOf(pairs.target), multipleOf };
+  const found = await translateCorpus(model, pairs.source, {
+    beam,
+    maxTokens,
+    fairseq: manner === 'fairseq' ? fairseq : undefined,
+    signal,
+  });
+  if (manner === 'raw') {
+    const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
+    return bleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;
+  }
+  const { tokenizer, target } = pipeline.config;
+  const text = (tokens: Int32Array, unknown: string) => {
+    const words = pipeline.words(tokens, unknown);
+    return tokenizer === 'moses' ? sacremosesDetokenise(words, target) : words;
+  };
+  const { score } = bleu(
+    found.map(({ tokens }) => text(tokens, 'UNKNOWNTOKENINHYP')),
+    pairs.target.map((tokens) => text(tokens, 'UNKNOWNTOKENINREF')),
+  );
+  return Number(score.toFixed(2));
+}
+
+/** What the beam search makes of the test split, and every figure that the field prints of it. */
+export interface TestResult {
+  hypotheses: string[];
+  /** Tokens apart, without BPE: what `fairseq-score` reads, as `fairseq-generate --remove-bpe` prints it. */
+  tokenised: { hypotheses: string[]; references: string[] };
+  scores: ScoreRow[];
+}
+
+/** @throws RdropError ABORTED */
+export async function translateTest(
+  model: Transformer,
+  pipeline: TextPipeline,
+  { pairs, references }: EvaluationSet,
+  { config, signal }: Search,
+): Promise<TestResult> {
+  const found = await translateCorpus(model, pairs.source, {
+    beam: config.test.beam,
+    maxTokens: config.batches.maxTokens,
+    signal,
+  });
   const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
-  return { ...bleu(hypotheses, references, { lowercase: pipeline.config.lowercase }), hypotheses };
+  const tokenised = {
+    hypotheses: found.map(({ tokens }) => pipeline.words(tokens)),
+    // fairseq-generate marks the unknown words of a reference, so that one of a hypothesis never matches them.
+    references: pairs.target.map((tokens) => pipeline.words(tokens, '<<unk>>')),
+  };
+  const scores = scoreAll({
+    hypotheses,
+    references: [references],
+    tokenised,
+    lowercase: pipeline.config.lowercase !== false,
+  });
+  return { hypotheses, tokenised, scores };
 }

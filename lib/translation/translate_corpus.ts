@@ -1,12 +1,17 @@
-import type { OneBestOptions } from '../config.js';
+import type { OneBestConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
 import type { Hypothesis, Transformer } from '../model/transformer.js';
 
 export interface TranslateCorpusOptions {
-  beam: OneBestOptions;
+  beam: OneBestConfig;
   /** Source tokens of a batch: sentences × the longest of them. */
   maxTokens: number;
+  /**
+   * Batches as fairseq makes them of a split with targets. There padding counts as source, so the longest translation
+   * follows from the longest source of the batch instead of from each sentence (sequence_generator.py, max_len).
+   */
+  fairseq?: { targetLengths: Int32Array; multipleOf: number } | undefined;
   signal?: AbortSignal | undefined;
   /** Called after each batch with the sentences done so far. */
   onProgress?: ((done: number, total: number) => void) | undefined;
@@ -20,22 +25,28 @@ export interface TranslateCorpusOptions {
 export async function translateCorpus(
   model: Transformer,
   sources: readonly Int32Array[],
-  { beam, maxTokens, signal, onProgress }: TranslateCorpusOptions,
+  { beam, maxTokens, fairseq, signal, onProgress }: TranslateCorpusOptions,
 ): Promise<Hypothesis[]> {
   const lengths = Int32Array.from(sources, (source) => source.length);
-  const longest = lengths.reduce((a, b) => Math.max(a, b), 1);
-  const batches = groupPairs(lengths, lengths, {
-    maxTokens: Math.max(maxTokens, longest),
-    multipleOf: 1,
+  const longest = (side: Int32Array) => side.reduce((a, b) => Math.max(a, b), 1);
+  const targetLengths = fairseq?.targetLengths ?? lengths;
+  const batches = groupPairs(lengths, targetLengths, {
+    maxTokens: Math.max(maxTokens, longest(lengths), longest(targetLengths)),
+    multipleOf: fairseq?.multipleOf ?? 1,
     seed: null,
   });
+  const beamOf = (batch: Int32Array): OneBestConfig => {
+    if (fairseq === undefined) return beam;
+    const padded = longest(batch.map((sentence) => lengths[sentence]!));
+    return { ...beam, maxLenA: 0, maxLenB: Math.floor(beam.maxLenA * padded + beam.maxLenB) };
+  };
   const results = new Array<Hypothesis>(sources.length);
   let done = 0;
   for (const batch of batches) {
     if (signal?.aborted) throw new RdropError('ABORTED', 'the translation was aborted');
     const found = await model.translate(
       Array.from(batch, (i) => sources[i]!),
-      beam,
+      beamOf(batch),
     );
     batch.forEach((sentence, i) => {
       results[sentence] = found[i]![0]!;

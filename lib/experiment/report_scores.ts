@@ -1,0 +1,47 @@
+import type { ScoreRow } from '../evaluation/score_table.js';
+import type { RunSummary } from './report_runs.js';
+import type { ReportTable } from './report_tables.js';
+
+const absent = '—';
+
+/**
+ * Every figure of the test split side by side: a row a run, and a row a mean where an arm has several runs. The signatures
+ * stand below. Null when no run has more than its BLEU.
+ */
+export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
+  const scored = runs.filter(({ scores }) => scores !== undefined && scores.length > 0);
+  const metrics = new Map<string, ScoreRow>();
+  for (const row of scored.flatMap(({ scores }) => scores ?? [])) {
+    if (!metrics.has(row.name)) metrics.set(row.name, row);
+  }
+  if (metrics.size < 2) return null;
+  const names = [...metrics.keys()];
+  const of = ({ scores }: RunSummary, name: string) => scores?.find((row) => row.name === name)?.score;
+  const cell = (value: number | undefined) => (value === undefined ? absent : value.toFixed(2));
+  const rows = [...new Set(scored.map(({ arm }) => arm))].flatMap((arm) => {
+    const own = scored.filter((run) => run.arm === arm);
+    const each = own.map((run) => [`${arm}-${run.seed}`, ...names.map((name) => cell(of(run, name)))]);
+    if (own.length < 2) return each;
+    const means = names.map((name) => {
+      const values = own.flatMap((run) => of(run, name) ?? []);
+      return cell(values.length === own.length ? values.reduce((a, b) => a + b, 0) / own.length : undefined);
+    });
+    return [...each, [`${arm}, mean`, ...means]];
+  });
+  const signatures = new Map<string, Set<string>>(names.map((name) => [name, new Set()]));
+  for (const { name, signature } of scored.flatMap(({ scores }) => scores ?? [])) {
+    signatures.get(name)?.add(signature);
+  }
+  return {
+    caption: 'Every figure of the test split',
+    head: [
+      'run',
+      ...[...metrics.values()].map(({ name, higherIsBetter }) => `${name} ${higherIsBetter ? '↑' : '↓'}`),
+    ],
+    rows,
+    notes: [
+      ...[...signatures].map(([name, all]) => `${name}: ${[...all].join(' / ')}`),
+      '↑: more is better, ↓: less is better.',
+    ],
+  };
+}

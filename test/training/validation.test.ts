@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type OneBestConfig, parseConfig, textSchema, trainSchema } from '../../lib/config.js';
+import type { Hypothesis, Transformer } from '../../lib/model/transformer.js';
+import { mergeOptions, preset } from '../../lib/presets.js';
+import { Dictionary } from '../../lib/text/dictionary.js';
+import { TextPipeline } from '../../lib/text/pipeline.js';
+import { translateTest, validationBleu } from '../../lib/training/validation.js';
+
+const recorded = JSON.parse(
+  readFileSync(new URL('../fixtures/training/validation.json', import.meta.url), 'utf8'),
+) as { types: string[]; references: number[][]; hypotheses: number[][]; bleu: number };
+
+const dictionary = Dictionary.parse(recorded.types.map((type) => `${type} 1\n`).join(''), 'dict.txt');
+const bpe = { segment: (line: string) => line } as unknown as ConstructorParameters<typeof TextPipeline>[2];
+const pipeline = new TextPipeline(
+  parseConfig(textSchema, { source: 'de', target: 'en' }, 'text'),
+  dictionary,
+  bpe,
+);
+const config = parseConfig(
+  trainSchema,
+  mergeOptions(preset('iwslt14-rdrop-uni'), { data: 'data', runDirectory: 'run' }),
+  'config',
+);
+
+/** A model that knows the answers: sentence i, whose source is [4 + i, …, eos], becomes answers[i]. */
+function scripted(answers: number[][]) {
+  const calls: { longest: number; beam: OneBestConfig }[] = [];
+  const model = {
+    translate: async (sources: Int32Array[], beam: OneBestConfig): Promise<Hypothesis[][]> => {
+      calls.push({ longest: Math.max(...sources.map((source) => source.length)), beam });
+      return sources.map((source) => [
+        {
+          tokens: Int32Array.from(answers[source[0]! - 4]!),
+          score: 0,
+          logProbabilities: new Float32Array(),
+        },
+      ]);
+    },
+  } as unknown as Transformer;
+  return { model, calls };
+}
+
+const set = {
+  pairs: {
+    source: recorded.references.map((_, i) =>
+      Int32Array.from([4 + i, ...new Array<number>(1 + (i % 17)).fill(4), 2]),
+    ),
+    target: recorded.references.map((tokens) => Int32Array.from(tokens)),
+  },
+  references: recorded.references.map(() => 'The text as it was.'),
+};
+
+describe('validationBleu as fairseq has it', () => {
+  it('is what fairseq prints for the same tokens', async () => {
+    const { model } = scripted(recorded.hypotheses);
+    expect(await validationBleu(model, pipeline, set, { config })).toBe(recorded.bleu);
+  });
+
+  it('limits translations by the longest source of the batch', async () => {
+    const { model, calls } = scripted(recorded.hypotheses);
+    await validationBleu(model, pipeline, set, {
+      config: { ...config, batches: { ...config.batches, maxTokens: 100 } },
+    });
+    expect(calls.length).toBeGreaterThan(3);
+    for (const { longest, beam } of calls) {
+      expect(beam).toMatchObject({
+        beam: 5,
+        lengthPenalty: 1,
+        maxLenA: 0,
+        maxLenB: Math.floor(1.2 * longest + 10),
+      });
+    }
+  });
+
+  it('never matches an unknown word of the reference', async () => {
+    const unknown = [[3, 3, 3, 3, 2]];
+    const one = {
+      ...set,
+      pairs: { source: set.pairs.source.slice(0, 1), target: [Int32Array.from(unknown[0]!)] },
+    };
+    expect(await validationBleu(scripted(unknown).model, pipeline, one, { config })).toBe(0);
+  });
+});
+
+it('validationBleu against the untouched text knows nothing of the reference tokens', async () => {
+  const raw = { ...config, validation: { ...config.validation, bleu: 'raw' as const } };
+  const { model, calls } = scripted(recorded.hypotheses);
+  const own = {
+    ...set,
+    references: recorded.hypotheses.map((tokens) => pipeline.decode(Int32Array.from(tokens))),
+  };
+  expect(await validationBleu(model, pipeline, own, { config: raw })).toBeCloseTo(100, 10);
+  expect(calls[0]!.beam).toEqual(config.validation.beam);
+});
+
+describe('translateTest', () => {
+  it('gives both sides as fairseq-generate prints them, and every figure', async () => {
+    const { model } = scripted(recorded.hypotheses);
+    const test = await translateTest(model, pipeline, set, { config });
+    const first = recorded.references.findIndex((tokens) => tokens.includes(3));
+    expect(test.tokenised.references[first]).toContain('<<unk>>');
+    expect(test.tokenised.references.join(' ')).not.toContain('@@ ');
+    expect(test.tokenised.hypotheses.some((line) => line.includes('<unk>'))).toBe(true);
+    expect(test.hypotheses.join(' ')).not.toContain('&apos;');
+    expect(test.scores.length).toBeGreaterThan(5);
+    for (const { signature, score } of test.scores) {
+      expect(signature).not.toBe('');
+      expect(score).toBeGreaterThanOrEqual(0);
+    }
+  });
+});
