@@ -298,6 +298,10 @@ export const randomisationSchema = z.strictObject({
 });
 export type RandomisationOptions = z.input<typeof randomisationSchema>;
 
+/** The paired tests over sentences that `rdrop score --paired` names. */
+export const pairedTests = ['bootstrap', 'randomisation', 'both'] as const;
+export type PairedTest = (typeof pairedTests)[number];
+
 /** What scoreAll and `rdrop score` show. */
 export const scoreTableSchema = z.strictObject({
   /** Compares lower-cased text (TER always does). */
