@@ -5,14 +5,21 @@
 export {
   type Arm,
   type BeamOptions,
+  type BleuOptions,
+  type ChrfOptions,
+  type FairseqScoreOptions,
   type KlDirection,
   klDirections,
   type LossOptions,
   type ModelOptions,
   type OneBestOptions,
   type OptimizerConfig,
+  type RandomisationOptions,
   type RuntimeOptions,
+  type ScoreTableOptions,
+  type SentenceBootstrapOptions,
   type SweepOptions,
+  type TerOptions,
   type TrainConfig,
   type TrainOptions,
 } from './config.js';
@@ -69,7 +76,23 @@ export {
 
 // Evaluation.
 
-export { type BleuScore, bleu } from './evaluation/bleu.js';
+export { type BleuScore, bleu, bleuMetric } from './evaluation/bleu.js';
+export { type ChrfScore, chrf, chrfMetric } from './evaluation/chrf.js';
+export { splitCompounds } from './evaluation/compound_split.js';
+export { type FairseqScore, fairseqMetric, fairseqScore } from './evaluation/fairseq_score.js';
+export type { Metric } from './evaluation/metric.js';
+export { type ScoredTexts, type ScoreRow, scoreAll } from './evaluation/score_table.js';
+export type { References } from './evaluation/segments.js';
+export {
+  bootstrapConfidence,
+  type ConfidenceResult,
+  type PairedCorpus,
+  type PairedResult,
+  pairedApproximateRandomisation,
+  pairedBootstrap,
+  type SystemCorpus,
+} from './evaluation/significance.js';
+export { type TerScore, ter, terMetric } from './evaluation/ter.js';
 
 // Experiments: demo, sweep, statistics, report.
 

@@ -1,56 +1,154 @@
 import { Command, Option } from 'commander';
-import { bleuSchema } from '../config.js';
+import {
+  type BleuConfig,
+  bleuSchema,
+  metricFamilies,
+  type PairedTest,
+  pairedTests,
+  randomisationSchema,
+  sentenceBootstrapSchema,
+} from '../config.js';
+import type { ScoreReport } from '../evaluation/score_report.js';
 
-interface ScoreOptions {
+interface ScoreFlags {
   hyp: string;
   ref: string[];
-  tokenize: '13a' | 'none' | 'intl' | 'char';
+  tokenize?: BleuConfig['tokenize'];
   lowercase: boolean;
+  metrics?: string;
+  tokenized: boolean;
+  compoundSplit: boolean;
+  confidence: boolean;
+  baseline: string[];
+  paired?: PairedTest;
+  samples?: string;
+  seed?: string;
   json: boolean;
 }
 
-/** `rdrop score`: corpus BLEU of a file of hypotheses, equal to sacreBLEU's. */
+const again = (file: string, files: string[] = []) => [...files, file];
+
+/** `rdrop score`: the corpus scores of a file of hypotheses, equal to those of sacreBLEU and fairseq-score. */
 export function scoreCommand(): Command {
   const { tokenize, lowercase } = bleuSchema.parse({});
+  const { samples, seed } = sentenceBootstrapSchema.parse({});
+  const exchanges = randomisationSchema.parse({}).samples;
   return new Command('score')
     .description(
-      'BLEU of translations, equal to that of sacreBLEU (one detokenised sentence a line, plain or .gz)',
+      'BLEU, chrF and TER of translations, equal to those of sacreBLEU (one detokenised sentence a line, plain or .gz), ' +
+        'and BLEU4 of tokenised ones, equal to that of fairseq-score; tests of the difference to a baseline',
     )
     .requiredOption('--hyp <file>', 'the translations')
-    .requiredOption(
-      '--ref <file>',
-      'the references; give it again for further references',
-      (file: string, files: string[] = []) => [...files, file],
-    )
+    .requiredOption('--ref <file>', 'the references; give it again for further references', again)
     .addOption(
-      new Option('--tokenize <name>', "sacreBLEU's tokeniser")
-        .choices(bleuSchema.shape.tokenize.unwrap().options)
-        .default(tokenize),
+      new Option(
+        '--tokenize <name>',
+        `sacreBLEU's tokeniser of the BLEU in front (default: ${tokenize}; none with --tokenized)`,
+      ).choices(bleuSchema.shape.tokenize.unwrap().options),
     )
     .option('--lowercase', 'compare lower-cased text', lowercase)
-    .option('--json', 'print the score as JSON', false)
-    .action(async (options: ScoreOptions) => {
-      const { bleu, formatBleu } = await import('../evaluation/bleu.js');
-      const { readLines } = await import('../files.js');
-      const { RdropError } = await import('../errors.js');
-      const hypotheses = await readLines(options.hyp);
-      const references: string[][] = [];
-      for (const file of options.ref) {
-        const lines = await readLines(file);
-        if (lines.length !== hypotheses.length) {
-          throw new RdropError(
-            'LINE_COUNT_MISMATCH',
-            `${file}: expected as many lines as ${options.hyp} has (${hypotheses.length}), got ${lines.length}`,
-          );
-        }
-        references.push(lines);
-      }
-      const result = bleu(hypotheses, references, {
-        tokenize: options.tokenize,
-        lowercase: options.lowercase,
-      });
-      const { score, precisions, brevityPenalty, systemLength, referenceLength, signature } = result;
-      const document = { score, precisions, brevityPenalty, systemLength, referenceLength, signature };
-      process.stdout.write(`${options.json ? JSON.stringify(document) : formatBleu(result)}\n`);
-    });
+    .option('--metrics <list>', `of ${metricFamilies.join(',')} (default: all that apply)`)
+    .option('--tokenized', 'the files hold tokenised text, which fairseq-score is meant for', false)
+    .option('--compound-split', 'fairseq-score with compounds split at hyphens alone', false)
+    .option('--confidence', 'the 95 % interval of every score by the bootstrap', false)
+    .option('--baseline <file>', 'translations to compare with; give it again for further ones', again, [])
+    .addOption(new Option('--paired <test>', 'how to compare with them (default: both)').choices(pairedTests))
+    .option(
+      '--samples <count>',
+      `resamples (default: ${samples} of the bootstrap, ${exchanges} random exchanges)`,
+    )
+    .option('--seed <number>', `of the resamples (default: ${seed})`)
+    .option('--json', 'print the scores as JSON', false)
+    .action(score);
+}
+
+async function score(flags: ScoreFlags): Promise<void> {
+  const { parseConfig, scoreTableSchema } = await import('../config.js');
+  const { scoreReport } = await import('../evaluation/score_report.js');
+  checkEffects(flags, (await import('../errors.js')).RdropError);
+  const table = parseConfig(
+    scoreTableSchema,
+    {
+      lowercase: flags.lowercase,
+      ...(flags.metrics === undefined ? {} : { metrics: flags.metrics.split(',') }),
+      ...(flags.compoundSplit ? { compoundSplit: true } : {}),
+    },
+    'score',
+    'INVALID_ARGUMENT',
+  );
+  const resampling = {
+    ...(flags.samples === undefined ? {} : { samples: Number(flags.samples) }),
+    ...(flags.seed === undefined ? {} : { seed: Number(flags.seed) }),
+  };
+  parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
+
+  const { readLines } = await import('../files.js');
+  const hypotheses = await readLines(flags.hyp);
+  const references: string[][] = [];
+  for (const file of flags.ref) references.push(await readAsManyLines(file, hypotheses.length, flags.hyp));
+  const baselines = [];
+  for (const name of flags.baseline) {
+    baselines.push({ name, hypotheses: await readAsManyLines(name, hypotheses.length, flags.hyp) });
+  }
+
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  try {
+    const report = await scoreReport(
+      { hypotheses, references },
+      {
+        tokenised: flags.tokenized,
+        table,
+        tokenize: flags.tokenize ?? (flags.tokenized ? 'none' : bleuSchema.parse({}).tokenize),
+        confidence: flags.confidence,
+        baselines,
+        paired: flags.paired ?? 'both',
+        ...resampling,
+        signal: controller.signal,
+      },
+    );
+    if (flags.json) process.stdout.write(`${JSON.stringify(document(report))}\n`);
+    else {
+      const { scoreLines } = await import('./score_lines.js');
+      process.stdout.write(`${scoreLines(report).join('\n')}\n`);
+    }
+  } finally {
+    process.off('SIGINT', abort).off('SIGTERM', abort);
+  }
+}
+
+/** The fields of BLEU in front, as they always were; then everything else. */
+function document({ bleu, metrics, paired }: ScoreReport): object {
+  if (bleu === undefined) return { metrics, ...(paired.length > 0 ? { paired } : {}) };
+  const { score, precisions, brevityPenalty, systemLength, referenceLength, signature } = bleu;
+  const front = { score, precisions, brevityPenalty, systemLength, referenceLength, signature };
+  return { ...front, metrics, ...(paired.length > 0 ? { paired } : {}) };
+}
+
+async function readAsManyLines(file: string, count: number, other: string): Promise<string[]> {
+  const { readLines } = await import('../files.js');
+  const lines = await readLines(file);
+  if (lines.length === count) return lines;
+  const { RdropError } = await import('../errors.js');
+  throw new RdropError(
+    'LINE_COUNT_MISMATCH',
+    `${file}: expected as many lines as ${other} has (${count}), got ${lines.length}`,
+  );
+}
+
+/** Refuses a flag that would have no effect. */
+function checkEffects(flags: ScoreFlags, Failure: typeof import('../errors.js').RdropError): void {
+  const compared = flags.baseline.length > 0;
+  const needs: [boolean, string][] = [
+    [flags.paired !== undefined && !compared, '--paired needs --baseline'],
+    [
+      flags.samples !== undefined && !compared && !flags.confidence,
+      '--samples needs --baseline or --confidence',
+    ],
+    [flags.seed !== undefined && !compared && !flags.confidence, '--seed needs --baseline or --confidence'],
+    [flags.compoundSplit && !flags.tokenized, '--compound-split needs --tokenized'],
+  ];
+  const wrong = needs.filter(([applies]) => applies).map(([, message]) => message);
+  if (wrong.length > 0) throw new Failure('INVALID_ARGUMENT', `score: ${wrong.join('; ')}`);
 }

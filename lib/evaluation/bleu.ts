@@ -1,16 +1,14 @@
-import { type BleuOptions, bleuSchema, describe, parseConfig } from '../config.js';
-import { RdropError } from '../errors.js';
+import { type BleuConfig, type BleuOptions, bleuSchema, parseConfig } from '../config.js';
 import { bleuTokenisers, trimEnd } from './bleu_tokenise.js';
-
-const maxOrder = 4;
-
-/** The sacreBLEU whose arithmetic this file reproduces; scores with equal signatures are comparable. */
-export const reproducedSacrebleu = '2.6.0';
+import { joinSignature, type Metric, reproducedSacrebleu, sacrebleuLine } from './metric.js';
+import { addNgramMatches, ngramTotal } from './ngram_matches.js';
+import { pythonFixed } from './python_numbers.js';
+import { checkedSegments, type References } from './segments.js';
 
 export interface BleuScore {
   /** 0..100. */
   score: number;
-  /** In percent, for n = 1..4, smoothed. */
+  /** In percent, for n = 1..maxNgramOrder (4), smoothed. */
   precisions: number[];
   /** 0..1. */
   brevityPenalty: number;
@@ -18,9 +16,9 @@ export interface BleuScore {
   systemLength: number;
   /** Tokens of the references; with several, of the one closest in length to its hypothesis. */
   referenceLength: number;
-  /** Matched n-grams, n = 1..4. */
+  /** Matched n-grams, n = 1..maxNgramOrder, before smoothing. */
   counts: number[];
-  /** N-grams of the hypotheses, n = 1..4. */
+  /** N-grams of the hypotheses, likewise. */
   totals: number[];
   /**
    * sacreBLEU's signature, letter for letter, e.g. `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`. Its version
@@ -30,158 +28,93 @@ export interface BleuScore {
 }
 
 /**
- * Corpus BLEU as sacreBLEU 2.6 computes it by default: n-grams up to 4, exponential smoothing, effective order off.
+ * Corpus BLEU as sacreBLEU 2.6 computes it; by default n-grams up to 4, exponential smoothing, effective order off.
  *
  * @param hypotheses one detokenised sentence an item.
- * @param references one stream of sentences, or several streams of the same length (`references[r][i]`, sacreBLEU's layout).
- * @param options tokenize: '13a' (default) | 'none' | 'intl' | 'char'; lowercase: false.
+ * @param references one stream of sentences, or several streams of the same length (`references[r][i]`, sacreBLEU's
+ *   layout; null where a stream has none).
+ * @param options tokenize: '13a' (default) | 'none' | 'intl' | 'char'; lowercase: false; smoothMethod, smoothValue,
+ *   maxNgramOrder, effectiveOrder as sacreBLEU's.
  * @throws RdropError INVALID_ARGUMENT (no hypothesis, no reference, not a string, unknown option), LINE_COUNT_MISMATCH.
  * @see Papineni et al. 2002; Post 2018; sacrebleu/metrics/bleu.py
  */
 export function bleu(
   hypotheses: readonly string[],
-  references: readonly string[] | readonly (readonly string[])[],
+  references: References,
   options: BleuOptions = {},
 ): BleuScore {
-  const { tokenize, lowercase } = parseConfig(bleuSchema, options, 'bleu', 'INVALID_ARGUMENT');
-  const streams = checkedStreams(hypotheses, references);
-  const tokenise = bleuTokenisers[tokenize];
-  const tokens = (line: string) => tokenise(trimEnd(lowercase ? line.toLowerCase() : line));
-
-  const counts = new Array<number>(maxOrder).fill(0);
-  const totals = new Array<number>(maxOrder).fill(0);
-  let systemLength = 0;
-  let referenceLength = 0;
+  const config = parseConfig(bleuSchema, options, 'bleu', 'INVALID_ARGUMENT');
+  const segments = checkedSegments(hypotheses, references, 'bleu');
+  const metric = bleuMetricOf(config);
+  const sums = new Float64Array(metric.width);
   hypotheses.forEach((hypothesis, line) => {
-    const system = tokens(hypothesis);
-    const alternatives = streams.map((stream) => tokens(stream[line] as string));
-    countMatches(system, alternatives, counts, totals);
-    systemLength += system.length;
-    referenceLength += closestLength(
-      system.length,
-      alternatives.map((words) => words.length),
-    );
+    metric.segment(hypothesis, segments.referencesOf(line)).forEach((value, k) => {
+      sums[k] = (sums[k] as number) + value;
+    });
   });
-
-  return {
-    ...fromCounts(counts, totals, systemLength, referenceLength),
-    systemLength,
-    referenceLength,
-    counts,
-    totals,
-    signature: [
-      `nrefs:${streams.length}`,
-      `case:${lowercase ? 'lc' : 'mixed'}`,
-      'eff:no',
-      `tok:${tokenize}`,
-      'smooth:exp',
-      `version:${reproducedSacrebleu}`,
-    ].join('|'),
-  };
+  return { ...fromSums(sums, config, exact), signature: metric.signature(segments.referenceCount) };
 }
 
 /** One line as sacreBLEU prints it in its text format, with two decimals. */
 export function formatBleu(bleu: BleuScore): string {
-  const precisions = bleu.precisions.map((precision) => precision.toFixed(1)).join('/');
+  const precisions = bleu.precisions.map((precision) => pythonFixed(precision, 1)).join('/');
   const ratio = bleu.referenceLength > 0 ? bleu.systemLength / bleu.referenceLength : 0;
-  return (
-    `BLEU|${bleu.signature} = ${bleu.score.toFixed(2)} ${precisions} ` +
-    `(BP = ${bleu.brevityPenalty.toFixed(3)} ratio = ${ratio.toFixed(3)} ` +
-    `hyp_len = ${bleu.systemLength} ref_len = ${bleu.referenceLength})`
-  );
-}
-
-function checkedStreams(
-  hypotheses: readonly string[],
-  references: readonly string[] | readonly (readonly string[])[],
-): readonly (readonly string[])[] {
-  checkLines(hypotheses, 'hypotheses');
-  if (!Array.isArray(references) || references.length === 0) {
-    throw invalid('references', 'expected at least one array of strings', references);
-  }
-  const several = Array.isArray(references[0]);
-  const streams = (several ? references : [references]) as readonly (readonly string[])[];
-  streams.forEach((stream, r) => {
-    const name = several ? `references[${r}]` : 'references';
-    checkLines(stream, name);
-    if (stream.length !== hypotheses.length) {
-      throw new RdropError(
-        'LINE_COUNT_MISMATCH',
-        `bleu: expected as many ${name} as hypotheses (${hypotheses.length}), got ${stream.length}`,
-      );
-    }
-  });
-  return streams;
-}
-
-function checkLines(lines: readonly string[], name: string): void {
-  if (!Array.isArray(lines) || lines.length === 0) {
-    throw invalid(name, 'expected a non-empty array of strings', lines);
-  }
-  const wrong = lines.findIndex((line) => typeof line !== 'string');
-  if (wrong >= 0) throw invalid(`${name}[${wrong}]`, 'expected a string', lines[wrong]);
-}
-
-function invalid(name: string, expected: string, value: unknown): RdropError {
-  return new RdropError('INVALID_ARGUMENT', `bleu: ${name}: ${expected}, got ${describe(value)}`);
+  const details =
+    ` ${precisions} (BP = ${pythonFixed(bleu.brevityPenalty, 3)} ratio = ${pythonFixed(ratio, 3)} ` +
+    `hyp_len = ${bleu.systemLength} ref_len = ${bleu.referenceLength})`;
+  return sacrebleuLine('BLEU', bleu.signature, bleu.score, details);
 }
 
 /**
- * Adds one segment's n-grams to totals and those matched to counts. A hypothesis n-gram is matched as often as the
- * reference with most of it has it: each match uses one up.
+ * BLEU as a Metric. The statistics of a segment are both lengths, the matched n-grams and all n-grams of the hypothesis.
  *
- * N-grams are the nodes of a tree whose edges are numbered words; `children` maps (parent, word) to a node, 0 is the
- * root. Small whole numbers make far cheaper keys than joined strings, and a hypothesis leaves the tree at its first
- * word that no reference continues with.
+ * @throws RdropError INVALID_ARGUMENT.
  */
-function countMatches(
-  system: readonly string[],
-  alternatives: readonly (readonly string[])[],
-  counts: number[],
-  totals: number[],
-): void {
-  const wordIds = new Map<string, number>();
-  for (const words of alternatives) {
-    for (const word of words) if (!wordIds.has(word)) wordIds.set(word, wordIds.size);
-  }
-  const children = new Map<number, number>();
-  const available = [0];
-  for (const words of alternatives) {
-    const ids = words.map((word) => wordIds.get(word) as number);
-    const own = new Array<number>(available.length).fill(0);
-    for (let start = 0; start < ids.length; start++) {
-      let node = 0;
-      for (let at = start; at < ids.length && at < start + maxOrder; at++) {
-        const key = node * wordIds.size + (ids[at] as number);
-        node = children.get(key) ?? own.length;
-        if (node === own.length) {
-          children.set(key, node);
-          own.push(1);
-        } else own[node] = (own[node] as number) + 1;
-      }
-    }
-    own.forEach((count, node) => {
-      available[node] = Math.max(available[node] ?? 0, count);
-    });
-  }
+export function bleuMetric(options: BleuOptions = {}): Metric {
+  return bleuMetricOf(parseConfig(bleuSchema, options, 'bleu', 'INVALID_ARGUMENT'));
+}
 
-  for (let order = 0; order < maxOrder; order++) {
-    totals[order] = (totals[order] as number) + Math.max(0, system.length - order);
-  }
-  const ids = system.map((word) => wordIds.get(word));
-  for (let start = 0; start < ids.length; start++) {
-    let node: number | undefined = 0;
-    for (let order = 0; order < maxOrder; order++) {
-      const id = ids[start + order];
-      if (id === undefined) break;
-      node = children.get(node * wordIds.size + id);
-      if (node === undefined) break;
-      const left = available[node] as number;
-      if (left === 0) continue;
-      available[node] = left - 1;
-      counts[order] = (counts[order] as number) + 1;
-    }
-  }
+function bleuMetricOf(config: BleuConfig): Metric {
+  const tokenise = bleuTokenisers[config.tokenize];
+  const tokens = (line: string) => tokenise(trimEnd(config.lowercase ? line.toLowerCase() : line));
+  return {
+    name: 'BLEU',
+    higherIsBetter: true,
+    width: 2 + 2 * config.maxNgramOrder,
+    segment(hypothesis, references) {
+      const system = tokens(hypothesis);
+      const alternatives = references.map(tokens);
+      const counts = new Array<number>(config.maxNgramOrder).fill(0);
+      addNgramMatches(system, alternatives, counts);
+      const lengths = alternatives.map((words) => words.length);
+      const totals = counts.map((_, order) => ngramTotal(system.length, order + 1));
+      return [system.length, closestLength(system.length, lengths), ...counts, ...totals];
+    },
+    score: (sums) => fromSums(sums, config, exact).score,
+    // The precisions are float32; logarithm and exponential give doubles again.
+    scoreOfSingles: (sums) => ({ score: fromSums(sums, config, Math.fround).score, single: false }),
+    signature: (referenceCount, resampling = {}) =>
+      joinSignature(referenceCount, resampling, [
+        `case:${config.lowercase ? 'lc' : 'mixed'}`,
+        `eff:${config.effectiveOrder ? 'yes' : 'no'}`,
+        `tok:${config.tokenize}`,
+        `smooth:${smoothing(config)}`,
+        `version:${reproducedSacrebleu}`,
+      ]),
+    line(sums, referenceCount) {
+      return formatBleu({ ...fromSums(sums, config, exact), signature: this.signature(referenceCount) });
+    },
+  };
+}
+
+const smoothDefaults = { exp: undefined, floor: 0.1, 'add-k': 1, none: undefined } as const;
+
+const smoothValueOf = ({ smoothMethod, smoothValue }: BleuConfig): number | undefined =>
+  smoothValue ?? smoothDefaults[smoothMethod];
+
+function smoothing(config: BleuConfig): string {
+  const value = smoothValueOf(config);
+  return value === undefined ? config.smoothMethod : `${config.smoothMethod}[${pythonFixed(value, 2)}]`;
 }
 
 /** The length closest to the hypothesis's; of two as close, the shorter. */
@@ -192,28 +125,43 @@ function closestLength(length: number, candidates: readonly number[]): number {
   });
 }
 
-/** BLEU.compute_bleu of sacreBLEU with smooth_method 'exp'. */
-function fromCounts(
-  counts: readonly number[],
-  totals: readonly number[],
-  systemLength: number,
-  referenceLength: number,
-): { score: number; precisions: number[]; brevityPenalty: number } {
+const exact = (value: number): number => value;
+
+/** BLEU.compute_bleu of sacreBLEU; `round` gives every intermediate result the precision of the sums. */
+function fromSums(
+  sums: ArrayLike<number>,
+  config: BleuConfig,
+  round: (value: number) => number,
+): Omit<BleuScore, 'signature'> {
+  const { smoothMethod, maxNgramOrder, effectiveOrder } = config;
+  const value = smoothValueOf(config) ?? 0;
+  const part = (from: number, length: number) => Array.from({ length }, (_, k) => sums[from + k] as number);
+  const [systemLength, referenceLength] = part(0, 2) as [number, number];
+  const counts = part(2, maxNgramOrder);
+  const totals = part(2 + maxNgramOrder, maxNgramOrder);
+  const precisions = new Array<number>(maxNgramOrder).fill(0);
   let brevityPenalty = 1;
   if (systemLength < referenceLength) {
     brevityPenalty = systemLength > 0 ? Math.exp(1 - referenceLength / systemLength) : 0;
   }
-  const precisions = new Array<number>(maxOrder).fill(0);
-  if (counts.every((count) => count === 0)) return { score: 0, precisions, brevityPenalty };
-  let smoothing = 1;
-  for (let order = 0; order < maxOrder; order++) {
-    const count = counts[order] as number;
-    const total = totals[order] as number;
+  const rest = { precisions, brevityPenalty, systemLength, referenceLength, counts, totals };
+  if (counts.every((count) => count === 0)) return { score: 0, ...rest };
+
+  let halvings = 1;
+  let orders = maxNgramOrder;
+  for (let n = 1; n <= maxNgramOrder; n++) {
+    const added = smoothMethod === 'add-k' && n > 1 ? round(value) : 0;
+    const count = round((counts[n - 1] as number) + added);
+    const total = round((totals[n - 1] as number) + added);
     if (total === 0) break;
-    if (count === 0) smoothing *= 2;
-    precisions[order] = count === 0 ? 100 / (smoothing * total) : (100 * count) / total;
+    if (effectiveOrder) orders = n;
+    if (count > 0) precisions[n - 1] = round(round(100 * count) / total);
+    else if (smoothMethod === 'exp') {
+      halvings *= 2;
+      precisions[n - 1] = round(100 / round(halvings * total));
+    } else if (smoothMethod === 'floor') precisions[n - 1] = round(round(100 * value) / total);
   }
-  // A precision of 0 means that the hypotheses have no n-gram of that order: the score is then 0, as in sacreBLEU.
-  const meanLog = precisions.reduce((sum, precision) => sum + Math.log(precision), 0) / maxOrder;
-  return { score: brevityPenalty * Math.exp(meanLog), precisions, brevityPenalty };
+  // A precision of 0 makes the score 0, as in sacreBLEU.
+  const logs = precisions.slice(0, orders).reduce((sum, precision) => sum + Math.log(precision), 0);
+  return { score: brevityPenalty * Math.exp(logs / orders), ...rest };
 }

@@ -1,0 +1,50 @@
+import { formatBleu } from '../evaluation/bleu.js';
+import { pythonFixed } from '../evaluation/python_numbers.js';
+import type { PairedReport, ScoreReport } from '../evaluation/score_report.js';
+import type { SystemScore } from '../evaluation/significance.js';
+import { textTable } from './text_table.js';
+
+/** What `rdrop score` prints for people: sacreBLEU's line, the table of the other scores, a table a paired test. */
+export function scoreLines({ bleu, metrics, paired }: ScoreReport): string[] {
+  const lines: string[] = [];
+  const first = bleu === undefined ? undefined : `BLEU|${bleu.signature}`;
+  if (bleu !== undefined) lines.push(formatBleu(bleu));
+  const labelled = metrics.map((row) => ({
+    row,
+    label: `${row.name}|${row.confidence?.signature ?? row.signature}`,
+  }));
+  const others = labelled.filter(
+    ({ row }) => row.confidence !== undefined || `BLEU|${row.signature}` !== first,
+  );
+  const notes = metrics.filter(({ name }) => name.startsWith('fairseq')).map(({ text }) => text);
+  if (others.length > 0) {
+    const rows = others.map(({ row, label }) => [label, scoreText({ score: row.score, ...row.confidence })]);
+    lines.push('', ...textTable({ caption: 'Scores', head: ['metric', 'score'], rows, notes }));
+  }
+  for (const comparison of paired) lines.push('', ...textTable(pairedTable(comparison)));
+  return lines;
+}
+
+const captions = {
+  bootstrap: 'Paired bootstrap resampling',
+  randomisation: 'Paired approximate randomisation',
+};
+
+function pairedTable({ baseline, test, metrics }: PairedReport) {
+  return {
+    caption: `${captions[test]}, baseline ${baseline}`,
+    head: ['metric', 'baseline', 'system', 'p'],
+    rows: metrics.map((result) => [
+      `${result.name}|${result.signature}`,
+      scoreText(result.baseline),
+      scoreText(result.system),
+      `${pythonFixed(result.pValue, 4)}${result.pValue < 0.05 ? ' *' : '  '}`,
+    ]),
+    notes: ['* p < 0.05: a difference as large is unlikely if both systems were the same'],
+  };
+}
+
+function scoreText({ score, mean, halfWidth }: SystemScore): string {
+  if (mean === undefined || halfWidth === undefined) return pythonFixed(score, 2);
+  return `${pythonFixed(score, 2)} (μ = ${pythonFixed(mean, 2)} ± ${pythonFixed(halfWidth, 2)})`;
+}

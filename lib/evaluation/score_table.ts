@@ -1,0 +1,131 @@
+import { type MetricFamily, parseConfig, type ScoreTableOptions, scoreTableSchema } from '../config.js';
+import { RdropError } from '../errors.js';
+import { bleuMetric } from './bleu.js';
+import { chrfMetric } from './chrf.js';
+import { fairseqMetric } from './fairseq_score.js';
+import { corpusStatistics, type Metric } from './metric.js';
+import { checkedSegments, type References } from './segments.js';
+import { terMetric } from './ter.js';
+
+/** Translations and references, one sentence an item; references as `bleu` takes them. */
+export interface Texts {
+  hypotheses: readonly string[];
+  references: References;
+}
+
+/** The same translations as the reader sees them, as the model's tokens (BPE removed), or both. */
+export type ScoredTexts =
+  | (Texts & { tokenised?: Texts | undefined })
+  | { hypotheses?: undefined; references?: undefined; tokenised: Texts };
+
+export interface ScoreRow {
+  /** BLEU, chrF2, chrF2++, TER, fairseq-score, fairseq-score (compounds split). */
+  name: string;
+  /** In percent; TER can exceed 100. */
+  score: number;
+  /** sacreBLEU's, letter for letter; that of fairseq-score, which has none, tells its options in the same form. */
+  signature: string;
+  higherIsBetter: boolean;
+  /** The line that sacreBLEU or fairseq-score prints. */
+  text: string;
+}
+
+/** Metrics together with the texts that they are meant for. */
+export interface ScoreGroup extends Texts {
+  metrics: Metric[];
+}
+
+/**
+ * The corpus scores of a system as the field prints them, side by side. On detokenised text BLEU with sacreBLEU's
+ * tokenisers 13a, intl, none and char, chrF2, chrF2++ and TER; on tokenised text, as it is or with compounds split, the
+ * BLEU4 of fairseq-score (the paper's tables), which is worth nothing on other text. Of tokenised text alone, also BLEU
+ * with the tokeniser none.
+ *
+ * @throws RdropError INVALID_ARGUMENT (also a metric that the texts given do not allow), LINE_COUNT_MISMATCH, ABORTED.
+ */
+export async function scoreAll(
+  texts: ScoredTexts,
+  options: ScoreTableOptions = {},
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<ScoreRow[]> {
+  const rows: ScoreRow[] = [];
+  for (const { metrics, hypotheses, references } of scoreGroups(texts, options)) {
+    const segments = checkedSegments(hypotheses, references, 'scoreAll');
+    for (const metric of metrics) {
+      const { sums } = await corpusStatistics(metric, segments, signal);
+      rows.push({
+        name: metric.name,
+        score: metric.score(sums),
+        signature: metric.signature(segments.referenceCount),
+        higherIsBetter: metric.higherIsBetter,
+        text: metric.line(sums, segments.referenceCount),
+      });
+    }
+  }
+  return rows;
+}
+
+/**
+ * The metrics that apply to texts, in the order of the table.
+ *
+ * @throws RdropError INVALID_ARGUMENT.
+ */
+export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {}): ScoreGroup[] {
+  const config = parseConfig(scoreTableSchema, options, 'scoreAll', 'INVALID_ARGUMENT');
+  const { lowercase, compoundSplit } = config;
+  const { tokenised } = texts;
+  const plain = texts.hypotheses === undefined ? undefined : texts;
+  if (plain === undefined && tokenised === undefined) {
+    throw new RdropError('INVALID_ARGUMENT', 'scoreAll: expected hypotheses, tokenised or both, got neither');
+  }
+  // fairseq-score knows one reference; with more of them it is left out unless it was asked for, and then refuses.
+  const single = tokenised !== undefined && streamsOf(tokenised.references) === 1;
+  const applicable: MetricFamily[] = [
+    'bleu',
+    ...(plain === undefined ? [] : (['chrf', 'ter'] as const)),
+    ...(single ? (['fairseq'] as const) : []),
+  ];
+  const wanted = config.metrics ?? applicable;
+  for (const family of wanted) if (!applicable.includes(family)) throw inapplicable(family, tokenised);
+  if (compoundSplit !== undefined && !wanted.includes('fairseq')) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `scoreAll.compoundSplit: has an effect only on fairseq-score, got ${compoundSplit} and no fairseq-score`,
+    );
+  }
+
+  const bleuOf = (tokenisers: readonly ('13a' | 'intl' | 'none' | 'char')[]) =>
+    wanted.includes('bleu') ? tokenisers.map((tokenize) => bleuMetric({ tokenize, lowercase })) : [];
+  const groups: ScoreGroup[] = [];
+  if (plain !== undefined) {
+    const metrics = bleuOf(['13a', 'intl', 'none', 'char']);
+    if (wanted.includes('chrf'))
+      metrics.push(chrfMetric({ lowercase }), chrfMetric({ lowercase, wordOrder: 2 }));
+    if (wanted.includes('ter')) metrics.push(terMetric());
+    groups.push({ metrics, hypotheses: plain.hypotheses, references: plain.references });
+  }
+  if (tokenised !== undefined) {
+    const metrics = plain === undefined ? bleuOf(['none']) : [];
+    if (wanted.includes('fairseq')) {
+      for (const split of [false, true]) {
+        if (compoundSplit === undefined || compoundSplit === split)
+          metrics.push(fairseqMetric({ ignoreCase: lowercase, compoundSplit: split }));
+      }
+    }
+    groups.push({ metrics, hypotheses: tokenised.hypotheses, references: tokenised.references });
+  }
+  return groups;
+}
+
+const streamsOf = (references: References): number =>
+  Array.isArray(references?.[0]) ? references.length : 1;
+
+function inapplicable(family: MetricFamily, tokenised: Texts | undefined): RdropError {
+  const reason =
+    family !== 'fairseq'
+      ? 'is defined on detokenised text, and got tokenised text alone'
+      : tokenised === undefined
+        ? 'is defined on tokenised text, and got detokenised text alone'
+        : `compares with one reference, and got ${streamsOf(tokenised.references)}`;
+  return new RdropError('INVALID_ARGUMENT', `scoreAll.metrics: ${family} ${reason}`);
+}

@@ -1,0 +1,320 @@
+import {
+  parseConfig,
+  type RandomisationOptions,
+  randomisationSchema,
+  type SentenceBootstrapOptions,
+  sentenceBootstrapSchema,
+} from '../config.js';
+import { RdropError } from '../errors.js';
+import { bleuMetric } from './bleu.js';
+import { Breaks, type CorpusStatistics, corpusStatistics, type Metric } from './metric.js';
+import { NumpyGenerator } from './numpy_generator.js';
+import { numpyMean } from './python_numbers.js';
+import { checkedSegments, type References } from './segments.js';
+
+/** One system's translations of a corpus. */
+export interface SystemCorpus {
+  hypotheses: readonly string[];
+  /** As `bleu` takes them. */
+  references: References;
+  /** What is resampled, as bleuMetric(), chrfMetric({ wordOrder: 2 }) and terMetric() make it; BLEU if left out. */
+  metrics?: readonly Metric[];
+}
+
+/** Two systems' translations of the same sentences. */
+export interface PairedCorpus extends SystemCorpus {
+  baseline: readonly string[];
+}
+
+export interface Interval {
+  /** Of the scores of the resamples. */
+  mean: number;
+  /** Half the width of the interval that holds the middle 95 % of them; sacreBLEU prints `mean ± halfWidth`. */
+  halfWidth: number;
+}
+
+export interface ConfidenceResult extends Interval {
+  name: string;
+  /** Of the corpus itself. */
+  score: number;
+  signature: string;
+}
+
+/** A system's own score and, where resamples were scored, the interval of those. */
+export type SystemScore = { score: number } & Partial<Interval>;
+
+export interface PairedResult {
+  name: string;
+  higherIsBetter: boolean;
+  baseline: SystemScore;
+  system: SystemScore;
+  /** Two-sided; at least 1 / (samples + 1). */
+  pValue: number;
+  signature: string;
+}
+
+interface Work {
+  signal?: AbortSignal;
+}
+
+/** More sentences would need more than 53 bits to draw one. */
+const mostSegments = 2 ** 21;
+
+/**
+ * The bootstrap interval of a system's scores as sacreBLEU's `--confidence` gives it, number for number at equal seeds
+ * (sacreBLEU 2.6 on numpy 2, where part of the arithmetic is in single precision).
+ *
+ * @param options samples: 1,000 resamples of the sentences; seed: 12345.
+ * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH, ABORTED.
+ * @see Koehn 2004; sacrebleu/metrics/base.py, sacrebleu/significance.py
+ */
+export async function bootstrapConfidence(
+  { hypotheses, references, metrics = [bleuMetric()] }: SystemCorpus,
+  options: SentenceBootstrapOptions = {},
+  { signal }: Work = {},
+): Promise<ConfidenceResult[]> {
+  const what = 'bootstrapConfidence';
+  const { samples, seed } = parseConfig(sentenceBootstrapSchema, options, what, 'INVALID_ARGUMENT');
+  const system = await statisticsOf(what, hypotheses, references, metrics, signal);
+  const breaks = new Breaks(what, signal);
+  const scores = await bootstrapScores(system.statistics, samples, new NumpyGenerator(seed), breaks);
+  return system.statistics.map(({ metric, sums }, m) => {
+    const own = scores[m] as Scores;
+    // Here alone sacreBLEU averages exactly (Python's statistics.mean) instead of in numpy's way.
+    const mean = Array.from(own).reduce((sum, score) => sum + score, 0) / samples;
+    return {
+      name: metric.name,
+      score: metric.score(sums),
+      mean: rounding(own)(mean),
+      halfWidth: intervalOf(own).halfWidth,
+      signature: metric.signature(system.referenceCount, { bootstrap: samples, seed }),
+    };
+  });
+}
+
+/**
+ * Paired bootstrap resampling: whether two systems differ by more than the choice of the test sentences explains. The
+ * same p-values, means and intervals as sacreBLEU's `--paired-bs` at equal seeds (sacreBLEU 2.6 on numpy 2).
+ *
+ * @param options samples: 1,000 resamples of the sentences; seed: 12345.
+ * @returns one result a metric.
+ * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH, ABORTED.
+ * @see Koehn 2004; sacrebleu/significance.py
+ */
+export async function pairedBootstrap(
+  { baseline, hypotheses, references, metrics = [bleuMetric()] }: PairedCorpus,
+  options: SentenceBootstrapOptions = {},
+  { signal }: Work = {},
+): Promise<PairedResult[]> {
+  const what = 'pairedBootstrap';
+  const { samples, seed } = parseConfig(sentenceBootstrapSchema, options, what, 'INVALID_ARGUMENT');
+  const system = await statisticsOf(what, hypotheses, references, metrics, signal);
+  const other = await statisticsOf(`${what}: baseline`, baseline, references, metrics, signal);
+  const breaks = new Breaks(what, signal);
+  const both = [...system.statistics, ...other.statistics];
+  const scores = await bootstrapScores(both, samples, new NumpyGenerator(seed), breaks);
+  return system.statistics.map(({ metric, sums }, m) => {
+    const ofSystem = scores[m] as Scores;
+    const ofBaseline = scores[metrics.length + m] as Scores;
+    const score = metric.score(sums);
+    const baselineScore = metric.score((other.statistics[m] as CorpusStatistics).sums);
+    return {
+      name: metric.name,
+      higherIsBetter: metric.higherIsBetter,
+      baseline: { score: baselineScore, ...intervalOf(ofBaseline) },
+      system: { score, ...intervalOf(ofSystem) },
+      pValue: bootstrapPValue(ofSystem, ofBaseline, Math.abs(baselineScore - score)),
+      signature: metric.signature(system.referenceCount, { bootstrap: samples, seed }),
+    };
+  });
+}
+
+/**
+ * Paired approximate randomisation: how often a difference as large arises when each sentence's two translations are
+ * exchanged at random. The same p-values as sacreBLEU's `--paired-ar` at equal seeds, but for one case: with add-k
+ * smoothing sacreBLEU there rounds k down to a whole number.
+ *
+ * @param options samples: 10,000 exchanges; seed: 12345; confidenceSamples: 0 (from 1 on both scores get an interval,
+ *   sacreBLEU's n_ar_confidence).
+ * @returns one result a metric.
+ * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH, ABORTED.
+ * @see Riezler and Maxwell 2005; sacrebleu/significance.py
+ */
+export async function pairedApproximateRandomisation(
+  { baseline, hypotheses, references, metrics = [bleuMetric()] }: PairedCorpus,
+  options: RandomisationOptions = {},
+  { signal }: Work = {},
+): Promise<PairedResult[]> {
+  const what = 'pairedApproximateRandomisation';
+  const config = parseConfig(randomisationSchema, options, what, 'INVALID_ARGUMENT');
+  const { samples, seed, confidenceSamples } = config;
+  const system = await statisticsOf(what, hypotheses, references, metrics, signal);
+  const other = await statisticsOf(`${what}: baseline`, baseline, references, metrics, signal);
+  const breaks = new Breaks(what, signal);
+  const generator = new NumpyGenerator(seed);
+  const pairs = system.statistics.map((statistics, m) => ({
+    metric: statistics.metric,
+    system: statistics,
+    baseline: other.statistics[m] as CorpusStatistics,
+  }));
+  const larger = await exchangesWithLargerDifference(pairs, samples, generator, breaks);
+  const intervals = async (statistics: CorpusStatistics[], from: NumpyGenerator) =>
+    confidenceSamples === 0
+      ? []
+      : (await bootstrapScores(statistics, confidenceSamples, from, breaks)).map(intervalOf);
+  // As in the original the system's resamples follow the exchanges, the baseline's begin with the seed.
+  const ofSystem = await intervals(system.statistics, generator);
+  const ofBaseline = await intervals(other.statistics, new NumpyGenerator(seed));
+  const resampling = {
+    randomisation: samples,
+    seed,
+    ...(confidenceSamples > 0 ? { bootstrap: confidenceSamples } : {}),
+  };
+  return pairs.map((pair, m) => ({
+    name: pair.metric.name,
+    higherIsBetter: pair.metric.higherIsBetter,
+    baseline: { score: pair.metric.score(pair.baseline.sums), ...ofBaseline[m] },
+    system: { score: pair.metric.score(pair.system.sums), ...ofSystem[m] },
+    pValue: ((larger[m] as number) + 1) / (samples + 1),
+    signature: pair.metric.signature(system.referenceCount, resampling),
+  }));
+}
+
+async function statisticsOf(
+  what: string,
+  hypotheses: readonly string[],
+  references: References,
+  metrics: readonly Metric[],
+  signal: AbortSignal | undefined,
+): Promise<{ statistics: CorpusStatistics[]; referenceCount: number | 'var' }> {
+  const segments = checkedSegments(hypotheses, references, what);
+  if (hypotheses.length > mostSegments) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `${what}: hypotheses: expected at most ${mostSegments} sentences, got ${hypotheses.length}`,
+    );
+  }
+  const statistics: CorpusStatistics[] = [];
+  for (const metric of metrics) statistics.push(await corpusStatistics(metric, segments, signal));
+  return { statistics, referenceCount: segments.referenceCount };
+}
+
+/** The scores of resamples, in the precision that numpy's array of them has. */
+type Scores = Float32Array | Float64Array;
+
+const rounding = (scores: Scores): ((value: number) => number) =>
+  scores instanceof Float32Array ? Math.fround : (value) => value;
+
+/** The same resamples of the sentences for every corpus; sums as numpy makes them, one float32 after the other. */
+async function bootstrapScores(
+  corpora: readonly CorpusStatistics[],
+  samples: number,
+  generator: NumpyGenerator,
+  breaks: Breaks,
+): Promise<Scores[]> {
+  const chosen = new Int32Array(corpora[0]?.segments ?? 0);
+  const resampled = corpora.map(({ metric, rows }) => ({
+    metric,
+    rows: Float32Array.from(rows),
+    sums: new Float32Array(metric.width),
+    scores: new Float64Array(samples),
+    single: true,
+  }));
+  for (let sample = 0; sample < samples; sample++) {
+    if (breaks.due()) await breaks.take();
+    generator.fillBelow(chosen.length, chosen);
+    for (const corpus of resampled) {
+      addRows(corpus.rows, chosen, corpus.sums.fill(0));
+      const { score, single } = corpus.metric.scoreOfSingles(corpus.sums);
+      corpus.scores[sample] = score;
+      corpus.single &&= single;
+    }
+  }
+  return resampled.map(({ scores, single }) => (single ? Float32Array.from(scores) : scores));
+}
+
+function addRows(rows: Float32Array, chosen: Int32Array, sums: Float32Array): void {
+  const width = sums.length;
+  for (let i = 0; i < chosen.length; i++) {
+    const row = (chosen[i] as number) * width;
+    for (let k = 0; k < width; k++) sums[k] = (sums[k] as number) + (rows[row + k] as number);
+  }
+}
+
+function intervalOf(scores: Scores): Interval {
+  const round = rounding(scores);
+  const sorted = scores.slice().sort();
+  const left = Math.floor(sorted.length / 40);
+  const low = sorted[left] as number;
+  const high = sorted[sorted.length - left - 1] as number;
+  return { mean: numpyMean(sorted), halfWidth: round(0.5 * round(high - low)) };
+}
+
+/** The share of resamples whose difference exceeds the mean difference by more than the real one. */
+function bootstrapPValue(system: Scores, baseline: Scores, difference: number): number {
+  const singles = system instanceof Float32Array && baseline instanceof Float32Array;
+  const array = singles ? Float32Array : Float64Array;
+  const differences = new array(system.length);
+  for (let i = 0; i < system.length; i++) {
+    differences[i] = Math.abs((system[i] as number) - (baseline[i] as number));
+  }
+  const round = rounding(differences);
+  const mean = numpyMean(differences);
+  const limit = round(difference);
+  let larger = 0;
+  for (const each of differences) if (round(each - mean) > limit) larger++;
+  return (larger + 1) / (system.length + 1);
+}
+
+/**
+ * How many random exchanges of sentences between the systems give a larger difference, for each metric.
+ *
+ * The statistics in which a sentence's two translations differ are whole numbers, so the sums of an exchange are the
+ * systems' own plus and minus those differences, without rounding: an exchange that changes nothing compares as equal.
+ */
+async function exchangesWithLargerDifference(
+  pairs: readonly { metric: Metric; system: CorpusStatistics; baseline: CorpusStatistics }[],
+  samples: number,
+  generator: NumpyGenerator,
+  breaks: Breaks,
+): Promise<number[]> {
+  const ofBaseline = new Uint8Array(pairs[0]?.system.segments ?? 0);
+  const works = pairs.map(({ metric, system, baseline }) => {
+    const gains = baseline.rows.map((value, i) => value - (system.rows[i] as number));
+    const real = Math.abs(metric.score(baseline.sums) - metric.score(system.sums));
+    const sums = [0, 1].map(() => new Float64Array(metric.width)) as [Float64Array, Float64Array];
+    const differing = Int32Array.from(
+      Array.from(ofBaseline.keys()).filter((segment) =>
+        gains.subarray(segment * metric.width, (segment + 1) * metric.width).some((gain) => gain !== 0),
+      ),
+    );
+    return { metric, system, baseline, gains, differing, real, sums, larger: 0 };
+  });
+  const drawn = generator.booleans();
+  for (let sample = 0; sample < samples; sample++) {
+    if (breaks.due()) await breaks.take();
+    for (let i = 0; i < ofBaseline.length; i++) ofBaseline[i] = drawn() ? 1 : 0;
+    for (const work of works) {
+      const [a, b] = work.sums;
+      const gain = b.fill(0);
+      addChosen(work.gains, work.differing, ofBaseline, gain);
+      for (let k = 0; k < gain.length; k++) {
+        const exchanged = gain[k] as number;
+        a[k] = (work.system.sums[k] as number) + exchanged;
+        b[k] = (work.baseline.sums[k] as number) - exchanged;
+      }
+      if (Math.abs(work.metric.score(a) - work.metric.score(b)) > work.real) work.larger++;
+    }
+  }
+  return works.map(({ larger }) => larger);
+}
+
+function addChosen(rows: Float64Array, segments: Int32Array, chosen: Uint8Array, sums: Float64Array): void {
+  const width = sums.length;
+  for (let i = 0; i < segments.length; i++) {
+    const segment = segments[i] as number;
+    if (chosen[segment] === 0) continue;
+    const row = segment * width;
+    for (let k = 0; k < width; k++) sums[k] = (sums[k] as number) + (rows[row + k] as number);
+  }
+}
