@@ -18,7 +18,7 @@ export type ScoredTexts =
   | (Texts & { tokenised?: Texts | undefined })
   | { hypotheses?: undefined; references?: undefined; tokenised: Texts };
 
-export interface ScoreRow {
+export interface CorpusScore {
   /** BLEU, chrF2, chrF2++, TER, fairseq-score, fairseq-score (compounds split). */
   name: string;
   /** In percent; TER can exceed 100. */
@@ -26,6 +26,9 @@ export interface ScoreRow {
   /** sacreBLEU's, letter for letter; that of fairseq-score, which has none, tells its options in the same form. */
   signature: string;
   higherIsBetter: boolean;
+}
+
+export interface ScoreRow extends CorpusScore {
   /** The line that sacreBLEU or fairseq-score prints. */
   text: string;
 }

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describe, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
-import type { ScoreRow } from '../evaluation/score_table.js';
+import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile } from '../files.js';
 
 /** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
@@ -31,7 +31,7 @@ export interface RunSummary {
   state?: 'finished' | 'unfinished' | 'missing';
   signature?: string;
   /** Every figure of the test split; absent in runs of earlier versions. */
-  scores?: ScoreRow[];
+  scores?: CorpusScore[];
   updates?: number;
   epochs?: number;
   bestUpdate?: number;

@@ -1,8 +1,14 @@
-import type { ScoreRow } from '../evaluation/score_table.js';
+import type { CorpusScore } from '../evaluation/score_table.js';
 import type { RunSummary } from './report_runs.js';
 import type { ReportTable } from './report_tables.js';
 
 const absent = '—';
+
+/** Rows of BLEU differ in their tokeniser. */
+const labelOf = ({ name, signature }: CorpusScore): string => {
+  const tokeniser = /\btok:([^|]+)/.exec(signature)?.[1];
+  return name === 'BLEU' && tokeniser !== undefined ? `BLEU ${tokeniser}` : name;
+};
 
 /**
  * Every figure of the test split side by side: a row a run, and a row a mean where an arm has several runs. The signatures
@@ -10,13 +16,13 @@ const absent = '—';
  */
 export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
   const scored = runs.filter(({ scores }) => scores !== undefined && scores.length > 0);
-  const metrics = new Map<string, ScoreRow>();
+  const metrics = new Map<string, CorpusScore>();
   for (const row of scored.flatMap(({ scores }) => scores ?? [])) {
-    if (!metrics.has(row.name)) metrics.set(row.name, row);
+    if (!metrics.has(labelOf(row))) metrics.set(labelOf(row), row);
   }
   if (metrics.size < 2) return null;
   const names = [...metrics.keys()];
-  const of = ({ scores }: RunSummary, name: string) => scores?.find((row) => row.name === name)?.score;
+  const of = ({ scores }: RunSummary, name: string) => scores?.find((row) => labelOf(row) === name)?.score;
   const cell = (value: number | undefined) => (value === undefined ? absent : value.toFixed(2));
   const rows = [...new Set(scored.map(({ arm }) => arm))].flatMap((arm) => {
     const own = scored.filter((run) => run.arm === arm);
@@ -29,14 +35,14 @@ export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
     return [...each, [`${arm}, mean`, ...means]];
   });
   const signatures = new Map<string, Set<string>>(names.map((name) => [name, new Set()]));
-  for (const { name, signature } of scored.flatMap(({ scores }) => scores ?? [])) {
-    signatures.get(name)?.add(signature);
+  for (const row of scored.flatMap(({ scores }) => scores ?? [])) {
+    signatures.get(labelOf(row))?.add(row.signature);
   }
   return {
     caption: 'Every figure of the test split',
     head: [
       'run',
-      ...[...metrics.values()].map(({ name, higherIsBetter }) => `${name} ${higherIsBetter ? '↑' : '↓'}`),
+      ...[...metrics].map(([name, { higherIsBetter }]) => `${name} ${higherIsBetter ? '↑' : '↓'}`),
     ],
     rows,
     notes: [

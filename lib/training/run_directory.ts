@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { native, packageRoot } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
 import { RdropError } from '../errors.js';
-import type { ScoreRow } from '../evaluation/score_table.js';
+import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
@@ -29,7 +29,7 @@ export interface RunResult {
   /** sacreBLEU's 13a on the text; the first of `scores`. */
   testBleu: { score: number; signature: string } | null;
   /** Every figure of the test split, signed; null without one. */
-  scores: ScoreRow[] | null;
+  scores: CorpusScore[] | null;
   parameters: number;
 }
 

@@ -337,7 +337,7 @@ export class TrainingLoop {
       seconds: state.trainingSeconds,
       bestUpdate: best?.state.update ?? state.update,
       validBleu: best?.state.best?.bleu ?? null,
-      testBleu: testBleu(scores),
+      testBleu: scores?.[0] ? { score: scores[0].score, signature: scores[0].signature } : null,
       scores,
       parameters: model.parameterCount,
     };

@@ -2,7 +2,7 @@ import type { LossConfig, TrainConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
 import { bleu } from '../evaluation/bleu.js';
-import { type ScoreRow, scoreAll } from '../evaluation/score_table.js';
+import { type CorpusScore, scoreAll } from '../evaluation/score_table.js';
 import type { Transformer } from '../model/transformer.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { sacremosesDetokenise } from '../text/sacremoses_detokenise.js';
@@ -92,7 +92,7 @@ export interface TestResult {
   hypotheses: string[];
   /** Tokens apart, without BPE: what `fairseq-score` reads, as `fairseq-generate --remove-bpe` prints it. */
   tokenised: { hypotheses: string[]; references: string[] };
-  scores: ScoreRow[];
+  scores: CorpusScore[];
 }
 
 /** @throws RdropError ABORTED */
@@ -113,11 +113,10 @@ export async function translateTest(
     // fairseq-generate marks the unknown words of a reference, so that one of a hypothesis never matches them.
     references: pairs.target.map((tokens) => pipeline.words(tokens, '<<unk>>')),
   };
-  const scores = scoreAll({
-    hypotheses,
-    references: [references],
-    tokenised,
-    lowercase: pipeline.config.lowercase !== false,
-  });
-  return { hypotheses, tokenised, scores };
+  const rows = await scoreAll(
+    { hypotheses, references, tokenised },
+    { lowercase: pipeline.config.lowercase !== false },
+    { signal },
+  );
+  return { hypotheses, tokenised, scores: rows.map(({ text: _, ...score }) => score) };
 }
