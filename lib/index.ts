@@ -3,14 +3,18 @@
 // Options and errors.
 
 export {
+  type Alternative,
   type Arm,
   type BeamOptions,
+  type ComparisonOptions,
   type KlDirection,
   klDirections,
   type LossOptions,
   type ModelOptions,
   type OneBestOptions,
   type OptimizerConfig,
+  type PlannedPowerOptions,
+  type PlannedTest,
   type RuntimeOptions,
   type SweepOptions,
   type TrainConfig,
@@ -79,14 +83,26 @@ export {
   demoCorpus,
   writeDemoCorpus,
 } from './experiment/demo_corpus.js';
+export type { PlannedComparison } from './experiment/planned_comparison.js';
+export { type PlannedPower, plannedPower, smallestP } from './experiment/planned_power.js';
 export { type RunSummary, writeReport } from './experiment/report.js';
 export {
   type BootstrapInterval,
   bootstrapDifference,
   cohensD,
+  compareAllPairs,
   compareRuns,
+  type EffectSize,
+  effectSize,
+  hedgesG,
+  hodgesLehmann,
+  holm,
   meanDifference,
+  type PairOfArms,
+  pairedEffectSize,
+  pairedHodgesLehmann,
   type RunComparison,
+  type Shift,
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from './experiment/statistics.js';
