@@ -42,13 +42,13 @@ function note(
   short: { test: string; p: number; corrected: number; fewest: { runsPerArm: number } | null }[],
 ): string {
   const limits = short.map(
-    ({ test, p, corrected }) =>
-      `the ${test} test ${pairs === 1 ? '' : `of one pair `}cannot give less than p = ${shortNumber(p)}` +
-      (pairs === 1 ? '' : ` (after Holm over ${pairs} pairs ${shortNumber(corrected)})`),
+    ({ test, p }, i) => `the ${test} test ${i === 0 ? 'cannot give less than p = ' : ''}${shortNumber(p)}`,
   );
+  const corrected = short.map((one) => shortNumber(one.corrected)).join(' and ');
   const needed = short.map(({ fewest }) => fewest?.runsPerArm ?? 'more than 100').join(' and ');
   return (
-    `with ${seeds} ${seeds === 1 ? 'seed' : 'seeds'} ${limits.join(', ')}; ` +
+    `with ${seeds} ${seeds === 1 ? 'seed' : 'seeds'} ${limits.join(', ')}` +
+    `${pairs === 1 ? '' : `, after Holm over ${pairs} pairs ${corrected}`}; ` +
     `p ≤ ${usualLevel} needs at least ${needed} seeds (see rdrop stats power)`
   );
 }

@@ -48,8 +48,8 @@ export interface PlannedPower {
 }
 
 /**
- * The smallest p value that a test of two arms can give: that of arms which do not overlap, or of differences with one sign, without
- * ties. A t test has no such bound; one run an arm says nothing in either.
+ * The smallest p value that a test of two arms can give: that of arms which do not overlap, or of differences with one
+ * sign, without ties. A t test has no such bound; one run an arm says nothing in either.
  *
  * @param runsPerArm a whole number of at least 1
  * @throws RdropError INVALID_ARGUMENT
@@ -89,9 +89,9 @@ const slack = (level: number): number => level * (1 + 1e-9);
 
 /**
  * What a planned comparison of arms can reach, before it costs anything: the smallest p value of its design, its power for a
- * true effect, and the runs that a wanted power needs. Runs are taken as normal with equal spread. The power of a t test comes from the
- * noncentral t distribution; that of a rank test is the share of simulated comparisons in which the exact test
- * rejects (from largestExact values on the normal approximation, as in wilcoxonRankSum).
+ * true effect, and the runs that a wanted power needs. Runs are taken as normal with equal spread. The power of a t test
+ * comes from the noncentral t distribution; that of a rank test is the share of simulated comparisons in which the
+ * exact test rejects (beyond largestExact values its normal approximation, as in wilcoxonRankSum).
  *
  * For the paired tests the differences within a seed have the standardised mean effectSize / √(2 (1 - correlation)).
  *

@@ -27,7 +27,7 @@ function shown(seeds: number, isTTY: boolean): string {
 }
 
 describe('the progress of a sweep', () => {
-  const note = /^rdrop: with 3 seeds .*cannot give less than p = 0\.25; .*$/gm;
+  const note = /^rdrop: with 3 seeds .*cannot give less than p = 0\.1, the signed-rank test 0\.25; .*$/gm;
   it('says in one line what its comparison cannot reach, above bars and in a log', () => {
     expect(shown(3, false).match(note)).toHaveLength(1);
     expect(shown(3, false).split('\n')).toHaveLength(3);
