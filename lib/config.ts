@@ -328,6 +328,60 @@ export const bootstrapSchema = z.strictObject({
 export type BootstrapConfig = z.infer<typeof bootstrapSchema>;
 export type BootstrapOptions = z.input<typeof bootstrapSchema>;
 
+/** Exact intervals of effect sizes and shifts (lib/experiment/effect_sizes.ts, shift.ts). */
+export const intervalSchema = z.strictObject({
+  /** Confidence of the interval. */
+  level: bootstrapSchema.shape.level,
+});
+export type IntervalOptions = z.input<typeof intervalSchema>;
+
+export const alternatives = ['two-sided', 'less', 'greater'] as const;
+/** What a test looks for: a difference, or that the first sample tends to be smaller or larger. */
+export type Alternative = (typeof alternatives)[number];
+
+export const rankTestSchema = z.strictObject({ alternative: z.enum(alternatives).default('two-sided') });
+export type RankTestOptions = z.input<typeof rankTestSchema>;
+
+/** Everything about two arms, or about each pair of several (lib/experiment/statistics.ts). */
+export const comparisonSchema = z.strictObject({
+  ...bootstrapSchema.shape,
+  /** Of the rank tests; intervals stay two-sided. */
+  alternative: rankTestSchema.shape.alternative,
+});
+export type ComparisonOptions = z.input<typeof comparisonSchema>;
+
+export const plannedTests = ['rank-sum', 'signed-rank', 't', 'paired-t'] as const;
+export type PlannedTest = (typeof plannedTests)[number];
+const pairedTests: readonly PlannedTest[] = ['signed-rank', 'paired-t'];
+
+/** The power of a comparison that has not been run yet (lib/experiment/planned_power.ts). */
+export const plannedPowerSchema = z
+  .strictObject({
+    runsPerArm: count.max(100),
+    /** The true difference of two arms' means, in standard deviations of a run. */
+    effectSize: z.number(),
+    test: z.enum(plannedTests).default('rank-sum'),
+    alternative: rankTestSchema.shape.alternative,
+    /** The chance of a false rejection that is accepted; a test rejects with p ≤ α. */
+    alpha: z.number().gt(0).lt(1).default(0.05),
+    /** Each pair of arms is a test; α is divided by their number, as in the first step of Holm's correction. */
+    arms: z.int().min(2).max(20).default(2),
+    /** Of the two runs of a seed, for the paired tests. */
+    correlation: z.number().gt(-1).lt(1).default(0),
+    /** The power for which the fewest runs are sought. */
+    targetPower: z.number().gt(0).lt(1).default(0.8),
+    /** Comparisons drawn for a rank test; the power of a t test needs none. */
+    simulations: count.max(1_000_000).default(10_000),
+    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
+    /** How long a run takes, for the cost in hours. */
+    hoursPerRun: positive.optional(),
+  })
+  .refine(({ test, correlation }) => correlation === 0 || pairedTests.includes(test), {
+    path: ['correlation'],
+    error: `expected 0 unless the test is ${pairedTests.join(' or ')}`,
+  });
+export type PlannedPowerOptions = z.input<typeof plannedPowerSchema>;
+
 export const armNames = ['plain', 'uni', 'uni-reverse', 'bi'] as const;
 /** What a sweep compares: plain trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
 export type Arm = (typeof armNames)[number];

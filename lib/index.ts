@@ -3,10 +3,12 @@
 // Options and errors.
 
 export {
+  type Alternative,
   type Arm,
   type BeamOptions,
   type BleuOptions,
   type ChrfOptions,
+  type ComparisonOptions,
   type FairseqScoreOptions,
   type KlDirection,
   klDirections,
@@ -14,6 +16,8 @@ export {
   type ModelOptions,
   type OneBestOptions,
   type OptimizerConfig,
+  type PlannedPowerOptions,
+  type PlannedTest,
   type RandomisationOptions,
   type RuntimeOptions,
   type ScoreTableOptions,
@@ -102,14 +106,26 @@ export {
   demoCorpus,
   writeDemoCorpus,
 } from './experiment/demo_corpus.js';
+export type { PlannedComparison } from './experiment/planned_comparison.js';
+export { type PlannedPower, plannedPower, smallestP } from './experiment/planned_power.js';
 export { type RunSummary, writeReport } from './experiment/report.js';
 export {
   type BootstrapInterval,
   bootstrapDifference,
   cohensD,
+  compareAllPairs,
   compareRuns,
+  type EffectSize,
+  effectSize,
+  hedgesG,
+  hodgesLehmann,
+  holm,
   meanDifference,
+  type PairOfArms,
+  pairedEffectSize,
+  pairedHodgesLehmann,
   type RunComparison,
+  type Shift,
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from './experiment/statistics.js';

@@ -42,6 +42,8 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
   };
   const onEvent = (event: SweepEvent): void => {
     if (event.type === 'plan') {
+      // Above the bars, before there are any.
+      for (const note of event.planned.notes) stream.write(`rdrop: ${note}\n`);
       width = Math.max(...event.trials.map(({ name }) => name.length));
       for (const trial of event.trials)
         show(trial, { note: trial.state === 'new' ? 'waiting' : trial.state });
@@ -72,6 +74,7 @@ function withLines(stream: NodeJS.WriteStream): SweepProgress {
       say(
         `${trials.length} trials, ${parallel} at a time with ${threads} thread${threads === 1 ? '' : 's'} each`,
       );
+      for (const note of event.planned.notes) say(note);
     } else if (event.type === 'start') {
       say(`${event.trial.name}: ${event.resumed ? 'goes on' : 'begins'}`);
     } else if (event.type === 'progress' && event.event.type === 'valid') {

@@ -48,3 +48,31 @@ export function parseNumbers(text: string, option: string): number[] {
   checkedNumbers(values, option);
   return values;
 }
+
+/**
+ * The differences a[i] - b[i] of pairs, and the grain below which two of them are one: 37.34 - 37.19 and 0.15 are not equal in
+ * binary.
+ *
+ * @throws RdropError INVALID_ARGUMENT (an empty sample, unequal lengths, not a number), NON_FINITE.
+ */
+export function checkedPairs(
+  a: readonly number[],
+  b: readonly number[],
+  name: string,
+): { differences: number[]; grain: number } {
+  checkedNumbers(a, `${name}: a`);
+  checkedNumbers(b, `${name}: b`);
+  if (a.length !== b.length) {
+    throw invalidNumbers(`${name}: b`, `as many numbers as a has (${a.length}), since they are pairs`, b);
+  }
+  const grain = Math.max(...a.map(Math.abs), ...b.map(Math.abs)) * 1e-12;
+  return { differences: a.map((value, i) => value - (b[i] as number)), grain };
+}
+
+export const mean = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0) / values.length;
+
+export function squaredDeviations(values: readonly number[]): number {
+  const centre = mean(values);
+  return values.reduce((total, value) => total + (value - centre) ** 2, 0);
+}

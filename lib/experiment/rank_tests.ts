@@ -1,11 +1,13 @@
-import { checkedNumbers, invalidNumbers } from './numbers.js';
+import { parseConfig, type RankTestOptions, rankTestSchema } from '../config.js';
+import { checkedNumbers, checkedPairs } from './numbers.js';
+import { exactP, normalP, signedSums, subsetSums, sum } from './rank_distributions.js';
 
 /**
- * Wilcoxon's two rank tests, two-sided. Tied values share the mean of their ranks (mid-ranks).
+ * Wilcoxon's two rank tests, two-sided unless asked otherwise. Tied values share the mean of their ranks (mid-ranks).
  *
  * Up to `largestExact` values the distribution over every relabelling (rank-sum) or every sign (signed-rank) of the mid-ranks
- * at hand is counted out, ties included, which no table of untied ranks does; the p value is twice the smaller tail, at
- * most 1, as scipy.stats.permutation_test has it. Beyond that, the normal approximation with the corrections for ties and
+ * at hand is counted out, ties included, which no table of untied ranks does; the two-sided p value is twice the smaller tail,
+ * at most 1, as scipy.stats.permutation_test has it. Beyond that, the normal approximation with the corrections for ties and
  * for continuity.
  */
 export type RankTestMethod = 'exact' | 'normal';
@@ -21,7 +23,7 @@ export interface RankSumResult {
 }
 
 export interface SignedRankResult {
-  /** The smaller of the rank sums of positive and of negative differences (scipy's two-sided statistic). */
+  /** The smaller of the rank sums of positive and of negative differences; one-sided, that of the positive ones (as in scipy). */
   w: number;
   p: number;
   method: RankTestMethod;
@@ -30,9 +32,15 @@ export interface SignedRankResult {
 /**
  * Wilcoxon's rank-sum test (Mann-Whitney U) of two independent samples. The p = 0.10 of the paper's table 1 is this test.
  *
+ * @param options alternative 'two-sided'; 'greater': a tends to be larger than b; 'less': smaller.
  * @throws RdropError INVALID_ARGUMENT (an empty sample, not a number), NON_FINITE.
  */
-export function wilcoxonRankSum(a: readonly number[], b: readonly number[]): RankSumResult {
+export function wilcoxonRankSum(
+  a: readonly number[],
+  b: readonly number[],
+  options: RankTestOptions = {},
+): RankSumResult {
+  const { alternative } = parseConfig(rankTestSchema, options, 'wilcoxonRankSum', 'INVALID_ARGUMENT');
   checkedNumbers(a, 'wilcoxonRankSum: a');
   checkedNumbers(b, 'wilcoxonRankSum: b');
   const { doubledRanks, tieTerm } = midRanks([...a, ...b]);
@@ -42,10 +50,10 @@ export function wilcoxonRankSum(a: readonly number[], b: readonly number[]): Ran
   const observed = sum(doubledRanks.slice(0, n1));
   const u = observed / 2 - (n1 * (n1 + 1)) / 2;
   if (n <= largestExact) {
-    return { u, p: twoSided(subsetSums(doubledRanks, n1), observed), method: 'exact' };
+    return { u, p: exactP(subsetSums(doubledRanks, n1), observed, alternative), method: 'exact' };
   }
   const variance = ((n1 * n2) / 12) * (n + 1 - tieTerm / (n * (n - 1)));
-  return { u, p: normalP(u - (n1 * n2) / 2, variance), method: 'normal' };
+  return { u, p: normalP(u - (n1 * n2) / 2, variance, alternative), method: 'normal' };
 }
 
 /**
@@ -53,33 +61,30 @@ export function wilcoxonRankSum(a: readonly number[], b: readonly number[]): Ran
  * any other pair p is 1. Differences closer than 1e-12 of the largest value are one: 37.34 - 37.19 and 0.15 are not equal
  * in binary.
  *
+ * @param options alternative 'two-sided'; 'greater': a tends to be larger than b; 'less': smaller.
  * @throws RdropError INVALID_ARGUMENT (an empty sample, unequal lengths, not a number), NON_FINITE.
  */
-export function wilcoxonSignedRank(a: readonly number[], b: readonly number[]): SignedRankResult {
-  checkedNumbers(a, 'wilcoxonSignedRank: a');
-  checkedNumbers(b, 'wilcoxonSignedRank: b');
-  if (a.length !== b.length) {
-    throw invalidNumbers(
-      'wilcoxonSignedRank: b',
-      `as many numbers as a has (${a.length}), since they are pairs`,
-      b,
-    );
-  }
-  const grain = Math.max(...a.map(Math.abs), ...b.map(Math.abs)) * 1e-12;
-  const differences = a
-    .map((value, i) => (grain > 0 ? Math.round((value - (b[i] as number)) / grain) : 0))
+export function wilcoxonSignedRank(
+  a: readonly number[],
+  b: readonly number[],
+  options: RankTestOptions = {},
+): SignedRankResult {
+  const { alternative } = parseConfig(rankTestSchema, options, 'wilcoxonSignedRank', 'INVALID_ARGUMENT');
+  const { differences: exact, grain } = checkedPairs(a, b, 'wilcoxonSignedRank');
+  const differences = exact
+    .map((difference) => (grain > 0 ? Math.round(difference / grain) : 0))
     .filter((difference) => difference !== 0);
   const n = differences.length;
   const { doubledRanks, tieTerm } = midRanks(differences.map(Math.abs), 1);
   const observed = sum(doubledRanks.filter((_, i) => (differences[i] as number) > 0));
   const total = n * (n + 1);
-  const w = Math.min(observed, total - observed) / 2;
-  if (n <= largestExact) return { w, p: twoSided(signedSums(doubledRanks), observed), method: 'exact' };
+  const w = (alternative === 'two-sided' ? Math.min(observed, total - observed) : observed) / 2;
+  if (n <= largestExact) {
+    return { w, p: exactP(signedSums(doubledRanks), observed, alternative), method: 'exact' };
+  }
   const variance = (total * (2 * n + 1)) / 24 - tieTerm / 48;
-  return { w, p: normalP((observed - total / 2) / 2, variance), method: 'normal' };
+  return { w, p: normalP((observed - total / 2) / 2, variance, alternative), method: 'normal' };
 }
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 /** Twice the mid-ranks (whole numbers), in the order of the values; Σ t³ - t over groups of t values within `grain`. */
 function midRanks(values: readonly number[], grain = 0): { doubledRanks: number[]; tieTerm: number } {
@@ -96,67 +101,4 @@ function midRanks(values: readonly number[], grain = 0): { doubledRanks: number[
     tieTerm += tied ** 3 - tied;
   }
   return { doubledRanks, tieTerm };
-}
-
-/** ways[s]: the subsets of `size` of the numbers that add up to s. */
-function subsetSums(numbers: readonly number[], size: number): Float64Array {
-  const length = sum(numbers) + 1;
-  const ways = Array.from({ length: size + 1 }, () => new Float64Array(length));
-  (ways[0] as Float64Array)[0] = 1;
-  for (const number of numbers) {
-    for (let chosen = size; chosen > 0; chosen--) {
-      const from = ways[chosen - 1] as Float64Array;
-      const to = ways[chosen] as Float64Array;
-      for (let s = length - 1; s >= number; s--) {
-        to[s] = (to[s] as number) + (from[s - number] as number);
-      }
-    }
-  }
-  return ways[size] as Float64Array;
-}
-
-/** ways[s]: the subsets of the numbers, of any size, that add up to s. */
-function signedSums(numbers: readonly number[]): Float64Array {
-  const ways = new Float64Array(sum(numbers) + 1);
-  ways[0] = 1;
-  for (const number of numbers) {
-    for (let s = ways.length - 1; s >= number; s--) {
-      ways[s] = (ways[s] as number) + (ways[s - number] as number);
-    }
-  }
-  return ways;
-}
-
-function twoSided(ways: Float64Array, observed: number): number {
-  let below = 0;
-  let above = 0;
-  let all = 0;
-  ways.forEach((count, s) => {
-    all += count;
-    if (s <= observed) below += count;
-    if (s >= observed) above += count;
-  });
-  return Math.min(1, (2 * Math.min(below, above)) / all);
-}
-
-function normalP(deviation: number, variance: number): number {
-  if (!(variance > 0)) return 1;
-  const z = Math.max(0, Math.abs(deviation) - 0.5) / Math.sqrt(variance);
-  return Math.min(1, complementaryError(z / Math.SQRT2));
-}
-
-/** erfc for x ≥ 0: the Taylor series of erf where it does not cancel, else the continued fraction (Abramowitz 7.1.6, 7.1.14). */
-function complementaryError(x: number): number {
-  if (x < 2.5) {
-    let term = x;
-    let series = x;
-    for (let n = 1; term > series * 1e-17; n++) {
-      term *= (2 * x * x) / (2 * n + 1);
-      series += term;
-    }
-    return 1 - (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * series;
-  }
-  let fraction = x;
-  for (let n = 80; n > 0; n--) fraction = x + n / 2 / fraction;
-  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * fraction);
 }

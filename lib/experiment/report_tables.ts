@@ -1,5 +1,13 @@
+import { formatP, percentText } from './comparison_lines.js';
+import { mean } from './numbers.js';
 import type { RunSummary } from './report_runs.js';
-import { compareRuns, formatP, type RunComparison, wilcoxonSignedRank } from './statistics.js';
+import {
+  comparePairs,
+  compareRuns,
+  correctPairs,
+  type PairOfArms,
+  type RunComparison,
+} from './statistics.js';
 
 /** A table without a form yet; the first column heads its row. */
 export interface ReportTable {
@@ -13,7 +21,6 @@ export interface ReportTable {
 }
 
 const absent = '—';
-const mean = (values: readonly number[]) => values.reduce((total, value) => total + value, 0) / values.length;
 const grouped = (value: number, digits = 0) =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const bleuText = (value: number | null | undefined) =>
@@ -90,35 +97,46 @@ export function comparisonTable(runs: readonly RunSummary[]): ReportTable | null
   const scored = runs.filter(({ testBleu }) => testBleu !== null);
   const arms = armsOf(scored);
   if (arms.length < 2) return null;
-  let level = 0.95;
-  const rows = arms.flatMap((first, i) =>
-    arms.slice(i + 1).map((second) => {
-      const comparison = compareArms(scored, first, second);
-      level = comparison.bootstrap.level;
-      return [`${first} − ${second}`, ...comparisonCells(comparison)];
-    }),
+  const pairs = correctPairs(
+    arms.flatMap((a, i) => arms.slice(i + 1).map((b) => ({ a, b, ...compareArms(scored, a, b) }))),
   );
+  return pairTable('Differences between arms in test BLEU', pairs);
+}
+
+/** One row a pair of arms; with several pairs Holm's correction stands beside each p value. */
+export function pairTable(caption: string, pairs: readonly PairOfArms[]): ReportTable {
+  const level = percentText(pairs[0]?.bootstrap.level ?? 0.95);
+  const corrected = pairs.length > 1;
   return {
-    caption: 'Differences between arms in test BLEU',
+    caption,
     head: [
       'arms',
       'difference of means',
       "Cohen's d",
       'rank-sum test',
       'signed-rank test',
-      `${level * 100} % interval`,
+      `${level} interval`,
+      "Hedges' g",
+      `${level} interval of the effect size`,
     ],
-    rows,
+    rows: pairs.map((pair) => [`${pair.a} − ${pair.b}`, ...comparisonCells(pair, corrected)]),
     notes: [
-      "Cohen's d uses the pooled sample standard deviation; the interval is a percentile bootstrap of the difference of means.",
+      "Cohen's d uses the pooled sample standard deviation; the first interval is a percentile bootstrap of the difference of means.",
+      "Hedges' g is d without its bias; the interval of the effect size is that of the true value which both estimate, exact for " +
+        'normal runs (noncentral t).',
       'Both rank tests are two-sided Wilcoxon tests: rank-sum (Mann-Whitney) takes the runs as independent, signed-rank pairs ' +
         'those of equal seed. The p = 0.10 of the paper is the rank-sum test, although the paper calls it signed-rank.',
-      ...(rows.length > 1 ? ['The p values are not corrected for the number of comparisons.'] : []),
+      ...(corrected
+        ? [
+            `Holm: the p value after Holm's correction over the ${pairs.length} pairs of arms of this table, each of the two tests ` +
+              'a family of its own. The intervals are not corrected.',
+          ]
+        : []),
     ],
   };
 }
 
-/** The comparison of two arms; the signed-rank test over the seeds that both have. */
+/** The comparison of two arms; what needs pairs over the seeds that both have. */
 export function compareArms(runs: readonly RunSummary[], first: string, second: string): RunComparison {
   const scores = (arm: string) =>
     new Map(
@@ -130,24 +148,28 @@ export function compareArms(runs: readonly RunSummary[], first: string, second: 
   const b = scores(second);
   const common = [...a.keys()].filter((seed) => b.has(seed));
   const pairs = (values: Map<number, number>) => common.map((seed) => values.get(seed) as number);
-  return {
-    ...compareRuns([...a.values()], [...b.values()]),
-    signedRank: common.length > 0 ? wilcoxonSignedRank(pairs(a), pairs(b)) : null,
-  };
+  return { ...compareRuns([...a.values()], [...b.values()]), ...comparePairs(pairs(a), pairs(b)) };
 }
 
-function comparisonCells({ meanDifference, cohensD, rankSum, signedRank, bootstrap }: RunComparison) {
-  const approximate = (method: string) => (method === 'normal' ? ' (normal approximation)' : '');
+function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
+  const { meanDifference, cohensD, hedgesG, effectInterval, rankSum, signedRank, bootstrap, holm } = pair;
+  const testText = (
+    statistic: string,
+    { p, method }: { p: number; method: string },
+    adjusted: number | null,
+  ) =>
+    `${statistic}, p = ${formatP(p)}${method === 'normal' ? ' (normal approximation)' : ''}` +
+    (corrected && adjusted !== null ? `, Holm ${formatP(adjusted)}` : '');
+  const between = ({ low, high }: { low: number | null; high: number | null }) =>
+    low === null || high === null ? absent : `${low.toFixed(2)} to ${high.toFixed(2)}`;
   return [
     meanDifference.toFixed(2),
     cohensD === null ? absent : cohensD.toFixed(3),
-    `U = ${rankSum.u}, p = ${formatP(rankSum.p)}${approximate(rankSum.method)}`,
-    signedRank === null
-      ? absent
-      : `W = ${signedRank.w}, p = ${formatP(signedRank.p)}${approximate(signedRank.method)}`,
-    bootstrap.low === null || bootstrap.high === null
-      ? absent
-      : `${bootstrap.low.toFixed(2)} to ${bootstrap.high.toFixed(2)}`,
+    testText(`U = ${rankSum.u}`, rankSum, holm.rankSum),
+    signedRank === null ? absent : testText(`W = ${signedRank.w}`, signedRank, holm.signedRank),
+    between(bootstrap),
+    hedgesG === null ? absent : hedgesG.toFixed(3),
+    between(effectInterval),
   ];
 }
 

@@ -6,6 +6,7 @@ import { parseConfig, type SweepOptions, sweepSchema } from '../config.js';
 import { asRdropError, RdropError } from '../errors.js';
 import { readJsonFile } from '../files.js';
 import type { RunResult } from '../training/run_directory.js';
+import { plannedComparison } from './planned_comparison.js';
 import type { SweepEvent, TrialName } from './sweep_messages.js';
 import {
   openPlan,
@@ -45,7 +46,7 @@ export async function* sweep(
   const { signal, trialEntry, ...rest } = options;
   const sweepConfig = parseConfig(sweepSchema, rest, 'sweep');
   const trials = planTrials(config, sweepConfig);
-  await openPlan(config, sweepConfig);
+  const { seeds, directions } = await openPlan(config, sweepConfig);
   const states = new Map<Trial, TrialState>();
   for (const trial of trials) states.set(trial, await trialState(trial));
 
@@ -61,6 +62,7 @@ export async function* sweep(
     trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
     parallel,
     threads: (trials[0] as Trial).config.threads,
+    planned: plannedComparison(seeds.length, directions.length),
   });
   const waiting = [...trials];
   let finished = 0;

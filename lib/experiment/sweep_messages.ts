@@ -5,6 +5,7 @@ import type { Arm } from '../config.js';
 import type { RdropError } from '../errors.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { TrainEvent } from '../training/training_loop.js';
+import type { PlannedComparison } from './planned_comparison.js';
 import type { TrialState } from './sweep_plan.js';
 
 /** Parent to child. */
@@ -26,8 +27,17 @@ export interface TrialName {
 }
 
 export type SweepEvent =
-  /** Once, first: every trial of the plan and how far it has come. */
-  | { type: 'plan'; trials: (TrialName & { state: TrialState })[]; parallel: number; threads: number }
+  /**
+   * Once, first: every trial of the call and how far it has come, and what the comparison of all trials in the directory's
+   * plan can show at most.
+   */
+  | {
+      type: 'plan';
+      trials: (TrialName & { state: TrialState })[];
+      parallel: number;
+      threads: number;
+      planned: PlannedComparison;
+    }
   | { type: 'start'; trial: TrialName; resumed: boolean }
   | { type: 'progress'; trial: TrialName; event: TrainEvent }
   /** reused: it had finished before this sweep began. */

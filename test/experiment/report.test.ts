@@ -73,6 +73,8 @@ describe("renderReport on the paper's table", () => {
     expect(others).toEqual([]);
     expect(row?.slice(0, 5)).toEqual(['uni − bi', '0.17', '1.489', 'U = 9, p = 0.100', 'W = 0, p = 0.250']);
     expect(row?.[5]).toMatch(/^0\.0\d to 0\.3\d$/);
+    expect(row?.slice(6)).toEqual(['1.188', '-0.46 to 3.31']);
+    expect(html).not.toContain('Holm');
     expect(html).toContain('although the paper calls it signed-rank');
     expect(html).toContain('version:2.6.0');
     expect(markdown).toContain('| uni | 37.34 | 37.29 | 37.32 | 37.32 | 41,735 s |');
@@ -134,7 +136,12 @@ describe("renderReport on the paper's table", () => {
     const { html } = await renderReport([...plain, ...paperRuns()], 'Three arms');
     const rows = rowsOf(html, 'Differences between arms in test BLEU');
     expect(rows.map(([arms]) => arms)).toEqual(['uni − bi', 'uni − plain', 'bi − plain']);
-    expect(html).toContain('not corrected for the number of comparisons');
+    // 0.1 and 0.25 times the three pairs, and no smaller p lets the others off.
+    for (const row of rows) expect(row[3]).toMatch(/^U = 9, p = 0\.100, Holm 0\.300$/);
+    for (const row of rows) expect(row[4]).toMatch(/^W = \d, p = 0\.250, Holm 0\.750$/);
+    expect(html).toContain(
+      'over the 3 pairs of arms of this table, each of the two tests a family of its own',
+    );
     expect(rowsOf(html, 'Test BLEU by arm and seed').at(-1)).toEqual([
       'plain',
       '35.00',

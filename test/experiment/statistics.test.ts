@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { comparisonLines } from '../../lib/experiment/comparison_lines.js';
 import {
   bootstrapDifference,
   cohensD,
+  compareAllPairs,
   compareRuns,
-  comparisonLines,
+  effectSize,
+  hodgesLehmann,
   meanDifference,
+  pairedEffectSize,
+  pairedHodgesLehmann,
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from '../../lib/experiment/statistics.js';
@@ -78,6 +83,57 @@ describe('statistics against SciPy', () => {
       expect(wilcoxonSignedRank(b, a)).toEqual(signedRank);
     });
   }
+});
+
+describe('compareRuns', () => {
+  it('holds every figure of its own, with the options passed on', () => {
+    const comparison = compareRuns(uni, bi, { level: 0.9, alternative: 'greater', samples: 100, seed: 4 });
+    expect(comparison.rankSum).toEqual(wilcoxonRankSum(uni, bi, { alternative: 'greater' }));
+    expect(comparison.signedRank).toEqual(wilcoxonSignedRank(uni, bi, { alternative: 'greater' }));
+    const { d, g, ...interval } = effectSize(uni, bi, { level: 0.9 });
+    expect([comparison.cohensD, comparison.hedgesG, comparison.effectInterval]).toEqual([d, g, interval]);
+    expect(comparison.pairedEffect).toEqual(pairedEffectSize(uni, bi, { level: 0.9 }));
+    expect(comparison.shift).toEqual(hodgesLehmann(uni, bi, { level: 0.9 }));
+    expect(comparison.pairedShift).toEqual(pairedHodgesLehmann(uni, bi, { level: 0.9 }));
+    expect(comparison.bootstrap).toEqual(bootstrapDifference(uni, bi, { level: 0.9, samples: 100, seed: 4 }));
+  });
+
+  it('has no pairs in arms of different size, and no shift in very large ones', () => {
+    expect(compareRuns(uni, [37])).toMatchObject({ signedRank: null, pairedEffect: null, pairedShift: null });
+    const many = Array.from({ length: 2001 }, (_, i) => i % 7);
+    expect(compareRuns(many, many, { samples: 1 })).toMatchObject({ shift: null, pairedShift: null });
+  });
+});
+
+describe('compareAllPairs', () => {
+  const plain = [35, 35.1, 35.2, 36];
+
+  it('compares each pair and corrects each test over the pairs that have it', () => {
+    const pairs = compareAllPairs({ uni, bi, plain });
+    expect(pairs.map(({ a, b }) => [a, b])).toEqual([
+      ['uni', 'bi'],
+      ['uni', 'plain'],
+      ['bi', 'plain'],
+    ]);
+    const [first, second] = pairs;
+    expect(first).toMatchObject(compareRuns(uni, bi));
+    // Three times 2/35 is the largest of 2/35, 2/35 and 1/10 after the correction.
+    for (const { holm } of pairs) expect(holm.rankSum).toBeCloseTo(6 / 35, 12);
+    // The signed-rank test is defined for one pair alone: a family of one.
+    expect([first?.holm.signedRank, second?.holm.signedRank]).toEqual([0.25, null]);
+  });
+
+  it('keeps the order of a Map, and names the arm that it refuses', () => {
+    const pairs = compareAllPairs(
+      new Map([
+        ['2', uni],
+        ['1', bi],
+      ]),
+    );
+    expect(pairs.map(({ a, b }) => [a, b])).toEqual([['2', '1']]);
+    expect(() => compareAllPairs({ uni })).toThrow(/at least two arms, got 1/);
+    expect(() => compareAllPairs({ uni, bi: [] })).toThrow(/compareAllPairs: bi: .*non-empty/);
+  });
 });
 
 describe('bootstrapDifference', () => {

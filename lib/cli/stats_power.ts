@@ -1,0 +1,87 @@
+import { Command } from 'commander';
+import { alternatives, plannedPowerSchema, plannedTests } from '../config.js';
+import type { PlannedPower } from '../experiment/planned_power.js';
+
+interface Flags {
+  runs: string;
+  effect: string;
+  test?: string;
+  alternative: string;
+  alpha: string;
+  arms: string;
+  correlation: string;
+  power: string;
+  simulations: string;
+  seed: string;
+  hoursPerRun?: string;
+  json: boolean;
+}
+
+/** `rdrop stats power`: what a comparison can show, before it costs anything. */
+export function statsPowerCommand(): Command {
+  const defaults = plannedPowerSchema.parse({ runsPerArm: 1, effectSize: 0 });
+  return new Command('power')
+    .description('the smallest p value, the power and the cost of a planned comparison')
+    .requiredOption('--runs <count>', 'runs an arm, that is seeds')
+    .requiredOption('--effect <d>', 'the true difference of two arms, in standard deviations of a run')
+    .option('--test <name>', `one of ${plannedTests.join(', ')} (all)`)
+    .option('--alternative <which>', alternatives.join(', '), defaults.alternative)
+    .option('--alpha <level>', 'a test rejects with p ≤ this', String(defaults.alpha))
+    .option(
+      '--arms <count>',
+      'arms; alpha is divided by the number of their pairs (Holm)',
+      String(defaults.arms),
+    )
+    .option(
+      '--correlation <r>',
+      'of the two runs of a seed, for the paired tests',
+      String(defaults.correlation),
+    )
+    .option('--power <share>', 'power for which the fewest runs are sought', String(defaults.targetPower))
+    .option('--simulations <count>', 'comparisons drawn for a rank test', String(defaults.simulations))
+    .option('--seed <number>', 'seed of the drawings', String(defaults.seed))
+    .option('--hours-per-run <hours>', 'how long a run takes, for the cost')
+    .option('--json', 'print the figures as JSON', false)
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const { plannedPower } = await import('../experiment/planned_power.js');
+  const { parseConfig } = await import('../config.js');
+  const hours = flags.hoursPerRun;
+  const shared = {
+    runsPerArm: Number(flags.runs),
+    effectSize: Number(flags.effect),
+    alternative: flags.alternative,
+    alpha: Number(flags.alpha),
+    arms: Number(flags.arms),
+    targetPower: Number(flags.power),
+    simulations: Number(flags.simulations),
+    seed: Number(flags.seed),
+    ...(hours === undefined ? {} : { hoursPerRun: Number(hours) }),
+  };
+  const correlation = Number(flags.correlation);
+  const tests = flags.test === undefined ? plannedTests : [flags.test];
+  const plans = tests.map((test) => {
+    // Where every test is asked for, the correlation is meant for the paired ones.
+    const independent = flags.test === undefined && (test === 'rank-sum' || test === 't');
+    const options = { ...shared, test, ...(independent ? {} : { correlation }) };
+    return parseConfig(plannedPowerSchema, options, 'stats power', 'INVALID_ARGUMENT');
+  });
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  process.once('SIGINT', abort);
+  const results: PlannedPower[] = [];
+  try {
+    for (const plan of plans) results.push(await plannedPower({ ...plan, signal: controller.signal }));
+  } finally {
+    process.off('SIGINT', abort);
+  }
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(results)}\n`);
+    return;
+  }
+  const { powerTable } = await import('../experiment/power_table.js');
+  const { textTable } = await import('./text_table.js');
+  process.stdout.write(`${textTable(powerTable(results)).join('\n')}\n`);
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { sweepProgress } from '../../lib/cli/sweep_progress.js';
+import { plannedComparison } from '../../lib/experiment/planned_comparison.js';
+import type { SweepEvent } from '../../lib/experiment/sweep_messages.js';
+
+/** What a plan shows on standard error. */
+function shown(seeds: number, isTTY: boolean): string {
+  const written: string[] = [];
+  const stream = {
+    isTTY,
+    columns: 200,
+    write: (text: string) => written.push(text) > 0,
+    on: () => stream,
+    removeListener: () => stream,
+  };
+  const progress = sweepProgress(10, stream as unknown as NodeJS.WriteStream);
+  const plan: SweepEvent = {
+    type: 'plan',
+    trials: [{ name: 'uni-1', arm: 'uni', seed: 1, state: 'new' }],
+    parallel: 1,
+    threads: 2,
+    planned: plannedComparison(seeds, 2),
+  };
+  progress.onEvent(plan);
+  progress.stop();
+  return written.join('');
+}
+
+describe('the progress of a sweep', () => {
+  const note = /^rdrop: with 3 seeds .*cannot give less than p = 0\.1, the signed-rank test 0\.25; .*$/gm;
+  it('says in one line what its comparison cannot reach, above bars and in a log', () => {
+    expect(shown(3, false).match(note)).toHaveLength(1);
+    expect(shown(3, false).split('\n')).toHaveLength(3);
+    expect(shown(3, true).match(note)).toHaveLength(1);
+    expect(shown(3, true).indexOf('with 3 seeds')).toBeLessThan(shown(3, true).indexOf('uni-1'));
+  });
+
+  it('is silent about it where there is nothing to say', () => {
+    for (const isTTY of [true, false]) expect(shown(6, isTTY)).not.toContain('cannot');
+  });
+});
