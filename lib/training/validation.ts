@@ -51,5 +51,5 @@ export async function translationBleu(
 ): Promise<BleuScore & { hypotheses: string[] }> {
   const found = await translateCorpus(model, pairs.source, options);
   const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
-  return { ...bleu(hypotheses, references, { lowercase: pipeline.config.lowercase }), hypotheses };
+  return { ...bleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }), hypotheses };
 }
