@@ -8,7 +8,6 @@ import { RdropError } from '../errors.js';
  */
 export function prepareCommand(): Command {
   const command = new Command('prepare')
-    // Otherwise the options behind `iwslt14` would be taken for those before it.
     .enablePositionalOptions()
     .description('tokens, byte pair encoding and dictionary of a parallel corpus, ready for training')
     .option('--source <language>', 'source language, the ending of its files (before .gz)')

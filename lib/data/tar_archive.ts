@@ -32,12 +32,12 @@ export async function readTarMembers(
   { signal, onProgress, limits = defaultLimits }: LineWork & { limits?: ArchiveLimits } = {},
 ): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
-  let failure: unknown;
+  let failure: RdropError | undefined;
   let last: ReadEntry | undefined;
   let ended = false;
   let unpacked = 0;
-  const fail = (reason: unknown) => {
-    failure ??= reason;
+  const fail = (error: RdropError) => {
+    failure ??= error;
   };
 
   const parser = new Parser({
@@ -66,7 +66,7 @@ export async function readTarMembers(
       entry.on('end', () => found.set(nameOf(entry), Buffer.concat(chunks)));
     },
   });
-  parser.on('error', fail);
+  parser.on('error', (error) => fail(damaged(path, error, last)));
   parser.on('eof', () => {
     ended = true;
   });
@@ -92,8 +92,7 @@ export async function readTarMembers(
       parser.end();
     });
   }
-  if (failure instanceof RdropError) throw failure;
-  if (failure !== undefined) throw damaged(path, failure, last);
+  if (failure !== undefined) throw failure;
   const missing = wanted.filter((name) => !found.has(name));
   if (missing.length > 0) {
     const end = ended ? '' : ', and its end is missing';
@@ -109,11 +108,13 @@ const nameOf = ({ path }: ReadEntry) => path.replace(/^(\.\/+)+/, '');
 
 function damaged(path: string, cause: unknown, last: ReadEntry | undefined): RdropError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  if (last === undefined) {
+  const unpacking = (cause as { tarCode?: unknown }).tarCode === 'TAR_ABORT';
+  if (last === undefined && !unpacking) {
     return malformed(`${path}: expected a tar archive, packed with gzip or not (${reason})`, { cause });
   }
-  const place = last.remain > 0 ? `inside the member ${nameOf(last)}` : `behind the member ${nameOf(last)}`;
-  return malformed(`${path}: damaged or cut off ${place} (${reason})`, { cause });
+  const place =
+    last === undefined ? '' : ` ${last.remain > 0 ? 'inside' : 'behind'} the member ${nameOf(last)}`;
+  return malformed(`${path}: damaged or cut off${place} (${reason})`, { cause });
 }
 
 /** The size of a file in bytes, or null for a directory. @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE. */
