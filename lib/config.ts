@@ -186,7 +186,10 @@ export const textSchema = z.strictObject({
   tokenizer: z.enum(['moses', 'none']).default('moses'),
   /** Plain quotation marks and dashes, as normalize-punctuation.perl makes them (German and English). */
   normalize: z.boolean().default(false),
-  lowercase: z.boolean().default(false),
+  /** true: before everything else; 'after': the tokens, as the recipes of IWSLT do. */
+  lowercase: z
+    .union([z.boolean(), z.literal('after')], { error: 'expected true, false or "after"' })
+    .default(false),
   /** Merges of the byte pair encoding, learned on both languages together; 0 leaves words whole. */
   bpe: z.int().min(0).max(1_000_000).default(10_000),
 });
@@ -200,19 +203,30 @@ export const bpeSchema = z.strictObject({
 });
 export type BpeOptions = z.input<typeof bpeSchema>;
 
+/** From tokens to a prepared directory: what every recipe shares. */
+const preparedShape = {
+  /** The directory to make. */
+  out: z.string().min(1),
+  /** Replaces a prepared directory that is there already. */
+  overwrite: z.boolean().default(false),
+  minFrequency: bpeSchema.shape.minFrequency,
+  /** BPE codes to use instead of learning some (subword-nmt's format). */
+  codes: z.string().min(1).optional(),
+  /** Types that occur less often are left out of the dictionary (fairseq's --thresholdsrc). */
+  threshold: z.int().min(0).default(0),
+  /** The dictionary is filled up to a multiple of this (fairseq). */
+  paddingFactor: count.default(8),
+  /** A dict.txt to use instead of building one (fairseq's --srcdict). */
+  dictionary: z.string().min(1).optional(),
+};
+
 export const prepareSchema = z.strictObject({
   ...textSchema.shape,
   /** Prefixes of the parallel files: <prefix>.<language>, plain or with .gz behind it. */
   train: z.string().min(1),
   valid: z.string().min(1),
   test: z.string().min(1).optional(),
-  /** The directory to make. */
-  out: z.string().min(1),
-  /** Replaces a prepared directory that is there already. */
-  overwrite: z.boolean().default(false),
-  minFrequency: bpeSchema.shape.minFrequency,
-  /** The dictionary is filled up to a multiple of this (fairseq). */
-  paddingFactor: count.default(8),
+  ...preparedShape,
   /** Training pairs with a side shorter than this are left out; counted in tokens before BPE, as the next two. */
   minLength: z.int().min(0).default(1),
   /** Training pairs with a longer side are left out; 0 keeps all. */
@@ -222,6 +236,37 @@ export const prepareSchema = z.strictObject({
 });
 export type PrepareConfig = z.infer<typeof prepareSchema>;
 export type PrepareOptions = z.input<typeof prepareSchema>;
+
+/** fairseq's prepare-iwslt14.sh and the fairseq-preprocess behind it. */
+export const iwslt14Schema = z.strictObject({
+  /** de-en.tgz, or the directory de-en that was in it. */
+  archive: z.string().min(1),
+  bpe: textSchema.shape.bpe,
+  ...preparedShape,
+});
+export type Iwslt14Config = z.infer<typeof iwslt14Schema>;
+export type Iwslt14Options = z.input<typeof iwslt14Schema>;
+
+/** Options of preparing that have no effect beside a file that takes their place. */
+const replacedOptions = {
+  codes: ['bpe', 'minFrequency'],
+  dictionary: ['threshold', 'paddingFactor'],
+} as const;
+
+/**
+ * Refuses options that a given file of codes or dictionary leaves without effect.
+ *
+ * @throws RdropError INVALID_CONFIG, naming both.
+ */
+export function refuseReplaced(options: object, what: string): void {
+  const given = options as Record<string, unknown>;
+  for (const [file, names] of Object.entries(replacedOptions)) {
+    const idle = names.find((name) => given[file] !== undefined && given[name] !== undefined);
+    if (idle !== undefined) {
+      throw new RdropError('INVALID_CONFIG', `${what}.${idle}: has no effect where ${what}.${file} is given`);
+    }
+  }
+}
 
 /** sacreBLEU's options of BLEU, with its defaults. */
 export const bleuSchema = z
@@ -352,7 +397,7 @@ export type ComparisonOptions = z.input<typeof comparisonSchema>;
 
 export const plannedTests = ['rank-sum', 'signed-rank', 't', 'paired-t'] as const;
 export type PlannedTest = (typeof plannedTests)[number];
-const pairedTests: readonly PlannedTest[] = ['signed-rank', 'paired-t'];
+const pairedPlannedTests: readonly PlannedTest[] = ['signed-rank', 'paired-t'];
 
 /** The power of a comparison that has not been run yet (lib/experiment/planned_power.ts). */
 export const plannedPowerSchema = z
@@ -376,9 +421,9 @@ export const plannedPowerSchema = z
     /** How long a run takes, for the cost in hours. */
     hoursPerRun: positive.optional(),
   })
-  .refine(({ test, correlation }) => correlation === 0 || pairedTests.includes(test), {
+  .refine(({ test, correlation }) => correlation === 0 || pairedPlannedTests.includes(test), {
     path: ['correlation'],
-    error: `expected 0 unless the test is ${pairedTests.join(' or ')}`,
+    error: `expected 0 unless the test is ${pairedPlannedTests.join(' or ')}`,
   });
 export type PlannedPowerOptions = z.input<typeof plannedPowerSchema>;
 

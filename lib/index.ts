@@ -42,8 +42,11 @@ export { mosesTokenise } from './text/tokenise.js';
 // Corpus and batches, and the file format of parameters.
 
 export { type BatchPlanOptions, planBatches } from './data/batches.js';
+export { type CleanedCorpus, cleanCorpus, type LengthLimits } from './data/clean_corpus.js';
 export { loadCorpus, loadRaw, type Split } from './data/corpus.js';
-export { type PrepareResult, prepareCorpus } from './data/prepare.js';
+export { prepareIwslt14 } from './data/iwslt14.js';
+export { prepareCorpus } from './data/prepare.js';
+export type { PrepareProgress, PrepareResult, PrepareRun } from './data/prepare_stages.js';
 export {
   encodeSafetensors,
   readSafetensors,

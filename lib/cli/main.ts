@@ -27,9 +27,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // Progress that nobody reads any more must not end a training.
   process.stderr.on('error', () => {});
-  const program = new Command('rdrop').description(
-    'train Transformers with R-Drop: uni- or bidirectional KL',
-  );
+  const program = new Command('rdrop')
+    // An option belongs to the command before it: `prepare` and `prepare iwslt14` share names.
+    .enablePositionalOptions()
+    .description('train Transformers with R-Drop: uni- or bidirectional KL');
   const asked = commands[argv[0] ?? ''];
   for (const load of asked === undefined ? Object.values(commands) : [asked])
     program.addCommand(await load());

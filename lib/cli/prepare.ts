@@ -1,55 +1,95 @@
 import { Command } from 'commander';
-import type { PrepareResult, SideSummary } from '../data/prepare.js';
+import type { PrepareResult, PrepareRun, SideSummary } from '../data/prepare_stages.js';
+import { RdropError } from '../errors.js';
 
-/** `rdrop prepare`: a prepared directory from parallel text. The options are those of prepareSchema (lib/config.ts). */
+/**
+ * `rdrop prepare`: a prepared directory from parallel text, or with `iwslt14` from an archive. The options are those of
+ * prepareSchema and iwslt14Schema (lib/config.ts).
+ */
 export function prepareCommand(): Command {
-  return new Command('prepare')
+  const command = new Command('prepare')
+    .enablePositionalOptions()
     .description('tokens, byte pair encoding and dictionary of a parallel corpus, ready for training')
     .option('--source <language>', 'source language, the ending of its files (before .gz)')
     .option('--target <language>', 'target language, likewise')
     .option('--train <prefix>', 'training text: <prefix>.<language> or <prefix>.<language>.gz')
     .option('--valid <prefix>', 'validation text, likewise')
     .option('--test <prefix>', 'test text, likewise')
-    .option('--out <directory>', 'the directory to make')
-    .option('--overwrite', 'replace a prepared directory that is there already')
-    .option('--bpe <merges>', 'merges of the joint byte pair encoding, or none', merges)
-    .option('--min-frequency <n>', 'least frequency of a pair of symbols that is merged', Number)
     .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
     .option('--normalize', 'plain quotation marks and dashes')
-    .option('--lowercase', 'lower-case the text')
+    .option('--lowercase [after]', 'lower-case the text, or with "after" the tokens')
     .option('--min-length <tokens>', 'leave out training pairs with a shorter side', Number)
     .option('--max-length <tokens>', 'leave out training pairs with a longer side; 0 keeps all', Number)
     .option(
       '--ratio <r>',
       'leave out training pairs with a side longer than the other times this; 0 keeps all',
       Number,
-    )
-    .option('--padding-factor <n>', 'fill the dictionary up to a multiple of this', Number)
-    .option('--json', 'print the summary as JSON')
-    .action(async ({ json, ...options }: Record<string, unknown>) => {
-      const { prepareCorpus } = await import('../data/prepare.js');
-      const { stageProgress } = await import('./stage_progress.js');
-      const controller = new AbortController();
-      const abort = () => controller.abort();
-      process.once('SIGINT', abort).once('SIGTERM', abort);
-      const progress = stageProgress();
-      try {
-        const result = await prepareCorpus(options as unknown as Parameters<typeof prepareCorpus>[0], {
-          onProgress: progress.onProgress,
-          signal: controller.signal,
-        });
-        const text = json ? JSON.stringify(result) : summary(result, options).join('\n');
-        process.stdout.write(`${text}\n`);
-      } finally {
-        progress.stop();
-        process.off('SIGINT', abort).off('SIGTERM', abort);
-      }
-    });
+    );
+  addSharedOptions(command).action(async ({ json, ...options }: Flags) => {
+    const { prepareCorpus } = await import('../data/prepare.js');
+    const prepare = (run: PrepareRun) =>
+      prepareCorpus(options as unknown as Parameters<typeof prepareCorpus>[0], run);
+    await printPrepared(prepare, json, options);
+  });
+  return command.addCommand(iwslt14Command());
 }
+
+function iwslt14Command(): Command {
+  const command = new Command('iwslt14')
+    .description("IWSLT'14 German-English as fairseq's prepare-iwslt14.sh and fairseq-preprocess make it")
+    .argument('<archive>', 'de-en.tgz, or the directory de-en that was in it');
+  return addSharedOptions(command).action(async (archive: string, { json, ...options }: Flags) => {
+    const misplaced = Object.keys(command.parent?.opts() ?? {});
+    if (misplaced.length > 0) {
+      throw new RdropError(
+        'INVALID_CONFIG',
+        `iwslt14: expected its options behind it, got ${misplaced.join(', ')} before`,
+      );
+    }
+    const { prepareIwslt14 } = await import('../data/iwslt14.js');
+    const prepare = (run: PrepareRun) =>
+      prepareIwslt14({ archive, ...options } as Parameters<typeof prepareIwslt14>[0], run);
+    await printPrepared(prepare, json, { source: 'de', target: 'en' });
+  });
+}
+
+type Flags = Record<string, unknown>;
+
+const addSharedOptions = (command: Command): Command =>
+  command
+    .option('--out <directory>', 'the directory to make')
+    .option('--overwrite', 'replace a prepared directory that is there already')
+    .option('--bpe <merges>', 'merges of the joint byte pair encoding, or none', merges)
+    .option('--min-frequency <n>', 'least frequency of a pair of symbols that is merged', Number)
+    .option('--codes <file>', 'BPE codes to use instead of learning some')
+    .option('--threshold <n>', 'leave types that occur less often out of the dictionary', Number)
+    .option('--padding-factor <n>', 'fill the dictionary up to a multiple of this', Number)
+    .option('--dictionary <file>', 'a dict.txt to use instead of building one')
+    .option('--json', 'print the summary as JSON');
 
 const merges = (value: string) => (value === 'none' ? 0 : Number(value));
 
-function summary(result: PrepareResult, { source, target }: Record<string, unknown>): string[] {
+async function printPrepared(
+  prepare: (run: PrepareRun) => Promise<PrepareResult>,
+  json: unknown,
+  languages: Flags,
+): Promise<void> {
+  const { stageProgress } = await import('./stage_progress.js');
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  const progress = stageProgress();
+  try {
+    const result = await prepare({ onProgress: progress.onProgress, signal: controller.signal });
+    const text = json ? JSON.stringify(result) : summary(result, languages).join('\n');
+    process.stdout.write(`${text}\n`);
+  } finally {
+    progress.stop();
+    process.off('SIGINT', abort).off('SIGTERM', abort);
+  }
+}
+
+function summary(result: PrepareResult, { source, target }: Flags): string[] {
   const side = (lang: unknown, { tokens, types, unknownRate }: SideSummary) =>
     `${lang}: ${tokens} tokens, ${types} types, ${(100 * unknownRate).toFixed(3)} % unknown`;
   const lines = Object.entries(result.splits).map(

@@ -34,13 +34,14 @@ export class Dictionary {
     return this.symbols.length;
   }
 
-  /** From segmented lines. */
-  static build(lines: Iterable<string>, { paddingFactor = 8 } = {}): Dictionary {
+  /** From segmented lines; types that occur less often than threshold are left out. */
+  static build(lines: Iterable<string>, { threshold = 0, paddingFactor = 8 } = {}): Dictionary {
     const counts = new Map<string, number>();
     for (const line of lines) {
       for (const word of words(line)) counts.set(word, (counts.get(word) ?? 0) + 1);
     }
     for (const special of specials) counts.delete(special);
+    for (const [type, count] of counts) if (count < threshold) counts.delete(type);
     const types = [...counts].sort((a, b) => b[1] - a[1] || compareCodePoints(a[0], b[0]));
     for (let i = 0; (types.length + specials.length) % paddingFactor !== 0; i++) {
       const word = `madeupword${String(i).padStart(4, '0')}`;

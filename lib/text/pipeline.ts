@@ -40,12 +40,13 @@ export function checkTextConfig(config: TextConfig): void {
   }
 }
 
-/** Lower-casing, then normalisation, then tokens: what happens to a line before BPE. */
+/** Lower-casing (unless it comes after), then normalisation, then tokens: what happens to a line before BPE. */
 export function tokeniseLine(line: string, lang: string, config: TextConfig): string {
   let text = line;
-  if (config.lowercase) text = lowercase(text);
+  if (config.lowercase === true) text = lowercase(text);
   if (config.normalize) text = normalisePunctuation(text, lang);
-  return config.tokenizer === 'moses' ? mosesTokenise(text, lang) : text;
+  if (config.tokenizer === 'moses') text = mosesTokenise(text, lang);
+  return config.lowercase === 'after' ? lowercase(text) : text;
 }
 
 /** From raw text to token ids and back, with the dictionary, codes and options of a prepared directory. */

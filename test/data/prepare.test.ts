@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { PrepareOptions } from '../../lib/config.js';
 import { loadCorpus, loadRaw } from '../../lib/data/corpus.js';
-import { type PrepareProgress, prepareCorpus } from '../../lib/data/prepare.js';
+import { prepareCorpus } from '../../lib/data/prepare.js';
+import type { PrepareProgress } from '../../lib/data/prepare_stages.js';
 import { checkPlace, makeDirectoryAtomically } from '../../lib/data/prepared_directory.js';
 import { RdropError } from '../../lib/errors.js';
 import { Bpe } from '../../lib/text/bpe.js';
@@ -131,6 +132,48 @@ describe('prepareCorpus', () => {
     expect((await Dictionary.read(join(options.out, 'dict.txt'))).size).toBe(size + 1);
   });
 
+  it('lower-cases before the tokens are made, or after', async () => {
+    // Before a small letter a full stop stays: with capitals it marks the abbreviation "Nr.", and without them the word
+    // behind it is small.
+    const line = 'Das ENDE. Nr. 5 ENDE. DANN';
+    const options = small({ 'train.de': text([line, line, line, line]) });
+    const first = async (extra: Partial<PrepareOptions>) => {
+      await prepare({ ...options, overwrite: true, bpe: 0, ...extra });
+      const { segment, config } = await TextPipeline.load(options.out).then((pipeline) => ({
+        segment: pipeline.segment(line),
+        config: pipeline.config,
+      }));
+      expect(config.lowercase).toBe(extra.lowercase);
+      const [found] = readFileSync(join(options.out, 'train.de'), 'utf8').split('\n');
+      expect(segment).toBe(found);
+      return found;
+    };
+    expect(await first({ lowercase: false })).toBe('Das ENDE . Nr. 5 ENDE . DANN');
+    expect(await first({ lowercase: 'after' })).toBe('das ende . nr. 5 ende . dann');
+    expect(await first({ lowercase: true })).toBe('das ende. nr . 5 ende. dann');
+  });
+
+  it('takes codes and a dictionary that are there, and leaves rare types out of its own', async () => {
+    const options = small();
+    await prepare({ ...options, threshold: 2, paddingFactor: 1 });
+    const read = (name: string) => readFileSync(join(options.out, name), 'utf8');
+    const own = Dictionary.parse(read('dict.txt'), 'dict.txt');
+    expect(own.size).toBeGreaterThan(4);
+    expect(Math.min(...own.counts.slice(4))).toBe(2);
+
+    const [codes, dictionary] = [join(options.root, 'my.codes'), join(options.root, 'my.dict')];
+    writeFileSync(codes, '#version: 0.2\nD e\nDe r</w>\n');
+    writeFileSync(dictionary, 'Der 7\ns@@ 1\n');
+    const { bpe: _, ...rest } = options;
+    const result = await prepare({ ...rest, overwrite: true, codes, dictionary } as typeof options);
+    expect(result).toMatchObject({ vocabSize: 6, merges: 2 });
+    expect(read('dict.txt')).toBe('Der 7\ns@@ 1\n');
+    expect(read('codes')).toBe('#version: 0.2\nD e\nDe r</w>\n');
+    expect(read('train.de')).toMatch(/^Der H@@ u@@ n@@ d s@@ c@@ /);
+    expect(result.splits.train!.source.unknownRate).toBeGreaterThan(0.5);
+    expect((await TextPipeline.load(options.out)).segment('Der Hund')).toBe('Der H@@ u@@ n@@ d');
+  });
+
   it('leaves out training pairs by their lengths, and no others', async () => {
     const lines = { 'train.de': 'a b c\na\n\na b c d\n', 'train.en': 'a b c\na b c\na\na\n' };
     const options = { ...small({ ...lines, 'valid.de': 'a\n\n', 'valid.en': '\nb\n' }), bpe: 0 };
@@ -222,6 +265,23 @@ describe('prepareCorpus leaves nothing behind when', () => {
       'source: tokenizer "moses"',
     ],
     ['both languages are one', {}, { target: 'de' }, 'INVALID_CONFIG', 'target: expected another language'],
+    ['codes are not there', {}, { bpe: undefined, codes: 'nowhere' }, 'FILE_NOT_FOUND', 'nowhere'],
+    ['a dictionary is not there', {}, { dictionary: 'nowhere' }, 'FILE_NOT_FOUND', 'nowhere'],
+    ['codes make merges idle', {}, { codes: 'x' }, 'INVALID_CONFIG', 'prepare.bpe: has no effect where'],
+    [
+      'a dictionary makes its padding idle',
+      {},
+      { dictionary: 'x', paddingFactor: 8 },
+      'INVALID_CONFIG',
+      'prepare.paddingFactor: has no effect where prepare.dictionary is given',
+    ],
+    [
+      'case is neither',
+      {},
+      { lowercase: 'before' } as object,
+      'INVALID_CONFIG',
+      'prepare.lowercase: expected true',
+    ],
     ['an option is out of range', {}, { bpe: -1 }, 'INVALID_CONFIG', 'prepare.bpe'],
     ['an option is unknown', {}, { merges: 7 } as object, 'INVALID_CONFIG', 'merges'],
   ];

@@ -70,6 +70,7 @@ describe('docs/configuration.md', () => {
       expect.arrayContaining([
         'trainSchema',
         'prepareSchema',
+        'iwslt14Schema',
         'sweepSchema',
         'beamSchema',
         'lossOptionsSchema',

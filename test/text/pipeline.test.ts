@@ -47,6 +47,16 @@ describe('TextPipeline', () => {
     expect(pipeline.segment('\u212a’s', 'target')).toBe('k &apos;s');
   });
 
+  it('lower-cases the tokens when asked to', () => {
+    const before = pipelineOf({ bpe: 0, lowercase: true });
+    const after = pipelineOf({ bpe: 0, lowercase: 'after' });
+    // With its capital "No." is an abbreviation before a number.
+    expect(before.segment('No. 5', 'target')).toBe('no . 5');
+    expect(after.segment('No. 5', 'target')).toBe('no. 5');
+    const both = pipelineOf({ bpe: 0, lowercase: 'after', normalize: true, tokenizer: 'none' });
+    expect(both.segment('\u212a’S', 'target')).toBe('k"s');
+  });
+
   it('writes, copies and loads its files', async () => {
     for (const bpe of [10, 0]) {
       const [from, to] = ['a', 'b'].map((name) => join(scratchDirectory(), name)) as [string, string];

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type OneBestConfig, parseConfig, textSchema, trainSchema } from '../../lib/config.js';
 import type { Hypothesis, Transformer } from '../../lib/model/transformer.js';
@@ -6,6 +7,8 @@ import { mergeOptions, preset } from '../../lib/presets.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { translateTest, validationBleu } from '../../lib/training/validation.js';
+import { scratchDirectory } from '../support/scratch.js';
+import { makeReversalData, tinyOptions, trainAll } from './tiny_run.js';
 
 const recorded = JSON.parse(
   readFileSync(new URL('../fixtures/training/validation.json', import.meta.url), 'utf8'),
@@ -110,4 +113,19 @@ describe('translateTest', () => {
       expect(score).toBeGreaterThanOrEqual(0);
     }
   });
+});
+
+it.each([
+  [false, 'mixed'],
+  [true, 'lc'],
+  ['after', 'lc'],
+])('compares text as the data have it: lowercase %j, case %s', async (lowercase, expected) => {
+  const root = scratchDirectory();
+  const data = join(root, 'data');
+  await makeReversalData(data);
+  const text = join(data, 'text.json');
+  writeFileSync(text, JSON.stringify({ ...JSON.parse(readFileSync(text, 'utf8')), lowercase }));
+  await trainAll({ ...tinyOptions(data, join(root, 'run')), maxUpdates: 1 });
+  const { testBleu } = JSON.parse(readFileSync(join(root, 'run', 'result.json'), 'utf8'));
+  expect(testBleu.signature).toContain(`case:${expected}|`);
 });

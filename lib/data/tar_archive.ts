@@ -1,0 +1,128 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Parser, type ReadEntry } from 'tar';
+import { RdropError } from '../errors.js';
+import { fileError } from '../files.js';
+import { type LineWork, throwIfAborted } from '../text/map_lines.js';
+
+/** In bytes once unpacked: what one wanted member and all members together may have. */
+export interface ArchiveLimits {
+  member: number;
+  archive: number;
+}
+
+/** A member's text must fit a string of JavaScript, which has at most 2^29 characters. */
+const defaultLimits: ArchiveLimits = { member: 2 ** 29, archive: 2 ** 32 };
+
+const files: readonly string[] = ['File', 'OldFile', 'ContiguousFile'];
+
+/**
+ * Reads members of a tar archive, packed with gzip or not, into memory; nothing is written to the disk. The whole
+ * archive is read, so that damage behind the wanted members is noticed. Of a member that is there twice the last
+ * counts, as when it is unpacked.
+ *
+ * @param wanted names of members, without "./" before them.
+ * @param work.onProgress is given bytes of the packed archive.
+ * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY; MALFORMED_FILE, naming the member, for an archive
+ *   that is damaged, ends too early, lacks a wanted member or is beyond the limits; ABORTED.
+ */
+export async function readTarMembers(
+  path: string,
+  wanted: readonly string[],
+  { signal, onProgress, limits = defaultLimits }: LineWork & { limits?: ArchiveLimits } = {},
+): Promise<Map<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  let failure: RdropError | undefined;
+  let last: ReadEntry | undefined;
+  let ended = false;
+  let unpacked = 0;
+  const fail = (error: RdropError) => {
+    failure ??= error;
+  };
+
+  const parser = new Parser({
+    strict: true,
+    zstd: false,
+    filter: (_, entry) => {
+      last = entry as ReadEntry;
+      unpacked += 512 + last.size;
+      const name = nameOf(last);
+      if (unpacked > limits.archive) {
+        fail(
+          malformed(`${path}: expected at most ${limits.archive} bytes once unpacked, at ${name} it is more`),
+        );
+      }
+      if (failure !== undefined || !wanted.includes(name)) return false;
+      const { type, size } = last;
+      if (!files.includes(type)) fail(malformed(`${path}: ${name}: expected a file, got a ${type}`));
+      if (size > limits.member) {
+        fail(malformed(`${path}: ${name}: expected at most ${limits.member} bytes, got ${size}`));
+      }
+      return failure === undefined;
+    },
+    onReadEntry: (entry) => {
+      const chunks: Uint8Array[] = [];
+      entry.on('data', (chunk) => chunks.push(chunk));
+      entry.on('end', () => found.set(nameOf(entry), Buffer.concat(chunks)));
+    },
+  });
+  parser.on('error', (error) => fail(damaged(path, error, last)));
+  parser.on('eof', () => {
+    ended = true;
+  });
+
+  let read = 0;
+  try {
+    for await (const chunk of createReadStream(path)) {
+      throwIfAborted(signal, 'reading an archive');
+      parser.write(chunk as Uint8Array);
+      if (failure !== undefined) break;
+      read += (chunk as Uint8Array).length;
+      onProgress?.(read);
+    }
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+  if (failure === undefined && read === 0) {
+    throw new RdropError('FILE_EMPTY', `${path}: expected a tar archive, got an empty file`);
+  }
+  if (failure === undefined) {
+    await new Promise<void>((resolve) => {
+      parser.once('end', resolve).once('error', () => resolve());
+      parser.end();
+    });
+  }
+  if (failure !== undefined) throw failure;
+  const missing = wanted.filter((name) => !found.has(name));
+  if (missing.length > 0) {
+    const end = ended ? '' : ', and its end is missing';
+    throw malformed(`${path}: expected a member ${missing.join(', ')}, the archive has none${end}`);
+  }
+  return found;
+}
+
+const malformed = (message: string, options?: ErrorOptions) =>
+  new RdropError('MALFORMED_FILE', message, options);
+
+const nameOf = ({ path }: ReadEntry) => path.replace(/^(\.\/+)+/, '');
+
+function damaged(path: string, cause: unknown, last: ReadEntry | undefined): RdropError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const unpacking = (cause as { tarCode?: unknown }).tarCode === 'TAR_ABORT';
+  if (last === undefined && !unpacking) {
+    return malformed(`${path}: expected a tar archive, packed with gzip or not (${reason})`, { cause });
+  }
+  const place =
+    last === undefined ? '' : ` ${last.remain > 0 ? 'inside' : 'behind'} the member ${nameOf(last)}`;
+  return malformed(`${path}: damaged or cut off${place} (${reason})`, { cause });
+}
+
+/** The size of a file in bytes, or null for a directory. @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE. */
+export async function fileSize(path: string): Promise<number | null> {
+  try {
+    const found = await stat(path);
+    return found.isDirectory() ? null : found.size;
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+}
