@@ -2,6 +2,7 @@ import { Command } from 'commander';
 
 interface ReportOptions {
   out?: string;
+  metric?: string;
   json: boolean;
 }
 
@@ -11,6 +12,10 @@ export function reportCommand(): Command {
     .description('write report.html and report.md of a sweep, a run or several of either')
     .argument('<directories...>', 'sweep or run directories')
     .option('--out <directory>', 'where the two files go; the directory itself when only one is given')
+    .option(
+      '--metric <name>',
+      'the figure of the test split to compare by, as the report calls it (BLEU 13a)',
+    )
     .option('--json', 'print {html, markdown} as JSON', false)
     .action(async (directories: string[], options: ReportOptions) => {
       const { writeReport } = await import('../experiment/report.js');
@@ -22,7 +27,7 @@ export function reportCommand(): Command {
           `report: expected --out with more than one directory, got nothing for ${directories.length} directories`,
         );
       }
-      const paths = await writeReport(directories, out);
+      const paths = await writeReport(directories, out, { metric: options.metric });
       process.stdout.write(`${options.json ? JSON.stringify(paths) : `${paths.html}\n${paths.markdown}`}\n`);
     });
 }

@@ -7,10 +7,18 @@ import { htmlReport } from './report_html.js';
 import { markdownReport } from './report_markdown.js';
 import { type ReportPlot, reportPlots } from './report_plots.js';
 import { type RunSummary, readRuns } from './report_runs.js';
-import { scoreTable } from './report_scores.js';
+import { reportOn, scoreTable } from './report_scores.js';
 import { bleuTable, comparisonTable, type ReportTable, runTable, sortRuns } from './report_tables.js';
 
 export type { CurvePoint, RunSummary } from './report_runs.js';
+
+export interface ReportOptions {
+  /**
+   * Which figure of the test split the arms are compared by, as the report calls it: 'BLEU 13a', which stands in every result,
+   * 'TER', 'fairseq-score (compounds split)' (the paper's) and so on.
+   */
+  metric?: string | undefined;
+}
 
 /** What a report says, before it has a form. */
 export interface ReportDocument {
@@ -32,28 +40,29 @@ export interface ReportDocument {
 export async function renderReport(
   runs: readonly RunSummary[],
   title: string,
+  { metric }: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
   if (runs.length === 0)
     throw new RdropError('INVALID_ARGUMENT', 'report: expected at least one run, got none');
-  const sorted = sortRuns(runs);
+  const sorted = sortRuns(metric === undefined ? runs : reportOn(runs, metric));
   const finished = sorted.filter(({ testBleu }) => testBleu !== null).length;
-  const comparison = comparisonTable(sorted);
+  const comparison = comparisonTable(sorted, metric);
   const scores = scoreTable(sorted);
   const options = configTable(sorted);
   const document: ReportDocument = {
     title,
     lead: [
-      `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test BLEU.` +
+      `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test ${metric ?? 'BLEU'}.` +
         (comparison ? '' : ' A comparison needs finished runs of two arms.'),
     ],
     tables: [
-      bleuTable(sorted),
+      bleuTable(sorted, metric),
       ...(comparison ? [comparison] : []),
       ...(scores ? [scores] : []),
       environmentTable(sorted),
     ],
-    plots: await reportPlots(sorted),
-    details: [runTable(sorted), ...(options ? [options] : [])],
+    plots: await reportPlots(sorted, metric),
+    details: [runTable(sorted, metric), ...(options ? [options] : [])],
   };
   return { html: htmlReport(document), markdown: markdownReport(document) };
 }
@@ -64,17 +73,18 @@ export async function renderReport(
  * @param input the directory of a sweep or a run, or several.
  * @param outDirectory made when it does not exist.
  * @returns the paths of the two files.
- * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice), FILE_NOT_FOUND (neither run nor sweep),
+ * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice, a metric that no run has), FILE_NOT_FOUND (neither run nor sweep),
  *   FILE_UNREADABLE, MALFORMED_FILE, DISK_FULL, FILE_UNWRITABLE.
  */
 export async function writeReport(
   input: string | readonly string[],
   outDirectory: string,
+  options: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
   const directories = typeof input === 'string' ? [input] : input;
   const runs = await readRuns(directories);
   const names = directories.map((directory) => basename(resolve(directory)));
-  const report = await renderReport(runs, `R-Drop report: ${names.join(', ')}`);
+  const report = await renderReport(runs, `R-Drop report: ${names.join(', ')}`, options);
   try {
     await mkdir(outDirectory, { recursive: true });
   } catch (error) {

@@ -37,7 +37,7 @@ const config = {
 } as const satisfies TopLevelSpec['config'];
 
 /** Learning curves (one line a run) and test BLEU (one mark a run, one a mean); those without data are left out. */
-export async function reportPlots(runs: readonly RunSummary[]): Promise<ReportPlot[]> {
+export async function reportPlots(runs: readonly RunSummary[], figure = 'BLEU'): Promise<ReportPlot[]> {
   const curves = [
     {
       field: 'trainLoss',
@@ -53,11 +53,11 @@ export async function reportPlots(runs: readonly RunSummary[]): Promise<ReportPl
     { field: 'validBleu', title: 'Validation BLEU', caption: 'BLEU on the validation split by update.' },
   ] as const;
   const plots: ReportPlot[] = [];
-  const dots = bleuPlot(runs);
+  const dots = bleuPlot(runs, figure);
   if (dots) {
     plots.push({
-      caption: 'Test BLEU: a mark a run, its shape the seed; the bar and the figure are the mean of the arm.',
-      svg: await renderSvg(dots, plots.length, 'Test BLEU of every run and the mean of each arm'),
+      caption: `Test ${figure}: a mark a run, its shape the seed; the bar and the number are the mean of the arm.`,
+      svg: await renderSvg(dots, plots.length, `Test ${figure} of every run and the mean of each arm`),
     });
   }
   for (const { field, title, caption } of curves) {
@@ -138,7 +138,7 @@ function thin(points: readonly CurvePoint[]): readonly CurvePoint[] {
   return Array.from({ length: largestCurve }, (_, i) => points[Math.round(i * step)] as CurvePoint);
 }
 
-function bleuPlot(runs: readonly RunSummary[]): TopLevelSpec | null {
+function bleuPlot(runs: readonly RunSummary[], figure: string): TopLevelSpec | null {
   const finished = runs.filter(({ testBleu }) => testBleu !== null);
   if (finished.length === 0) return null;
   const values = finished.map(({ arm, seed, testBleu }) => ({ arm, seed: String(seed), bleu: testBleu }));
@@ -151,7 +151,7 @@ function bleuPlot(runs: readonly RunSummary[]): TopLevelSpec | null {
     config,
     width,
     height: { step: 60 },
-    title: 'Test BLEU',
+    title: `Test ${figure}`,
     data: { values },
     layer: [
       { mark: { type: 'tick', thickness: 2, size: 34 }, encoding: { x: meanX, y, color } },

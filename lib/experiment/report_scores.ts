@@ -1,3 +1,5 @@
+import { describe } from '../config.js';
+import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import type { RunSummary } from './report_runs.js';
 import type { ReportTable } from './report_tables.js';
@@ -9,6 +11,27 @@ const labelOf = ({ name, signature }: CorpusScore): string => {
   const tokeniser = /\btok:([^|]+)/.exec(signature)?.[1];
   return name === 'BLEU' && tokeniser !== undefined ? `BLEU ${tokeniser}` : name;
 };
+
+/**
+ * The runs with another figure of the test split in the place of their BLEU, for a report on it.
+ *
+ * @param metric as the report calls it: 'BLEU 13a', 'TER', 'fairseq-score (compounds split)'
+ * @throws RdropError INVALID_ARGUMENT, naming the figures there are
+ */
+export function reportOn(runs: readonly RunSummary[], metric: string): RunSummary[] {
+  const known = new Set(runs.flatMap(({ scores }) => (scores ?? []).map(labelOf)));
+  if (!known.has(metric)) {
+    const expected = known.size === 0 ? 'none, since no run has other figures' : [...known].join(', ');
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `metric: expected one of the figures of these runs (${expected}), got ${describe(metric)}`,
+    );
+  }
+  return runs.map(({ signature: _, ...run }) => {
+    const row = run.scores?.find((score) => labelOf(score) === metric);
+    return row ? { ...run, testBleu: row.score, signature: row.signature } : { ...run, testBleu: null };
+  });
+}
 
 /**
  * Every figure of the test split side by side: a row a run, and a row a mean where an arm has several runs. The signatures

@@ -44,8 +44,8 @@ export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
 
 const armsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(({ arm }) => arm))];
 
-/** The paper's table 1: BLEU by arm and seed, averages, average durations. */
-export function bleuTable(runs: readonly RunSummary[]): ReportTable {
+/** The paper's table 1: the figure by arm and seed, averages, average durations. */
+export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
   const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((one, other) => one - other);
   const rows = armsOf(runs).map((arm) => {
     const own = runs.filter((run) => run.arm === arm);
@@ -69,38 +69,38 @@ export function bleuTable(runs: readonly RunSummary[]): ReportTable {
     ];
   });
   const signatures = [...new Set(runs.flatMap(({ signature }) => signature ?? []))];
-  const notes = signatures.map((signature) => `sacreBLEU signature: ${signature}`);
-  const missing = missingRuns(runs);
+  const notes = signatures.map((signature) => `signature: ${signature}`);
+  const missing = missingRuns(runs, figure);
   if (missing) notes.push(missing);
   return {
-    caption: 'Test BLEU by arm and seed',
+    caption: `Test ${figure} by arm and seed`,
     head: ['arm', ...seeds.map((seed) => `seed ${seed}`), 'average', 'average duration'],
     rows,
     notes,
   };
 }
 
-/** A sentence on the runs without a test BLEU, or null. */
-function missingRuns(runs: readonly RunSummary[]): string | null {
+/** A sentence on the runs without the figure, or null. */
+function missingRuns(runs: readonly RunSummary[], figure: string): string | null {
   const missing = runs.filter(({ testBleu }) => testBleu === null);
   if (missing.length === 0) return null;
   const list = missing.map(({ arm, seed, state, updates }) => {
-    if (state === 'finished') return `${arm}-${seed} (finished without a test split)`;
+    if (state === 'finished') return `${arm}-${seed} (finished without one)`;
     if (state === 'missing') return `${arm}-${seed} (not begun)`;
     return `${arm}-${seed} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
   });
-  return `No test BLEU yet: ${list.join(', ')}.`;
+  return `No test ${figure} yet: ${list.join(', ')}.`;
 }
 
 /** Every pair of arms compared; null when fewer than two arms have a finished run. */
-export function comparisonTable(runs: readonly RunSummary[]): ReportTable | null {
+export function comparisonTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable | null {
   const scored = runs.filter(({ testBleu }) => testBleu !== null);
   const arms = armsOf(scored);
   if (arms.length < 2) return null;
   const pairs = correctPairs(
     arms.flatMap((a, i) => arms.slice(i + 1).map((b) => ({ a, b, ...compareArms(scored, a, b) }))),
   );
-  return pairTable('Differences between arms in test BLEU', pairs);
+  return pairTable(`Differences between arms in test ${figure}`, pairs);
 }
 
 /** One row a pair of arms; with several pairs Holm's correction stands beside each p value. */
@@ -174,13 +174,13 @@ function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
 }
 
 /** One row a run. */
-export function runTable(runs: readonly RunSummary[]): ReportTable {
+export function runTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
   return {
     caption: 'Runs',
     head: [
       'run',
       'state',
-      'test BLEU',
+      `test ${figure}`,
       'best validation BLEU',
       'at update',
       'updates',

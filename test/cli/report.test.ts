@@ -50,6 +50,12 @@ describe('rdrop report', () => {
     });
   });
 
+  it('refuses a figure that no run has, and writes nothing', async () => {
+    const path = join(directory, 'uni');
+    await expect(report(path, '--metric', 'TER')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await readdir(path)).not.toContain('report.html');
+  });
+
   it('asks where to write when several are given', async () => {
     await expect(report(join(directory, 'uni'), join(directory, 'bi'))).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
