@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ter, terMetric } from '../../lib/evaluation/ter.js';
 import { translationEdits } from '../../lib/evaluation/ter_edits.js';
-import { compared, corpora, evaluationFixture, searches, segments } from '../support/sacrebleu_fixtures.js';
+import {
+  compared,
+  corpora,
+  evaluationFixture,
+  type SearchKind,
+  searches,
+  segments,
+} from '../support/sacrebleu_fixtures.js';
 
 /** Park and Miller's generator, as record_chrf_ter.py has it. */
 function below(seed: number): (count: number) => number {
@@ -14,7 +21,7 @@ function below(seed: number): (count: number) => number {
 
 function searchCase(
   seed: number,
-  kind: 'random' | 'moved',
+  kind: SearchKind,
   length: number,
   other: number,
   words: number,
@@ -24,6 +31,11 @@ function searchCase(
   if (kind === 'random') {
     return { hypothesis: Array.from({ length }, () => `w${draw(words)}`), reference };
   }
+  const filling = new Array<string>(length).fill('x');
+  if (kind === 'later') {
+    return { hypothesis: [...filling, ...reference.slice(0, other - length)], reference };
+  }
+  if (kind === 'earlier') return { hypothesis: [...reference.slice(length), ...filling], reference };
   const hypothesis = [...reference];
   for (let i = 0; i < length; i++) {
     const piece = hypothesis.splice(draw(hypothesis.length), 1 + draw(6));

@@ -9,6 +9,8 @@ import { terMetric } from '../../lib/evaluation/ter.js';
 
 export type Family = 'BLEU' | 'CHRF' | 'TER';
 
+export type SearchKind = 'random' | 'moved' | 'later' | 'earlier';
+
 export interface Method {
   metric: Family;
   options: Record<string, unknown>;
@@ -33,7 +35,7 @@ interface Recorded {
   methods: Method[];
   corpora: { name: string; cases: Case[]; hypotheses?: string[]; streams?: (string | null)[][] }[];
   segments: { hard: Record<string, number[][]> };
-  searches: [number, 'random' | 'moved', number, number, number, number][];
+  searches: [number, SearchKind, number, number, number, number][];
 }
 
 export const evaluationFixture = <T>(name: string): T =>
