@@ -6,7 +6,7 @@ import { pythonSpace } from './characters.js';
 /** Marks a piece that the next one continues. */
 export const separator = '@@';
 
-const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'u');
+const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'v');
 
 type Merge = readonly [first: string, second: string];
 

@@ -8,7 +8,7 @@ export const eos = 2;
 export const unk = 3;
 
 /** A type holds none of what separates words. */
-const entry = new RegExp(`^([^${pythonSpace}]+) ([0-9]{1,15})[${pythonSpace}]*$`, 'u');
+const entry = new RegExp(`^([^${pythonSpace}]+) ([0-9]{1,15})[${pythonSpace}]*$`, 'v');
 
 const specials = ['<s>', '<pad>', '</s>', '<unk>'] as const;
 
