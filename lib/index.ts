@@ -5,14 +5,19 @@
 export {
   type Arm,
   type BeamOptions,
+  type BpeApplyOptions,
+  type DictionaryOptions,
   type KlDirection,
   klDirections,
   type LossOptions,
   type ModelOptions,
+  type MosesDetokenizeOptions,
+  type NormalizeOptions,
   type OneBestOptions,
   type OptimizerConfig,
   type RuntimeOptions,
   type SweepOptions,
+  type TokenizeOptions,
   type TrainConfig,
   type TrainOptions,
 } from './config.js';
@@ -22,10 +27,13 @@ export { type PartialTrainOptions, type PresetName, presets } from './presets.js
 // Text, dictionary and byte pair encoding.
 
 export { Bpe } from './text/bpe.js';
+export { readVocabulary, vocabularyOf } from './text/bpe_vocabulary.js';
 export { mosesDetokenise } from './text/detokenise.js';
 export { Dictionary } from './text/dictionary.js';
 export { normalisePunctuation } from './text/normalise.js';
 export { TextPipeline } from './text/pipeline.js';
+export { readProtectedPatterns } from './text/protected_patterns.js';
+export { sacremosesDetokenise } from './text/sacremoses_detokenise.js';
 export { mosesTokenise } from './text/tokenise.js';
 
 // Corpus and batches, and the file format of parameters.
