@@ -3,7 +3,8 @@
 //
 //   node benchmarks/bpe.mjs --text FILE [--merges 10000] [--rounds 3] [--peer DIR] [--out FILE]
 //
-// FILE is tokenised text, plain. RDROP_PYTHON names the peer's Python (python3 when unset). Each side runs on one core: the
+// FILE is tokenised text, plain. The medians are of the wall clock and of the time that the core worked (cpuSeconds), which
+// other programs lengthen less. Needs bash. RDROP_PYTHON names the peer's Python (python3 when unset). Each side runs on one core: the
 // processes are bound to the first one where taskset is there. Prints one JSON array of rows.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,17 +29,16 @@ const python = process.env.RDROP_PYTHON ?? 'python3';
 const bound = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 const oneCore = bound ? ['taskset', '-c', '0'] : [];
 
-/** Runs a program from a file to a file; seconds by the wall clock. */
+/** Runs a program from a file to a file; seconds by the wall clock, and those that its core worked for it. */
 function time(command, input, output) {
-  const [program, ...args] = [...oneCore, ...command];
   const files = [openSync(input, 'r'), openSync(output, 'w')];
-  const start = performance.now();
-  const env = { ...process.env, PYTHONIOENCODING: 'utf-8', PYTHONWARNINGS: 'ignore' };
-  const { status, stderr } = spawnSync(program, args, { stdio: [...files, 'pipe'], env });
-  const seconds = (performance.now() - start) / 1000;
+  const timed = ['-c', 'TIMEFORMAT="%R %U %S"; time "$@"', 'bash', ...oneCore, ...command];
+  const env = { ...process.env, LC_ALL: 'C.UTF-8', PYTHONIOENCODING: 'utf-8', PYTHONWARNINGS: 'ignore' };
+  const { status, stderr } = spawnSync('bash', timed, { stdio: [...files, 'pipe'], env });
   for (const file of files) closeSync(file);
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
-  return seconds;
+  const [wall, user, system] = stderr.toString().trim().split('\n').at(-1).split(' ').map(Number);
+  return { wall, cpu: user + system };
 }
 
 const rdrop = [process.execPath, fileURLToPath(new URL('../dist/cli/main.js', import.meta.url)), 'bpe'];
@@ -73,8 +73,11 @@ try {
     }
   }
 
-  const median = (name) => {
-    const sorted = times.get(name)?.toSorted((a, b) => a - b);
+  const median = (name, clock) => {
+    const sorted = times
+      .get(name)
+      ?.map((seconds) => seconds[clock])
+      .toSorted((a, b) => a - b);
     return sorted?.[Math.floor(sorted.length / 2)];
   };
   const content = readFileSync(text, 'utf8');
@@ -96,15 +99,11 @@ try {
   };
   const rows = [...times].map(([name, seconds]) => {
     const [side, stage] = name.split(' ');
-    const row = {
-      side,
-      stage,
-      medianSeconds: median(name),
-      min: Math.min(...seconds),
-      max: Math.max(...seconds),
-    };
-    const theirs = median(`subword-nmt ${stage}`);
-    if (side === 'rdrop' && theirs !== undefined) row.timesAsFast = theirs / row.medianSeconds;
+    const wall = seconds.map((each) => each.wall);
+    const row = { side, stage, medianSeconds: median(name, 'wall') };
+    Object.assign(row, { min: Math.min(...wall), max: Math.max(...wall), cpuSeconds: median(name, 'cpu') });
+    const theirs = median(`subword-nmt ${stage}`, 'cpu');
+    if (side === 'rdrop' && theirs !== undefined) row.timesLessCpu = theirs / row.cpuSeconds;
     return { ...row, rounds: seconds.length, ...conditions };
   });
   const json = `${JSON.stringify(rows, null, 2)}\n`;
