@@ -195,13 +195,87 @@ export const textSchema = z.strictObject({
 });
 export type TextConfig = z.infer<typeof textSchema>;
 
+/** The flags of Moses's tokenizer.perl. */
+export const tokenizeSchema = z.strictObject({
+  /** Writes & | < > ' " [ ] as entities (the script's default). */
+  escape: z.boolean().default(true),
+  /** A hyphen between letters or digits becomes the token @-@ (-a). */
+  aggressive: z.boolean().default(false),
+  /** Regular expressions of Perl; what they match stays one token (-protected). */
+  protectedPatterns: z.array(z.string().min(1)).default([]),
+  /** A line that is one tag comes back as it is (-x). */
+  skipXml: z.boolean().default(false),
+});
+export type TokenizeOptions = z.input<typeof tokenizeSchema>;
+
+/** The flag of Moses's detokenizer.perl. */
+export const mosesDetokenizeSchema = z.strictObject({
+  /** Writes the first letter in upper case (-u). */
+  uppercase: z.boolean().default(false),
+});
+export type MosesDetokenizeOptions = z.input<typeof mosesDetokenizeSchema>;
+
+export const detokenizeSchema = z
+  .strictObject({
+    /** moses: the rules of detokenizer.perl; sacremoses: those of its port to Python, which fairseq calls. */
+    as: z.enum(['moses', 'sacremoses']).default('moses'),
+    ...mosesDetokenizeSchema.shape,
+  })
+  .refine((options) => options.as === 'moses' || !options.uppercase, {
+    path: ['uppercase'],
+    error: 'sacremoses has no such option',
+  });
+
+/** The flag of Moses's normalize-punctuation.perl. */
+export const normalizeSchema = z.strictObject({
+  /** Leaves ` and '' as they are (-penn). */
+  penn: z.boolean().default(false),
+});
+export type NormalizeOptions = z.input<typeof normalizeSchema>;
+
+/** The flags of subword-nmt's learn_bpe.py. */
 export const bpeSchema = z.strictObject({
   /** Most merges to learn. */
   merges: count.max(1_000_000).default(10_000),
   /** Learning ends when no pair of symbols occurs this often any more (subword-nmt). */
   minFrequency: count.default(2),
+  /** Counts the characters of the text among the merges, so that merges is about the number of symbols. */
+  totalSymbols: z.boolean().default(false),
+  /** The input is one "word count" a line instead of text. */
+  dictInput: z.boolean().default(false),
 });
 export type BpeOptions = z.input<typeof bpeSchema>;
+
+/** The flags of subword-nmt's apply_bpe.py. */
+export const bpeApplySchema = z
+  .strictObject({
+    /** How many of the merges to apply, the first ones; all when left out. */
+    merges: z.int().min(0).optional(),
+    /** Marks a piece that the next one continues. */
+    separator: z.string().min(1).default('@@'),
+    /** A file of `rdrop bpe vocabulary`: merges that give other pieces are undone. */
+    vocabulary: z.string().min(1).optional(),
+    /** Pieces of the vocabulary that occur less often do not count. */
+    vocabularyThreshold: z.int().min(0).optional(),
+    /** Words or regular expressions of Python that are never split. */
+    glossaries: z.array(z.string().min(1)).default([]),
+  })
+  .refine((options) => options.vocabularyThreshold === undefined || options.vocabulary !== undefined, {
+    path: ['vocabularyThreshold'],
+    error: 'expected together with vocabulary',
+  });
+export type BpeApplyOptions = z.input<typeof bpeApplySchema>;
+
+/** The dictionary of fairseq-preprocess. */
+export const dictionarySchema = z.strictObject({
+  /** Types that occur less often are left out (--thresholdsrc, --thresholdtgt). */
+  threshold: z.int().min(0).default(0),
+  /** Most types, the four specials included and the filling not; 0 sets no limit (--nwordssrc, --nwordstgt). */
+  nwords: z.int().min(0).default(0),
+  /** The dictionary is filled up to a multiple of this. */
+  paddingFactor: count.default(8),
+});
+export type DictionaryOptions = z.input<typeof dictionarySchema>;
 
 /** From tokens to a prepared directory: what every recipe shares. */
 const preparedShape = {
@@ -212,10 +286,7 @@ const preparedShape = {
   minFrequency: bpeSchema.shape.minFrequency,
   /** BPE codes to use instead of learning some (subword-nmt's format). */
   codes: z.string().min(1).optional(),
-  /** Types that occur less often are left out of the dictionary (fairseq's --thresholdsrc). */
-  threshold: z.int().min(0).default(0),
-  /** The dictionary is filled up to a multiple of this (fairseq). */
-  paddingFactor: count.default(8),
+  ...dictionarySchema.shape,
   /** A dict.txt to use instead of building one (fairseq's --srcdict). */
   dictionary: z.string().min(1).optional(),
 };
@@ -250,7 +321,7 @@ export type Iwslt14Options = z.input<typeof iwslt14Schema>;
 /** Options of preparing that have no effect beside a file that takes their place. */
 const replacedOptions = {
   codes: ['bpe', 'minFrequency'],
-  dictionary: ['threshold', 'paddingFactor'],
+  dictionary: ['threshold', 'nwords', 'paddingFactor'],
 } as const;
 
 /**

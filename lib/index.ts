@@ -7,13 +7,17 @@ export {
   type Arm,
   type BeamOptions,
   type BleuOptions,
+  type BpeApplyOptions,
   type ChrfOptions,
   type ComparisonOptions,
+  type DictionaryOptions,
   type FairseqScoreOptions,
   type KlDirection,
   klDirections,
   type LossOptions,
   type ModelOptions,
+  type MosesDetokenizeOptions,
+  type NormalizeOptions,
   type OneBestOptions,
   type OptimizerConfig,
   type PlannedPowerOptions,
@@ -24,6 +28,7 @@ export {
   type SentenceBootstrapOptions,
   type SweepOptions,
   type TerOptions,
+  type TokenizeOptions,
   type TrainConfig,
   type TrainOptions,
 } from './config.js';
@@ -33,10 +38,13 @@ export { type PartialTrainOptions, type PresetName, presets } from './presets.js
 // Text, dictionary and byte pair encoding.
 
 export { Bpe } from './text/bpe.js';
+export { readVocabulary, vocabularyOf } from './text/bpe_vocabulary.js';
 export { mosesDetokenise } from './text/detokenise.js';
 export { Dictionary } from './text/dictionary.js';
 export { normalisePunctuation } from './text/normalise.js';
 export { TextPipeline } from './text/pipeline.js';
+export { readProtectedPatterns } from './text/protected_patterns.js';
+export { sacremosesDetokenise } from './text/sacremoses_detokenise.js';
 export { mosesTokenise } from './text/tokenise.js';
 
 // Corpus and batches, and the file format of parameters.

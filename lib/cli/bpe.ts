@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { filterLines, readInput } from './line_filter.js';
+import { filterLines, readInput, standardInput } from './line_filter.js';
 
-/** `rdrop bpe learn|apply`: byte pair encoding in subword-nmt's format, from standard input to standard output. */
+/** `rdrop bpe learn|apply|vocabulary`: byte pair encoding in subword-nmt's format, standard input to standard output. */
 export function bpeCommand(): Command {
   const command = new Command('bpe').description('byte pair encoding, in the file format of subword-nmt');
   command
@@ -9,21 +9,36 @@ export function bpeCommand(): Command {
     .description('learn codes from tokenised text')
     .option('--merges <n>', 'most merges to learn', Number)
     .option('--min-frequency <n>', 'least frequency of a pair that is merged', Number)
-    .action(async (options: { merges?: number; minFrequency?: number }) => {
+    .option('--total-symbols', 'count the characters of the text among the merges')
+    .option('--dict-input', 'the input is one "word count" a line, as `rdrop bpe vocabulary` writes')
+    .action(async (flags: Record<string, unknown>) => {
       const { bpeSchema, parseConfig } = await import('../config.js');
       const { Bpe } = await import('../text/bpe.js');
-      const { merges, minFrequency } = parseConfig(bpeSchema, options, 'bpe', 'INVALID_ARGUMENT');
-      const bpe = Bpe.learn(await readInput(), merges, { minFrequency });
+      const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');
+      const bpe = Bpe.learn(await readInput(), merges, { ...options, name: standardInput });
       process.stdout.write(bpe.toString());
     });
   command
     .command('apply')
     .description('split the words of tokenised text into pieces')
     .requiredOption('--codes <file>', 'codes from `rdrop bpe learn` or subword-nmt')
-    .action(async ({ codes }: { codes: string }) => {
+    .option('--merges <n>', 'apply the first so many merges', Number)
+    .option('--separator <text>', 'marks a piece that the next one continues')
+    .option('--vocabulary <file>', 'undo merges that give pieces outside this file of `rdrop bpe vocabulary`')
+    .option('--vocabulary-threshold <n>', 'count pieces only that occur this often', Number)
+    .option('--glossaries <pattern...>', 'words or regular expressions of Python that are never split')
+    .action(async ({ codes, ...flags }: { codes: string }) => {
       const { Bpe } = await import('../text/bpe.js');
-      const bpe = await Bpe.read(codes);
+      const bpe = await (await Bpe.read(codes)).with(flags);
       await filterLines((line) => bpe.segment(line));
+    });
+  command
+    .command('vocabulary')
+    .description('the words or pieces of text with their counts, the most frequent first')
+    .action(async () => {
+      const { vocabularyOf } = await import('../text/bpe_vocabulary.js');
+      const entries = vocabularyOf(await readInput());
+      process.stdout.write(entries.map(([word, count]) => `${word} ${count}\n`).join(''));
     });
   return command;
 }

@@ -63,6 +63,11 @@ const addSharedOptions = (command: Command): Command =>
     .option('--min-frequency <n>', 'least frequency of a pair of symbols that is merged', Number)
     .option('--codes <file>', 'BPE codes to use instead of learning some')
     .option('--threshold <n>', 'leave types that occur less often out of the dictionary', Number)
+    .option(
+      '--nwords <n>',
+      'most types of the dictionary, the four specials included; 0 sets no limit',
+      Number,
+    )
     .option('--padding-factor <n>', 'fill the dictionary up to a multiple of this', Number)
     .option('--dictionary <file>', 'a dict.txt to use instead of building one')
     .option('--json', 'print the summary as JSON');

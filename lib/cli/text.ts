@@ -2,14 +2,14 @@ import { Command } from 'commander';
 import { checkLanguage, languages } from '../text/languages.js';
 import { filterLines } from './line_filter.js';
 
-interface Steps {
+const langOption = ['--lang <language>', `whose rules: ${languages.join(' or ')}`] as const;
+
+interface TokenizeFlags {
   lang?: string;
   lowercase?: boolean;
   normalize?: boolean;
-  escape?: boolean;
+  protected?: string;
 }
-
-const langOption = ['--lang <language>', `whose rules: ${languages.join(' or ')}`] as const;
 
 /** `rdrop text tokenize|detokenize|normalize|lowercase`: from standard input to standard output, line by line. */
 export function textCommand(): Command {
@@ -23,35 +23,59 @@ export function textCommand(): Command {
     .option('--lowercase', 'lower-case first')
     .option('--normalize', 'then plain quotation marks and dashes')
     .option('--no-escape', 'leave & | < > \' " [ ] as they are instead of writing entities')
-    .action(async (steps: Steps) => {
-      const lang = checkLanguage(steps.lang);
-      const { lowercase } = await import('../text/lowercase.js');
+    .option('--aggressive', 'split words at hyphens, which become @-@')
+    .option('--protected <file>', 'regular expressions of Perl, one a line: what they match stays one token')
+    .option('--skip-xml', 'leave lines that are one tag as they are')
+    .action(async ({ lang: language, lowercase, normalize, protected: file, ...flags }: TokenizeFlags) => {
+      const lang = checkLanguage(language);
+      const { parseConfig, tokenizeSchema } = await import('../config.js');
+      const { lowercase: lowerCase } = await import('../text/lowercase.js');
       const { normalisePunctuation } = await import('../text/normalise.js');
+      const { readProtectedPatterns } = await import('../text/protected_patterns.js');
       const { mosesTokenise } = await import('../text/tokenise.js');
+      const protectedPatterns = file === undefined ? [] : await readProtectedPatterns(file);
+      const options = parseConfig(
+        tokenizeSchema,
+        { ...flags, protectedPatterns },
+        'tokenize',
+        'INVALID_ARGUMENT',
+      );
       await filterLines((line) => {
         let text = line;
-        if (steps.lowercase) text = lowercase(text);
-        if (steps.normalize) text = normalisePunctuation(text, lang);
-        return mosesTokenise(text, lang, { escape: steps.escape !== false });
+        if (lowercase) text = lowerCase(text);
+        if (normalize) text = normalisePunctuation(text, lang);
+        return mosesTokenise(text, lang, options);
       });
     });
   command
     .command('detokenize')
     .description('text from tokens')
     .option(...langOption)
-    .action(async (steps: Steps) => {
-      const lang = checkLanguage(steps.lang);
+    .option('--as <program>', 'moses, or sacremoses, which fairseq takes for its BLEU in training')
+    .option('--uppercase', 'the first letter in upper case')
+    .action(async ({ lang: language, ...flags }: { lang?: string }) => {
+      const lang = checkLanguage(language);
+      const { detokenizeSchema, parseConfig } = await import('../config.js');
+      const { as, ...options } = parseConfig(detokenizeSchema, flags, 'detokenize', 'INVALID_ARGUMENT');
+      if (as === 'sacremoses') {
+        const { sacremosesDetokenise } = await import('../text/sacremoses_detokenise.js');
+        await filterLines((line) => sacremosesDetokenise(line, lang));
+        return;
+      }
       const { mosesDetokenise } = await import('../text/detokenise.js');
-      await filterLines((line) => mosesDetokenise(line, lang));
+      await filterLines((line) => mosesDetokenise(line, lang, options));
     });
   command
     .command('normalize')
     .description('plain quotation marks and dashes, no space before a colon')
     .option(...langOption)
-    .action(async (steps: Steps) => {
-      const lang = checkLanguage(steps.lang);
+    .option('--penn', "leave ` and '' as they are")
+    .action(async ({ lang: language, ...flags }: { lang?: string }) => {
+      const lang = checkLanguage(language);
+      const { normalizeSchema, parseConfig } = await import('../config.js');
       const { normalisePunctuation } = await import('../text/normalise.js');
-      await filterLines((line) => normalisePunctuation(line, lang));
+      const options = parseConfig(normalizeSchema, flags, 'normalize', 'INVALID_ARGUMENT');
+      await filterLines((line) => normalisePunctuation(line, lang, options));
     });
   command
     .command('lowercase')

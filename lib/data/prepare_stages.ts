@@ -67,6 +67,7 @@ export interface PieceConfig {
   minFrequency: number;
   codes?: string | undefined;
   threshold: number;
+  nwords: number;
   paddingFactor: number;
   dictionary?: string | undefined;
 }
@@ -134,7 +135,10 @@ export async function makePrepared(
     segmented.set(split, bpe === null ? tokens : await mapPairs(`segmenting ${split}`, tokens, segment, run));
   }
   const train = segmented.get('train')!;
-  const dictionary = given.dictionary ?? Dictionary.build(both(train.source, train.target), config);
+  const { threshold, nwords, paddingFactor } = config;
+  const dictionary =
+    given.dictionary ??
+    Dictionary.build(both(train.source, train.target), { threshold, nwords, paddingFactor });
 
   const result: PrepareResult = {
     directory: config.out,

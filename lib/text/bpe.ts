@@ -1,28 +1,45 @@
+import { type BpeApplyOptions, bpeApplySchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { readLines, writeFileAtomically } from '../files.js';
+import { Glossaries } from './bpe_glossaries.js';
 import { BpeLearner, countWords, endOfWord } from './bpe_learner.js';
+import { countsOfLines, readVocabulary, splitUnknown } from './bpe_vocabulary.js';
 import { pythonSpace } from './characters.js';
 
-/** Marks a piece that the next one continues. */
-export const separator = '@@';
+const outerSpace = /^[\r\n ]+|[\r\n ]+$/g;
 
-const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'u');
+const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'v');
 
 type Merge = readonly [first: string, second: string];
 
+/** bpeApplySchema with its files read. */
+interface Application {
+  readonly separator: string;
+  readonly vocabulary: ReadonlySet<string>;
+  readonly glossaries: Glossaries | null;
+}
+
+const { separator } = parseConfig(bpeApplySchema, {}, 'bpe');
+const plain: Application = { separator, vocabulary: new Set(), glossaries: null };
+
 /**
  * Byte pair encoding of words (Sennrich, Haddow, Birch 2016), algorithm and file format of subword-nmt. Files of
- * version 0.2 are written; 0.1, where the end of a word is a symbol of its own, is read as well.
+ * version 0.2 are written; 0.1, where the end of a word is a symbol of its own, is read as well. Only LF ends a line,
+ * here as in the Moses scripts; subword-nmt, which leaves that to Python, ends one at a lone CR too.
  */
 export class Bpe {
   /** Rank of a merge by "first second"; a symbol never holds a space. */
   private readonly ranks = new Map<string, number>();
-  private readonly cache = new Map<string, string>();
+  /** What a merge joined, by the text of the result. */
+  private readonly origins = new Map<string, Merge>();
+  private readonly cache = new Map<string, readonly string[]>();
 
   private constructor(
     readonly merges: readonly Merge[],
     private readonly version: '0.1' | '0.2' = '0.2',
+    private readonly application: Application = plain,
   ) {
+    if (application.vocabulary.size > 0) this.findOrigins();
     merges.forEach(([first, second], rank) => {
       const key = `${first} ${second}`;
       if (!this.ranks.has(key)) this.ranks.set(key, rank);
@@ -30,18 +47,47 @@ export class Bpe {
   }
 
   /**
-   * Learns at most `merges` merges from lines of words separated by spaces; fewer when no pair of symbols occurs
-   * minFrequency times any more.
+   * Learns at most `merges` merges from lines of words separated by spaces, or with dictInput from lines "word count";
+   * fewer when no pair of symbols occurs minFrequency times any more. totalSymbols counts the characters of the text,
+   * at the end of words and inside, among the merges.
+   *
+   * @throws RdropError MALFORMED_FILE for a line that is not "word count".
    */
-  static learn(lines: Iterable<string>, merges: number, { minFrequency = 2 } = {}): Bpe {
-    const counts = new Map<string, number>();
-    for (const line of lines) countWords(line, counts);
-    return Bpe.ofMerges(learnMerges(counts, merges, minFrequency));
+  static learn(
+    lines: Iterable<string>,
+    merges: number,
+    { minFrequency = 2, totalSymbols = false, dictInput = false, name = 'lines' } = {},
+  ): Bpe {
+    let counts = new Map<string, number>();
+    if (dictInput) counts = countsOfLines([...lines], name);
+    else for (const line of lines) countWords(line, counts);
+    return Bpe.ofMerges(learnMerges(counts, merges, minFrequency, totalSymbols));
   }
 
   /** From merges in the order in which they were learned. */
   static ofMerges(merges: Iterable<Merge>): Bpe {
     return new Bpe([...merges]);
+  }
+
+  /**
+   * The same codes, applied otherwise: fewer merges, another separator, a vocabulary, glossaries.
+   *
+   * @throws RdropError INVALID_ARGUMENT, and for the vocabulary FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY,
+   *   INVALID_UTF8, MALFORMED_FILE (names the line).
+   */
+  async with(options: BpeApplyOptions): Promise<Bpe> {
+    const { merges, vocabulary, vocabularyThreshold, glossaries, ...rest } = parseConfig(
+      bpeApplySchema,
+      options,
+      'bpe',
+      'INVALID_ARGUMENT',
+    );
+    return new Bpe(this.merges.slice(0, merges), this.version, {
+      separator: rest.separator,
+      vocabulary:
+        vocabulary === undefined ? new Set() : await readVocabulary(vocabulary, vocabularyThreshold),
+      glossaries: glossaries.length === 0 ? null : new Glossaries(glossaries),
+    });
   }
 
   /**
@@ -78,7 +124,7 @@ export class Bpe {
     }
     const start = header.startsWith('#version:') ? 1 : 0;
     const merges = lines.slice(start).map((line, i): Merge => {
-      const parts = line.replace(/^[\r\n ]+|[\r\n ]+$/g, '').split(' ');
+      const parts = line.replace(outerSpace, '').split(' ');
       if (parts.length !== 2 || parts[0] === '' || parts[1] === '') {
         throw new RdropError(
           'MALFORMED_FILE',
@@ -103,7 +149,7 @@ export class Bpe {
 
   /** Splits each word of a line into pieces: "lower" becomes "lo@@ w@@ er". Space around the line stays. */
   segment(line: string): string {
-    const words = line.replace(/^[\r\n ]+|[\r\n ]+$/g, '');
+    const words = line.replace(outerSpace, '');
     if (words === '') return line;
     const start = line.indexOf(words);
     const pieces: string[] = [];
@@ -112,17 +158,44 @@ export class Bpe {
   }
 
   private segmentWord(word: string): string {
-    let pieces = this.cache.get(word);
+    const { glossaries, separator } = this.application;
+    const parts = glossaries?.split(word) ?? [word];
+    const pieces =
+      parts.length === 1 ? this.piecesOf(parts[0]!) : parts.flatMap((part) => this.piecesOf(part));
+    return pieces.join(`${separator} `);
+  }
+
+  private piecesOf(part: string): readonly string[] {
+    let pieces = this.cache.get(part);
     if (pieces === undefined) {
-      pieces = this.encode(word).join(`${separator} `);
-      this.cache.set(word, pieces);
+      const { glossaries, vocabulary, separator } = this.application;
+      const [first, ...more] = part;
+      if (first === undefined || more.length === 0 || glossaries?.keeps(part)) pieces = [part];
+      else {
+        pieces = this.encode([first, ...more]);
+        if (vocabulary.size > 0) pieces = splitUnknown(pieces, vocabulary, separator, this.origins);
+      }
+      this.cache.set(part, pieces);
     }
     return pieces;
   }
 
-  private encode(word: string): string[] {
-    let symbols = [...word];
-    if (symbols.length === 1) return symbols;
+  /**
+   * Two merges may give the same text; then the one counts whose last line comes first, as in the original, where a
+   * merge that stands twice has the rank of its first line.
+   */
+  private findOrigins(): void {
+    const seen = new Set<string>();
+    for (const merge of [...this.merges].reverse()) {
+      const [first, second] = merge;
+      if (seen.has(`${first} ${second}`)) continue;
+      seen.add(`${first} ${second}`);
+      this.origins.set(first + second, merge);
+    }
+  }
+
+  private encode(characters: string[]): string[] {
+    let symbols = characters;
     if (this.version === '0.1') symbols.push(endOfWord);
     else symbols[symbols.length - 1] += endOfWord;
     while (symbols.length > 1) {
@@ -150,9 +223,11 @@ export function* learnMerges(
   counts: ReadonlyMap<string, number>,
   merges: number,
   minFrequency: number,
+  totalSymbols = false,
 ): Generator<[string, string]> {
   const learner = new BpeLearner(counts);
-  for (let i = 0; i < merges; i++) {
+  const most = totalSymbols ? merges - learner.characters : merges;
+  for (let i = 0; i < most; i++) {
     const merge = learner.next(minFrequency);
     if (merge === null) return;
     yield merge;

@@ -1,4 +1,4 @@
-import { compareCodePoints } from './characters.js';
+import { compareCodePoints, pythonSpace } from './characters.js';
 
 export const endOfWord = '</w>';
 
@@ -11,7 +11,11 @@ type PairCounts = Map<number, number>;
 interface WordType {
   symbols: number[];
   readonly count: number;
+  /** It holds a space other than the one that separates words. */
+  readonly spaced: boolean;
 }
+
+const otherSpace = new RegExp(`[${pythonSpace}]`, 'v');
 
 /** Adds the words of a line to the counts. Only the space separates, as in subword-nmt. */
 export function countWords(line: string, counts: Map<string, number>): void {
@@ -39,18 +43,22 @@ export class BpeLearner {
   private threshold = 0;
   private round = 0;
 
+  /** The distinct characters of the words, counted once inside words and once at their end (--total-symbols). */
+  readonly characters: number;
+
   constructor(counts: ReadonlyMap<string, number>) {
     for (const [word, count] of counts) {
       const characters = [...word];
       characters[characters.length - 1] += endOfWord;
       const symbols = characters.map((symbol) => this.idOf(symbol));
-      this.words.push({ symbols, count });
+      this.words.push({ symbols, count, spaced: otherSpace.test(word) });
       for (let i = 1; i < symbols.length; i++) {
         const pair = pairOf(symbols[i - 1]!, symbols[i]!);
         add(this.all, pair, count);
         this.addToIndex(pair, this.words.length - 1, 1);
       }
     }
+    this.characters = this.texts.length;
     this.live = new Map(this.all);
     for (const count of this.all.values()) this.threshold = Math.max(this.threshold, count / 10);
   }
@@ -133,10 +141,27 @@ export class BpeLearner {
       if (occurrences < 1) continue;
       const word = this.words[place]!;
       const before = word.symbols;
-      word.symbols = replacePair(before, first, second, merged);
+      word.symbols = word.spaced
+        ? this.replaceInText(before, first, second)
+        : replacePair(before, first, second, merged);
       this.subtract(before, first, second, place, word.count);
       this.credit(word.symbols, merged, place, word.count);
     }
+  }
+
+  /**
+   * The original looks for the pair in the text of the word, its symbols separated by spaces, and any space bounds a
+   * symbol there: the end of a symbol behind, say, a no-break space is taken for a whole one.
+   */
+  private replaceInText(symbols: number[], first: number, second: number): number[] {
+    const pair = `${this.texts[first]} ${this.texts[second]}`;
+    const pattern = new RegExp(
+      `(?<![^${pythonSpace}])${pair.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&')}(?![^${pythonSpace}])`,
+      'gv',
+    );
+    const text = symbols.map((symbol) => this.texts[symbol]).join(' ');
+    const joined = text.replace(pattern, () => pair.replace(' ', ''));
+    return joined.split(' ').map((symbol) => this.idOf(symbol));
   }
 
   /** Takes away the pairs that overlapped an occurrence of (first, second). */

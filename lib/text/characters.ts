@@ -1,6 +1,9 @@
 /**
  * Character classes as the original programs see them; JavaScript's own differ in a few characters. Each is the
- * inside of a bracket expression for a regular expression with the flag u.
+ * inside of a bracket expression for a regular expression with the flag v.
+ *
+ * They are Perl 5.36's for every code point of Unicode 14. Later Unicode changed the properties of some of those
+ * characters, which is taken back here; characters that came after Unicode 14 are what the running Node takes them for.
  */
 
 /** Perl's \s on Unicode text: with U+0085, without U+FEFF. */
@@ -9,13 +12,28 @@ export const perlSpace = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u
 /** What Python's str.split() splits at: Perl's and the four separators of ASCII. */
 export const pythonSpace = `${perlSpace}\\u001c-\\u001f`;
 
+/** Marks that became alphabetic after Unicode 14. */
+const notYetAlphabetic = '\\u0363-\\u036f\\u0c04\\u0f82\\u0f83\\u1dd3-\\u1de6\\u{11080}\\u{11081}';
+
 /** Perl's \p{IsAlpha}. */
-export const alpha = '\\p{Alphabetic}';
+export const alpha = `[\\p{Alphabetic}--[${notYetAlphabetic}]]`;
 
 /** Perl's \p{IsAlnum}. */
 export const alnum = `${alpha}\\p{Nd}`;
 
-const pythonSpaces = new RegExp(`[${pythonSpace}]+`, 'u');
+/** Perl's \p{IsLower}; U+0295 and four modifier letters changed sides after Unicode 14. */
+export const lower = '\\u0295[\\p{Lowercase}--[\\u10fc\\ua7f2-\\ua7f4\\uab69]]';
+
+/** Perl's [[:punct:]] on Unicode text. */
+export const punctuation = '\\p{P}$+<=>\\^`\\|~';
+
+/** Perl's \w on Unicode text. */
+export const perlWord = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
+
+/** Python's \w. */
+export const pythonWord = '\\p{L}\\p{N}_';
+
+const pythonSpaces = new RegExp(`[${pythonSpace}]+`, 'v');
 
 /** The words of a line, as Python's str.split() gives them. */
 export function words(line: string): string[] {

@@ -1,15 +1,17 @@
-import { alnum, alpha, perlSpace } from './characters.js';
+import { type MosesDetokenizeOptions, mosesDetokenizeSchema, parseConfig } from '../config.js';
+import { alnum, alpha, perlSpace, punctuation } from './characters.js';
 import { checkLanguage } from './languages.js';
 
 /** The rules are those of Moses's detokenizer.perl; German has none of its own there. */
 
-const untouched = new RegExp(`^<[^]+>$|^[${perlSpace}]*$`, 'u');
+const untouched = new RegExp(`^<[^\\n]+>$|^[${perlSpace}]*$`, 'v');
 const opening = /^[\p{Sc}([{¿¡]+$/u;
 const closing = /^[,.?!:;\\%}\])]+$/;
 const quotation = /^['"„“`]+$/;
 const doubleQuotation = /^[„“”]+$/;
-const contraction = new RegExp(`^'[${alpha}]`, 'u');
-const endsInAlnum = new RegExp(`[${alnum}]$`, 'u');
+const contraction = new RegExp(`^'[${alpha}]`, 'v');
+const firstLetter = new RegExp(`^([${punctuation}${perlSpace}]*)([${alpha}])`, 'v');
+const endsInAlnum = new RegExp(`[${alnum}]$`, 'v');
 
 /** Entities of the tokeniser, and the older names of three of them, in the order in which they are resolved. */
 const entities: readonly (readonly [string, string])[] = [
@@ -26,7 +28,8 @@ const entities: readonly (readonly [string, string])[] = [
   ['&amp;', '&'],
 ];
 
-function unescapeSpecial(text: string): string {
+/** Entities as the characters that they stand for. */
+export function unescapeSpecial(text: string): string {
   if (!text.includes('&')) return text;
   return entities.reduce((result, [entity, character]) => result.replaceAll(entity, character), text);
 }
@@ -52,14 +55,26 @@ function isCjk(character: string | undefined): boolean {
 const startsWithCjk = (word: string) => word >= '\u1100' && isCjk([...word][0]);
 const endsWithCjk = (word: string) => isCjk([...word].at(-1));
 
+const defaults = parseConfig(mosesDetokenizeSchema, {}, 'detokenize');
+
 /**
  * Text from tokens: the inverse of mosesTokenise as far as one exists (detokenizer.perl). Entities are resolved,
  * punctuation and English contractions move to the word they belong to, quotation marks alternate.
  *
- * @throws RdropError INVALID_ARGUMENT for a language other than de and en.
+ * Character for character the script's on Perl 5.36, as far as Unicode 14 goes (see mosesTokenise).
+ *
+ * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
  */
-export function mosesDetokenise(line: string, lang: string): string {
+export function mosesDetokenise(
+  line: string,
+  lang: string,
+  options: MosesDetokenizeOptions = defaults,
+): string {
   const english = checkLanguage(lang) === 'en';
+  const { uppercase } =
+    options === defaults
+      ? defaults
+      : parseConfig(mosesDetokenizeSchema, options, 'detokenize', 'INVALID_ARGUMENT');
   if (untouched.test(line)) return line;
   const words = unescapeSpecial(` ${line} `.replaceAll(' @-@ ', '-')).split(' ');
   while (words.at(-1) === '') words.pop();
@@ -101,5 +116,10 @@ export function mosesDetokenise(line: string, lang: string): string {
       toTheLeft(word);
     }
   }
-  return text.replace(/ +/g, ' ').replace(/^ /, '').replace(/ $/, '');
+  text = text.replace(/ +/g, ' ').replace(/^ /, '').replace(/ $/, '');
+  return uppercase ? text.replace(firstLetter, (_, before, letter) => before + upperCase(letter)) : text;
 }
+
+/** Four letters of Unicode 14 got their capitals later. */
+const upperCase = (letter: string) =>
+  /[\u019b\u0264\ua7d3\ua7d5]/.test(letter) ? letter : letter.toUpperCase();

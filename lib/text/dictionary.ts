@@ -1,3 +1,4 @@
+import { type DictionaryOptions, dictionarySchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { readLines, writeFileAtomically } from '../files.js';
 import { compareCodePoints, pythonSpace, words } from './characters.js';
@@ -7,10 +8,15 @@ export const pad = 1;
 export const eos = 2;
 export const unk = 3;
 
-/** A type holds none of what separates words. */
-const entry = new RegExp(`^([^${pythonSpace}]+) ([0-9]{1,15})[${pythonSpace}]*$`, 'u');
+/** The mark of a type that stands twice on purpose: its later line is the one that text is encoded with. */
+const overwrite = '#fairseq:overwrite';
+
+/** fairseq reads a line from its end, so that a type may hold spaces; text is never encoded with such a one. */
+const entry = new RegExp(`^(.+) ([0-9]{1,15})(?: (${overwrite}))?[${pythonSpace}]*$`, 'sv');
 
 const specials = ['<s>', '<pad>', '</s>', '<unk>'] as const;
+
+const isSpecial = (type: string) => (specials as readonly string[]).includes(type);
 
 /**
  * The types of a model and their ids, order and file format of fairseq's Dictionary: four specials, then the types by
@@ -34,18 +40,31 @@ export class Dictionary {
     return this.symbols.length;
   }
 
-  /** From segmented lines; types that occur less often than threshold are left out. */
-  static build(lines: Iterable<string>, { threshold = 0, paddingFactor = 8 } = {}): Dictionary {
+  /**
+   * From segmented lines: types that occur at least `threshold` times, at most nwords with the specials, then the
+   * filling.
+   *
+   * @throws RdropError INVALID_ARGUMENT.
+   */
+  static build(lines: Iterable<string>, options: DictionaryOptions = {}): Dictionary {
+    const { threshold, nwords, paddingFactor } = parseConfig(
+      dictionarySchema,
+      options,
+      'dictionary',
+      'INVALID_ARGUMENT',
+    );
     const counts = new Map<string, number>();
     for (const line of lines) {
       for (const word of words(line)) counts.set(word, (counts.get(word) ?? 0) + 1);
     }
     for (const special of specials) counts.delete(special);
-    for (const [type, count] of counts) if (count < threshold) counts.delete(type);
-    const types = [...counts].sort((a, b) => b[1] - a[1] || compareCodePoints(a[0], b[0]));
+    const sorted = [...counts].sort((a, b) => b[1] - a[1] || compareCodePoints(a[0], b[0]));
+    const most = nwords === 0 ? sorted.length : Math.max(0, nwords - specials.length);
+    const types = sorted.slice(0, most).filter(([, count]) => count >= threshold);
+    const kept = new Set(types.map(([type]) => type));
     for (let i = 0; (types.length + specials.length) % paddingFactor !== 0; i++) {
       const word = `madeupword${String(i).padStart(4, '0')}`;
-      if (!counts.has(word)) types.push([word, 0]);
+      if (!kept.has(word)) types.push([word, 0]);
     }
     return Dictionary.ofTypes(types);
   }
@@ -58,7 +77,8 @@ export class Dictionary {
   }
 
   /**
-   * Reads the text of a dict.txt, one "type count" a line; `name` is what an error calls it.
+   * Reads the text of a dict.txt, one "type count" a line; `name` is what an error calls it. A type may come again
+   * where the line ends in #fairseq:overwrite: it is then another id with the same text, the one that text gets.
    *
    * @throws RdropError FILE_EMPTY, MALFORMED_FILE (a line of another form, a type twice), naming the line.
    */
@@ -77,7 +97,7 @@ export class Dictionary {
   private static ofLines(lines: string[], name: string): Dictionary {
     const seen = new Map<string, number>();
     const types = lines.map((line, i): [string, number] => {
-      const [, type, count] = entry.exec(line) ?? [];
+      const [, type, count, again] = entry.exec(line) ?? [];
       if (type === undefined) {
         throw new RdropError(
           'MALFORMED_FILE',
@@ -85,7 +105,7 @@ export class Dictionary {
         );
       }
       const first = seen.get(type);
-      if (first !== undefined || (specials as readonly string[]).includes(type)) {
+      if (again === undefined && (first !== undefined || isSpecial(type))) {
         throw new RdropError(
           'MALFORMED_FILE',
           `${name}:${i + 1}: the type ${JSON.stringify(type)} is there already, ` +
@@ -101,7 +121,12 @@ export class Dictionary {
   /** The content of a dict.txt. */
   toString(): string {
     let text = '';
-    for (let id = specials.length; id < this.size; id++) text += `${this.symbols[id]} ${this.counts[id]}\n`;
+    const written = new Set<string>(specials);
+    for (let id = specials.length; id < this.size; id++) {
+      const symbol = this.symbols[id]!;
+      text += `${symbol} ${this.counts[id]}${written.has(symbol) ? ` ${overwrite}` : ''}\n`;
+      written.add(symbol);
+    }
     return text;
   }
 

@@ -1,3 +1,4 @@
+import { type NormalizeOptions, normalizeSchema, parseConfig } from '../config.js';
 import { checkLanguage } from './languages.js';
 
 type Rule = readonly [pattern: RegExp, replacement: string];
@@ -16,9 +17,12 @@ const spacing: readonly Rule[] = [
   [/ ;/g, ';'],
 ];
 
-const quotes: readonly Rule[] = [
+const typewriterQuotes: readonly Rule[] = [
   [/`/g, "'"],
   [/''/g, ' " '],
+];
+
+const quotes: readonly Rule[] = [
   [/[„“”]/g, '"'],
   [/–/g, '-'],
   [/—/g, ' - '],
@@ -62,18 +66,35 @@ const byLanguage: Readonly<Record<'de' | 'en', readonly Rule[]>> = {
   ],
 };
 
-const rules = (lang: 'de' | 'en') => [...spacing, ...quotes, ...pseudoSpaces, ...byLanguage[lang]];
-const compiled = { de: rules('de'), en: rules('en') };
+const rules = (lang: 'de' | 'en', penn: boolean) => [
+  ...spacing,
+  ...(penn ? [] : typewriterQuotes),
+  ...quotes,
+  ...pseudoSpaces,
+  ...byLanguage[lang],
+];
+const compiled = {
+  de: { plain: rules('de', false), penn: rules('de', true) },
+  en: { plain: rules('en', false), penn: rules('en', true) },
+};
+
+const defaults = parseConfig(normalizeSchema, {}, 'normalize');
 
 /**
  * Punctuation in its plain form: straight quotation marks, hyphens for dashes, three dots for an ellipsis, no space
  * before a colon (Moses's normalize-punctuation.perl).
  *
- * @throws RdropError INVALID_ARGUMENT for a language other than de and en.
+ * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
  */
-export function normalisePunctuation(line: string, lang: string): string {
+export function normalisePunctuation(
+  line: string,
+  lang: string,
+  options: NormalizeOptions = defaults,
+): string {
+  const { penn } =
+    options === defaults ? defaults : parseConfig(normalizeSchema, options, 'normalize', 'INVALID_ARGUMENT');
   let text = `${line}\n`;
-  for (const [pattern, replacement] of compiled[checkLanguage(lang)])
+  for (const [pattern, replacement] of compiled[checkLanguage(lang)][penn ? 'penn' : 'plain'])
     text = text.replace(pattern, replacement);
   return text.endsWith('\n') ? text.slice(0, -1) : text;
 }

@@ -8,7 +8,7 @@ import { prepareCommand } from '../../lib/cli/prepare.js';
 import { textCommand } from '../../lib/cli/text.js';
 import { runCommand } from '../support/run_command.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { recordedText, textFixturePath } from '../support/text_fixtures.js';
+import { recordedHashes, recordedText, sha256, textFixturePath } from '../support/text_fixtures.js';
 
 const fault = (code: string, message: string) =>
   expect.objectContaining({ code, message: expect.stringContaining(message) });
@@ -25,6 +25,23 @@ describe('rdrop text', () => {
       const { output, thrown } = await runCommand(textCommand(), [...args, '--lang', lang], [lines]);
       expect(thrown).toBeNull();
       expect(output).toBe(recordedText(`hard.${lang}${expected}`));
+    }
+  });
+
+  it.each([
+    [['tokenize', '--aggressive'], 'aggressive'],
+    [['tokenize', '--protected', textFixturePath('patterns.txt')], 'protected'],
+    [['tokenize', '--skip-xml'], 'skipped'],
+    [['detokenize', '--uppercase'], 'uppercased'],
+    [['detokenize', '--as', 'sacremoses'], 'sacremoses'],
+    [['normalize', '--penn'], 'penn'],
+  ])('%j writes what the original writes', async (args, what) => {
+    for (const lang of ['de', 'en']) {
+      const lines = recordedText(`hard.${lang}.txt`);
+      const { output, thrown } = await runCommand(textCommand(), [...args, '--lang', lang], [lines]);
+      expect(thrown).toBeNull();
+      const hash = recordedHashes('options.sha256').get(`hard.${lang}.${what}`);
+      expect(sha256(output.split('\n').slice(0, -1))).toBe(hash);
     }
   });
 
@@ -47,6 +64,9 @@ describe('rdrop text', () => {
     [['tokenize'], 'lang: expected one of de, en, got nothing'],
     [['detokenize', '--lang', 'fr'], 'lang: expected one of de, en, got "fr"'],
     [['normalize', '--lang', ''], 'lang: expected one of de, en, got ""'],
+    [['detokenize', '--lang', 'de', '--as', 'perl'], 'detokenize.as'],
+    [['detokenize', '--lang', 'de', '--as', 'sacremoses', '--uppercase'], 'sacremoses has no such option'],
+    [['tokenize', '--lang', 'de', '--protected', textFixturePath('hard.de.txt')], 'hard.de.txt:'],
   ])('%j is refused', async (args, message) => {
     const { thrown } = await runCommand(textCommand(), args);
     expect(thrown).toEqual(fault('INVALID_ARGUMENT', message));
@@ -111,7 +131,55 @@ describe('rdrop bpe', () => {
     expect((await runCommand(bpeCommand(), rare, [lines])).output).toBe(recordedText('hard.de.codes.txt'));
   });
 
+  it('applies with a vocabulary, fewer merges, another separator and glossaries', async () => {
+    const directory = scratchDirectory();
+    const codes = ['--codes', join(directory, 'codes')];
+    writeFileSync(codes[1]!, '#version: 0.2\na b\nab c</w>\nx y</w>\n');
+    const apply = async (...args: string[]) =>
+      (await runCommand(bpeCommand(), ['apply', ...codes, ...args], ['abc xy x abx\n'])).output;
+    expect(await apply()).toBe('abc xy x ab@@ x\n');
+    expect(await apply('--merges', '1')).toBe('ab@@ c x@@ y x ab@@ x\n');
+    expect(await apply('--merges', '0', '--separator', '_')).toBe('a_ b_ c x_ y x a_ b_ x\n');
+    expect(await apply('--glossaries', 'b', 'a.')).toBe('a@@ b@@ c xy x a@@ b@@ x\n');
+    const counted = await runCommand(bpeCommand(), ['vocabulary'], ['ab@@ c xy x ab@@ x xy xy\n']);
+    expect(counted.output).toBe('xy 3\nab@@ 2\nx 2\nc 1\n');
+    const vocabulary = ['--vocabulary', join(directory, 'vocabulary')];
+    writeFileSync(vocabulary[1]!, counted.output);
+    expect(await apply(...vocabulary)).toBe('ab@@ c xy x ab@@ x\n');
+    expect(await apply(...vocabulary, '--vocabulary-threshold', '3')).toBe('a@@ b@@ c xy x a@@ b@@ x\n');
+  });
+
+  it('learns from counted words, and counts characters among the merges', async () => {
+    const learn = async (input: string, ...args: string[]) =>
+      (await runCommand(bpeCommand(), ['learn', ...args], [input])).output;
+    const codes = await learn('abc abc abd\n');
+    expect(codes).toBe('#version: 0.2\na b\nab c</w>\n');
+    expect(await learn('abd 1\nabc 2\n', '--dict-input')).toBe(codes);
+    // a, b, c</w> and d</w>.
+    expect(await learn('abc abc abd\n', '--total-symbols', '--merges', '5')).toBe('#version: 0.2\na b\n');
+  });
+
   it.each([
+    [['vocabulary'], [], 'FILE_EMPTY', 'standard input'],
+    [['learn', '--dict-input'], ['a 1\nb\n'], 'MALFORMED_FILE', 'standard input:2: expected "word count"'],
+    [
+      ['apply', '--codes', textFixturePath('words.codes.txt'), '--vocabulary-threshold', '2'],
+      ['a\n'],
+      'INVALID_ARGUMENT',
+      'bpe.vocabularyThreshold',
+    ],
+    [
+      ['apply', '--codes', textFixturePath('words.codes.txt'), '--merges', '-2'],
+      ['a\n'],
+      'INVALID_ARGUMENT',
+      'bpe.merges',
+    ],
+    [
+      ['apply', '--codes', textFixturePath('words.codes.txt'), '--glossaries', '('],
+      ['a\n'],
+      'INVALID_ARGUMENT',
+      'glossaries[0]',
+    ],
     [['learn', '--merges', 'x'], ['a\n'], 'INVALID_ARGUMENT', 'bpe.merges'],
     [['learn', '--merges', '0'], ['a\n'], 'INVALID_ARGUMENT', 'bpe.merges'],
     [['learn'], [], 'FILE_EMPTY', 'standard input'],

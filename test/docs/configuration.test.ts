@@ -13,6 +13,7 @@ const parts = [
   'batchPlanSchema',
   'textSchema',
   'oneBestSchema',
+  'mosesDetokenizeSchema',
 ];
 
 interface Definition {
@@ -74,6 +75,12 @@ describe('docs/configuration.md', () => {
         'sweepSchema',
         'beamSchema',
         'lossOptionsSchema',
+        'tokenizeSchema',
+        'detokenizeSchema',
+        'normalizeSchema',
+        'bpeSchema',
+        'bpeApplySchema',
+        'dictionarySchema',
       ]),
     );
   });

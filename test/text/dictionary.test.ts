@@ -1,10 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { DictionaryOptions } from '../../lib/config.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { recordedLines, recordedText } from '../support/text_fixtures.js';
 
 const fairseqDictionary = fileURLToPath(new URL('../../../shared/data/iwslt14/dict.txt', import.meta.url));
+
+const recordedCases = JSON.parse(recordedText('dictionary.json')) as {
+  built: { lines: string[]; options: DictionaryOptions; text: string }[];
+  read: { text: string; symbols: string[]; line: string; ids: number[] }[];
+};
 
 describe('Dictionary', () => {
   it('reads and writes the dictionary that fairseq made of IWSLT14', (context) => {
@@ -21,6 +27,32 @@ describe('Dictionary', () => {
     expect(dictionary.toString()).toBe(recordedText('soup.de.dict.txt'));
     expect(lines.map((line) => dictionary.encode(line).join(' '))).toEqual(recordedLines('soup.de.ids.txt'));
   });
+
+  it('builds with thresholds and limits what fairseq builds', () => {
+    const { built } = recordedCases;
+    expect(built.length).toBeGreaterThan(100);
+    for (const { lines, options, text } of built) {
+      expect(Dictionary.build(lines, options).toString()).toBe(text);
+    }
+  });
+
+  it('reads types that stand twice as fairseq does, and writes what it reads', () => {
+    for (const { text, symbols, line, ids } of recordedCases.read) {
+      const dictionary = Dictionary.parse(text, 'dict.txt');
+      expect(dictionary.symbols).toEqual(symbols);
+      expect([...dictionary.encode(line)]).toEqual([...ids, 2]);
+      expect(dictionary.toString()).toBe(text.replaceAll(/ $/gm, ''));
+    }
+  });
+
+  it.each([{ threshold: -1 }, { nwords: 1.5 }, { paddingFactor: 0 }, { padding: 8 }])(
+    'refuses %j',
+    (options) => {
+      expect(() => Dictionary.build(['a'], options as object)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('dictionary') }),
+      );
+    },
+  );
 
   it('sorts equal counts by code points and fills up to a multiple', () => {
     const lines = ['b a 😀 \uffee c c', 'madeupword0001'];
