@@ -10,7 +10,7 @@ const directory = fileURLToPath(new URL('../fixtures/iwslt14', import.meta.url))
 
 export const iwslt14Fixture = (name: string) => join(directory, name);
 
-export const iwslt14Archive = iwslt14Fixture('de-en.tgz');
+export const iwslt14Archive = iwslt14Fixture('de-en.tar.gz');
 
 export const recordedIwslt14 = (name: string) => readFileSync(iwslt14Fixture(name), 'utf8');
 
