@@ -13,6 +13,7 @@ export {
   type OptimizerConfig,
   type RuntimeOptions,
   type SweepOptions,
+  type TheoryOptions,
   type TrainConfig,
   type TrainOptions,
 } from './config.js';
@@ -71,7 +72,7 @@ export {
 
 export { type BleuScore, bleu } from './evaluation/bleu.js';
 
-// Experiments: demo, sweep, statistics, report.
+// Experiments: demo, sweep, statistics, theory, report.
 
 export {
   type DemoCorpus,
@@ -91,3 +92,6 @@ export {
   wilcoxonSignedRank,
 } from './experiment/statistics.js';
 export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
+export { type TheoryResult, type TheoryRun, theory } from './experiment/theory.js';
+export type { DirectionEstimate, GroupEstimate } from './experiment/theory_estimates.js';
+export { writeTheory } from './experiment/theory_report.js';

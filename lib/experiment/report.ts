@@ -17,6 +17,8 @@ export interface ReportDocument {
   lead: string[];
   tables: ReportTable[];
   plots: ReportPlot[];
+  /** Where Markdown, which has no plots, says that they are. */
+  plotsIn: { file: string; what: string };
   /** After the plots: what a reader looks up. */
   details: ReportTable[];
 }
@@ -46,6 +48,7 @@ export async function renderReport(
     ],
     tables: [bleuTable(sorted), ...(comparison ? [comparison] : []), environmentTable(sorted)],
     plots: await reportPlots(sorted),
+    plotsIn: { file: 'report.html', what: 'The learning curves and the plot of BLEU' },
     details: [runTable(sorted), ...(options ? [options] : [])],
   };
   return { html: htmlReport(document), markdown: markdownReport(document) };
