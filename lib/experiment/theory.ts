@@ -1,4 +1,5 @@
 import { parseConfig, type TheoryConfig, type TheoryOptions, theorySchema } from '../config.js';
+import { RdropError } from '../errors.js';
 import type { Batch } from '../model/pack.js';
 import type { LossAndGradients, Transformer } from '../model/transformer.js';
 import { throwIfAborted } from '../text/map_lines.js';
@@ -55,7 +56,7 @@ export interface TheoryRun {
  * parameter group. The batches are held fixed: variances are over masks, averaged over the batches. docs/theory.md has
  * the derivations.
  *
- * @throws RdropError INVALID_CONFIG, ABORTED, INVALID_ARGUMENT (fewer batches than asked for, sentences too long),
+ * @throws RdropError INVALID_CONFIG, ABORTED, INVALID_ARGUMENT (no dropout, fewer batches than asked for, sentences too long),
  *   CHECKPOINT_MISMATCH (data of another dictionary), FILE_NOT_FOUND and the others of reading a run or data, NON_FINITE
  */
 export async function theory(
@@ -70,6 +71,7 @@ export async function theory(
   const { pairs, level, samples, seed } = config;
   const scheme = { pairs, level };
   try {
+    checkDropout(subject.modelConfig);
     const sizes = Array.from(await model.parameters(), ([name, { data }]) => [name, data.length] as const);
     const moments = new GradientMoments(sizes, pairs);
     /** By batch and mask pair: both divergences, summed over the batch. */
@@ -139,6 +141,16 @@ export async function theory(
   } finally {
     model.dispose();
   }
+}
+
+/** Without dropout there is rounding to measure, and nothing else. */
+function checkDropout({ dropout, attentionDropout, activationDropout }: Subject['modelConfig']): void {
+  if (dropout > 0 || attentionDropout > 0 || activationDropout > 0) return;
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    'theory.model: expected a model with dropout (dropout, attentionDropout or activationDropout above 0), since ' +
+      'without it both passes are one; got 0 for all three',
+  );
 }
 
 /**

@@ -26,7 +26,11 @@ export interface GroupEstimate {
   uni: DirectionEstimate;
   uniReverse: DirectionEstimate;
   bi: DirectionEstimate;
-  /** tr Cov(g_uni) / tr Cov(g_bi) with its jackknife interval over mask pairs. */
+  /**
+   * tr Cov(g_uni) / tr Cov(g_bi) with its jackknife interval over mask pairs. What is left out in turn is one of Welford's
+   * increments, which are uncorrelated for normal gradients and nearly so for others; where noise has short tails the
+   * interval comes out too wide rather than too narrow.
+   */
   varianceRatio: RatioEstimate;
   /** What it should be: 1 + α² tr Cov(½(u - r)) / tr Cov(g_bi), with its interval (α = 1 for the KL term alone). */
   expectedRatio: RatioEstimate;

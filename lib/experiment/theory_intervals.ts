@@ -22,7 +22,7 @@ export function meanEstimate(values: readonly number[], level: number): MeanEsti
 }
 
 export interface RatioEstimate {
-  /** Null where the denominator is 0: without dropout nothing varies. */
+  /** Null where the denominator is 0: what no mask reaches does not vary. */
   ratio: number | null;
   low: number | null;
   high: number | null;

@@ -5,6 +5,7 @@ import type { ReportDocument } from './report.js';
 import { htmlReport } from './report_html.js';
 import { markdownReport } from './report_markdown.js';
 import type { TheoryResult } from './theory.js';
+import type { GroupEstimate } from './theory_estimates.js';
 import { theoryPlots } from './theory_plots.js';
 import {
   conditionsTable,
@@ -36,18 +37,14 @@ export async function renderTheory(result: TheoryResult): Promise<{ html: string
 /** What the figures say, in sentences. */
 export function theoryLead({ divergence, gradients, conditions }: TheoryResult): string[] {
   const { level } = conditions.options;
-  const kl = gradients.kl.at(-1)!.varianceRatio;
-  const loss = gradients.loss.at(-1)!.varianceRatio;
-  if (kl.ratio === null || loss.ratio === null) {
-    return ['Nothing varies over masks: the model has no dropout, so both passes are one.'];
-  }
   const { difference } = divergence;
+  const times = (groups: readonly GroupEstimate[]) => groups.at(-1)!.varianceRatio.ratio?.toFixed(3) ?? '—';
   return [
     'The two passes of R-Drop are exchangeable, so D(P1‖P2), D(P2‖P1) and bi, their mean, have one expectation, and so have ' +
       `their gradients. The ${Number((level * 100).toFixed(6))} % interval of the difference of both directions ` +
       `${difference.containsZero ? 'contains' : 'does not contain'} 0.`,
-    `They differ in variance: over masks, that of the gradient of uni is ${kl.ratio.toFixed(3)} times that of bi for the KL ` +
-      `term alone and ${loss.ratio.toFixed(3)} times for CE + ${conditions.loss.alpha}·KL, over all parameters.`,
+    `They differ in variance: over masks, that of the gradient of uni is ${times(gradients.kl)} times that of bi for the KL ` +
+      `term alone and ${times(gradients.loss)} times for CE + ${conditions.loss.alpha}·KL, over all parameters.`,
   ];
 }
 

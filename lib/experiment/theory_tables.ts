@@ -20,7 +20,7 @@ const ratioText = ({ ratio, low, high }: RatioEstimate) =>
 const percent = (level: number) => `${Number((level * 100).toFixed(6))} %`;
 
 /** E[D(P1‖P2)], E[D(P2‖P1)], E[bi] and the paired difference. */
-export function divergenceTable({ divergence, conditions, draws }: TheoryResult): ReportTable {
+export function divergenceTable({ divergence, conditions }: TheoryResult): ReportTable {
   const { level, samples, pairs } = conditions.options;
   const row = (name: string, { mean, low, high, standardDeviation }: MeanEstimate) => [
     name,
@@ -29,7 +29,6 @@ export function divergenceTable({ divergence, conditions, draws }: TheoryResult)
     figure(standardDeviation),
   ];
   const { difference } = divergence;
-  const varies = draws.uni.some((value, i) => value !== draws.uniReverse[i]);
   return {
     caption: 'Divergence of the two passes',
     head: [
@@ -46,12 +45,11 @@ export function divergenceTable({ divergence, conditions, draws }: TheoryResult)
     ],
     notes: [
       `t intervals over ${count(pairs)} draws, each of one mask pair for every batch; the standard deviation is of one draw.`,
-      varies
-        ? `The interval of the difference ${difference.containsZero ? 'contains' : 'does not contain'} 0` +
-          (difference.containsZero ? ', as it must but for ' : '; chance alone brings that about in ') +
-          `${percent(1 - level)} of experiments. Randomisation test (${count(samples)} random signs of the ` +
-          `differences of every batch and mask pair, two-sided): p = ${formatP(difference.randomisationP)}.`
-        : 'Both divergences are equal under every mask pair.',
+      (difference.containsZero
+        ? `The interval of the difference contains 0, as it should in ${percent(level)} of experiments. `
+        : `The interval of the difference does not contain 0, as chance alone has it in ${percent(1 - level)} of experiments. `) +
+        `Randomisation test (${count(samples)} drawings of random signs for the differences of every batch and mask pair, ` +
+        `two-sided): p = ${formatP(difference.randomisationP)}.`,
     ],
   };
 }
