@@ -72,6 +72,7 @@ export async function theory(
   const scheme = { pairs, level };
   try {
     checkDropout(subject.modelConfig);
+    const conditions = await environment(config.threads);
     const sizes = Array.from(await model.parameters(), ([name, { data }]) => [name, data.length] as const);
     const moments = new GradientMoments(sizes, pairs);
     /** By batch and mask pair: both divergences, summed over the batch. */
@@ -133,7 +134,7 @@ export async function theory(
         modelSeed: subject.modelSeed,
         update: subject.update,
         batches: batches.map((batch, b) => ({ pairs: batch.source.length, tokens: tokens[b]! })),
-        environment: await environment(config.threads),
+        environment: conditions,
         data: await hashData(subject.data),
         seconds: (performance.now() - began) / 1000,
       },
