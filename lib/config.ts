@@ -525,6 +525,57 @@ export const sweepSchema = z.strictObject({
 export type SweepConfig = z.infer<typeof sweepSchema>;
 export type SweepOptions = z.input<typeof sweepSchema>;
 
+/** `lossSchema` without the direction, which the experiment compares; what is left out is that of the run. */
+const theoryLossSchema = z.strictObject({
+  alpha: lossSchema.shape.alpha.unwrap().optional(),
+  labelSmoothing: lossSchema.shape.labelSmoothing.unwrap().optional(),
+  passReduction: lossSchema.shape.passReduction.unwrap().optional(),
+});
+
+/** Section 3 of the paper as an experiment (lib/experiment/theory.ts): a run or a fresh model, and mask pairs. */
+export const theorySchema = z
+  .strictObject({
+    run: z
+      .strictObject({
+        directory: z.string().min(1),
+        /** initial: the parameters with which the run began. */
+        checkpoint: z.enum(['best', 'last', 'initial']).default('best'),
+      })
+      .optional(),
+    /** A freshly initialised model instead of a run's. */
+    model: runModelSchema.optional(),
+    /** A prepared directory; left out, that of the run. */
+    data: z.string().min(1).optional(),
+    split: z.enum(['train', 'valid', 'test']).default('valid'),
+    /** Batches of the split, drawn with the seed and held fixed. */
+    batches: count.default(4),
+    /** Size of a batch: pairs × the longest side of any of them, eos included. */
+    maxTokens: count.default(1024),
+    /** Pairs of masks that each batch is passed under. */
+    pairs: z.int().min(4).max(1_000_000).default(50),
+    loss: theoryLossSchema.prefault({}),
+    /** Of every interval. */
+    level: z.number().gt(0).lt(1).default(0.95),
+    /** Random signs drawn for the randomisation test. */
+    samples: count.max(10_000_000).default(10_000),
+    /** Of the masks, of the choice of batches, of the signs, and of a fresh model's initialisation. */
+    seed: runtimeSchema.shape.seed,
+    device: runtimeSchema.shape.device,
+    precision: runtimeSchema.shape.precision,
+    /** Threads of libtorch; 0 takes every core. */
+    threads: z.int().min(0).max(1024).default(0),
+  })
+  .refine((options) => (options.run === undefined) !== (options.model === undefined), {
+    path: ['run'],
+    error: 'expected either a run or a model to initialise, not both',
+  })
+  .refine((options) => options.run !== undefined || options.data !== undefined, {
+    path: ['data'],
+    error: 'expected a prepared directory where no run names one',
+  });
+export type TheoryConfig = z.infer<typeof theorySchema>;
+export type TheoryOptions = z.input<typeof theorySchema>;
+
 export const demoSchema = z.strictObject({
   directory: z.string().min(1).default('runs/demo'),
   /** A minute's worth, to see that everything works; its figures mean nothing. */

@@ -28,6 +28,7 @@ export {
   type SentenceBootstrapOptions,
   type SweepOptions,
   type TerOptions,
+  type TheoryOptions,
   type TokenizeOptions,
   type TrainConfig,
   type TrainOptions,
@@ -109,7 +110,7 @@ export {
 } from './evaluation/significance.js';
 export { type TerScore, ter, terMetric } from './evaluation/ter.js';
 
-// Experiments: demo, sweep, statistics, report.
+// Experiments: demo, sweep, statistics, theory, report.
 
 export {
   type DemoCorpus,
@@ -141,3 +142,6 @@ export {
   wilcoxonSignedRank,
 } from './experiment/statistics.js';
 export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
+export { type TheoryResult, type TheoryRun, theory } from './experiment/theory.js';
+export type { DirectionEstimate, GroupEstimate } from './experiment/theory_estimates.js';
+export { writeTheory } from './experiment/theory_report.js';

@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<Command>> = {
   score: async () => (await import('./score.js')).scoreCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
   stats: async () => (await import('./stats.js')).statsCommand(),
+  theory: async () => (await import('./theory.js')).theoryCommand(),
   report: async () => (await import('./report.js')).reportCommand(),
 };
 

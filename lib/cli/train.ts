@@ -35,7 +35,7 @@ const limits = ['maxUpdates', 'maxEpochs', 'maxMinutes'];
 const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** 'a.b=1' → {a: {b: 1}}; what is not JSON is text. */
-function assignment(text: string): [path: string, value: unknown] {
+export function assignment(text: string): [path: string, value: unknown] {
   const at = text.indexOf('=');
   const value = text.slice(at + 1);
   try {
@@ -45,7 +45,8 @@ function assignment(text: string): [path: string, value: unknown] {
   }
 }
 
-const nested = (path: string, value: unknown): object =>
+/** ('a.b', 1) → {a: {b: 1}}. */
+export const nested = (path: string, value: unknown): object =>
   path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
 
 const given = (flags: Flags) =>

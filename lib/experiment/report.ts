@@ -26,6 +26,8 @@ export interface ReportDocument {
   lead: string[];
   tables: ReportTable[];
   plots: ReportPlot[];
+  /** Where Markdown, which has no plots, says that they are. */
+  plotsIn: { file: string; what: string };
   /** After the plots: what a reader looks up. */
   details: ReportTable[];
 }
@@ -62,6 +64,7 @@ export async function renderReport(
       environmentTable(sorted),
     ],
     plots: await reportPlots(sorted, metric),
+    plotsIn: { file: 'report.html', what: 'The learning curves and the plot of the figures' },
     details: [runTable(sorted, metric), ...(options ? [options] : [])],
   };
   return { html: htmlReport(document), markdown: markdownReport(document) };

@@ -11,14 +11,12 @@ export const escapeMarkdown = (text: string) =>
     .replaceAll('>', '&gt;');
 
 /** The report without its plots, which are in the HTML file beside it. */
-export function markdownReport({ title, lead, tables, plots, details }: ReportDocument): string {
+export function markdownReport({ title, lead, tables, plots, plotsIn, details }: ReportDocument): string {
   const parts = [
     `# ${escapeMarkdown(title)}`,
     ...lead.map(escapeMarkdown),
     ...tables.map(markdownTable),
-    ...(plots.length > 0
-      ? ['The learning curves and the plot of BLEU are in [report.html](report.html).']
-      : []),
+    ...(plots.length > 0 ? [`${plotsIn.what} are in [${plotsIn.file}](${plotsIn.file}).`] : []),
     ...details.map(markdownTable),
   ];
   return `${parts.join('\n\n')}\n`;

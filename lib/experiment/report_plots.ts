@@ -9,7 +9,7 @@ export interface ReportPlot {
 }
 
 /** Okabe and Ito's colours, which stay apart for the colour-blind and show on white and on black. */
-const armColours = new Map([
+export const armColours = new Map([
   ['uni', '#0087d0'],
   ['bi', '#e66100'],
   ['uni-reverse', '#009e73'],
@@ -25,8 +25,8 @@ const largestCurve = 400;
 /** From this many points on, the second half is drawn again at its own scale: the steep beginning would hide it. */
 const shortestWithDetail = 10;
 
-const width = 640;
-const config = {
+export const width = 640;
+export const config = {
   background: 'transparent',
   font: 'system-ui, sans-serif',
   view: { stroke: null },
@@ -190,7 +190,7 @@ function bleuPlot(runs: readonly RunSummary[], figure: string): TopLevelSpec | n
 }
 
 /** Compiles a vega-lite specification and draws it without a browser. */
-async function renderSvg(spec: TopLevelSpec, index: number, label: string): Promise<string> {
+export async function renderSvg(spec: TopLevelSpec, index: number, label: string): Promise<string> {
   const quiet = { level: () => quiet, error: fail, warn: () => quiet, info: () => quiet, debug: () => quiet };
   const compiled = compile(spec, { logger: quiet }).spec;
   const view = new View(parse(compiled), { renderer: 'none', logLevel: None });

@@ -195,7 +195,8 @@ export function differences(a: unknown, b: unknown, path = ''): string[] {
     .flatMap((key) => differences(x[key], y[key], path === '' ? key : `${path}.${key}`));
 }
 
-async function environment(threads: number) {
+/** Versions, machine and threads: the conditions under which numbers come about. */
+export async function environment(threads: number) {
   const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
     version: string;
   };

@@ -1,12 +1,11 @@
-import { join, resolve } from 'node:path';
 import { native } from '../binding.js';
 import { describe, type OneBestConfig, type OneBestOptions, oneBestSchema, parseConfig } from '../config.js';
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
 import { TextPipeline } from '../text/pipeline.js';
-import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
-import { fingerprint, readRunConfig } from '../training/run_directory.js';
+import type { CheckpointName } from '../training/checkpoint.js';
+import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { translateCorpus } from './translate_corpus.js';
 
 /** The best hypothesis of a line. */
@@ -57,30 +56,15 @@ export class Translator {
     runDirectory: string,
     { checkpoint: name = 'best', threads = 0 }: LoadOptions = {},
   ): Promise<Translator> {
-    const directory = resolve(runDirectory);
-    const config = await readRunConfig(directory);
+    const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name);
     const pipeline = await TextPipeline.load(directory);
-    const path = await findCheckpoint(join(directory, 'checkpoints'), name);
-    if (path === null) {
-      throw new RdropError(
-        'FILE_NOT_FOUND',
-        `${join(directory, 'checkpoints', name)}: no such checkpoint yet`,
-      );
-    }
-    const checkpoint = await openCheckpoint(path);
-    if (checkpoint.state.fingerprint !== fingerprint(config)) {
-      throw new RdropError(
-        'CHECKPOINT_MISMATCH',
-        `${path}: was made with another configuration than ${join(directory, 'config.json')} holds`,
-      );
-    }
     await fromNative(() => native().setThreads(threads));
     const model = await Transformer.create(
       { ...config.model, vocabSize: pipeline.dictionary.size },
       { seed: config.seed, device: config.device, precision: config.precision },
     );
     try {
-      await loadParameters(model, await checkpoint.read('model'), path);
+      await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
     } catch (error) {
       model.dispose();
       throw error;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CurvePoint, type RunSummary, renderReport, writeReport } from '../../lib/experiment/report.js';
+import { expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
 
 /** Table 1 of the paper, with the run times it gives as averages. */
 const table = [
@@ -30,37 +31,6 @@ const paperRuns = (): RunSummary[] =>
       signature: 'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0',
     })),
   );
-
-/** What a browser would load or run: nothing may be there. */
-function expectSelfContained(html: string): void {
-  const found = [
-    /https?:.*/i,
-    /<[^>]*\s(src|srcset|href|xlink:href|action|data)\s*=.*/i,
-    /<(script|link|img|iframe|object|embed|base|form)\b.*/i,
-    /(@import|url\((?!#)).*/i,
-  ].flatMap((pattern) => pattern.exec(html)?.[0].slice(0, 80) ?? []);
-  expect(found).toEqual([]);
-}
-
-/** Every element that is opened is closed, in order (void elements of the head aside). */
-function expectWellFormed(html: string): void {
-  const open: string[] = [];
-  for (const [, end, name, attributes] of html.matchAll(/<(\/?)([a-zA-Z][\w]*)((?:\s+[^<>]*)?)>/g)) {
-    if (name === 'meta' || attributes?.endsWith('/')) continue;
-    if (end) expect(open.pop()).toBe(name);
-    else open.push(name as string);
-  }
-  expect(open).toEqual([]);
-}
-
-const rowsOf = (html: string, caption: string) => {
-  const from = html.indexOf(`<caption>${caption}</caption>`);
-  expect(from).toBeGreaterThan(0);
-  const body = html.slice(html.indexOf('<tbody>', from), html.indexOf('</tbody>', from));
-  return [...body.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row]) =>
-    [...(row as string).matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/g)].map(([, cell]) => cell),
-  );
-};
 
 describe("renderReport on the paper's table", () => {
   it('shows every number of it, the tests and the interval, in HTML and in Markdown', async () => {

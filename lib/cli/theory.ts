@@ -1,0 +1,116 @@
+import { Command } from 'commander';
+import type { TheoryOptions } from '../config.js';
+
+interface Flags {
+  run?: string;
+  preset?: string;
+  set: string[];
+  out?: string;
+  json: boolean;
+  [option: string]: unknown;
+}
+
+/** Flags that are short for one option; commander's name for the flag → the option's path. */
+const shorthands: readonly [flag: string, argument: string, path: string, text: string][] = [
+  ['checkpoint', '<name>', 'run.checkpoint', 'best, last or initial: as the run was initialised'],
+  ['data', '<directory>', 'data', 'made by rdrop prepare; left out, the data of the run'],
+  ['split', '<name>', 'split', 'train, valid or test'],
+  ['batches', '<n>', 'batches', 'batches of the split, held fixed'],
+  ['max-tokens', '<n>', 'maxTokens', 'size of a batch'],
+  ['pairs', '<n>', 'pairs', 'mask pairs for each batch'],
+  ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term in the whole loss; left out, that of the run'],
+  ['level', '<share>', 'level', 'of the intervals'],
+  ['samples', '<n>', 'samples', 'random signs of the randomisation test'],
+  ['seed', '<n>', 'seed', 'of masks, batches and signs, and of a fresh model'],
+  ['precision', '<name>', 'precision', 'float32 or float64'],
+  ['threads', '<n>', 'threads', 'threads of libtorch; 0 takes every core'],
+];
+
+const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** `rdrop theory`: do both directions of KL agree in expectation, and how much more does the gradient of one vary? */
+export function theoryCommand(): Command {
+  const command = new Command('theory')
+    .description('section 3 of the paper measured: expectations and gradient variances of uni and bi')
+    .option('--run <directory>', 'a run directory; without one a model is initialised')
+    .option('--preset <name>', 'without --run: the model and loss of a preset')
+    .option('--set <option=value>', 'one option, e.g. model.dropout=0.2; may be repeated', collect, []);
+  for (const [flag, argument, path, text] of shorthands) {
+    command.option(`--${flag} ${argument}`, `${text} (${path})`);
+  }
+  return command
+    .option('--out <directory>', 'write theory.html, theory.md and theory.json there')
+    .option('--json', 'print the result as JSON', false)
+    .action(theory);
+}
+
+const collect = (value: string, values: string[]) => [...values, value];
+
+async function theoryOptions(flags: Flags): Promise<TheoryOptions> {
+  const { RdropError } = await import('../errors.js');
+  const { mergeOptions, preset } = await import('../presets.js');
+  const { assignment, nested } = await import('./train.js');
+  const wrong = flags.set.find((text) => text.indexOf('=') < 1);
+  if (wrong !== undefined) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`,
+    );
+  }
+  if (flags.run !== undefined && flags.preset !== undefined) {
+    throw new RdropError('INVALID_ARGUMENT', '--preset: expected either a run or a preset, got both');
+  }
+  const begin: Record<string, unknown> = {};
+  if (flags.run !== undefined) begin['run'] = { directory: flags.run };
+  else {
+    const { model = {}, loss = {} } = flags.preset === undefined ? {} : preset(flags.preset);
+    const { direction: _, ...rest } = loss as { direction?: unknown };
+    Object.assign(begin, { model, loss: rest });
+  }
+  // A directory stays text, whatever it is called.
+  const value = (flag: string, text: string) => (flag === 'data' ? text : assignment(`=${text}`)[1]);
+  const given = shorthands.flatMap(([flag, , path]) => {
+    const text = flags[camel(flag)] as string | undefined;
+    return text === undefined ? [] : [nested(path, value(flag, text))];
+  });
+  return mergeOptions(
+    begin,
+    ...given,
+    ...flags.set.map((text) => nested(...assignment(text))),
+  ) as unknown as TheoryOptions;
+}
+
+async function theory(flags: Flags): Promise<void> {
+  const options = await theoryOptions(flags);
+  const experiment = await import('../experiment/theory.js');
+  const { theoryLead, writeTheory } = await import('../experiment/theory_report.js');
+  const { divergenceTable, gradientNotes, gradientTable } = await import('../experiment/theory_tables.js');
+  const { stageProgress } = await import('./stage_progress.js');
+  const { textTable } = await import('./text_table.js');
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  const progress = stageProgress();
+  try {
+    const result = await experiment.theory(options, {
+      signal: controller.signal,
+      onProgress: progress.onProgress,
+    });
+    const files = flags.out === undefined ? null : await writeTheory(result, flags.out);
+    if (flags.json) {
+      process.stdout.write(`${JSON.stringify({ ...result, files })}\n`);
+      return;
+    }
+    const tables = [
+      divergenceTable(result),
+      gradientTable(result, 'kl'),
+      { ...gradientTable(result, 'loss'), notes: gradientNotes },
+    ];
+    const blocks = tables.map((table) => textTable(table).join('\n'));
+    const paths = files === null ? [] : [Object.values(files).join('\n')];
+    process.stdout.write(`${[...blocks, theoryLead(result).join('\n'), ...paths].join('\n\n')}\n`);
+  } finally {
+    progress.stop();
+    process.off('SIGINT', abort).off('SIGTERM', abort);
+  }
+}

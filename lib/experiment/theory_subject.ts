@@ -1,0 +1,148 @@
+import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { native } from '../binding.js';
+import { type LossConfig, lossSchema, type ModelConfig, type TheoryConfig } from '../config.js';
+import { groupPairs, shuffleBatches } from '../data/batches.js';
+import { loadCorpus } from '../data/corpus.js';
+import type { Tensor } from '../data/safetensors.js';
+import { fromNative, RdropError } from '../errors.js';
+import type { Batch } from '../model/pack.js';
+import { loadParameters, Transformer } from '../model/transformer.js';
+import { Dictionary } from '../text/dictionary.js';
+import { TextPipeline } from '../text/pipeline.js';
+import { checkLengths, lengthsOf } from '../training/batch_source.js';
+import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { readRunConfig } from '../training/run_directory.js';
+
+/** What the experiment is made on. */
+export interface Subject {
+  model: Transformer;
+  batches: Batch[];
+  loss: Omit<LossConfig, 'direction'>;
+  /** The prepared directory. */
+  data: string;
+  modelConfig: ModelConfig;
+  /** Of the parameters: updates of training; 0 as they were initialised. */
+  update: number;
+  /** Of the initialisation. */
+  modelSeed: number;
+}
+
+/**
+ * Loads or initialises the model and picks the batches.
+ *
+ * @throws RdropError those of the data and text stages and of openRunCheckpoint; CHECKPOINT_MISMATCH when the data have
+ *   another dictionary than the run; INVALID_ARGUMENT when the split has too few batches or a sentence is too long
+ */
+export async function openSubject(config: TheoryConfig): Promise<Subject> {
+  const origin = config.run === undefined ? null : await openRun(config.run);
+  const data = resolve(config.data ?? origin!.data);
+  const dictionary = (await TextPipeline.load(data)).dictionary;
+  if (origin !== null) await checkDictionary(origin.directory, data, dictionary);
+  const modelConfig = { ...(origin?.model ?? config.model!), vocabSize: dictionary.size } as ModelConfig;
+  const batches = await pickBatches(config, data, dictionary, modelConfig);
+  const { direction: _, ...defaults } = origin?.loss ?? lossSchema.parse({});
+  const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
+  await fromNative(() => native().setThreads(config.threads));
+  const { seed, device, precision } = config;
+  const model = await Transformer.create(modelConfig, { seed, device, precision });
+  try {
+    if (origin !== null) {
+      const tensors = await origin.parameters(modelConfig);
+      await loadParameters(model, inPrecision(tensors, precision), origin.place);
+    }
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return {
+    model,
+    batches,
+    loss: { ...defaults, ...Object.fromEntries(given) },
+    data,
+    modelConfig,
+    update: origin?.update ?? 0,
+    modelSeed: origin?.seed ?? seed,
+  };
+}
+
+/** A run's parameters, at a checkpoint or as they were before the first update. */
+async function openRun({ directory: place, checkpoint: name }: NonNullable<TheoryConfig['run']>) {
+  if (name === 'initial') {
+    const directory = resolve(place);
+    const run = await readRunConfig(directory);
+    const { data, model, loss, seed, device, precision } = run;
+    const parameters = async (config: ModelConfig): Promise<Map<string, Tensor>> => {
+      using initial = await Transformer.create(config, { seed, device, precision });
+      return await initial.parameters();
+    };
+    return { directory, place: directory, data, model, loss, seed, update: 0, parameters };
+  }
+  const { directory, config, checkpoint } = await openRunCheckpoint(place, name);
+  const { data, model, loss, seed } = config;
+  const parameters = () => checkpoint.read('model');
+  return {
+    directory,
+    place: checkpoint.path,
+    data,
+    model,
+    loss,
+    seed,
+    update: checkpoint.state.update,
+    parameters,
+  };
+}
+
+async function checkDictionary(directory: string, data: string, dictionary: Dictionary): Promise<void> {
+  const path = join(directory, 'dict.txt');
+  const own = await Dictionary.read(path);
+  if (isDeepStrictEqual(own.symbols, dictionary.symbols)) return;
+  throw new RdropError(
+    'CHECKPOINT_MISMATCH',
+    `${join(data, 'dict.txt')}: expected the types of ${path} (${own.size}), got others (${dictionary.size})`,
+  );
+}
+
+function inPrecision(
+  tensors: ReadonlyMap<string, Tensor>,
+  precision: 'float32' | 'float64',
+): Map<string, Tensor> {
+  const type = precision === 'float32' ? Float32Array : Float64Array;
+  return new Map(
+    Array.from(tensors, ([name, { shape, data }]) => [
+      name,
+      { shape, data: data instanceof type ? data : type.from(data as ArrayLike<number>) },
+    ]),
+  );
+}
+
+async function pickBatches(
+  { split, batches: wanted, maxTokens, seed }: TheoryConfig,
+  data: string,
+  dictionary: Dictionary,
+  { maxPositions }: ModelConfig,
+): Promise<Batch[]> {
+  const pairs = await loadCorpus(data, split, dictionary);
+  checkLengths(pairs, maxPositions, 'model.maxPositions', join(data, split));
+  checkLengths(pairs, maxTokens, 'theory.maxTokens', join(data, split));
+  // numpy's generator takes 32 bits.
+  const drawn = seed % 2 ** 31;
+  const groups = groupPairs(lengthsOf(pairs.source), lengthsOf(pairs.target), {
+    maxTokens,
+    multipleOf: 8,
+    seed: drawn,
+  });
+  if (groups.length < wanted) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `theory.batches: expected at most the ${groups.length} batches of ${maxTokens} tokens (theory.maxTokens) that ` +
+        `${join(data, split)} has, got ${wanted}`,
+    );
+  }
+  return shuffleBatches(groups, drawn, 1)
+    .slice(0, wanted)
+    .map((batch) => ({
+      source: Array.from(batch, (pair) => pairs.source[pair]!),
+      target: Array.from(batch, (pair) => pairs.target[pair]!),
+    }));
+}

@@ -1,0 +1,30 @@
+import { join, resolve } from 'node:path';
+import type { TrainConfig } from '../config.js';
+import { RdropError } from '../errors.js';
+import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from './checkpoint.js';
+import { fingerprint, readRunConfig } from './run_directory.js';
+
+/**
+ * A checkpoint of a run for whoever only reads it, with the configuration it was made with.
+ *
+ * @throws RdropError FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH
+ */
+export async function openRunCheckpoint(
+  runDirectory: string,
+  name: CheckpointName,
+): Promise<{ directory: string; config: TrainConfig; checkpoint: Checkpoint }> {
+  const directory = resolve(runDirectory);
+  const config = await readRunConfig(directory);
+  const path = await findCheckpoint(join(directory, 'checkpoints'), name);
+  if (path === null) {
+    throw new RdropError('FILE_NOT_FOUND', `${join(directory, 'checkpoints', name)}: no such checkpoint yet`);
+  }
+  const checkpoint = await openCheckpoint(path);
+  if (checkpoint.state.fingerprint !== fingerprint(config)) {
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${path}: was made with another configuration than ${join(directory, 'config.json')} holds`,
+    );
+  }
+  return { directory, config, checkpoint };
+}
