@@ -4,8 +4,8 @@
 //   node benchmarks/bpe.mjs --text FILE [--merges 10000] [--rounds 3] [--peer DIR] [--out FILE]
 //
 // FILE is tokenised text, plain. The medians are of the wall clock and of the time that the core worked (cpuSeconds), which
-// other programs lengthen less. Needs bash. RDROP_PYTHON names the peer's Python (python3 when unset). Each side runs on one core: the
-// processes are bound to the first one where taskset is there. Prints one JSON array of rows.
+// other programs lengthen less. Needs bash. RDROP_PYTHON names the peer's Python (python3 when unset). Each side runs on one
+// core: the processes are bound to the first one where taskset is there. Prints one JSON array of rows.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';

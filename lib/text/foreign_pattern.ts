@@ -1,5 +1,14 @@
 import { RdropError } from '../errors.js';
-import { perlSpace, perlWord, punctuation, pythonSpace, pythonWord } from './characters.js';
+import {
+  alnum,
+  alpha,
+  lower,
+  perlSpace,
+  perlWord,
+  punctuation,
+  pythonSpace,
+  pythonWord,
+} from './characters.js';
 
 /** Whose regular expression a pattern is. */
 export type Dialect = 'perl' | 'python';
@@ -17,10 +26,10 @@ const classes: Readonly<Record<Dialect, Classes>> = {
 };
 
 const posix: Readonly<Record<string, string>> = {
-  alpha: '\\p{Alphabetic}',
-  alnum: '\\p{Alphabetic}\\p{Nd}',
+  alpha,
+  alnum,
   digit: '\\p{Nd}',
-  lower: '\\p{Lowercase}',
+  lower,
   upper: '\\p{Uppercase}',
   punct: punctuation,
   space: perlSpace,
