@@ -5,6 +5,9 @@
 export {
   type Arm,
   type BeamOptions,
+  type ExportFormat,
+  type ExportOptions,
+  type FairseqImportOptions,
   type KlDirection,
   klDirections,
   type LossOptions,
@@ -66,6 +69,12 @@ export {
   type Translation,
   Translator,
 } from './translation/translator.js';
+
+// Interchange: fairseq's checkpoints, and directories for other programs.
+
+export { exportModel, type ModelExport } from './interchange/export_model.js';
+export { type FairseqCheckpoint, readFairseqCheckpoint } from './interchange/fairseq_checkpoint.js';
+export { type FairseqImport, importFairseq } from './interchange/import_fairseq.js';
 
 // Evaluation.
 

@@ -21,7 +21,7 @@ export class Bpe {
 
   private constructor(
     readonly merges: readonly Merge[],
-    private readonly version: '0.1' | '0.2' = '0.2',
+    readonly version: '0.1' | '0.2' = '0.2',
   ) {
     merges.forEach(([first, second], rank) => {
       const key = `${first} ${second}`;
