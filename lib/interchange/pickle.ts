@@ -132,7 +132,7 @@ class Reader {
         return view.getFloat64(at);
       }
       case 0x56:
-        return this.#line();
+        return this.#escapedLine();
       case 0x8c:
         return this.#text(this.#length(1));
       case 0x58:
@@ -383,6 +383,17 @@ class Reader {
     const text = this.#text(end - this.#at);
     this.#at = end + 1;
     return text;
+  }
+
+  /** Of protocol 0: Latin-1, and \\u escapes for the rest. */
+  #escapedLine(): string {
+    const end = this.bytes.indexOf(10, this.#at);
+    if (end < 0) throw this.#corrupt('truncated: a line has no end');
+    const text = Buffer.from(this.#take(end - this.#at)).toString('latin1');
+    this.#at = end + 1;
+    return text.replace(/\\u([0-9a-fA-F]{4})|\\U000([01][0-9a-fA-F]{4})/g, (_, four: string, five: string) =>
+      String.fromCodePoint(Number.parseInt(four ?? five, 16)),
+    );
   }
 
   #text(length: number): string {
