@@ -73,7 +73,11 @@ export {
 // Interchange: fairseq's checkpoints, and directories for other programs.
 
 export { exportModel, type ModelExport } from './interchange/export_model.js';
-export { type FairseqCheckpoint, readFairseqCheckpoint } from './interchange/fairseq_checkpoint.js';
+export {
+  type FairseqCheckpoint,
+  type InterchangeRun,
+  readFairseqCheckpoint,
+} from './interchange/fairseq_checkpoint.js';
 export { type FairseqImport, importFairseq } from './interchange/import_fairseq.js';
 
 // Evaluation.

@@ -23,7 +23,13 @@ export function exportCommand(): Command {
       const { exportModel } = await import('../interchange/export_model.js');
       const { run, checkpoint, out } = flags;
       const options = { run, checkpoint, format, out } as Parameters<typeof exportModel>[0];
-      const result = await exportModel(options, beamOptions(flags));
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      process.once('SIGINT', abort).once('SIGTERM', abort);
+      const { signal } = controller;
+      const result = await exportModel(options, beamOptions(flags), { signal }).finally(() => {
+        process.off('SIGINT', abort).off('SIGTERM', abort);
+      });
       for (const difference of result.differences) process.stderr.write(`rdrop: ${difference}\n`);
       const line = `${result.directory}: ${result.files.join(', ')}`;
       process.stdout.write(`${flags.json ? JSON.stringify(result) : line}\n`);

@@ -19,7 +19,13 @@ export function importCommand(): Command {
     .option('--json', 'print {directory, vocabSize, parameters, updates} as JSON')
     .action(async ({ json, ...options }: Record<string, unknown>) => {
       const { importFairseq } = await import('../interchange/import_fairseq.js');
-      const result = await importFairseq(options as unknown as Parameters<typeof importFairseq>[0]);
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      process.once('SIGINT', abort).once('SIGTERM', abort);
+      const given = options as unknown as Parameters<typeof importFairseq>[0];
+      const result = await importFairseq(given, { signal: controller.signal }).finally(() => {
+        process.off('SIGINT', abort).off('SIGTERM', abort);
+      });
       const { directory, vocabSize, parameters } = result;
       const line = `${directory}: ${parameters} parameters, ${vocabSize} types in the dictionary`;
       process.stdout.write(`${json ? JSON.stringify(result) : line}\n`);

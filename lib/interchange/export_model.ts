@@ -9,7 +9,9 @@ import {
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
 import { RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
+import { throwIfAborted } from '../text/map_lines.js';
 import { readExportedRun } from './exported_run.js';
+import type { InterchangeRun } from './fairseq_checkpoint.js';
 import { fairseqFiles } from './fairseq_files.js';
 import { huggingFaceFiles, textDifferences } from './huggingface_files.js';
 
@@ -26,11 +28,12 @@ export interface ModelExport {
  *
  * @param beamOptions over those of the run's `test.beam`; for `huggingface` and `both`
  * @throws RdropError NOT_EXPRESSIBLE (what the other program has no counterpart of, by its name), INVALID_ARGUMENT,
- *   FILE_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, FILE_UNWRITABLE, DISK_FULL
+ *   FILE_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, FILE_UNWRITABLE, DISK_FULL, ABORTED
  */
 export async function exportModel(
   options: ExportOptions,
   beamOptions: OneBestOptions = {},
+  { signal }: InterchangeRun = {},
 ): Promise<ModelExport> {
   const {
     run: from,
@@ -58,7 +61,17 @@ export async function exportModel(
   }
   if (format !== 'huggingface') for (const [name, content] of fairseqFiles(run)) files.set(name, content);
   await makeDirectoryAtomically(directory, async (beside) => {
-    for (const [name, content] of files) await writeFileAtomically(join(beside, name), content);
+    for (const [name, content] of files) {
+      const pieces = typeof content === 'string' ? [Buffer.from(content)] : content;
+      await writeFileAtomically(join(beside, name), abortable(pieces, signal));
+    }
   });
   return { directory, files: [...files.keys()].sort(), differences };
+}
+
+function* abortable(pieces: Iterable<Uint8Array>, signal: AbortSignal | undefined): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    throwIfAborted(signal, 'the export');
+    yield piece;
+  }
 }

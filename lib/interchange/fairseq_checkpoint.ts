@@ -7,6 +7,11 @@ import { embeddingNames } from './parameter_names.js';
 import { describePickled, fieldsOf, type PickleValue } from './pickle_values.js';
 import { TorchFile } from './torch_file.js';
 
+/** How a call may be ended early. */
+export interface InterchangeRun {
+  signal?: AbortSignal | undefined;
+}
+
 /** A translation model of fairseq's. */
 export interface FairseqCheckpoint {
   model: ModelConfig;
@@ -25,9 +30,12 @@ export interface FairseqCheckpoint {
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (not such a file), UNSAFE_PICKLE (something in it
  *   other than tensors and plain data), CHECKPOINT_CORRUPT (damaged), NOT_EXPRESSIBLE (an option that rdrop has no
- *   counterpart of), CHECKPOINT_MISMATCH (parameters and options that do not fit)
+ *   counterpart of), CHECKPOINT_MISMATCH (parameters and options that do not fit), ABORTED
  */
-export async function readFairseqCheckpoint(path: string): Promise<FairseqCheckpoint> {
+export async function readFairseqCheckpoint(
+  path: string,
+  { signal }: InterchangeRun = {},
+): Promise<FairseqCheckpoint> {
   const file = await TorchFile.open(path);
   try {
     const root = fieldsOf(file.root);
@@ -53,7 +61,7 @@ export async function readFairseqCheckpoint(path: string): Promise<FairseqCheckp
     const model = modelOf(options, embedding.shape[0]!, path);
     return {
       model,
-      parameters: await readParameters(file, references, model),
+      parameters: await readParameters(file, references, model, signal),
       source: text(options, 'source_lang'),
       target: text(options, 'target_lang'),
       updates: updatesOf(root.get('optimizer_history')),

@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../config.js';
 import type { Tensor } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
+import { throwIfAborted } from '../text/map_lines.js';
 import { embeddingNames, parameterShapes } from './parameter_names.js';
 import { describePickled, PickleDict, type PickleValue } from './pickle_values.js';
 import type { TorchFile } from './torch_file.js';
@@ -80,12 +81,13 @@ export function upgradeNames(old: References): References {
  *
  * @param file where the numbers lie
  * @throws RdropError CHECKPOINT_MISMATCH (a parameter too many, too few, of another shape, or a shared one that differs),
- *   NOT_EXPRESSIBLE (a model of before the last layer norm), and those of TorchFile.tensor
+ *   NOT_EXPRESSIBLE (a model of before the last layer norm), ABORTED, and those of TorchFile.tensor
  */
 export async function readParameters(
   file: TorchFile,
   references: References,
   model: ModelConfig,
+  signal?: AbortSignal,
 ): Promise<Map<string, Tensor>> {
   const { path } = file;
   const shapes = parameterShapes(model);
@@ -113,6 +115,7 @@ export async function readParameters(
   }
   const parameters = new Map<string, Tensor>();
   for (const name of shapes.keys()) {
+    throwIfAborted(signal, `reading ${path}`);
     const reference = references.get(name);
     if (reference === undefined) {
       throw new RdropError('CHECKPOINT_MISMATCH', `${path}: parameter ${name}: is missing`);

@@ -18,7 +18,7 @@ import { TextPipeline } from '../text/pipeline.js';
 import { writeCheckpoint } from '../training/checkpoint.js';
 import { emptyWindow } from '../training/metrics.js';
 import { fingerprint, hashData } from '../training/run_directory.js';
-import { type FairseqCheckpoint, readFairseqCheckpoint } from './fairseq_checkpoint.js';
+import { type FairseqCheckpoint, type InterchangeRun, readFairseqCheckpoint } from './fairseq_checkpoint.js';
 
 export interface FairseqImport {
   /** A run directory: `Translator.load` and `rdrop translate` take it. */
@@ -34,9 +34,12 @@ export interface FairseqImport {
  * appears whole or not at all.
  *
  * @throws RdropError INVALID_CONFIG, FILE_UNWRITABLE, DISK_FULL, CHECKPOINT_MISMATCH (a dictionary of another size),
- *   NOT_EXPRESSIBLE (two dictionaries that differ), those of readFairseqCheckpoint, Dictionary.read and Bpe.read
+ *   NOT_EXPRESSIBLE (two dictionaries that differ), ABORTED, those of readFairseqCheckpoint, Dictionary.read and Bpe.read
  */
-export async function importFairseq(options: FairseqImportOptions): Promise<FairseqImport> {
+export async function importFairseq(
+  options: FairseqImportOptions,
+  run: InterchangeRun = {},
+): Promise<FairseqImport> {
   const config = parseConfig(fairseqImportSchema, options, 'import');
   const out = resolve(config.out);
   await checkPlace(out, false);
@@ -48,7 +51,7 @@ export async function importFairseq(options: FairseqImportOptions): Promise<Fair
   if (bpe?.merges.length === 0) {
     throw new RdropError('MALFORMED_FILE', `${config.codes}: expected at least one merge, got none`);
   }
-  const checkpoint = await readFairseqCheckpoint(config.checkpoint);
+  const checkpoint = await readFairseqCheckpoint(config.checkpoint, run);
   if (checkpoint.model.vocabSize !== dictionary.size) {
     throw new RdropError(
       'CHECKPOINT_MISMATCH',

@@ -55,6 +55,7 @@ interface Fairseq {
   translations: Hypothesis[];
   losses: number[];
   ctranslate2?: {
+    converted: Record<string, number>;
     config: Record<string, unknown>;
     vocabularies: Record<'source' | 'target', string[]>;
     variables: Record<string, { shape: number[]; sha256: string }>;
@@ -204,7 +205,8 @@ describe("fairseq and CTranslate2's converter", () => {
   });
 
   it('CTranslate2 made the network of our parameters', async () => {
-    const { config: options, vocabularies, variables } = recordedFairseq[1]!.ctranslate2!;
+    const { converted, config: options, vocabularies, variables } = recordedFairseq[1]!.ctranslate2!;
+    expect(Object.keys(converted)).toEqual(['config.json', 'model.bin', 'shared_vocabulary.json']);
     expect(options).toMatchObject({
       decoder_start_token: '</s>',
       add_source_eos: true,
@@ -435,6 +437,20 @@ describe('what is not there', () => {
       message: expect.stringMatching(message),
     });
     expect(await readdir(place)).toEqual([]);
+  });
+
+  it('an abort leaves nothing behind', async () => {
+    const where = scratchDirectory();
+    const signal = AbortSignal.abort();
+    const aborted = { code: 'ABORTED' };
+    await expect(
+      exportModel({ run, format: 'both', out: join(where, 'out') }, {}, { signal }),
+    ).rejects.toMatchObject(aborted);
+    const files = { checkpoint: interchangePath('fork.pt'), dict: interchangePath('dict.txt') };
+    await expect(importFairseq({ ...files, out: join(where, 'run') }, { signal })).rejects.toMatchObject(
+      aborted,
+    );
+    expect(await readdir(where)).toEqual([]);
   });
 
   it('and what is there is not replaced', async () => {
