@@ -1,4 +1,5 @@
 import { RdropError } from '../errors.js';
+import { PickleBytes, shown } from './pickle_bytes.js';
 import {
   describePickled,
   PickleDict,
@@ -22,7 +23,6 @@ export interface PickleRules {
   persistent(id: PickleValue): PickleValue;
 }
 
-const longestInteger = 256;
 const mark = Symbol('mark');
 type Slot = PickleValue | typeof mark;
 
@@ -54,25 +54,24 @@ export function readPickle(bytes: Uint8Array, name: string, rules: PickleRules):
 }
 
 class Reader {
-  readonly #view: DataView;
+  readonly #bytes: PickleBytes;
   readonly #stack: Slot[] = [];
   readonly #memo = new Map<number, PickleValue>();
   /** Where the opcode under way stands. */
   #opcode = 0;
-  #at = 0;
 
   constructor(
-    private readonly bytes: Uint8Array,
+    bytes: Uint8Array,
     private readonly name: string,
     private readonly rules: PickleRules,
   ) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = new PickleBytes(bytes, (why) => this.#corrupt(why));
   }
 
   read(): PickleValue {
     for (;;) {
-      this.#opcode = this.#at;
-      const code = this.#take(1)[0]!;
+      this.#opcode = this.#bytes.at;
+      const code = this.#bytes.take(1)[0]!;
       if (code === 0x2e) {
         const value = this.#pop();
         if (this.#stack.length > 0)
@@ -86,15 +85,15 @@ class Reader {
 
   /** Interprets an opcode; returns what it pushes, undefined where it pushes nothing. */
   #step(code: number): PickleValue | undefined {
-    const view = this.#view;
+    const { view } = this.#bytes;
     switch (code) {
       case 0x80: {
-        const protocol = this.#take(1)[0]!;
+        const protocol = this.#bytes.take(1)[0]!;
         if (protocol > 5) throw this.#corrupt(`expected a pickle of protocol 0 to 5, got ${protocol}`);
         return undefined;
       }
       case 0x95: // FRAME
-        this.#length(8);
+        this.#bytes.length(8);
         return undefined;
       // Plain values.
       case 0x4e:
@@ -104,51 +103,51 @@ class Reader {
       case 0x89:
         return false;
       case 0x49: // INT, a line; 00 and 01 are protocol 1's booleans
-        return this.#integerLine(this.#line());
+        return this.#bytes.integerLine(this.#bytes.line());
       case 0x4c: // LONG
-        return this.#integerLine(this.#line().replace(/L$/, ''));
+        return this.#bytes.integerLine(this.#bytes.line().replace(/L$/, ''));
       case 0x4a: {
-        const at = this.#skip(4);
+        const at = this.#bytes.skip(4);
         return view.getInt32(at, true);
       }
       case 0x4b:
-        return this.#take(1)[0]!;
+        return this.#bytes.take(1)[0]!;
       case 0x4d: {
-        const at = this.#skip(2);
+        const at = this.#bytes.skip(2);
         return view.getUint16(at, true);
       }
       case 0x8a:
-        return this.#long(this.#length(1));
+        return this.#bytes.long(this.#bytes.length(1));
       case 0x8b:
-        return this.#long(this.#length(4));
+        return this.#bytes.long(this.#bytes.length(4));
       case 0x46: {
-        const text = this.#line();
+        const text = this.#bytes.line();
         if (!/^[+-]?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)$/.test(text))
           throw this.#corrupt(`bad FLOAT ${text}`);
         return Number(text.replace('inf', 'Infinity').replace('nan', 'NaN'));
       }
       case 0x47: {
-        const at = this.#skip(8);
+        const at = this.#bytes.skip(8);
         return view.getFloat64(at);
       }
       case 0x56:
-        return this.#escapedLine();
+        return this.#bytes.escapedLine();
       case 0x8c:
-        return this.#text(this.#length(1));
+        return this.#bytes.text(this.#bytes.length(1));
       case 0x58:
-        return this.#text(this.#length(4));
+        return this.#bytes.text(this.#bytes.length(4));
       case 0x8d:
-        return this.#text(this.#length(8));
+        return this.#bytes.text(this.#bytes.length(8));
       case 0x55: // SHORT_BINSTRING and BINSTRING are Python 2's str, which torch reads as text
-        return this.#text(this.#length(1));
+        return this.#bytes.text(this.#bytes.length(1));
       case 0x54:
-        return this.#text(this.#length(4));
+        return this.#bytes.text(this.#bytes.length(4));
       case 0x43:
-        return this.#take(this.#length(1));
+        return this.#bytes.take(this.#bytes.length(1));
       case 0x42:
-        return this.#take(this.#length(4));
+        return this.#bytes.take(this.#bytes.length(4));
       case 0x8e:
-        return this.#take(this.#length(8));
+        return this.#bytes.take(this.#bytes.length(8));
       // Containers.
       case 0x28:
         this.#stack.push(mark);
@@ -205,27 +204,27 @@ class Reader {
       }
       // Memo.
       case 0x67:
-        return this.#get(this.#decimal(this.#line()));
+        return this.#get(this.#bytes.decimal(this.#bytes.line()));
       case 0x68:
-        return this.#get(this.#take(1)[0]!);
+        return this.#get(this.#bytes.take(1)[0]!);
       case 0x6a:
-        return this.#get(view.getUint32(this.#skip(4), true));
+        return this.#get(view.getUint32(this.#bytes.skip(4), true));
       case 0x70:
-        this.#memo.set(this.#decimal(this.#line()), this.#top());
+        this.#memo.set(this.#bytes.decimal(this.#bytes.line()), this.#top());
         return undefined;
       case 0x71:
-        this.#memo.set(this.#take(1)[0]!, this.#top());
+        this.#memo.set(this.#bytes.take(1)[0]!, this.#top());
         return undefined;
       case 0x72:
-        this.#memo.set(view.getUint32(this.#skip(4), true), this.#top());
+        this.#memo.set(view.getUint32(this.#bytes.skip(4), true), this.#top());
         return undefined;
       case 0x94:
         this.#memo.set(this.#memo.size, this.#top());
         return undefined;
       // What could be code in Python.
       case 0x63: {
-        const module = this.#line();
-        return this.#global(module, this.#line());
+        const module = this.#bytes.line();
+        return this.#global(module, this.#bytes.line());
       }
       case 0x93: {
         const [module, name] = this.#popMany(2);
@@ -250,8 +249,8 @@ class Reader {
         const known = names[code];
         if (known === undefined) throw this.#corrupt(`no opcode has the value 0x${code.toString(16)}`);
         if (known !== 'INST') throw this.#unsafe(`the opcode ${known}`);
-        const module = this.#line();
-        throw this.#unsafe(`the opcode INST with the global ${shown(`${module}.${this.#line()}`)}`);
+        const module = this.#bytes.line();
+        throw this.#unsafe(`the opcode INST with the global ${shown(`${module}.${this.#bytes.line()}`)}`);
       }
     }
   }
@@ -347,86 +346,6 @@ class Reader {
     return value;
   }
 
-  /** Moves past so many bytes; returns where they begin. */
-  #skip(count: number): number {
-    const at = this.#at;
-    if (count > this.bytes.length - at) {
-      throw this.#corrupt(`truncated: expected ${count} bytes more, got ${this.bytes.length - at}`);
-    }
-    this.#at = at + count;
-    return at;
-  }
-
-  #take(count: number): Uint8Array {
-    const at = this.#skip(count);
-    return this.bytes.subarray(at, at + count);
-  }
-
-  /** A length of so many bytes, little-endian; never more than what is left of the pickle. */
-  #length(width: number): number {
-    const at = this.#skip(width);
-    const length =
-      width === 1
-        ? this.#view.getUint8(at)
-        : width === 4
-          ? this.#view.getUint32(at, true)
-          : Number(this.#view.getBigUint64(at, true));
-    if (length > this.bytes.length - this.#at) {
-      throw this.#corrupt(`a length of ${length} where ${this.bytes.length - this.#at} bytes are left`);
-    }
-    return length;
-  }
-
-  #line(): string {
-    const end = this.bytes.indexOf(10, this.#at);
-    if (end < 0) throw this.#corrupt('truncated: a line has no end');
-    const text = this.#text(end - this.#at);
-    this.#at = end + 1;
-    return text;
-  }
-
-  /** Of protocol 0: Latin-1, and \\u escapes for the rest. */
-  #escapedLine(): string {
-    const end = this.bytes.indexOf(10, this.#at);
-    if (end < 0) throw this.#corrupt('truncated: a line has no end');
-    const text = Buffer.from(this.#take(end - this.#at)).toString('latin1');
-    this.#at = end + 1;
-    return text.replace(/\\u([0-9a-fA-F]{4})|\\U000([01][0-9a-fA-F]{4})/g, (_, four: string, five: string) =>
-      String.fromCodePoint(Number.parseInt(four ?? five, 16)),
-    );
-  }
-
-  #text(length: number): string {
-    const bytes = this.#take(length);
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      throw this.#corrupt('a string is not valid UTF-8');
-    }
-  }
-
-  #decimal(text: string): number {
-    if (!/^\d{1,9}$/.test(text))
-      throw this.#corrupt(`expected the number of a memo entry, got ${shown(text)}`);
-    return Number(text);
-  }
-
-  #integerLine(text: string): PickleValue {
-    if (text === '00' || text === '01') return text === '01';
-    if (!/^-?\d{1,300}$/.test(text)) throw this.#corrupt(`expected an integer, got ${shown(text)}`);
-    return small(BigInt(text));
-  }
-
-  #long(length: number): PickleValue {
-    if (length > longestInteger) {
-      throw this.#corrupt(`an integer of ${length} bytes, expected at most ${longestInteger}`);
-    }
-    let value = 0n;
-    const bytes = this.#take(length);
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
-    return small(BigInt.asIntN(8 * length, value));
-  }
-
   #where(): string {
     return `${this.name}: opcode at byte ${this.#opcode}`;
   }
@@ -442,12 +361,3 @@ class Reader {
     );
   }
 }
-
-const small = (value: bigint): number | bigint =>
-  value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
-    ? Number(value)
-    : value;
-
-/** A name out of the file as it may stand in a message. */
-const shown = (text: string): string =>
-  JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text).slice(1, -1);

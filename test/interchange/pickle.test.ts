@@ -113,6 +113,15 @@ describe('what could run', () => {
     expect(existsSync(marker)).toBe(false);
   });
 
+  it('a symbol is no function', () => {
+    expect(() => read(Buffer.from('\x80\x02ctorch\nFloatStorage\n)R.', 'latin1'))).toThrow(
+      expect.objectContaining({
+        code: 'UNSAFE_PICKLE',
+        message: expect.stringMatching(/a call of torch\.FloatStorage/),
+      }),
+    );
+  });
+
   it('a global of fairseq is data: its class is named and not called', () => {
     const pickle = Buffer.from(
       '\x80\x02cfairseq.dataclass.constants\nChoices\nX\x04\0\0\0none\x85R.',
