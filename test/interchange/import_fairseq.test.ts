@@ -90,34 +90,43 @@ describe("dropreg/R-Drop's own checkpoint", () => {
   });
 });
 
-test("the newest fairseq's checkpoint, half precision with an optimiser's state: its logits", async () => {
-  const recorded = recordedJson<
-    Record<'source' | 'target', number[][]> & { logits: number[]; types: string[] }
-  >('newest.json');
-  expect(recorded.types).toContain('torch.float16');
-  const { model, parameters, updates } = await readFairseqCheckpoint(interchangePath('newest.pt'));
-  expect(updates).toBe(1);
-  expect(model).toMatchObject({ embedDim: 8, heads: 2, shareEmbeddings: 'decoder' });
-  const transformer = await native().Transformer.create(model, {
-    seed: 1,
-    device: 'cpu',
-    precision: 'float32',
-  });
-  await transformer.setParameters(
-    new Map([...parameters].map(([name, { data }]) => [name, data as Float32Array])),
-  );
-  const arrays = (lists: number[][]) => lists.map((list) => Int32Array.from(list));
-  const { pack } = await import('../../lib/model/pack.js');
-  const logits = await transformer.logits({
-    source: pack(arrays(recorded.source), 'source'),
-    target: pack(arrays(recorded.target), 'target'),
-  });
-  expect(logits.length).toBe(recorded.logits.length);
-  logits.forEach((value, i) => {
-    expect(Math.abs(value - recorded.logits[i]!)).toBeLessThan(1e-5);
-  });
-  transformer.dispose();
-});
+test.each([
+  [
+    "half precision with an optimiser's state",
+    'newest',
+    { shareEmbeddings: 'decoder', embedDim: 8, heads: 2 },
+    1,
+  ],
+  [
+    'pre-norm, gelu, options in a Namespace',
+    'prenorm',
+    { shareEmbeddings: 'none', norm: 'pre', activation: 'gelu' },
+    null,
+  ],
+] as const)(
+  "the newest fairseq's checkpoints: the logits of one of %s",
+  async (_, name, expected, updates) => {
+    const recorded = recordedJson<Record<'source' | 'target', number[][]> & { logits: number[] }>(
+      `${name}.json`,
+    );
+    const checkpoint = await readFairseqCheckpoint(interchangePath(`${name}.pt`));
+    expect(checkpoint.updates).toBe(updates);
+    expect(checkpoint.model).toMatchObject(expected);
+    const out = join(scratchDirectory(), 'run');
+    await importFairseq({
+      checkpoint: interchangePath(`${name}.pt`),
+      dict: interchangePath('dict.txt'),
+      out,
+    });
+    using model = await Transformer.load(join(out, 'checkpoints', 'best', 'model.safetensors'));
+    const arrays = (lists: number[][]) => lists.map((list) => Int32Array.from(list));
+    const logits = await model.logits({ source: arrays(recorded.source), target: arrays(recorded.target) });
+    expect(logits.length).toBe(recorded.logits.length);
+    logits.forEach((value, i) => {
+      expect(Math.abs(value - recorded.logits[i]!)).toBeLessThan(1e-5);
+    });
+  },
+);
 
 test.each<Partial<ModelOptions>>([
   { shareEmbeddings: 'all' },
