@@ -21,6 +21,8 @@ export const errorCodes = {
   MALFORMED_FILE: 'a file does not have the format it should have',
   CHECKPOINT_CORRUPT: 'a checkpoint is incomplete or damaged',
   CHECKPOINT_MISMATCH: 'a checkpoint belongs to another configuration',
+  UNSAFE_PICKLE: 'a pickle holds something other than tensors and plain data, such as code',
+  NOT_EXPRESSIBLE: 'a model or its text has a property that the other program cannot express',
   RUN_EXISTS: 'the run directory already holds a run of another configuration',
   RUN_LOCKED: 'another process is writing to the run directory',
   ADDON_NOT_FOUND: 'the native addon was not found or could not be loaded',

@@ -11,6 +11,9 @@ export {
   type ChrfOptions,
   type ComparisonOptions,
   type DictionaryOptions,
+  type ExportFormat,
+  type ExportOptions,
+  type FairseqImportOptions,
   type FairseqScoreOptions,
   type KlDirection,
   klDirections,
@@ -89,6 +92,16 @@ export {
   type Translation,
   Translator,
 } from './translation/translator.js';
+
+// Interchange: fairseq's checkpoints, and directories for other programs.
+
+export { exportModel, type ModelExport } from './interchange/export_model.js';
+export {
+  type FairseqCheckpoint,
+  type InterchangeRun,
+  readFairseqCheckpoint,
+} from './interchange/fairseq_checkpoint.js';
+export { type FairseqImport, importFairseq } from './interchange/import_fairseq.js';
 
 // Evaluation.
 

@@ -12,6 +12,8 @@ const commands: Record<string, () => Promise<Command>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   translate: async () => (await import('./translate.js')).translateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
+  import: async () => (await import('./import.js')).importCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
   stats: async () => (await import('./stats.js')).statsCommand(),
   theory: async () => (await import('./theory.js')).theoryCommand(),

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { addBeamFlags, beamOptions } from './beam_flags.js';
 
 interface Flags {
   run: string;
@@ -9,16 +10,6 @@ interface Flags {
   json: boolean;
   [option: string]: unknown;
 }
-
-const beamFlags = [
-  ['beam', '<n>', 'hypotheses kept at each step'],
-  ['lengthPenalty', '<exponent>', 'the score is divided by length to this power'],
-  ['maxLenA', '<a>', 'longest translation: a·source + b tokens'],
-  ['maxLenB', '<b>', 'see --max-len-a'],
-  ['minLen', '<n>', 'shortest translation in tokens'],
-] as const;
-
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** `rdrop translate`: raw text, one sentence a line, from a file or standard input. */
 export function translateCommand(): Command {
@@ -31,8 +22,7 @@ export function translateCommand(): Command {
     .option('--input <file>', 'text to translate, plain or .gz, instead of standard input')
     .option('--output <file>', 'where the translations go, instead of standard output')
     .option('--threads <n>', 'threads of libtorch; 0 takes every core', '0');
-  for (const [name, argument, text] of beamFlags) command.option(`--${kebab(name)} ${argument}`, text);
-  return command
+  return addBeamFlags(command)
     .option('--json', 'print [{source, text, score, tokens, logProbabilities}] as JSON', false)
     .action(translate);
 }
@@ -41,9 +31,7 @@ async function translate(flags: Flags): Promise<void> {
   const { readLines, writeFileAtomically } = await import('../files.js');
   const { Translator } = await import('../translation/translator.js');
   const lines = flags.input === undefined ? await standardInput() : await readLines(flags.input);
-  const beam = Object.fromEntries(
-    beamFlags.filter(([name]) => flags[name] !== undefined).map(([name]) => [name, Number(flags[name])]),
-  );
+  const beam = beamOptions(flags);
   const controller = new AbortController();
   const abort = () => controller.abort();
   process.once('SIGINT', abort).once('SIGTERM', abort);

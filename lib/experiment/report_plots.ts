@@ -1,6 +1,6 @@
-import { None, parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import type { CurvePoint, RunSummary } from './report_runs.js';
+import { config, renderSvg, width } from './vega_svg.js';
 
 /** A plot as an <svg> element for a page, and the words that stand for it. */
 export interface ReportPlot {
@@ -24,17 +24,6 @@ const largestCurve = 400;
 
 /** From this many points on, the second half is drawn again at its own scale: the steep beginning would hide it. */
 const shortestWithDetail = 10;
-
-export const width = 640;
-export const config = {
-  background: 'transparent',
-  font: 'system-ui, sans-serif',
-  view: { stroke: null },
-  axis: { labelFontSize: 12, titleFontSize: 13, titleFontWeight: 'normal', gridOpacity: 0.5 },
-  legend: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', symbolStrokeWidth: 3 },
-  title: { fontSize: 14, anchor: 'start', offset: 10 },
-  aria: false,
-} as const satisfies TopLevelSpec['config'];
 
 /** Learning curves (one line a run) and test BLEU (one mark a run, one a mean); those without data are left out. */
 export async function reportPlots(runs: readonly RunSummary[], figure = 'BLEU'): Promise<ReportPlot[]> {
@@ -187,27 +176,4 @@ function bleuPlot(runs: readonly RunSummary[], figure: string): TopLevelSpec | n
       },
     ],
   };
-}
-
-/** Compiles a vega-lite specification and draws it without a browser. */
-export async function renderSvg(spec: TopLevelSpec, index: number, label: string): Promise<string> {
-  const quiet = { level: () => quiet, error: fail, warn: () => quiet, info: () => quiet, debug: () => quiet };
-  const compiled = compile(spec, { logger: quiet }).spec;
-  const view = new View(parse(compiled), { renderer: 'none', logLevel: None });
-  try {
-    return embeddable(await view.toSVG(), index, label);
-  } finally {
-    view.finalize();
-  }
-}
-
-function fail(...message: readonly unknown[]): never {
-  throw new Error(`vega-lite: ${message.join(' ')}`);
-}
-
-/** Inside a page an <svg> needs no namespaces, a name for those who do not see it, and ids that no other plot has. */
-function embeddable(svg: string, index: number, label: string): string {
-  return svg
-    .replace(/^<svg [^>]*?(?=width=)/, `<svg role="img" aria-label="${label}" class="marks" `)
-    .replaceAll(/\b(id="|url\(#|href="#)/g, `$1plot${index}-`);
 }

@@ -1,7 +1,8 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { armColours as colours, config, type ReportPlot, renderSvg, width } from './report_plots.js';
+import { armColours as colours, type ReportPlot } from './report_plots.js';
 import type { TheoryResult } from './theory.js';
 import type { GroupEstimate } from './theory_estimates.js';
+import { config, renderSvg, width } from './vega_svg.js';
 
 const grey = '#8a8a8a';
 const directions = ['uni', 'uni-reverse', 'bi'] as const;

@@ -19,7 +19,8 @@ interface Application {
   readonly glossaries: Glossaries | null;
 }
 
-const { separator } = parseConfig(bpeApplySchema, {}, 'bpe');
+/** Marks a piece that the next one continues, where nothing else is asked for. */
+export const { separator } = parseConfig(bpeApplySchema, {}, 'bpe');
 const plain: Application = { separator, vocabulary: new Set(), glossaries: null };
 
 /**
@@ -36,7 +37,7 @@ export class Bpe {
 
   private constructor(
     readonly merges: readonly Merge[],
-    private readonly version: '0.1' | '0.2' = '0.2',
+    readonly version: '0.1' | '0.2' = '0.2',
     private readonly application: Application = plain,
   ) {
     if (application.vocabulary.size > 0) this.findOrigins();

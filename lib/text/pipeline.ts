@@ -57,7 +57,7 @@ export class TextPipeline {
   constructor(
     readonly config: TextConfig,
     readonly dictionary: Dictionary,
-    private readonly bpe: Bpe | null,
+    readonly bpe: Bpe | null,
   ) {
     checkTextConfig(config);
   }

@@ -119,6 +119,10 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   logInterval: { to: 1 },
   'validation.interval': { to: 1 },
   'validation.metric': { to: 'loss' },
+  'validation.bleu': {
+    to: 'fairseq',
+    under: { ...taught, validation: { interval: 60, beam: { maxLenA: 0.3 } } },
+  },
   'validation.patience': { to: 1, under: still },
   'validation.beam.beam': { to: 1, under: taught },
   'validation.beam.lengthPenalty': { to: 0.5 },

@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import { addBeamFlags, beamOptions } from './beam_flags.js';
+
+interface Flags {
+  run?: string;
+  checkpoint?: string;
+  out?: string;
+  json?: boolean;
+  [option: string]: unknown;
+}
+
+/** `rdrop export huggingface|fairseq|both`: a run as other programs load it. */
+export function exportCommand(): Command {
+  const command = new Command('export')
+    .description('write a run for Hugging Face transformers (FSMT), fairseq and CTranslate2')
+    .argument('<format>', 'huggingface, fairseq (CTranslate2 converts it), or both in one directory')
+    .option('--run <directory>', 'the run directory')
+    .option('--checkpoint <name>', 'which of its checkpoints, best or last')
+    .option('--out <directory>', 'the directory to make');
+  return addBeamFlags(command)
+    .option('--json', 'print {directory, files, differences} as JSON')
+    .action(async (format: string, flags: Flags) => {
+      const { exportModel } = await import('../interchange/export_model.js');
+      const { run, checkpoint, out } = flags;
+      const options = { run, checkpoint, format, out } as Parameters<typeof exportModel>[0];
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      process.once('SIGINT', abort).once('SIGTERM', abort);
+      const { signal } = controller;
+      const result = await exportModel(options, beamOptions(flags), { signal }).finally(() => {
+        process.off('SIGINT', abort).off('SIGTERM', abort);
+      });
+      for (const difference of result.differences) process.stderr.write(`rdrop: ${difference}\n`);
+      const line = `${result.directory}: ${result.files.join(', ')}`;
+      process.stdout.write(`${flags.json ? JSON.stringify(result) : line}\n`);
+    });
+}

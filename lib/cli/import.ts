@@ -1,0 +1,34 @@
+import { Command } from 'commander';
+
+/** `rdrop import fairseq`: a run directory of what fairseq trained. The options are those of fairseqImportSchema. */
+export function importCommand(): Command {
+  const command = new Command('import').description("make a run directory of another program's model");
+  command
+    .command('fairseq')
+    .description('a checkpoint of fairseq; its pickle is read and never executed')
+    .option('--checkpoint <file>', 'such as checkpoint_best.pt')
+    .option('--dict <file>', 'dict.<source>.txt, which is that of the target as well')
+    .option('--target-dict <file>', 'dict.<target>.txt, to be compared')
+    .option('--codes <file>', "subword-nmt's codes; without them words stay whole")
+    .option('--source <language>', 'instead of the one in the checkpoint')
+    .option('--target <language>', 'likewise')
+    .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
+    .option('--normalize', 'plain quotation marks and dashes')
+    .option('--lowercase', 'lower-case the text')
+    .option('--out <directory>', 'the run directory to make')
+    .option('--json', 'print {directory, vocabSize, parameters, updates} as JSON')
+    .action(async ({ json, ...options }: Record<string, unknown>) => {
+      const { importFairseq } = await import('../interchange/import_fairseq.js');
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      process.once('SIGINT', abort).once('SIGTERM', abort);
+      const given = options as unknown as Parameters<typeof importFairseq>[0];
+      const result = await importFairseq(given, { signal: controller.signal }).finally(() => {
+        process.off('SIGINT', abort).off('SIGTERM', abort);
+      });
+      const { directory, vocabSize, parameters } = result;
+      const line = `${directory}: ${parameters} parameters, ${vocabSize} types in the dictionary`;
+      process.stdout.write(`${json ? JSON.stringify(result) : line}\n`);
+    });
+  return command;
+}

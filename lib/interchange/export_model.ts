@@ -1,0 +1,77 @@
+import { join, resolve } from 'node:path';
+import {
+  type ExportOptions,
+  exportSchema,
+  type OneBestOptions,
+  oneBestSchema,
+  parseConfig,
+} from '../config.js';
+import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
+import { RdropError } from '../errors.js';
+import { writeFileAtomically } from '../files.js';
+import { throwIfAborted } from '../text/map_lines.js';
+import { readExportedRun } from './exported_run.js';
+import type { InterchangeRun } from './fairseq_checkpoint.js';
+import { fairseqFiles } from './fairseq_files.js';
+import { huggingFaceFiles, textDifferences } from './huggingface_files.js';
+
+export interface ModelExport {
+  directory: string;
+  files: string[];
+  /** What the other program does to raw text otherwise; token ids and everything behind them are the same. */
+  differences: string[];
+}
+
+/**
+ * Writes a run as other programs load it: `huggingface` for transformers' FSMT, `fairseq` for fairseq itself and for
+ * CTranslate2's fairseq converter, `both` in one directory. The directory appears whole or not at all.
+ *
+ * @param beamOptions over those of the run's `test.beam`; for `huggingface` and `both`
+ * @throws RdropError NOT_EXPRESSIBLE (what the other program has no counterpart of, by its name), INVALID_ARGUMENT,
+ *   FILE_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, FILE_UNWRITABLE, DISK_FULL, ABORTED
+ */
+export async function exportModel(
+  options: ExportOptions,
+  beamOptions: OneBestOptions = {},
+  { signal }: InterchangeRun = {},
+): Promise<ModelExport> {
+  const {
+    run: from,
+    checkpoint,
+    format,
+    out,
+  } = parseConfig(exportSchema, options, 'export', 'INVALID_ARGUMENT');
+  const [given] = Object.keys(beamOptions);
+  if (format === 'fairseq' && given !== undefined) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `beam.${given}: a checkpoint of fairseq's holds no options of a search; give it to fairseq-generate`,
+    );
+  }
+  const directory = resolve(out);
+  await checkPlace(directory, false);
+  const run = await readExportedRun(from, checkpoint);
+  const files = new Map<string, string | Iterable<Uint8Array>>();
+  let differences: string[] = [];
+  if (format !== 'fairseq') {
+    const search = { ...run.config.test.beam, ...beamOptions };
+    const beam = parseConfig(oneBestSchema, search, 'beam', 'INVALID_ARGUMENT');
+    for (const [name, content] of huggingFaceFiles(run, beam)) files.set(name, content);
+    differences = textDifferences(run);
+  }
+  if (format !== 'huggingface') for (const [name, content] of fairseqFiles(run)) files.set(name, content);
+  await makeDirectoryAtomically(directory, async (beside) => {
+    for (const [name, content] of files) {
+      const pieces = typeof content === 'string' ? [Buffer.from(content)] : content;
+      await writeFileAtomically(join(beside, name), abortable(pieces, signal));
+    }
+  });
+  return { directory, files: [...files.keys()].sort(), differences };
+}
+
+function* abortable(pieces: Iterable<Uint8Array>, signal: AbortSignal | undefined): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    throwIfAborted(signal, 'the export');
+    yield piece;
+  }
+}

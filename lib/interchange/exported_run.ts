@@ -1,0 +1,50 @@
+import { join, resolve } from 'node:path';
+import type { ModelConfig, TrainConfig } from '../config.js';
+import type { Tensor } from '../data/safetensors.js';
+import { RdropError } from '../errors.js';
+import { TextPipeline } from '../text/pipeline.js';
+import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
+import { fingerprint, readRunConfig } from '../training/run_directory.js';
+import { parameterShapes } from './parameter_names.js';
+
+/** What other programs need of a run. */
+export interface ExportedRun {
+  /** The run directory, for errors. */
+  path: string;
+  config: TrainConfig;
+  model: ModelConfig;
+  pipeline: TextPipeline;
+  parameters: Map<string, Tensor>;
+  updates: number;
+  epoch: number;
+}
+
+/** @throws RdropError FILE_NOT_FOUND, MALFORMED_FILE, INVALID_CONFIG, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH */
+export async function readExportedRun(directory: string, name: CheckpointName): Promise<ExportedRun> {
+  const path = resolve(directory);
+  const config = await readRunConfig(path);
+  const pipeline = await TextPipeline.load(path);
+  const place = await findCheckpoint(join(path, 'checkpoints'), name);
+  if (place === null) {
+    throw new RdropError('FILE_NOT_FOUND', `${join(path, 'checkpoints', name)}: no such checkpoint yet`);
+  }
+  const checkpoint = await openCheckpoint(place);
+  if (checkpoint.state.fingerprint !== fingerprint(config)) {
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${place}: was made with another configuration than ${join(path, 'config.json')} holds`,
+    );
+  }
+  const model = { ...config.model, vocabSize: pipeline.dictionary.size };
+  const parameters = await checkpoint.read('model');
+  for (const [parameter, shape] of parameterShapes(model)) {
+    const found = parameters.get(parameter)?.shape;
+    if (String(found) === String(shape)) continue;
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${place}: parameter ${parameter}: expected the shape [${shape}], got ${found === undefined ? 'nothing' : `[${found}]`}`,
+    );
+  }
+  const { update, epoch } = checkpoint.state;
+  return { path, config, model, pipeline, parameters, updates: update, epoch };
+}

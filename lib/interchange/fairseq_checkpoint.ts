@@ -1,0 +1,83 @@
+import type { ModelConfig } from '../config.js';
+import type { Tensor } from '../data/safetensors.js';
+import { RdropError } from '../errors.js';
+import { type FairseqOptions, modelOf, optionsOf } from './fairseq_options.js';
+import { readParameters, referencesOf, upgradeNames } from './fairseq_parameters.js';
+import { embeddingNames } from './parameter_names.js';
+import { describePickled, fieldsOf, type PickleValue } from './pickle_values.js';
+import { TorchFile } from './torch_file.js';
+
+/** How a call may be ended early. */
+export interface InterchangeRun {
+  signal?: AbortSignal | undefined;
+}
+
+/** A translation model of fairseq's. */
+export interface FairseqCheckpoint {
+  model: ModelConfig;
+  /** rdrop's names, which are fairseq's of today; halves have become float32. */
+  parameters: Map<string, Tensor>;
+  /** The languages in its options, where they are there. */
+  source: string | null;
+  target: string | null;
+  /** Updates it was trained for, where it says so. */
+  updates: number | null;
+}
+
+/**
+ * Reads a checkpoint of fairseq's (dropreg/R-Drop's fork included): the options, and the parameters of the model. The
+ * pickle in it is read as data and never executed; meters and the optimiser's state are left where they are.
+ *
+ * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (not such a file), UNSAFE_PICKLE (something in it
+ *   other than tensors and plain data), CHECKPOINT_CORRUPT (damaged), NOT_EXPRESSIBLE (an option that rdrop has no
+ *   counterpart of), CHECKPOINT_MISMATCH (parameters and options that do not fit), ABORTED
+ */
+export async function readFairseqCheckpoint(
+  path: string,
+  { signal }: InterchangeRun = {},
+): Promise<FairseqCheckpoint> {
+  const file = await TorchFile.open(path);
+  try {
+    const root = fieldsOf(file.root);
+    if (root === null || !root.has('model')) {
+      throw new RdropError(
+        'MALFORMED_FILE',
+        `${path}: expected a checkpoint of fairseq's, a dict with "model", got ${
+          root === null ? describePickled(file.root) : `one with ${[...root.keys()].slice(0, 8).join(', ')}`
+        }`,
+      );
+    }
+    const options = optionsOf(root, path);
+    const references = upgradeNames(referencesOf(root.get('model'), path));
+    const embedding = references.get(embeddingNames.source);
+    if (embedding?.shape.length !== 2) {
+      throw new RdropError(
+        'CHECKPOINT_MISMATCH',
+        `${path}: parameter ${embeddingNames.source}: expected a matrix, got ${
+          embedding === undefined ? 'nothing' : `the shape [${embedding.shape}]`
+        }`,
+      );
+    }
+    const model = modelOf(options, embedding.shape[0]!, path);
+    return {
+      model,
+      parameters: await readParameters(file, references, model, signal),
+      source: text(options, 'source_lang'),
+      target: text(options, 'target_lang'),
+      updates: updatesOf(root.get('optimizer_history')),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+function text(options: FairseqOptions, name: string): string | null {
+  const value = options.get(name);
+  return typeof value === 'string' ? value : null;
+}
+
+function updatesOf(history: PickleValue | undefined): number | null {
+  const last = Array.isArray(history) ? history.at(-1) : undefined;
+  const updates = fieldsOf(last)?.get('num_updates');
+  return typeof updates === 'number' && Number.isSafeInteger(updates) && updates >= 0 ? updates : null;
+}

@@ -1,0 +1,82 @@
+import type { Tensor } from '../data/safetensors.js';
+import type { ExportedRun } from './exported_run.js';
+import { fairseqOptionsOf } from './fairseq_options.js';
+import { untiedParameters } from './parameter_names.js';
+import { PickleDict, PickleForeign, type PickleValue } from './pickle_values.js';
+import { OrderedPickleDict } from './pickle_writer.js';
+import { encodeTorchFile } from './torch_writer.js';
+
+const checkpointName = 'checkpoint_best';
+
+/**
+ * The files of a run as fairseq has them: a checkpoint, the dictionary under the names of both languages, the codes.
+ *
+ * `args` is an OrderedDict whose attributes are the options: torch.load's restricted reader knows no Namespace, and
+ * whoever wants one (fairseq, CTranslate2's converter) asks for attributes alone.
+ */
+export function fairseqFiles(run: ExportedRun): Map<string, string | Iterable<Uint8Array>> {
+  const { source, target } = run.pipeline.config;
+  const dictionary = run.pipeline.dictionary.toString();
+  const files = new Map<string, string | Iterable<Uint8Array>>([
+    [`${checkpointName}.pt`, encodeTorchFile(checkpointOf(run), checkpointName)],
+    [`dict.${source}.txt`, dictionary],
+    [`dict.${target}.txt`, dictionary],
+  ]);
+  const codes = run.pipeline.bpe?.toString();
+  if (codes !== undefined) files.set('code', codes);
+  return files;
+}
+
+const dict = (entries: [string, PickleValue][]) => new PickleDict(entries);
+
+/** What fairseq's trainer saves, without an optimiser's state. @source fairseq/checkpoint_utils.py, save_state */
+function checkpointOf(run: ExportedRun): PickleDict {
+  const options = fairseqOptionsOf(run.model, run.pipeline.config);
+  const args = new OrderedPickleDict(options);
+  args.attributes = options;
+  return dict([
+    ['args', args],
+    ['cfg', null],
+    ['model', stateDictOf(run)],
+    [
+      'optimizer_history',
+      [
+        dict([
+          ['criterion_name', 'LabelSmoothedCrossEntropyCriterion'],
+          ['optimizer_name', 'FairseqAdam'],
+          ['lr_scheduler_state', dict([['best', null]])],
+          ['num_updates', run.updates],
+        ]),
+      ],
+    ],
+    [
+      'extra_state',
+      dict([
+        [
+          'train_iterator',
+          dict([
+            ['version', 2],
+            ['epoch', run.epoch],
+            ['iterations_in_epoch', 0],
+            ['shuffle', true],
+          ]),
+        ],
+        ['val_loss', null],
+      ]),
+    ],
+  ]);
+}
+
+/** The order and the buffers of fairseq's own state dict. */
+function stateDictOf({ parameters, model }: ExportedRun): OrderedPickleDict {
+  const tensor = (data: Tensor) => new PickleForeign(data);
+  const one = (value: number) => tensor({ shape: [1], data: Float32Array.of(value) });
+  const state = new OrderedPickleDict();
+  for (const [name, parameter] of untiedParameters(parameters, model)) {
+    const side = /^(encoder|decoder)\.embed_tokens\.weight$/.exec(name)?.[1];
+    if (side !== undefined) state.set(`${side}.version`, one(3));
+    state.set(name, tensor(parameter));
+    if (side !== undefined) state.set(`${side}.embed_positions._float_tensor`, one(0));
+  }
+  return state;
+}
