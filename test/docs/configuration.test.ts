@@ -13,6 +13,7 @@ const parts = [
   'batchPlanSchema',
   'textSchema',
   'oneBestSchema',
+  'runModelSchema',
   'mosesDetokenizeSchema',
 ];
 

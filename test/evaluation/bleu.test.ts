@@ -115,25 +115,10 @@ describe('bleu against sacreBLEU 2.6.0', () => {
     expect(bleu(['a b c d'], [[null], ['a b c d']]).signature).toMatch(/^nrefs:1\|/);
   });
 
-  it('scores 1,000 sentences in well under 100 ms', () => {
-    const { hypotheses, references } = recorded.corpora[0] as Recorded['corpora'][number];
-    const many = (lines: string[]) => Array.from({ length: 1000 }, (_, i) => `${lines[i % 60]} ${i}`);
-    const system = many(hypotheses);
-    const reference = many(references[0] as string[]);
-    bleu(system, reference);
-    const times = Array.from({ length: 20 }, () => {
-      const start = performance.now();
-      bleu(system, reference);
-      return performance.now() - start;
-    });
-    expect(Math.min(...times)).toBeLessThan(100);
-  });
-
-  it('does not slow down on long runs of spaces', () => {
-    const line = `a${' '.repeat(200_000)}b`;
-    const start = performance.now();
-    for (const tokenize of ['13a', 'none', 'intl', 'char'] as const) bleu([line], [line], { tokenize });
-    expect(performance.now() - start).toBeLessThan(2000);
+  it.each(['13a', 'none', 'intl', 'char'] as const)('ends on a long run of spaces: %s', (tokenize) => {
+    // Quadratic time would not end within the limit of a test.
+    const line = `a${' '.repeat(1_000_000)}b`;
+    expect(bleu([line], [line], { tokenize }).systemLength).toBe(2);
   });
 });
 

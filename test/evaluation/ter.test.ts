@@ -92,23 +92,6 @@ describe('TER against sacreBLEU 2.6.0', () => {
       signature: 'nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0',
     });
   });
-
-  it('takes 1,000 sentences in under 5 s and leaves the event loop free', async () => {
-    const { hypotheses, streams } = corpora[0] as (typeof corpora)[number];
-    const many = (lines: readonly (string | null)[]) =>
-      Array.from({ length: 1000 }, (_, i) => `${lines[i % 60]} ${i}`);
-    let longest = 0;
-    let since = performance.now();
-    const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - since);
-      since = performance.now();
-    }, 1);
-    const start = performance.now();
-    await ter(many(hypotheses), many(streams[0] as string[]));
-    clearInterval(timer);
-    expect(performance.now() - start).toBeLessThan(5000);
-    expect(longest).toBeLessThan(500);
-  });
 });
 
 describe('ter refuses', () => {

@@ -119,10 +119,8 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   logInterval: { to: 1 },
   'validation.interval': { to: 1 },
   'validation.metric': { to: 'loss' },
-  'validation.bleu': {
-    to: 'fairseq',
-    under: { ...taught, validation: { interval: 60, beam: { maxLenA: 0.3 } } },
-  },
+  // Untrained, it goes on to the limit, which fairseq takes from the longest source of the batch.
+  'validation.bleu': { to: 'fairseq', under: { validation: { beam: { maxLenA: 2 } } } },
   'validation.patience': { to: 1, under: still },
   'validation.beam.beam': { to: 1, under: taught },
   'validation.beam.lengthPenalty': { to: 0.5 },
