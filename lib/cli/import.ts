@@ -14,7 +14,10 @@ export function importCommand(): Command {
     .option('--target <language>', 'likewise')
     .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
     .option('--normalize', 'plain quotation marks and dashes')
-    .option('--lowercase', 'lower-case the text')
+    .option(
+      '--lowercase [after]',
+      'lower-case the text, or with "after" the tokens, as prepare-iwslt14.sh does',
+    )
     .option('--out <directory>', 'the run directory to make')
     .option('--json', 'print {directory, vocabSize, parameters, updates} as JSON')
     .action(async ({ json, ...options }: Record<string, unknown>) => {

@@ -69,7 +69,7 @@ export function huggingFaceFiles(
       json({
         tokenizer_class: 'FSMTTokenizer',
         langs: [source, target],
-        do_lower_case: lowercase,
+        do_lower_case: lowercase !== false,
         model_max_length: model.maxPositions,
       }),
     ],
@@ -159,6 +159,9 @@ export function textDifferences({ pipeline: { config } }: ExportedRun): string[]
       'FSMTTokenizer applies Moses to its input; the run takes tokenised text (bypass_tokenizer=True)',
     );
   } else {
+    if (config.lowercase === 'after') {
+      differences.push('FSMTTokenizer lower-cases before it looks for words; the run lower-cases its tokens');
+    }
     differences.push('FSMTTokenizer splits words at hyphens (@-@); the run does not');
     if (!config.normalize) {
       differences.push('FSMTTokenizer normalises quotation marks and dashes; the run does not');

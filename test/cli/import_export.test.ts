@@ -83,6 +83,7 @@ describe('rdrop import and export', () => {
         '--codes',
         at('fs/code'),
         '--lowercase',
+        'after',
         '--out',
         at('again'),
       ),
@@ -92,6 +93,7 @@ describe('rdrop import and export', () => {
       out: `${at('again')}: 44032 parameters, 40 types in the dictionary\n`,
       err: '',
     });
+    expect(JSON.parse(await readFile(at('again/text.json'), 'utf8')).lowercase).toBe('after');
     const model = 'checkpoints/best/model.safetensors';
     expect((await readFile(at(`again/${model}`))).equals(await readFile(at(`run/${model}`)))).toBe(true);
   });

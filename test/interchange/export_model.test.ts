@@ -420,6 +420,10 @@ describe('what FSMT cannot express', () => {
     expect((await both(from, out)).differences).toEqual([expect.stringMatching(/bypass_tokenizer=True/)]);
     const moses = await makeRun({}, { normalize: true });
     expect((await both(moses.run, moses.out)).differences).toEqual([expect.stringMatching(/hyphens/)]);
+    const after = await makeRun({}, { normalize: true, lowercase: 'after' });
+    expect((await both(after.run, after.out)).differences[0]).toMatch(/lower-cases before/);
+    const tokenizer = await readFile(join(after.out, 'tokenizer_config.json'), 'utf8');
+    expect(JSON.parse(tokenizer).do_lower_case).toBe(true);
   });
 });
 
