@@ -94,6 +94,23 @@ describe('TER against sacreBLEU 2.6.0', () => {
   });
 });
 
+it('leaves the event loop free', async () => {
+  const { hypotheses, streams } = corpora[0] as (typeof corpora)[number];
+  const many = (lines: readonly (string | null)[]) =>
+    Array.from({ length: 10_000 }, (_, i) => `${lines[i % 60]} ${i}`);
+  let turns = 0;
+  let ended = false;
+  const turn = () => {
+    turns++;
+    if (!ended) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await ter(many(hypotheses), many(streams[0] as string[]));
+  ended = true;
+  // One turn of the loop would mean that the work was done at a stretch.
+  expect(turns).toBeGreaterThan(3);
+});
+
 describe('ter refuses', () => {
   it('bad options, texts of different lengths and an aborted signal', async () => {
     await expect(ter(['a'], ['a'], { asianSupport: true })).rejects.toThrow(/ter.asianSupport.*normalized/);
