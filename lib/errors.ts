@@ -32,6 +32,8 @@ export const errorCodes = {
   LIBTORCH_DOWNLOAD: 'libtorch could not be downloaded or unpacked',
   TOOL_MISSING: 'a program that is needed is not installed',
   TRIAL_FAILED: 'a trial of a sweep failed',
+  CUDA_UNAVAILABLE: 'CUDA was asked for, but there is no driver, device, library or chip that can be used',
+  CUDA_FAILED: 'CUDA reported an error',
   OUT_OF_MEMORY: 'memory could not be allocated',
   INTERNAL: 'a failure inside libtorch or rdrop that has no code of its own',
 } as const;

@@ -1,4 +1,4 @@
-// npm run prebuild [-- --out DIR]: prebuilds/<platform>-<arch>/{rdrop.node, librdrop_core.so} under DIR (the checkout when
+// npm run prebuilds [-- --out DIR]: prebuilds/<platform>-<arch>/{rdrop.node, librdrop_core.so} under DIR (the checkout when
 // left out), by prebuildify through binding.gyp. It works in a directory of its own, because node-gyp empties build/.
 import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -7,10 +7,17 @@
 
 namespace rdrop {
 
+class Device;
+
 /// in [R,F]. Returns [R,F]: in's own memory for relu (whose backward needs only the output), new memory for gelu.
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout);
 
 /// saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place.
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout);
+
+/// The same on a device (activation_device.cc); the two functions above go there where current_device() says so.
+at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout);
+void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
+                            const Dropout& dropout);
 
 }  // namespace rdrop

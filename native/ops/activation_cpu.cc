@@ -3,11 +3,13 @@
 
 #include <ATen/ops/empty_like.h>
 
+#include "device/device.h"
 #include "ops/dispatch.h"
 
 namespace rdrop {
 
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout) {
+  if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
   at::Tensor out = kind == Activation::relu ? in : at::empty_like(in);
   dispatch_floating(in, [&](auto zero) {
     using T = decltype(zero);
@@ -19,6 +21,7 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
 }
 
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout) {
+  if (Device* device = current_device()) return activation_backward_on(*device, saved, gradient, kind, dropout);
   dispatch_floating(saved, [&](auto zero) {
     using T = decltype(zero);
     const ActivationBackward<T> arguments{saved.const_data_ptr<T>(), gradient.mutable_data_ptr<T>(), saved.size(1),

@@ -1,4 +1,4 @@
-// Kernel arguments of the feed-forward activation with its dropout, in place. R rows, F columns.
+// Kernel arguments of the feed-forward activation with its dropout, in place, and its arithmetic. R rows, F columns.
 #pragma once
 
 #include "ops/dropout_kernel.h"
@@ -25,10 +25,41 @@ struct ActivationBackward {
   Dropout dropout;
 };
 
+/// On the CPU: a range of rows.
 template <typename T>
 struct ActivationKernels {
   void (*forward)(const ActivationForward<T>&, int64_t begin, int64_t end);
   void (*backward)(const ActivationBackward<T>&, int64_t begin, int64_t end);
 };
 
+/// On a device: all rows, on a stream.
+template <typename T>
+struct ActivationLaunchers {
+  void (*forward)(const ActivationForward<T>&, int64_t rows, void* stream);
+  void (*backward)(const ActivationBackward<T>&, int64_t rows, void* stream);
+};
+template <typename T>
+ActivationLaunchers<T> activation_launchers();
+
+namespace RDROP_ISA {
+
+template <typename R>
+RDROP_INLINE R relu(R x) {
+  return x > R(0) ? x : R(0);
+}
+
+/// x·Φ(x).
+template <typename R>
+RDROP_INLINE R gelu(R x) {
+  return R(0.5) * x * R(1.0 + __builtin_erf(double(x) * 0.70710678118654752440));
+}
+
+/// d gelu / dx = Φ(x) + x·φ(x).
+RDROP_INLINE double gelu_slope(double x) {
+  const double cdf = 0.5 * (1.0 + __builtin_erf(x * 0.70710678118654752440));
+  const double pdf = 0.39894228040143267794 * __builtin_exp(-0.5 * x * x);
+  return cdf + x * pdf;
+}
+
+}  // namespace RDROP_ISA
 }  // namespace rdrop

@@ -5,16 +5,7 @@
 // namespace of its own there.
 #pragma once
 
-#include <stdint.h>
-
-#ifndef RDROP_ISA
-#define RDROP_ISA portable
-#endif
-#ifdef __CUDACC__
-#define RDROP_INLINE __host__ __device__ inline
-#else
-#define RDROP_INLINE inline
-#endif
+#include "ops/host_device.h"
 
 namespace rdrop {
 
@@ -23,6 +14,8 @@ struct DropoutStream {
   uint64_t key;     ///< of (seed, role), from stream_key
   uint64_t update;  ///< update × micro-batch, so that no two forward passes share a mask
   uint32_t site;    ///< which dropout of the network
+  /// On a device, where `update` lies when the kernel runs: a captured graph is replayed for update after update.
+  const uint64_t* update_at = nullptr;
 };
 
 /// Roles never share a stream.

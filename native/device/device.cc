@@ -1,0 +1,44 @@
+// The core's side of a device: which one this thread uses, and how a library is opened.
+#include "device/device.h"
+
+#include <dlfcn.h>
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "errors.h"
+
+namespace rdrop {
+namespace {
+
+thread_local Device* current = nullptr;
+
+}  // namespace
+
+Device* current_device() {
+  return current;
+}
+
+DeviceScope::DeviceScope(Device* device) : outer_(std::exchange(current, device)) {}
+
+DeviceScope::~DeviceScope() {
+  current = outer_;
+}
+
+Device& open_device(const std::string& library, int index) {
+  static std::mutex mutex;
+  static auto& opened = *std::make_unique<std::map<std::pair<std::string, int>, std::unique_ptr<Device>>>().release();
+  const std::lock_guard lock(mutex);
+  auto& device = opened[{library, index}];
+  if (!device) {
+    void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!handle) fail("CUDA_UNAVAILABLE", library, ": the device library could not be opened (", dlerror(), ")");
+    const auto open = reinterpret_cast<OpenDevice>(dlsym(handle, "rdrop_open_device"));
+    if (!open) fail("CUDA_UNAVAILABLE", library, ": not a device library of rdrop (", dlerror(), ")");
+    device = open(index);
+  }
+  return *device;
+}
+
+}  // namespace rdrop

@@ -1,0 +1,116 @@
+// A device that runs the network with kernels of its own: a CUDA GPU (cuda_device.cc, in librdrop_cuda.so) or the
+// emulated grid (emulated_device.cc, in librdrop_emulated.so, for tests). Both libraries are the same ops/*_cuda.cu,
+// compiled by nvcc or by the C++ compiler, and export one function, rdrop_open_device. The core links neither.
+//
+// Work is put on the device's one stream in the order of the calls; nothing here waits for it unless it says so. What
+// runs inside capture() is recorded instead and runs at every replay, so it must use no other memory than the tensors
+// of empty() and those that outlive the graph, and no host value that changes from update to update.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "device/device_kernels.h"
+
+namespace rdrop {
+
+struct DeviceInfo {
+  std::string name;  ///< as the driver tells it
+  int compute_major, compute_minor;
+  int64_t total_bytes;  ///< of the device's memory
+  int64_t peak_bytes;   ///< largest sum of tensors since reset_peak
+  int multiprocessors;
+};
+
+/// Work that was recorded once; replay() runs it on the device's stream.
+class Graph {
+ public:
+  virtual ~Graph() = default;
+  virtual void replay() = 0;
+};
+
+/// What flash attention keeps for its backward pass.
+struct FlashSaved {
+  at::Tensor out, log_sum, random_state, unused;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual DeviceInfo info() = 0;
+  virtual void reset_peak() = 0;
+
+  /// Where tensors of this device live.
+  virtual at::Device place() const = 0;
+  virtual const DeviceKernels& kernels() const = 0;
+  /// The stream that kernels are launched on, as their launchers take it.
+  virtual void* stream() = 0;
+
+  /// Memory for a tensor, uninitialised; inside capture() it belongs to the graph.
+  virtual at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) = 0;
+  virtual void zero(at::Tensor& tensor) = 0;
+  /// Copies between tensors of the device, converting the type where they differ.
+  virtual void copy(const at::Tensor& from, at::Tensor& to) = 0;
+  /// Copies host memory to the start of a tensor. The host memory may be reused when the call returns; the copy runs
+  /// beside the work that is already on the stream.
+  virtual void upload(const void* from, size_t bytes, at::Tensor& to) = 0;
+  /// Copies a tensor to the host; waits for the stream.
+  virtual at::Tensor download(const at::Tensor& from) = 0;
+  virtual void synchronize() = 0;
+
+  /// out = a·b + beta·out. a [m,k], b [k,n] of one type, transposed views welcome; out [m,n] of that type or float32,
+  /// accumulated in float32.
+  virtual void product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) = 0;
+  /// out = a·b + bias, bias [n] of out's type.
+  virtual void product_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) = 0;
+
+  /// Whether flash_attention takes queries of this type and width of head.
+  virtual bool has_flash_attention(at::ScalarType type, int64_t head_dim) const = 0;
+  /// query, key, value [R,H,Dh] packed, rows may be strided; starts int32 [n+1] on the device.
+  virtual FlashSaved flash_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                     const at::Tensor& query_starts, const at::Tensor& key_starts,
+                                     int64_t longest_query, int64_t longest_key, bool causal) = 0;
+  /// Writes the gradients, which have the strides of query, key and value. Deterministic.
+  virtual void flash_attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,
+                                        const at::Tensor& value, const FlashSaved& saved,
+                                        const at::Tensor& query_starts, const at::Tensor& key_starts,
+                                        int64_t longest_query, int64_t longest_key, bool causal,
+                                        at::Tensor& query_gradient, at::Tensor& key_gradient,
+                                        at::Tensor& value_gradient) = 0;
+
+  /// Records what work puts on the stream. Throws CUDA_FAILED when something in it cannot be recorded; the device is
+  /// usable afterwards, nothing has run.
+  virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
+
+  /// Matrix products of float32 in TF32 from now on, or not.
+  virtual void allow_tf32(bool allow) = 0;
+};
+
+/// The device that the operations of this thread run on; null: the CPU's own kernels.
+Device* current_device();
+
+/// Sets current_device() for a scope.
+class DeviceScope {
+ public:
+  explicit DeviceScope(Device* device);
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+
+ private:
+  Device* outer_;
+};
+
+/// Opens the library at a path and its device number `index`; the same Device for the same path and index, alive until
+/// the process ends. Throws CUDA_UNAVAILABLE (no library, no driver, no such device, a chip older than sm_80), naming
+/// what was found.
+Device& open_device(const std::string& library, int index);
+
+/// What a library exports as extern "C" rdrop_open_device. Throws as open_device.
+using OpenDevice = std::unique_ptr<Device> (*)(int index);
+
+}  // namespace rdrop

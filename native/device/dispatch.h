@@ -1,0 +1,36 @@
+// Between tensors and a device's kernels: the type of the elements.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "errors.h"
+#include "ops/host_device.h"
+
+namespace rdrop {
+
+/// Calls f with a value of the kernels' type for a tensor's elements: float, Bfloat16 or Half.
+template <typename F>
+auto dispatch_device(const at::Tensor& tensor, F&& f) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat:
+      return f(float{});
+    case at::kBFloat16:
+      return f(Bfloat16{});
+    case at::kHalf:
+      return f(Half{});
+    default:
+      fail("INTERNAL", "expected float32, bfloat16 or float16 on a device, got ", c10::toString(tensor.scalar_type()));
+  }
+}
+
+/// The elements as the kernels see them.
+template <typename T>
+const T* elements(const at::Tensor& tensor) {
+  return static_cast<const T*>(tensor.const_data_ptr());
+}
+template <typename T>
+T* mutable_elements(const at::Tensor& tensor) {
+  return static_cast<T*>(tensor.mutable_data_ptr());
+}
+
+}  // namespace rdrop

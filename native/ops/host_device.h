@@ -1,0 +1,78 @@
+// What lets one line of arithmetic run in the CPU's kernels, in a CUDA kernel and under the emulated grid: inline
+// functions for host and device, and the two 16-bit types of storage. Plain code without libtorch or the C++ library;
+// kernels.cc compiles it once per instruction set, hence the namespace of its own there.
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#define RDROP_INLINE __host__ __device__ inline
+#define RDROP_UNROLL _Pragma("unroll")
+#else
+#define RDROP_INLINE inline
+#define RDROP_UNROLL
+#endif
+
+#ifndef RDROP_ISA
+#define RDROP_ISA portable
+#endif
+
+namespace rdrop {
+
+/// Storage alone: arithmetic is in float.
+struct Bfloat16 {
+  uint16_t bits;
+};
+struct Half {
+  uint16_t bits;
+};
+
+namespace RDROP_ISA {
+
+RDROP_INLINE float to_float(float x) {
+  return x;
+}
+
+RDROP_INLINE float to_float(Bfloat16 x) {
+#ifdef __CUDA_ARCH__
+  return __uint_as_float(uint32_t(x.bits) << 16);
+#else
+  return __builtin_bit_cast(float, uint32_t(x.bits) << 16);
+#endif
+}
+
+RDROP_INLINE float to_float(Half x) {
+#ifdef __CUDA_ARCH__
+  return __half2float(__ushort_as_half(x.bits));
+#else
+  return float(__builtin_bit_cast(_Float16, x.bits));
+#endif
+}
+
+RDROP_INLINE void assign(float& to, float x) {
+  to = x;
+}
+
+/// Rounds to nearest, ties to even; NaN stays NaN.
+RDROP_INLINE void assign(Bfloat16& to, float x) {
+#ifdef __CUDA_ARCH__
+  to.bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
+#else
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  to.bits = x != x ? uint16_t(0x7fc0) : uint16_t((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+#endif
+}
+
+/// Rounds to nearest, ties to even; beyond 65504 infinite.
+RDROP_INLINE void assign(Half& to, float x) {
+#ifdef __CUDA_ARCH__
+  to.bits = __half_as_ushort(__float2half_rn(x));
+#else
+  to.bits = __builtin_bit_cast(uint16_t, _Float16(x));
+#endif
+}
+
+}  // namespace RDROP_ISA
+}  // namespace rdrop

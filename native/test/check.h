@@ -1,0 +1,91 @@
+// The tests of the kernels: plain C++ without libtorch, so that they compile in seconds. A file registers its cases; a
+// case fails by throwing. main.cc runs them and prints a line a case, which test/ops/device_kernels.test.ts reads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ops/kernels.h"
+
+namespace rdrop::test {
+
+/// Registers a case at start-up: const Case name{"what it shows", [] { ... }};
+struct Case {
+  Case(std::string name, std::function<void()> body);
+};
+
+/// Throws unless |actual - expected| <= absolute + relative·|expected| everywhere, naming the worst place.
+void expect_close(const std::string& what, const std::vector<double>& actual, const std::vector<double>& expected,
+                  double relative, double absolute);
+
+/// Throws with the message unless the condition holds.
+void expect(bool condition, const std::string& message);
+
+/// Unit roundoff of a type of storage: what one rounding may cost, relatively.
+template <typename T>
+constexpr double roundoff() {
+  if constexpr (sizeof(T) == 8) return 0x1p-53;
+  if constexpr (sizeof(T) == 4) return 0x1p-24;
+  return std::is_same_v<T, Half> ? 0x1p-11 : 0x1p-8;
+}
+
+template <typename T>
+constexpr const char* type_name() {
+  if constexpr (sizeof(T) == 8) return "float64";
+  if constexpr (sizeof(T) == 4) return "float32";
+  return std::is_same_v<T, Half> ? "float16" : "bfloat16";
+}
+
+/// Values rounded to T, starting on a boundary of 64 bytes as libtorch's tensors do.
+template <typename T>
+class Array {
+ public:
+  explicit Array(size_t size) : size_(size), memory_(size * sizeof(T) + 64) {}
+  explicit Array(const std::vector<double>& values) : Array(values.size()) {
+    for (size_t i = 0; i < size_; ++i) {
+      if constexpr (sizeof(T) == 8) {
+        data()[i] = values[i];
+      } else {
+        portable::assign(data()[i], float(values[i]));
+      }
+    }
+  }
+  Array(const Array&) = delete;
+
+  T* data() {
+    const auto start = reinterpret_cast<uintptr_t>(memory_.data());
+    return reinterpret_cast<T*>(memory_.data() + (64 - start % 64) % 64);
+  }
+  const T* data() const { return const_cast<Array*>(this)->data(); }
+  size_t size() const { return size_; }
+  /// The values as they were rounded.
+  std::vector<double> values() const {
+    std::vector<double> all(size_);
+    for (size_t i = 0; i < size_; ++i) {
+      if constexpr (sizeof(T) == 8) {
+        all[i] = data()[i];
+      } else {
+        all[i] = portable::to_float(data()[i]);
+      }
+    }
+    return all;
+  }
+
+ private:
+  size_t size_;
+  std::vector<char> memory_;
+};
+
+/// Normally distributed numbers.
+std::vector<double> normal(size_t count, uint64_t seed, double deviation = 1);
+
+/// The CPU's scalar bodies, which judge the kernels of a device.
+const Kernels& scalar_kernels();
+
+/// Runs the body once for each order in which the emulated grid gives its threads their turns.
+void in_every_order(const std::function<void()>& body);
+
+}  // namespace rdrop::test
