@@ -135,17 +135,33 @@ ModelConfig model_config(const Napi::Value& value) {
 }
 
 Runtime runtime(const Napi::Value& value) {
-  choice_property(value, "device", {"cpu"});
-  return {uint64_t(integer_property(value, "seed")),
-          choice_property(value, "precision", {"float32", "float64"}) == 0 ? at::kFloat : at::kDouble};
+  constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
+  const size_t precision =
+      choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
+  Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, {}, 0};
+  const Napi::Value device = property(value, "device");
+  if (device.IsObject()) {
+    options.library = property(device, "library").ToString().Utf8Value();
+    options.device_index = int(integer_property(device, "index"));
+  }
+  if (options.library.empty() ? precision > 1 : precision == 1) {
+    fail("INVALID_ARGUMENT", "precision: float32 and float64 run on the CPU, all but float64 on a device");
+  }
+  return options;
+}
+
+Device* Runtime::open() const {
+  if (library.empty()) return nullptr;
+  Device& device = open_device(library, device_index);
+  device.allow_tf32(tf32);
+  return &device;
 }
 
 OptimizerOptions optimizer_options(const Napi::Value& value) {
   OptimizerOptions options;
-  options.learning_rate = number_property(value, "learningRate");
-  options.warmup_init_learning_rate = number_property(value, "warmupInitLearningRate");
-  options.warmup_updates = integer_property(value, "warmupUpdates");
-  options.inverse_sqrt = choice_property(value, "schedule", {"constant", "inverse_sqrt"}) == 1;
+  options.schedule = {number_property(value, "learningRate"), number_property(value, "warmupInitLearningRate"),
+                      integer_property(value, "warmupUpdates"),
+                      choice_property(value, "schedule", {"constant", "inverse_sqrt"}) == 1};
   options.adam = {number_property(value, "beta1"), number_property(value, "beta2"), number_property(value, "epsilon"),
                   number_property(value, "weightDecay")};
   options.clip_norm = number_property(value, "clipNorm");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decode/beam_search.h"
+#include "device/device.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/parameters.h"
@@ -20,7 +21,14 @@ namespace rdrop {
 
 struct Runtime {
   uint64_t seed;
-  at::ScalarType type;
+  at::ScalarType type;  ///< of the activations
+  bool tf32;
+  /// The device library to open; empty: the CPU.
+  std::string library;
+  int device_index;
+
+  /// Opens the device; null: the CPU. Throws CUDA_UNAVAILABLE.
+  Device* open() const;
 };
 
 /// Values by parameter name.

@@ -11,9 +11,17 @@ namespace rdrop {
 at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                      const at::Tensor& positions, const Dropout& dropout);
 
-/// gradient [R,D] of the result; adds to table_gradient [V,D].
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const Dropout& dropout,
-                        at::Tensor& table_gradient);
+/// The rows of each token, for a device: embedding_groups.h. A graph is replayed with other batches, hence the capacity.
+struct EmbeddingGroupTensors {
+  at::Tensor order;   // int32 [R] or more
+  at::Tensor starts;  // int32 [U+1] or more
+  at::Tensor tokens;  // int32 [U] or more
+  at::Tensor count;   // int32 [1]: U
+};
+
+/// gradient [R,D] of the result; adds to table_gradient [V,D]. groups: on a device alone.
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroupTensors& groups,
+                        const Dropout& dropout, at::Tensor& table_gradient);
 
 /// fairseq's sinusoidal positions [P,D] (sinusoidal_positional_embedding.py): the sines of D/2 frequencies, then their
 /// cosines. Row padding_idx = 1 is zero; the first token of a sentence uses row 2.

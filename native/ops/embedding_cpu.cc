@@ -32,8 +32,8 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
   return out;
 }
 
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const Dropout& dropout,
-                        at::Tensor& table_gradient) {
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroupTensors&,
+                        const Dropout& dropout, at::Tensor& table_gradient) {
   const int64_t rows = tokens.size(0), columns = gradient.size(1);
   const int64_t parts = at::get_num_threads();
   dispatch_floating(gradient, [&](auto zero) {
