@@ -4,12 +4,16 @@
 #include <type_traits>
 
 #include "ops/activation_kernel.h"
+#include "ops/column_sums_kernel.h"
+#include "ops/dropout_residual_norm_kernel.h"
 
 namespace rdrop {
 
 template <typename T>
 struct DeviceLayerKernels {
   ActivationLaunchers<T> activation;
+  DropoutResidualNormLaunchers<T> dropout_residual_norm;
+  ColumnSumsLaunchers<T> column_sums;
 };
 
 struct DeviceKernels {
@@ -31,7 +35,7 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>()};
+  return {activation_launchers<T>(), dropout_residual_norm_launchers<T>(), column_sums_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
