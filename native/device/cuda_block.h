@@ -42,8 +42,19 @@ struct CudaBlock {
   }
 };
 
+/// A kernel that says how many blocks a multiprocessor should hold (min_blocks) gets as many registers as that leaves;
+/// for the others (0) the compiler chooses.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::max_threads) run_kernel(const Kernel kernel) {
+constexpr int min_blocks() {
+  if constexpr (requires { Kernel::min_blocks; }) {
+    return Kernel::min_blocks;
+  } else {
+    return 0;
+  }
+}
+
+template <class Kernel>
+__global__ void __launch_bounds__(Kernel::max_threads, min_blocks<Kernel>()) run_kernel(const Kernel kernel) {
   CudaBlock block;
   kernel(block);
 }
