@@ -128,7 +128,8 @@ struct SelfAttentionSaved : torch::CustomClassHolder {
   Dropout inner;
   Ending ending;
   bool pre_norm;
-  at::Tensor input, query_key_value, probability, attended;
+  at::Tensor input, query_key_value, attended;
+  AttentionSaved attention;
 };
 
 struct SelfAttentionFunction : Function<SelfAttentionFunction> {
@@ -140,8 +141,8 @@ struct SelfAttentionFunction : Function<SelfAttentionFunction> {
     saved->query_key_value = linear(normed, saved->weights.query_key_value);
     saved->attended = at::empty_like(normed);
     const at::Tensor& all = saved->query_key_value;
-    saved->probability = attention(all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d), saved->shape,
-                                   saved->inner, saved->attended);
+    saved->attention = attention(all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d), saved->shape,
+                                 saved->inner, saved->attended);
     const at::Tensor branch = linear(saved->attended, saved->weights.out);
     return outputs_of(saved->ending.begin(branch, {normed, sum.value_or(at::Tensor())}, saved->pre_norm),
                       saved->pre_norm);
@@ -157,7 +158,7 @@ struct SelfAttentionFunction : Function<SelfAttentionFunction> {
     at::Tensor dq = all_gradient.narrow(1, 0, d), dk = all_gradient.narrow(1, d, d),
                dv = all_gradient.narrow(1, 2 * d, d);
     attention_backward(attended_gradient, all.narrow(1, 0, d), all.narrow(1, d, d), all.narrow(1, 2 * d, d),
-                       saved->probability, saved->shape, saved->inner, dq, dk, dv);
+                       saved->attention, saved->shape, saved->inner, dq, dk, dv);
     linear_backward(all_gradient, saved->input, saved->weights.query_key_value);
     auto inputs = input_gradients(saved->weights.query_key_value, all_gradient, end.residual, saved->pre_norm);
     return {inputs[0], inputs[1], at::Tensor()};
@@ -172,7 +173,8 @@ struct CrossAttentionSaved : torch::CustomClassHolder {
   Dropout inner;
   Ending ending;
   bool pre_norm;
-  at::Tensor input, memory, query, key_value, probability, attended;
+  at::Tensor input, memory, query, key_value, attended;
+  AttentionSaved attention;
 };
 
 struct CrossAttentionFunction : Function<CrossAttentionFunction> {
@@ -185,8 +187,8 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
     saved->query = linear(normed, saved->weights.query);
     saved->key_value = linear(memory, saved->weights.key_value);
     saved->attended = at::empty_like(normed);
-    saved->probability = attention(saved->query, saved->key_value.narrow(1, 0, d), saved->key_value.narrow(1, d, d),
-                                   saved->shape, saved->inner, saved->attended);
+    saved->attention = attention(saved->query, saved->key_value.narrow(1, 0, d), saved->key_value.narrow(1, d, d),
+                                 saved->shape, saved->inner, saved->attended);
     const at::Tensor branch = linear(saved->attended, saved->weights.out);
     return outputs_of(saved->ending.begin(branch, {normed, sum.value_or(at::Tensor())}, saved->pre_norm),
                       saved->pre_norm);
@@ -201,7 +203,7 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
     const at::Tensor key_value_gradient = at::empty_like(saved->key_value);
     at::Tensor dk = key_value_gradient.narrow(1, 0, d), dv = key_value_gradient.narrow(1, d, d);
     attention_backward(attended_gradient, saved->query, saved->key_value.narrow(1, 0, d),
-                       saved->key_value.narrow(1, d, d), saved->probability, saved->shape, saved->inner, query_gradient,
+                       saved->key_value.narrow(1, d, d), saved->attention, saved->shape, saved->inner, query_gradient,
                        dk, dv);
     linear_backward(key_value_gradient, saved->memory, saved->weights.key_value);
     linear_backward(query_gradient, saved->input, saved->weights.query);
