@@ -10,9 +10,11 @@
 #include <cuda_fp16.h>
 #define RDROP_INLINE __host__ __device__ inline
 #define RDROP_UNROLL _Pragma("unroll")
+#define RDROP_NO_UNROLL _Pragma("unroll 1")
 #else
 #define RDROP_INLINE inline
 #define RDROP_UNROLL
+#define RDROP_NO_UNROLL
 #endif
 
 #ifndef RDROP_ISA
