@@ -42,8 +42,15 @@ struct CudaBlock {
   }
 };
 
+/// Blocks that a multiprocessor must be able to hold: the kernel's min_blocks where it names one.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::max_threads) run_kernel(const Kernel kernel) {
+constexpr int min_blocks_of() {
+  if constexpr (requires { Kernel::min_blocks; }) return Kernel::min_blocks;
+  return 1;
+}
+
+template <class Kernel>
+__global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>()) run_kernel(const Kernel kernel) {
   CudaBlock block;
   kernel(block);
 }

@@ -4,12 +4,14 @@
 #include <type_traits>
 
 #include "ops/activation_kernel.h"
+#include "ops/rdrop_loss_kernel.h"
 
 namespace rdrop {
 
 template <typename T>
 struct DeviceLayerKernels {
   ActivationLaunchers<T> activation;
+  RdropLossLaunchers<T> rdrop_loss;
 };
 
 struct DeviceKernels {
@@ -31,7 +33,7 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>()};
+  return {activation_launchers<T>(), rdrop_loss_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
