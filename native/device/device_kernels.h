@@ -7,6 +7,7 @@
 #include "ops/column_sums_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/attention_kernel.h"
+#include "ops/rdrop_loss_kernel.h"
 
 namespace rdrop {
 
@@ -16,6 +17,7 @@ struct DeviceLayerKernels {
   DropoutResidualNormLaunchers<T> dropout_residual_norm;
   ColumnSumsLaunchers<T> column_sums;
   AttentionLaunchers<T> attention;
+  RdropLossLaunchers<T> rdrop_loss;
 };
 
 struct DeviceKernels {
@@ -38,7 +40,7 @@ struct DeviceKernels {
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
   return {activation_launchers<T>(), dropout_residual_norm_launchers<T>(), column_sums_launchers<T>(),
-          attention_launchers<T>()};
+          attention_launchers<T>(), rdrop_loss_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
