@@ -7,6 +7,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "device/open_cuda.h"
 #include "errors.h"
 
 namespace rdrop {
@@ -138,21 +139,24 @@ Runtime runtime(const Napi::Value& value) {
   constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
   const size_t precision =
       choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
-  Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, {}, 0};
+  using Where = Runtime::Where;
+  Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}};
   const Napi::Value device = property(value, "device");
   if (device.IsObject()) {
+    options.where = Where::library;
     options.library = property(device, "library").ToString().Utf8Value();
-    options.device_index = int(integer_property(device, "index"));
+  } else if (choice_property(value, "device", {"cpu", "cuda"}) == 1) {
+    options.where = Where::cuda;
   }
-  if (options.library.empty() ? precision > 1 : precision == 1) {
+  if (options.where == Where::cpu ? precision > 1 : precision == 1) {
     fail("INVALID_ARGUMENT", "precision: float32 and float64 run on the CPU, all but float64 on a device");
   }
   return options;
 }
 
 Device* Runtime::open() const {
-  if (library.empty()) return nullptr;
-  Device& device = open_device(library, device_index);
+  if (where == Where::cpu) return nullptr;
+  Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, 0);
   device.allow_tf32(tf32);
   return &device;
 }

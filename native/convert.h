@@ -23,9 +23,8 @@ struct Runtime {
   uint64_t seed;
   at::ScalarType type;  ///< of the activations
   bool tf32;
-  /// The device library to open; empty: the CPU.
-  std::string library;
-  int device_index;
+  enum class Where { cpu, cuda, library } where;
+  std::string library;  ///< the device library, where one is named
 
   /// Opens the device; null: the CPU. Throws CUDA_UNAVAILABLE.
   Device* open() const;

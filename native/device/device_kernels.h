@@ -8,6 +8,7 @@
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/attention_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
+#include "ops/step_control_kernel.h"
 
 namespace rdrop {
 
@@ -24,6 +25,7 @@ struct DeviceKernels {
   DeviceLayerKernels<float> float32;
   DeviceLayerKernels<Bfloat16> bfloat16;
   DeviceLayerKernels<Half> float16;
+  StepLaunchers step;
 
   template <typename T>
   const DeviceLayerKernels<T>& layers() const {
@@ -44,7 +46,7 @@ DeviceLayerKernels<T> device_layer_kernels() {
 }
 
 inline DeviceKernels device_kernels() {
-  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>()};
+  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>(), step_launchers()};
 }
 
 }  // namespace rdrop

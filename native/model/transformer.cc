@@ -117,7 +117,12 @@ LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& opti
   const DeviceScope scope(device_);
   at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
-  return cross_entropy(logits, int_tensor(batch.target.tokens), options);
+  const at::Tensor targets = int_tensor(batch.target.tokens);
+  if (!device_) return cross_entropy(logits, targets, options);
+  at::Tensor sums = device_->empty({loss_sums}, at::kDouble);
+  device_->zero(sums);
+  cross_entropy_on(*device_, logits, targets, options, sums, 0);
+  return read_sums(*device_, sums, options);
 }
 
 StepInput step_input(const PackedBatch& batch) {
@@ -151,11 +156,11 @@ LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOpt
   const DeviceScope scope(device_);
   LossFigures figures;
   if (device_) {
-    figures.device_sums = device_->empty({6}, at::kDouble);
+    figures.device_sums = device_->empty({loss_sums}, at::kDouble);
     device_->zero(figures.device_sums);
   }
   enqueue_loss_and_gradients(step_input(batch), options, key, figures);
-  return device_ ? read_sums(*device_, figures.device_sums, options.alpha) : figures.sums;
+  return device_ ? read_sums(*device_, figures.device_sums, options) : figures.sums;
 }
 
 int64_t Transformer::bytes() const {

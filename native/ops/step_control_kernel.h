@@ -7,6 +7,7 @@
 #pragma once
 
 #include "ops/adam_kernel.h"
+#include "ops/rdrop_loss_kernel.h"
 #include "ops/schedule.h"
 
 namespace rdrop {
@@ -29,8 +30,8 @@ struct StepState {
   int64_t last_overflow;  ///< the attempt, counted from 0, whose gradient overflowed last; -1: none
   /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
   int64_t failed;
-  double failed_position;  ///< 1 + the target position whose logits were not finite; 0: not known
-  double sums[6];          ///< of the step under way: rdrop_loss_on
+  double failed_position;  ///< its sum_first_fault
+  double sums[loss_sums];  ///< of the step under way: rdrop_loss_on
   double squares;          ///< Σ gradient²
   AdamCoefficients coefficients;
   StepWindow window;
@@ -79,7 +80,7 @@ RDROP_INLINE void refuse_step(const StepControl& control) {
     ++s.attempts;
   } else {
     s.failed = s.attempts + 1;
-    s.failed_position = s.sums[5];
+    s.failed_position = s.sums[sum_first_fault];
   }
 }
 
@@ -88,7 +89,7 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   s.micro_batch = 0;
   s.coefficients.apply = 0;
   if (s.failed) return;
-  const double tokens = s.sums[3] > 1 ? s.sums[3] : 1.0;
+  const double tokens = s.sums[sum_tokens] > 1 ? s.sums[sum_tokens] : 1.0;
   const double norm = __builtin_sqrt(s.squares) / (tokens * double(s.loss_scale));
   if (!(norm < 1e300)) {  // NaN as well
     refuse_step(control);
@@ -100,10 +101,10 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   const double rate = scheduled_rate(control.schedule, s.updates);
   s.coefficients = adam_coefficients(rate, scale, control.weight_decay, control.beta1, control.beta2, s.updates + 1);
   StepWindow& w = s.window;
-  w.cross_entropy += s.sums[0];
-  w.nll += s.sums[1];
-  w.kl += s.sums[2];
-  w.tokens += s.sums[3];
+  w.cross_entropy += s.sums[sum_cross_entropy];
+  w.nll += s.sums[sum_nll];
+  w.kl += s.sums[sum_kl];
+  w.tokens += s.sums[sum_tokens];
   w.gradient_norm += norm;
   w.learning_rate = rate;
   ++w.steps;

@@ -109,7 +109,7 @@ void DeviceStep::forward_backward(const StepInput& input) {
   key.on = true;
   key.update_at = reinterpret_cast<const uint64_t*>(state + offsetof(StepState, mask));
   LossFigures figures;
-  figures.device_sums = field(offsetof(StepState, sums), 6);
+  figures.device_sums = field(offsetof(StepState, sums), loss_sums);
   if (model_.type() == at::kHalf) {
     figures.gradient_scale = state_.view(at::kFloat).narrow(0, int64_t(offsetof(StepState, loss_scale)) / 4, 1);
   }
