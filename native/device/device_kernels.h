@@ -6,6 +6,7 @@
 #include "ops/activation_kernel.h"
 #include "ops/column_sums_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
+#include "ops/embedding_kernel.h"
 
 namespace rdrop {
 
@@ -14,6 +15,7 @@ struct DeviceLayerKernels {
   ActivationLaunchers<T> activation;
   DropoutResidualNormLaunchers<T> dropout_residual_norm;
   ColumnSumsLaunchers<T> column_sums;
+  EmbeddingLaunchers<T> embedding;
 };
 
 struct DeviceKernels {
@@ -35,7 +37,8 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>(), dropout_residual_norm_launchers<T>(), column_sums_launchers<T>()};
+  return {activation_launchers<T>(), dropout_residual_norm_launchers<T>(), column_sums_launchers<T>(),
+          embedding_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
