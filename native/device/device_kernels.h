@@ -9,6 +9,7 @@
 #include "ops/attention_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
 #include "ops/step_control_kernel.h"
+#include "ops/embedding_kernel.h"
 
 namespace rdrop {
 
@@ -19,6 +20,7 @@ struct DeviceLayerKernels {
   ColumnSumsLaunchers<T> column_sums;
   AttentionLaunchers<T> attention;
   RdropLossLaunchers<T> rdrop_loss;
+  EmbeddingLaunchers<T> embedding;
 };
 
 struct DeviceKernels {
@@ -41,12 +43,14 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>(), dropout_residual_norm_launchers<T>(), column_sums_launchers<T>(),
-          attention_launchers<T>(), rdrop_loss_launchers<T>()};
+  return {activation_launchers<T>(),  dropout_residual_norm_launchers<T>(),
+          column_sums_launchers<T>(), attention_launchers<T>(),
+          rdrop_loss_launchers<T>(),  embedding_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
-  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>(), step_launchers()};
+  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>(),
+          step_launchers()};
 }
 
 }  // namespace rdrop

@@ -13,6 +13,13 @@ struct alignas(4 * sizeof(T)) Four {
   T value[4];
 };
 
+/// Whether four elements may be read at once from here on. Parameters that lie one after another in one buffer start
+/// wherever the one before ends.
+template <typename T>
+RDROP_INLINE bool on_boundary(const T* from) {
+  return reinterpret_cast<uintptr_t>(from) % sizeof(Four<T>) == 0;
+}
+
 /// Reads `count` (1 to 4) elements; whole: four of them, on their boundary.
 template <typename T>
 RDROP_INLINE void load_four(const T* from, bool whole, int count, float* to) {

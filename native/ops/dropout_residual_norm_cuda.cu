@@ -59,8 +59,8 @@ template <typename T>
 RDROP_INLINE void norm_run(const DropoutResidualNormForward<T, float>& a, int64_t at, int64_t column, bool whole,
                            int count, const float* sum, float mean, float rstd) {
   float gamma[4], beta[4], normed[4];
-  load_four(a.gamma + column, whole, count, gamma);
-  load_four(a.beta + column, whole, count, beta);
+  load_four(a.gamma + column, whole && on_boundary(a.gamma), count, gamma);
+  load_four(a.beta + column, whole && on_boundary(a.beta), count, beta);
   RDROP_UNROLL
   for (int i = 0; i < 4; ++i) normed[i] = standardised(sum[i], mean, rstd) * gamma[i] + beta[i];
   store_four(a.normed + at, whole, count, normed);
@@ -219,7 +219,7 @@ struct BackwardKernel {
         visit_runs(a.columns, group, [&](int w, int64_t column, int count) {
           float gamma[4];
           load_run(a, start + column, whole, count, mean, rstd, dy[w], x[w]);
-          load_four(a.gamma + column, whole, count, gamma);
+          load_four(a.gamma + column, whole && on_boundary(a.gamma), count, gamma);
           RDROP_UNROLL
           for (int i = 0; i < 4; ++i) {
             gamma_sum[w][i] += dy[w][i] * x[w][i];
@@ -304,7 +304,7 @@ struct LongBackwardKernel {
         dropout.visit(group, [&](int, int64_t column, int count, const float* keep) {
           float g[4], x[4], gamma[4];
           load_run(a, start + column, whole, count, mean, rstd, g, x);
-          load_four(a.gamma + column, whole, count, gamma);
+          load_four(a.gamma + column, whole && on_boundary(a.gamma), count, gamma);
           RDROP_UNROLL
           for (int i = 0; i < 4; ++i) g[i] *= gamma[i];
           gradient_run(a, start + column, whole, count, keep, g, x, rstd, g_mean, gx_mean);

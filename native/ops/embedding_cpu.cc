@@ -12,12 +12,14 @@
 
 #include <cmath>
 
+#include "device/device.h"
 #include "ops/dispatch.h"
 
 namespace rdrop {
 
 at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                      const at::Tensor& positions, const Dropout& dropout) {
+  if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
   const int64_t rows = tokens.size(0), columns = table.size(1);
   at::Tensor out = at::empty({rows, columns}, table.options().requires_grad(false));
   dispatch_floating(table, [&](auto zero) {

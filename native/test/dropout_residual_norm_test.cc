@@ -113,6 +113,25 @@ const Case blocks{"dropout_residual_norm: any number of blocks, more and fewer t
                     }
                   }};
 
+const Case boundaries{"dropout_residual_norm: gamma and beta may start anywhere", [] {
+                        Array<float> sum(normal(32, 1)), normed(32), mean(2), rstd(2), expected(32);
+                        Array<float> sum_again(sum.values());
+                        const Array<float> shifted(normal(35, 2));
+                        Array<float> gamma_aligned(16), beta_aligned(16);
+                        for (size_t i = 0; i < 16; ++i) {
+                          gamma_aligned.data()[i] = shifted.data()[i + 1];
+                          beta_aligned.data()[i] = shifted.data()[i + 18];
+                        }
+                        const auto forward = dropout_residual_norm_launchers<float>().forward;
+                        forward({nullptr, sum.data(), shifted.data() + 1, shifted.data() + 18, normed.data(),
+                                 mean.data(), rstd.data(), 16, kEpsilon, Dropout{}},
+                                2, nullptr);
+                        forward({nullptr, sum_again.data(), gamma_aligned.data(), beta_aligned.data(), expected.data(),
+                                 mean.data(), rstd.data(), 16, kEpsilon, Dropout{}},
+                                2, nullptr);
+                        expect(normed.values() == expected.values(), "other values than on a boundary");
+                      }};
+
 const Case no_rows{"dropout_residual_norm: no rows change nothing", [] {
                      Array<float> gradient(std::vector<double>(8, 3.0)), partial(size_t(32));
                      const auto kernels = dropout_residual_norm_launchers<float>();
