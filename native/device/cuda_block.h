@@ -42,10 +42,10 @@ struct CudaBlock {
   }
 };
 
-/// A kernel that says how many blocks a multiprocessor should hold (min_blocks) gets as many registers as that leaves;
-/// for the others (0) the compiler chooses.
+/// A kernel may name how many of its blocks a multiprocessor is to hold at once (min_blocks), which bounds its
+/// registers.
 template <class Kernel>
-constexpr int min_blocks() {
+constexpr int min_blocks_of() {
   if constexpr (requires { Kernel::min_blocks; }) {
     return Kernel::min_blocks;
   } else {
@@ -54,7 +54,7 @@ constexpr int min_blocks() {
 }
 
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::max_threads, min_blocks<Kernel>()) run_kernel(const Kernel kernel) {
+__global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>()) run_kernel(const Kernel kernel) {
   CudaBlock block;
   kernel(block);
 }

@@ -5,6 +5,8 @@
 
 #include "ops/activation_kernel.h"
 #include "ops/attention_kernel.h"
+#include "ops/beam_search_kernel.h"
+#include "ops/decode_attention_kernel.h"
 
 namespace rdrop {
 
@@ -12,12 +14,14 @@ template <typename T>
 struct DeviceLayerKernels {
   ActivationLaunchers<T> activation;
   AttentionLaunchers<T> attention;
+  DecodeAttentionLaunchers<T> decode_attention;
 };
 
 struct DeviceKernels {
   DeviceLayerKernels<float> float32;
   DeviceLayerKernels<Bfloat16> bfloat16;
   DeviceLayerKernels<Half> float16;
+  BeamSearchLaunchers beam_search;
 
   template <typename T>
   const DeviceLayerKernels<T>& layers() const {
@@ -33,11 +37,12 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>(), attention_launchers<T>()};
+  return {activation_launchers<T>(), attention_launchers<T>(), decode_attention_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
-  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>()};
+  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>(),
+          beam_search_launchers()};
 }
 
 }  // namespace rdrop
