@@ -10,6 +10,8 @@
 #include "ops/rdrop_loss_kernel.h"
 #include "ops/step_control_kernel.h"
 #include "ops/embedding_kernel.h"
+#include "ops/beam_search_kernel.h"
+#include "ops/decode_attention_kernel.h"
 
 namespace rdrop {
 
@@ -21,6 +23,7 @@ struct DeviceLayerKernels {
   AttentionLaunchers<T> attention;
   RdropLossLaunchers<T> rdrop_loss;
   EmbeddingLaunchers<T> embedding;
+  DecodeAttentionLaunchers<T> decode_attention;
 };
 
 struct DeviceKernels {
@@ -28,6 +31,7 @@ struct DeviceKernels {
   DeviceLayerKernels<Bfloat16> bfloat16;
   DeviceLayerKernels<Half> float16;
   StepLaunchers step;
+  BeamSearchLaunchers beam_search;
 
   template <typename T>
   const DeviceLayerKernels<T>& layers() const {
@@ -43,14 +47,15 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>(),  dropout_residual_norm_launchers<T>(),
-          column_sums_launchers<T>(), attention_launchers<T>(),
-          rdrop_loss_launchers<T>(),  embedding_launchers<T>()};
+  return {activation_launchers<T>(),      dropout_residual_norm_launchers<T>(),
+          column_sums_launchers<T>(),     attention_launchers<T>(),
+          rdrop_loss_launchers<T>(),      embedding_launchers<T>(),
+          decode_attention_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
   return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>(),
-          step_launchers()};
+          step_launchers(), beam_search_launchers()};
 }
 
 }  // namespace rdrop
