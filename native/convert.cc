@@ -137,8 +137,7 @@ ModelConfig model_config(const Napi::Value& value) {
 
 Runtime runtime(const Napi::Value& value) {
   constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
-  const size_t precision =
-      choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
+  const size_t precision = choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
   using Where = Runtime::Where;
   Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}};
   const Napi::Value device = property(value, "device");
@@ -241,7 +240,7 @@ Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vecto
   return map;
 }
 
-Napi::Object loss_sums(Napi::Env env, const LossSums& sums) {
+Napi::Object loss_object(Napi::Env env, const LossSums& sums) {
   auto object = Napi::Object::New(env);
   object.Set("loss", sums.loss);
   object.Set("crossEntropy", sums.cross_entropy);

@@ -2,8 +2,8 @@
 // coefficients of the optimiser, the figures since they were last read. Two kernels of one thread: `begin` before each
 // forward pass, `finish` between the norm of the gradient and the optimiser.
 //
-// The loss scale is fairseq's (fairseq/optim/dynamic_loss_scaler.py, tolerance 0): halved when a gradient is not finite,
-// whose step is left out; doubled after `scale_window` steps without.
+// The loss scale is fairseq's (fairseq/optim/dynamic_loss_scaler.py, tolerance 0): halved when a gradient is not
+// finite, whose step is left out; doubled after `scale_window` steps without.
 #pragma once
 
 #include "ops/adam_kernel.h"
@@ -22,11 +22,11 @@ struct StepWindow {
 };
 
 struct StepState {
-  int64_t attempts;     ///< steps begun and applied or skipped, of the whole training
-  int64_t updates;      ///< steps applied
-  uint64_t mask;        ///< attempts << 16 | micro-batch: what dropout draws from
-  int64_t micro_batch;  ///< of the step under way
-  float loss_scale;     ///< 1 unless dynamic
+  int64_t attempts;       ///< steps begun and applied or skipped, of the whole training
+  int64_t updates;        ///< steps applied
+  uint64_t mask;          ///< attempts << 16 | micro-batch: what dropout draws from
+  int64_t micro_batch;    ///< of the step under way
+  float loss_scale;       ///< 1 unless dynamic
   int64_t last_overflow;  ///< the attempt, counted from 0, whose gradient overflowed last; -1: none
   /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
   int64_t failed;
