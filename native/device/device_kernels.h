@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "ops/activation_kernel.h"
+#include "ops/adam_kernel.h"
 #include "ops/column_sums_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/embedding_kernel.h"
@@ -16,6 +17,7 @@ struct DeviceLayerKernels {
   DropoutResidualNormLaunchers<T> dropout_residual_norm;
   ColumnSumsLaunchers<T> column_sums;
   EmbeddingLaunchers<T> embedding;
+  AdamLaunchers<T> adam;
 };
 
 struct DeviceKernels {
@@ -38,7 +40,7 @@ struct DeviceKernels {
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
   return {activation_launchers<T>(), dropout_residual_norm_launchers<T>(), column_sums_launchers<T>(),
-          embedding_launchers<T>()};
+          embedding_launchers<T>(), adam_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {
