@@ -159,42 +159,70 @@ export function copyNative(directory) {
   }
 }
 
-/** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
-export async function ensureNative(libtorch) {
-  const configured = hashOf(
-    ['package.json', 'package-lock.json'],
-    libtorch.directory,
-    libtorch.version,
-    root,
-  );
-  const stamp = hashOf(['native', 'CMakeLists.txt'], configured);
-  const upToDate = () =>
-    readStamp('build/Release/.stamp') === stamp &&
-    products.every((name) => existsSync(join(root, 'build/Release', name)));
+/** cmake-js in the checkout. */
+const cmakeJs = (command, ...args) =>
+  run(process.execPath, [
+    join(root, 'node_modules/cmake-js/bin/cmake-js'),
+    command,
+    '--out',
+    '.cmake',
+    ...args,
+  ]);
+
+/** What the configuration of .cmake/ depends on. */
+const configurationOf = (libtorch) =>
+  hashOf(['package.json', 'package-lock.json'], libtorch.directory, libtorch.version, root);
+
+/** Configures .cmake/ where that is needed and builds one of its targets; the caller holds the lock. */
+function buildTarget(libtorch, target) {
+  const configured = configurationOf(libtorch);
+  const options = [`--CDRDROP_LIBTORCH=${libtorch.directory}`];
+  if (readStamp('.cmake/configured') !== configured) {
+    rmSync(join(root, '.cmake', 'CMakeCache.txt'), { force: true });
+    if (cmakeJs('configure', ...options) !== 0) throw new StepError('cmake-js configure failed');
+    writeStamp('.cmake/configured', configured);
+  }
+  const which = target === 'all' ? [] : ['--target', target];
+  if (cmakeJs('build', ...options, '--parallel', '2', ...which) !== 0)
+    throw new StepError('cmake-js build failed');
+}
+
+/** Runs the body in .cmake/ unless `upToDate` holds; one process at a time. */
+async function compileOnce(what, upToDate, body) {
   if (upToDate()) return;
   const { requireTools } = await compiled('tools.js');
   requireTools(['cmake', 'compiler', 'make']);
   mkdirSync(join(root, '.cmake'), { recursive: true });
   await withLock(join(root, '.cmake', 'lock'), say, () => {
     if (upToDate()) return;
-    say('compiling the native addon (cmake-js)');
-    const cmakeJs = (command, ...args) =>
-      run(process.execPath, [
-        join(root, 'node_modules/cmake-js/bin/cmake-js'),
-        command,
-        '--out',
-        '.cmake',
-        ...args,
-      ]);
-    const options = [`--CDRDROP_LIBTORCH=${libtorch.directory}`];
-    if (readStamp('.cmake/configured') !== configured) {
-      rmSync(join(root, '.cmake', 'CMakeCache.txt'), { force: true });
-      if (cmakeJs('configure', ...options) !== 0) throw new StepError('cmake-js configure failed');
-      writeStamp('.cmake/configured', configured);
-    }
-    if (cmakeJs('build', ...options, '--parallel', '2') !== 0) throw new StepError('cmake-js build failed');
+    say(`compiling ${what} (cmake-js)`);
+    body();
+  });
+}
+
+/** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
+export async function ensureNative(libtorch) {
+  const stamp = hashOf(['native', 'CMakeLists.txt'], configurationOf(libtorch));
+  const upToDate = () =>
+    readStamp('build/Release/.stamp') === stamp &&
+    products.every((name) => existsSync(join(root, 'build/Release', name)));
+  await compileOnce('the native addon', upToDate, () => {
+    buildTarget(libtorch, 'all');
     copyNative(join(root, 'build/Release'));
     writeStamp('build/Release/.stamp', stamp);
+  });
+}
+
+/** For tests: the device kernels under the emulated grid, .cmake/emulated/{librdrop_emulated.so, kernel_tests}. */
+export async function ensureEmulated(libtorch) {
+  const directory = '.cmake/emulated';
+  const stamp = hashOf(['native', 'CMakeLists.txt'], configurationOf(libtorch));
+  const upToDate = () =>
+    readStamp(`${directory}/.stamp`) === stamp &&
+    ['librdrop_emulated.so', 'kernel_tests'].every((name) => existsSync(join(root, directory, name)));
+  await compileOnce('the device kernels for the emulated grid', upToDate, () => {
+    buildTarget(libtorch, 'emulated');
+    writeStamp(`${directory}/.stamp`, stamp);
   });
 }
 

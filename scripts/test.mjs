@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checks } from './checks.mjs';
 import {
+  ensureEmulated,
   ensureLibtorch,
   ensureNative,
   ensurePackages,
@@ -54,7 +55,9 @@ await main(async () => {
     ensurePackages();
     // Type errors are counted below, as a test.
     ensureTypescript({ strict: false });
-    await ensureNative(await ensureLibtorch());
+    const libtorch = await ensureLibtorch();
+    await ensureNative(libtorch);
+    await ensureEmulated(libtorch);
     ready = true;
     for (const check of checks) {
       const passed = check.run() === 0;

@@ -17,8 +17,8 @@ struct AttentionShape {
   std::vector<int32_t> query_offsets;  // [n+1]
   std::vector<int32_t> key_begin;      // [n] first row of the keys of each sequence
   std::vector<int32_t> key_end;        // [n] the row after its last
-  int64_t heads;
-  bool causal;
+  int64_t heads = 1;
+  bool causal = false;
 
   // On a device sequence i has the rows starts[i] up to starts[i+1]; empty ones are welcome.
   at::Tensor query_starts{}, key_starts{};     // int32 [n+1]
