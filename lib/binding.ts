@@ -111,10 +111,10 @@ export function cudaLibraries(libtorch: Libtorch, addon: string): NativeCudaLibr
   let missing: string | null = null;
   if (!hasCuda(libtorch.directory)) {
     missing =
-      `the libtorch in ${libtorch.directory} (found through ${libtorch.source}) is a build without CUDA. ` +
-      'Next: npx rdrop setup --cuda, or LIBTORCH_USE_PYTORCH=1 where an installed Python torch has CUDA';
+      `the libtorch in ${libtorch.directory} (found through ${libtorch.source}) is a build without CUDA ` +
+      '(npx rdrop setup --cuda provides one, LIBTORCH_USE_PYTORCH=1 takes that of an installed Python torch)';
   } else if (!existsSync(rdropCuda)) {
-    missing = `there is no ${rdropCuda}. Next: npm run build:cuda in a checkout of rdrop`;
+    missing = `there is no ${rdropCuda} (npm run build:cuda in a checkout of rdrop makes it)`;
   }
   return {
     libtorch: cudaLibraryNames.map((name) => join(libtorch.directory, 'lib', name)),

@@ -117,7 +117,8 @@ Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
 
 Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), learning_rate(optimizer_options(info[0]), info[1].ToNumber().Int64Value()));
+    return Napi::Number::New(info.Env(), portable::scheduled_rate(optimizer_options(info[0]).schedule,
+                                                             info[1].ToNumber().Int64Value()));
   });
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decode/beam_search.h"
+#include "device/device.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/parameters.h"
@@ -20,7 +21,13 @@ namespace rdrop {
 
 struct Runtime {
   uint64_t seed;
-  at::ScalarType type;
+  at::ScalarType type;  ///< of the activations
+  bool tf32;
+  enum class Where { cpu, cuda, library } where;
+  std::string library;  ///< the device library, where one is named
+
+  /// Opens the device; null: the CPU. Throws CUDA_UNAVAILABLE.
+  Device* open() const;
 };
 
 /// Values by parameter name.
