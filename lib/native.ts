@@ -170,18 +170,42 @@ export interface NativeInfo {
   /** Instruction set of the kernels chosen at run time. */
   instructionSet: 'avx512' | 'avx2' | 'scalar';
   threads: number;
-  /** Asked of the driver alone; nothing of CUDA is opened for it. */
-  cuda: {
-    available: boolean;
-    /** Why not; null when available. */
-    reason: string | null;
-    driver: string | null;
-    devices: { name: string; computeCapability: string; totalBytes: number }[];
-  };
+  cuda: NativeCuda;
+}
+
+export interface NativeCudaDevice {
+  name: string;
+  /** 'major.minor'. */
+  computeCapability: string;
+  totalBytes: number;
+}
+
+/** What the driver says; telling it opens nothing of CUDA. */
+export interface NativeCuda {
+  /** Whether openCuda() can be expected to work. */
+  available: boolean;
+  /** Why not; null when it is available. */
+  reason: string | null;
+  /** The newest CUDA that the driver runs, '13.0'; null without a driver. */
+  driver: string | null;
+  devices: NativeCudaDevice[];
+}
+
+/** The files of CUDA, opened when a device is first asked for. */
+export interface NativeCudaLibraries {
+  /** Paths of libc10_cuda.so and libtorch_cuda.so. */
+  libtorch: string[];
+  /** Path of librdrop_cuda.so. */
+  rdropCuda: string;
+  /** What of these is lacking and what provides it; null when all are there. */
+  missing: string | null;
 }
 
 export interface Native {
   info(): NativeInfo;
+  setCudaLibraries(libraries: NativeCudaLibraries): void;
+  /** Opens a CUDA device, or rejects with CUDA_UNAVAILABLE. */
+  openCuda(index: number): Promise<NativeCudaDevice & { multiprocessors: number }>;
   /** Threads for all later work; 0 takes every core. */
   setThreads(threads: number): Promise<void>;
   /** Chooses another body of the kernels (the tests compare them); refuses one that this machine cannot run. */

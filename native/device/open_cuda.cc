@@ -51,7 +51,7 @@ std::string cuda_unavailable_reason() {
 Device& open_cuda_device(int index) {
   const std::lock_guard lock(mutex);
   const std::string reason = reason_of(libraries);
-  if (!reason.empty()) fail("CUDA_UNAVAILABLE", reason, reason == libraries.missing ? "" : ". Next: npx rdrop doctor");
+  if (!reason.empty()) fail("CUDA_UNAVAILABLE", reason, ". Next: npx rdrop doctor");
   const auto& devices = driver().devices;
   if (index < 0 || size_t(index) >= devices.size()) {
     fail("CUDA_UNAVAILABLE", "CUDA device ", index, ": the driver finds ", devices.size(),

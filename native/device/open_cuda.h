@@ -13,7 +13,7 @@ namespace rdrop {
 struct CudaLibraries {
   std::vector<std::string> libtorch;  ///< paths of libc10_cuda.so and libtorch_cuda.so, in this order
   std::string rdrop_cuda;             ///< path of librdrop_cuda.so
-  std::string missing;                ///< what is lacking and the next command; empty when all files are there
+  std::string missing;                ///< what is lacking and what provides it; empty when all is there
 };
 
 /// From now on; of the process.
