@@ -69,6 +69,15 @@ RDROP_INLINE void begin_step(const StepControl& control) {
   ++s.micro_batch;
 }
 
+/// Of update t, counted from 1: decay lr·wd, step lr·√(1-β2^t) / (1-β1^t).
+RDROP_INLINE AdamCoefficients adam_coefficients(const StepControl& control, double rate, double gradient_scale,
+                                                int64_t update) {
+  const double correction1 = 1.0 - __builtin_pow(control.beta1, double(update));
+  const double correction2 = 1.0 - __builtin_pow(control.beta2, double(update));
+  return {float(gradient_scale), float(rate * control.weight_decay),
+          float(rate * __builtin_sqrt(correction2) / correction1), 1};
+}
+
 /// A step whose gradient is not finite: its loss scale was too large, or the training has failed.
 RDROP_INLINE void refuse_step(const StepControl& control) {
   StepState& s = *control.state;
@@ -99,7 +108,7 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   // As torch.nn.utils.clip_grad_norm_ does.
   if (control.clip_norm > 0 && norm > control.clip_norm) scale *= control.clip_norm / (norm + 1e-6);
   const double rate = scheduled_rate(control.schedule, s.updates);
-  s.coefficients = adam_coefficients(rate, scale, control.weight_decay, control.beta1, control.beta2, s.updates + 1);
+  s.coefficients = adam_coefficients(control, rate, scale, s.updates + 1);
   StepWindow& w = s.window;
   w.cross_entropy += s.sums[sum_cross_entropy];
   w.nll += s.sums[sum_nll];
