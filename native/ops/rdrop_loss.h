@@ -87,7 +87,7 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
 /// Waits for the device and reads sums [6]. Throws NON_FINITE or TOKEN_OUT_OF_RANGE, naming the first faulty position.
 LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options);
 
-/// The same from the six numbers on the host.
-LossSums checked_sums(const double* sums, double alpha);
+/// Throws what read_sums throws for the six numbers on the host.
+void check_sums(const double* sums);
 
 }  // namespace rdrop
