@@ -71,7 +71,9 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
     for (const chip of chips) {
       for (const { kernel, registers, stack, spillStores, spillLoads } of ptxasReport(chip)) {
         const spills = `${spillStores} + ${spillLoads} bytes spilled`;
-        process.stdout.write(`${chip} ${registers} registers, ${stack} bytes of stack, ${spills}: ${kernel}\n`);
+        process.stdout.write(
+          `${chip} ${registers} registers, ${stack} bytes of stack, ${spills}: ${kernel}\n`,
+        );
       }
     }
   });

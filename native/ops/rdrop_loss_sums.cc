@@ -1,5 +1,5 @@
-// The faults among the six numbers that a device's loss adds up (LossSumPlace), told as the CPU's body tells them. Apart
-// from the launches because librdrop_cuda.so needs it as well as the core.
+// The faults among the six numbers that a device's loss adds up (LossSumPlace), told as the CPU's body tells them.
+// Apart from the launches because librdrop_cuda.so needs it as well as the core.
 #include <cmath>
 
 #include "errors.h"

@@ -118,9 +118,9 @@ void compare(const std::vector<double>& numbers, const std::vector<int32_t>& tar
     for (size_t i = 0; i < gradient.size(); ++i) {
       expect(std::isnan(gradient[i]) == std::isnan(expected.gradient[i]), "NaN in one gradient alone");
       if (std::isnan(gradient[i])) continue;
-      expect_close("gradient " + std::to_string(i), {gradient[i]}, {expected.gradient[i]}, 2 * roundoff<T>(),
-                   options.scale * (1 + options.weights.alpha) * (1 + spread) * 5e-7 +
-                       (std::is_same_v<T, Half> ? 0x1p-25 : 0));
+      expect_close(
+          "gradient " + std::to_string(i), {gradient[i]}, {expected.gradient[i]}, 2 * roundoff<T>(),
+          options.scale * (1 + options.weights.alpha) * (1 + spread) * 5e-7 + (std::is_same_v<T, Half> ? 0x1p-25 : 0));
     }
   });
 }
