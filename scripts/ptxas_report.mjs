@@ -16,11 +16,7 @@ export function nvccVersion() {
   return child.status === 0 ? child.stdout.trim() : null;
 }
 
-/**
- * The kernels in ptxas's output.
- * @param {string} text
- * @returns {{ kernel: string, registers: number, stack: number, spillStores: number, spillLoads: number }[]}
- */
+/** The kernels in ptxas's output. */
 export function parseReport(text) {
   const kernels = [];
   for (const part of text.split("Compiling entry function '").slice(1)) {
