@@ -62,7 +62,9 @@ struct LossSums {
 /// logits [2N,V], contiguous, float32, float64 or bfloat16, rows 0..N-1 pass 1 and N..2N-1 pass 2; targets
 /// int32 [N] on the CPU. gradient [2N,V] of the logits' type is overwritten and may be the logits themselves.
 /// The sums do not depend on the number of threads. Throws TOKEN_OUT_OF_RANGE (before anything is written)
-/// and NON_FINITE, naming the position and the pass (the gradient is then undefined).
+/// and NON_FINITE, naming the position and the pass (the gradient is then undefined). Tensors of torch on a GPU go to
+/// the device's kernel where librdrop_cuda.so is open: float32, bfloat16 or float16, targets beside them; a target out
+/// of range is told afterwards there.
 LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                     at::Tensor& gradient);
 
