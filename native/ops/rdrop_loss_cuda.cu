@@ -243,6 +243,13 @@ struct LossKernel {
     if (first) decide(a.targets[block.index()], shared);
   }
 
+  /// Whether the gradients are differences of numbers too large for float32 to leave the digits that T holds.
+  RDROP_INLINE bool cancels(const PowerLosses& losses) const {
+    const double most = sizeof(T) == sizeof(float) ? 64 : 16384;
+    return !(a.weights.alpha * a.weights.forward_weight * magnitude(losses.d12) < most &&
+             a.weights.alpha * a.weights.reverse_weight * magnitude(losses.d21) < most);
+  }
+
   RDROP_INLINE void decide(int32_t target, Memory& shared) const {
     const double scale = gradient_scale();
     Outcome& outcome = shared.outcome;
@@ -253,7 +260,7 @@ struct LossKernel {
     } else if (target < 0 || target >= a.classes) {
       outcome.sweep = Sweep::constant, outcome.value = __builtin_nanf("");
       shared.row = {0, 0, 0, fault_target, 0};
-    } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale)) {
+    } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale) || cancels(shared.losses)) {
       outcome.sweep = Sweep::book;
     } else {
       const GradientTerms<double>& g = shared.terms;

@@ -204,7 +204,7 @@ void extremes() {
       std::vector<double> logits = base;
       change(logits.data(), logits.data() + row);
       for (const LossWeights& weights : {uni, reverse, bi}) {
-        compare<T>(logits, {int32_t(weights.reverse_weight > 0 ? 0 : classes - 1)}, classes, {.weights = weights}, 1);
+        compare<T>(logits, {int32_t(weights.reverse_weight > 0 ? 0 : classes - 1)}, classes, {.weights = weights}, 4);
       }
     };
     for (const double far : {50.0, 120.0, 1e4, most}) {
