@@ -197,7 +197,7 @@ const Case options_float16{"loss: options, float16", options<Half>};
 template <typename T>
 void extremes() {
   const double most = std::is_same_v<T, Half> ? 6e4 : 1e30;
-  for (const int64_t classes : {24, 129}) {
+  for (const int64_t classes : {24, 33}) {
     const size_t row = size_t(classes);
     const auto base = normal(2 * row, 9, 1);
     const auto with = [&](auto change) {
@@ -207,7 +207,7 @@ void extremes() {
         compare<T>(logits, {int32_t(weights.reverse_weight > 0 ? 0 : classes - 1)}, classes, {.weights = weights}, 4);
       }
     };
-    for (const double far : {50.0, 120.0, 1e4, most}) {
+    for (const double far : {120.0, most}) {
       with([&](double* z1, double*) { z1[0] = far; });
       with([&](double* z1, double*) { z1[row - 1] = far; });
       with([&](double* z1, double* z2) { z1[row - 1] = far, z2[0] = far; });
