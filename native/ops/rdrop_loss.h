@@ -62,7 +62,9 @@ struct LossSums {
 /// logits [2N,V], contiguous, float32, float64 or bfloat16, rows 0..N-1 pass 1 and N..2N-1 pass 2; targets
 /// int32 [N] on the CPU. gradient [2N,V] of the logits' type is overwritten and may be the logits themselves.
 /// The sums do not depend on the number of threads. Throws TOKEN_OUT_OF_RANGE (before anything is written)
-/// and NON_FINITE, naming the position and the pass (the gradient is then undefined).
+/// and NON_FINITE, naming the position and the pass (the gradient is then undefined). Tensors of torch on a GPU go to
+/// the device's kernel where librdrop_cuda.so is open: float32, bfloat16 or float16, targets beside them; a target out
+/// of range is told afterwards there.
 LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                     at::Tensor& gradient);
 
@@ -87,7 +89,7 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
 /// Waits for the device and reads sums [6]. Throws NON_FINITE or TOKEN_OUT_OF_RANGE, naming the first faulty position.
 LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options);
 
-/// The same from the six numbers on the host.
-LossSums checked_sums(const double* sums, double alpha);
+/// Throws what read_sums throws for the six numbers on the host.
+void check_sums(const double* sums);
 
 }  // namespace rdrop

@@ -6,6 +6,8 @@
 // read again. Between the sweeps one warp adds up the block's sums in double and finishes the losses. A position whose
 // sums are not finite or not safe takes the book form, in double. The block that finishes last adds up the positions'
 // losses in a fixed order.
+#include <type_traits>
+
 #include "device/launch.h"
 #include "ops/rdrop_loss_careful.h"
 #include "ops/rdrop_loss_row.h"
@@ -82,7 +84,7 @@ template <typename T, bool whole, int threads, int groups, bool pair>
 struct LossKernel {
   static constexpr int max_threads = threads;
   /// Blocks of a multiprocessor, which the registers must allow.
-  static constexpr int min_blocks = threads > 256 ? 1 : groups == 1 ? 4 : groups <= 5 ? 3 : 2;
+  static constexpr int min_blocks = threads > 256 ? 1 : groups <= (std::is_same_v<T, Half> ? 3 : 5) ? 3 : 2;
   using Memory = SharedMemory<threads / 32>;
   using RowShare = Share<T, whole, threads>;
   RdropLossOnDevice<T> a;
@@ -241,6 +243,13 @@ struct LossKernel {
     if (first) decide(a.targets[block.index()], shared);
   }
 
+  /// Whether the gradients are differences of numbers too large for float32 to leave the digits that T holds.
+  RDROP_INLINE bool cancels(const PowerLosses& losses) const {
+    const double most = sizeof(T) == sizeof(float) ? 64 : 16384;
+    return !(a.weights.alpha * a.weights.forward_weight * magnitude(losses.d12) < most &&
+             a.weights.alpha * a.weights.reverse_weight * magnitude(losses.d21) < most);
+  }
+
   RDROP_INLINE void decide(int32_t target, Memory& shared) const {
     const double scale = gradient_scale();
     Outcome& outcome = shared.outcome;
@@ -251,7 +260,7 @@ struct LossKernel {
     } else if (target < 0 || target >= a.classes) {
       outcome.sweep = Sweep::constant, outcome.value = __builtin_nanf("");
       shared.row = {0, 0, 0, fault_target, 0};
-    } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale)) {
+    } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale) || cancels(shared.losses)) {
       outcome.sweep = Sweep::book;
     } else {
       const GradientTerms<double>& g = shared.terms;
@@ -283,9 +292,9 @@ struct LossKernel {
 template <typename T, bool whole, int threads, int groups, bool pair>
 void start(const RdropLossOnDevice<T>& a, int64_t positions, void* stream) {
   using Kernel = LossKernel<T, whole, threads, groups, pair>;
-  int used = threads;
-  // A thread with one group needs no other: short rows get short blocks.
-  if (whole && groups == 1) used = int(a.classes / group_elements<T> + 31) / 32 * 32;
+  // Threads beyond a short row's last group or element would have nothing to do.
+  const int64_t units = whole ? a.classes / group_elements<T> : a.classes;
+  const int used = units < threads ? int(units + 31) / 32 * 32 : threads;
   launch(Kernel{a}, {positions, used, sizeof(typename Kernel::Memory)}, stream);
 }
 
