@@ -1,9 +1,18 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RdropError } from './errors.js';
-import { type Environment, findLibtorch, type Libtorch, libraryNames } from './libtorch/probe.js';
-import type { Native } from './native.js';
+import {
+  cudaLibraryNames,
+  type Environment,
+  findLibtorch,
+  hasCuda,
+  type Libtorch,
+  libraryNames,
+  probeLibtorch,
+} from './libtorch/probe.js';
+import type { Native, NativeCudaLibraries } from './native.js';
 
 /** The directory of package.json: this file lies in lib/ or, compiled, in dist/. */
 export const packageRoot = fileURLToPath(new URL('..', import.meta.url));
@@ -17,12 +26,34 @@ export interface Loader {
   open(paths: { libraries: string[]; core: string }): Native;
 }
 
+/** Whether an addon opens and was compiled for this version of libtorch. */
+function fits(path: string, libtorch: Libtorch): boolean {
+  try {
+    return minorOf(loadLoader(path).compiledAgainst) === minorOf(libtorch.version);
+  } catch {
+    return false;
+  }
+}
+
 /**
- * The path of rdrop.node: build/Release of a checkout, else the prebuilt one for this platform.
+ * The path of rdrop.node: build/Release of a checkout, else the prebuilt one for this platform; build/cuda, where
+ * npm run build:cuda puts one, when that is for the libtorch at hand and the libtorch has CUDA or no other fits.
  *
  * @throws RdropError ADDON_NOT_FOUND, naming the places tried and the next command.
  */
-export function findAddon(root: string = packageRoot): string {
+export function findAddon(root: string = packageRoot, libtorch: Libtorch | null = null): string {
+  const withCuda = join(root, 'build', 'cuda', 'rdrop.node');
+  if (libtorch === null || !existsSync(withCuda) || !fits(withCuda, libtorch)) return usualAddon(root);
+  if (hasCuda(libtorch.directory)) return withCuda;
+  try {
+    const usual = usualAddon(root);
+    return fits(usual, libtorch) ? usual : withCuda;
+  } catch {
+    return withCuda;
+  }
+}
+
+function usualAddon(root: string): string {
   const nodeGypBuild = require('node-gyp-build') as { resolve(directory: string): string };
   try {
     return nodeGypBuild.resolve(root);
@@ -74,17 +105,38 @@ export function checkVersion(compiledAgainst: string, libtorch: Libtorch): void 
   );
 }
 
+/** The files that CUDA needs: the libtorch's and, beside the addon, rdrop's own. */
+export function cudaLibraries(libtorch: Libtorch, addon: string): NativeCudaLibraries {
+  const rdropCuda = join(dirname(addon), 'librdrop_cuda.so');
+  let missing: string | null = null;
+  if (!hasCuda(libtorch.directory)) {
+    missing =
+      `the libtorch in ${libtorch.directory} (found through ${libtorch.source}) is a build without CUDA ` +
+      '(npx rdrop setup --cuda provides one, LIBTORCH_USE_PYTORCH=1 takes that of an installed Python torch)';
+  } else if (!existsSync(rdropCuda)) {
+    missing = `there is no ${rdropCuda} (npm run build:cuda in a checkout of rdrop makes it)`;
+  }
+  return {
+    libtorch: cudaLibraryNames.map((name) => join(libtorch.directory, 'lib', name)),
+    rdropCuda,
+    missing,
+  };
+}
+
 /** Opens libtorch and the core. Ask for native() instead: this is the uncached part, apart for the tests. */
 export function openNative(root: string = packageRoot, env: Environment = process.env): Native {
-  const path = findAddon(root);
+  const probed = probeLibtorch({ env }).libtorch;
+  const path = findAddon(root, probed);
   const loader = loadLoader(path);
-  const libtorch = findLibtorch(env);
+  const libtorch = probed ?? findLibtorch(env);
   checkVersion(loader.compiledAgainst, libtorch);
   try {
-    return loader.open({
+    const opened = loader.open({
       libraries: libraryNames.map((name) => join(libtorch.directory, 'lib', name)),
       core: join(dirname(path), 'librdrop_core.so'),
     });
+    opened.setCudaLibraries(cudaLibraries(libtorch, path));
+    return opened;
   } catch (error) {
     const code = (error as { code?: unknown } | null)?.code;
     const message = error instanceof Error ? error.message : String(error);

@@ -53,8 +53,10 @@ export interface NativeModelConfig {
 
 export interface NativeRuntime {
   seed: number;
-  device: 'cpu';
-  precision: 'float32' | 'float64';
+  /** library: another device library, such as the emulated grid of the tests. */
+  device: 'cpu' | 'cuda' | { library: string };
+  /** CPU: float32, float64. Devices: float32, tf32, bfloat16, float16. */
+  precision: 'float32' | 'float64' | 'tf32' | 'bfloat16' | 'float16';
 }
 
 export interface NativeOptimizerOptions {
@@ -112,19 +114,40 @@ export interface NativeTransformer {
   dispose(): void;
 }
 
-export interface NativeStep extends NativeLoss {
-  /** Number of updates done, this one included. */
-  update: number;
-  learningRate: number;
+/** What one or more updates did: sums, but for learningRate and lossScale, which are those of the last. */
+export interface NativeFigures extends NativeLoss {
   /** Of the gradient divided by tokens, before clipping. */
   gradientNorm: number;
-  /** Pairs and source tokens of the update. */
+  learningRate: number;
+  steps: number;
+  /** Updates left out because their gradient overflowed (float16). */
+  skipped: number;
+  lossScale: number;
+  /** Steps recorded as CUDA graphs so far, one a bucket of shapes. */
+  graphs: number;
+  /** Why kernels are launched one by one instead; empty: they are not. */
+  noGraphs: string;
+}
+
+export interface NativeStep {
+  /** Number of updates done, this one included. */
+  update: number;
+  /** Pairs, source tokens and target tokens of the update. */
   pairs: number;
   sourceTokens: number;
+  tokens: number;
+  /** null on a device, where a step does not wait: figures() reads them. */
+  figures: NativeFigures | null;
 }
 
 export interface OptimizerState {
+  /** Steps taken, those included that were left out. */
   update: number;
+  /** Steps applied; the learning rate follows these. */
+  applied: number;
+  lossScale: number;
+  /** The step, counted from 0, whose gradient overflowed last; -1: none did. */
+  lastOverflow: number;
   firstMoment: Map<string, FloatArray>;
   secondMoment: Map<string, FloatArray>;
 }
@@ -134,6 +157,8 @@ export interface NativeTrainer {
   readonly update: number;
   /** One update from the summed gradients of all batches. */
   step(batches: PackedBatch[]): Promise<NativeStep>;
+  /** On a device: of the steps since the last call. Waits for them. */
+  figures(): Promise<NativeFigures>;
   state(): Promise<OptimizerState>;
   setState(state: OptimizerState): Promise<void>;
   dispose(): void;
@@ -145,11 +170,42 @@ export interface NativeInfo {
   /** Instruction set of the kernels chosen at run time. */
   instructionSet: 'avx512' | 'avx2' | 'scalar';
   threads: number;
-  cuda: boolean;
+  cuda: NativeCuda;
+}
+
+export interface NativeCudaDevice {
+  name: string;
+  /** 'major.minor'. */
+  computeCapability: string;
+  totalBytes: number;
+}
+
+/** What the driver says; telling it opens nothing of CUDA. */
+export interface NativeCuda {
+  /** Whether openCuda() can be expected to work. */
+  available: boolean;
+  /** Why not; null when it is available. */
+  reason: string | null;
+  /** The newest CUDA that the driver runs, '13.0'; null without a driver. */
+  driver: string | null;
+  devices: NativeCudaDevice[];
+}
+
+/** The files of CUDA, opened when a device is first asked for. */
+export interface NativeCudaLibraries {
+  /** Paths of libc10_cuda.so and libtorch_cuda.so. */
+  libtorch: string[];
+  /** Path of librdrop_cuda.so. */
+  rdropCuda: string;
+  /** What of these is lacking and what provides it; null when all are there. */
+  missing: string | null;
 }
 
 export interface Native {
   info(): NativeInfo;
+  setCudaLibraries(libraries: NativeCudaLibraries): void;
+  /** Opens a CUDA device, or rejects with CUDA_UNAVAILABLE. */
+  openCuda(index: number): Promise<NativeCudaDevice & { multiprocessors: number }>;
   /** Threads for all later work; 0 takes every core. */
   setThreads(threads: number): Promise<void>;
   /** Chooses another body of the kernels (the tests compare them); refuses one that this machine cannot run. */

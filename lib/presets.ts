@@ -14,7 +14,7 @@ type PartialOf<T> = T extends object ? { [K in keyof T]?: PartialOf<T[K]> } : T;
  * behind them. docs/reproducing.md lists them flag by flag. All are spelled out, whatever the defaults become.
  */
 const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
-  precision: 'float32',
+  precision: 'auto',
   model: {
     embedDim: 512,
     ffnDim: 1024,

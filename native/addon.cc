@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "convert.h"
+#include "device/open_cuda.h"
 #include "errors.h"
 #include "handles.h"
 #include "ops/kernels.h"
@@ -24,13 +25,67 @@ int64_t cores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+std::string compute_capability(int major, int minor) {
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+/// Asks the driver; opens nothing of CUDA.
+Napi::Object cuda_info(Napi::Env env) {
+  auto object = Napi::Object::New(env);
+  const std::string reason = cuda_unavailable_reason();
+  object.Set("available", reason.empty());
+  object.Set("reason", reason.empty() ? env.Null() : Napi::Value(Napi::String::New(env, reason)));
+  const std::string& version = driver().version;
+  object.Set("driver", version.empty() ? env.Null() : Napi::Value(Napi::String::New(env, version)));
+  auto devices = Napi::Array::New(env);
+  for (const DriverDevice& device : driver().devices) {
+    auto told = Napi::Object::New(env);
+    told.Set("name", device.name);
+    told.Set("computeCapability", compute_capability(device.compute_major, device.compute_minor));
+    told.Set("totalBytes", double(device.total_bytes));
+    devices.Set(devices.Length(), told);
+  }
+  object.Set("devices", devices);
+  return object;
+}
+
 Napi::Value info_of(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("compiledAgainst", TORCH_VERSION);
   object.Set("instructionSet", kernels().instruction_set);
   object.Set("threads", double(threads ? threads.load() : at::get_num_threads()));
-  object.Set("cuda", false);
+  object.Set("cuda", cuda_info(info.Env()));
   return object;
+}
+
+/// {libtorch: string[], rdropCuda: string, missing: string | null}.
+Napi::Value set_cuda_libraries_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const auto object = info[0].ToObject();
+    const auto list = object.Get("libtorch").As<Napi::Array>();
+    CudaLibraries libraries;
+    for (uint32_t i = 0; i < list.Length(); ++i) libraries.libtorch.push_back(list.Get(i).ToString().Utf8Value());
+    libraries.rdrop_cuda = object.Get("rdropCuda").ToString().Utf8Value();
+    const Napi::Value missing = object.Get("missing");
+    if (missing.IsString()) libraries.missing = missing.ToString().Utf8Value();
+    set_cuda_libraries(std::move(libraries));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value open_cuda_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    return run(
+        info.Env(), [index = info[0].ToNumber().Int32Value()] { return open_cuda_device(index).info(); },
+        [](Napi::Env env, const DeviceInfo& device) {
+          auto object = Napi::Object::New(env);
+          object.Set("name", device.name);
+          object.Set("computeCapability", compute_capability(device.compute_major, device.compute_minor));
+          object.Set("totalBytes", double(device.total_bytes));
+          object.Set("multiprocessors", device.multiprocessors);
+          return Napi::Value(object);
+        });
+  });
 }
 
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
@@ -62,7 +117,8 @@ Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
 
 Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), learning_rate(optimizer_options(info[0]), info[1].ToNumber().Int64Value()));
+    return Napi::Number::New(
+        info.Env(), portable::scheduled_rate(optimizer_options(info[0]).schedule, info[1].ToNumber().Int64Value()));
   });
 }
 
@@ -85,7 +141,7 @@ Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
           return Answer{sums, logits};
         },
         [](Napi::Env env, const Answer& answer) {
-          Napi::Object result = loss_sums(env, answer.sums);
+          Napi::Object result = loss_object(env, answer.sums);
           result.Set("gradient", float_array(env, answer.gradient));
           return Napi::Value(result);
         });
@@ -101,6 +157,8 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
     rdrop::open_worker(env);
     Napi::Object exports(env, target);
     exports.Set("info", Napi::Function::New(env, rdrop::info_of));
+    exports.Set("setCudaLibraries", Napi::Function::New(env, rdrop::set_cuda_libraries_of));
+    exports.Set("openCuda", Napi::Function::New(env, rdrop::open_cuda_of));
     exports.Set("setThreads", Napi::Function::New(env, rdrop::set_threads));
     exports.Set("setInstructionSet", Napi::Function::New(env, rdrop::set_instruction_set));
     exports.Set("learningRate", Napi::Function::New(env, rdrop::learning_rate_of));

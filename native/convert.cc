@@ -7,6 +7,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "device/open_cuda.h"
 #include "errors.h"
 
 namespace rdrop {
@@ -135,17 +136,35 @@ ModelConfig model_config(const Napi::Value& value) {
 }
 
 Runtime runtime(const Napi::Value& value) {
-  choice_property(value, "device", {"cpu"});
-  return {uint64_t(integer_property(value, "seed")),
-          choice_property(value, "precision", {"float32", "float64"}) == 0 ? at::kFloat : at::kDouble};
+  constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
+  const size_t precision = choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
+  using Where = Runtime::Where;
+  Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}};
+  const Napi::Value device = property(value, "device");
+  if (device.IsObject()) {
+    options.where = Where::library;
+    options.library = property(device, "library").ToString().Utf8Value();
+  } else if (choice_property(value, "device", {"cpu", "cuda"}) == 1) {
+    options.where = Where::cuda;
+  }
+  if (options.where == Where::cpu ? precision > 1 : precision == 1) {
+    fail("INVALID_ARGUMENT", "precision: float32 and float64 run on the CPU, all but float64 on a device");
+  }
+  return options;
+}
+
+Device* Runtime::open() const {
+  if (where == Where::cpu) return nullptr;
+  Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, 0);
+  device.allow_tf32(tf32);
+  return &device;
 }
 
 OptimizerOptions optimizer_options(const Napi::Value& value) {
   OptimizerOptions options;
-  options.learning_rate = number_property(value, "learningRate");
-  options.warmup_init_learning_rate = number_property(value, "warmupInitLearningRate");
-  options.warmup_updates = integer_property(value, "warmupUpdates");
-  options.inverse_sqrt = choice_property(value, "schedule", {"constant", "inverse_sqrt"}) == 1;
+  options.schedule = {number_property(value, "learningRate"), number_property(value, "warmupInitLearningRate"),
+                      integer_property(value, "warmupUpdates"),
+                      choice_property(value, "schedule", {"constant", "inverse_sqrt"}) == 1};
   options.adam = {number_property(value, "beta1"), number_property(value, "beta2"), number_property(value, "epsilon"),
                   number_property(value, "weightDecay")};
   options.clip_norm = number_property(value, "clipNorm");
@@ -221,7 +240,7 @@ Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vecto
   return map;
 }
 
-Napi::Object loss_sums(Napi::Env env, const LossSums& sums) {
+Napi::Object loss_object(Napi::Env env, const LossSums& sums) {
   auto object = Napi::Object::New(env);
   object.Set("loss", sums.loss);
   object.Set("crossEntropy", sums.cross_entropy);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decode/beam_search.h"
+#include "device/device.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/parameters.h"
@@ -20,7 +21,13 @@ namespace rdrop {
 
 struct Runtime {
   uint64_t seed;
-  at::ScalarType type;
+  at::ScalarType type;  ///< of the activations
+  bool tf32;
+  enum class Where { cpu, cuda, library } where;
+  std::string library;  ///< the device library, where one is named
+
+  /// Opens the device; null: the CPU. Throws CUDA_UNAVAILABLE.
+  Device* open() const;
 };
 
 /// Values by parameter name.
@@ -50,7 +57,7 @@ at::Tensor int_tensor(const Napi::Value& value);
 Napi::Value float_array(Napi::Env env, const at::Tensor& tensor);
 /// Map of fairseq's names to views of one flat copy.
 Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vector<NamedSlice>& names);
-Napi::Object loss_sums(Napi::Env env, const LossSums& sums);
+Napi::Object loss_object(Napi::Env env, const LossSums& sums);
 Napi::Value hypotheses(Napi::Env env, const std::vector<std::vector<Hypothesis>>& all);
 
 }  // namespace rdrop

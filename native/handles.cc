@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "device/device.h"
 #include "errors.h"
 
 namespace rdrop {
@@ -35,9 +36,12 @@ void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& va
     for (const NamedSlice& slice : names) by_name.erase(slice.name);
     fail("CHECKPOINT_MISMATCH", "parameter ", by_name.begin()->first, " is unknown to this model");
   }
+  Device* device = current_device();
+  at::Tensor host = device ? device->download(flat) : flat;
   for (const NamedSlice& slice : names) {
-    flat.narrow(0, slice.offset, slice.size()).copy_(by_name.at(slice.name));
+    host.narrow(0, slice.offset, slice.size()).copy_(by_name.at(slice.name));
   }
+  if (device) device->upload(host.const_data_ptr(), host.nbytes(), flat);
 }
 
 }  // namespace rdrop

@@ -2,10 +2,31 @@
 #include "convert.h"
 #include "errors.h"
 #include "handles.h"
+#include "model/tensors.h"
 #include "worker.h"
 
 namespace rdrop {
 namespace {
+
+int64_t count_property(const Napi::Value& value, const char* name, int64_t least) {
+  const double count = number_property(value, name);
+  if (!(count >= double(least)) || count != double(int64_t(count))) {
+    fail("INVALID_ARGUMENT", name, ": expected a whole number from ", least, " on, got ", count);
+  }
+  return int64_t(count);
+}
+
+Napi::Value step_figures(Napi::Env env, const StepFigures& figures) {
+  Napi::Object object = loss_object(env, figures.sums);
+  object.Set("gradientNorm", figures.gradient_norm);
+  object.Set("learningRate", figures.learning_rate);
+  object.Set("steps", double(figures.steps));
+  object.Set("skipped", double(figures.skipped));
+  object.Set("lossScale", figures.loss_scale);
+  object.Set("graphs", double(figures.graphs));
+  object.Set("noGraphs", figures.no_graphs);
+  return object;
+}
 
 using TrainerHandle = Handle<Trainer>;
 using Shared = std::shared_ptr<TrainerHandle>;
@@ -28,30 +49,43 @@ Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
         return trainer->step(batches);
       },
       [](Napi::Env env, const StepResult& result) {
-        Napi::Object object = loss_sums(env, result.sums);
+        auto object = Napi::Object::New(env);
         object.Set("update", double(result.update));
-        object.Set("learningRate", result.learning_rate);
-        object.Set("gradientNorm", result.gradient_norm);
+        object.Set("tokens", double(result.tokens));
         object.Set("pairs", double(result.pairs));
         object.Set("sourceTokens", double(result.source_tokens));
+        object.Set("figures", result.figures ? step_figures(env, *result.figures) : env.Null());
         return Napi::Value(object);
       });
+}
+
+Napi::Value figures(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle, [trainer] { return trainer->figures(); },
+      [](Napi::Env env, const StepFigures& result) { return step_figures(env, result); });
 }
 
 Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
   struct Moments {
     at::Tensor first, second;
+    TrainerCounters counters;
   };
   const auto trainer = handle->get();
   return run_alone(
       info, handle,
       [trainer] {
-        return Moments{trainer->first_moment().clone(), trainer->second_moment().clone()};
+        const DeviceScope scope(trainer->model().device());
+        return Moments{host_copy(trainer->first_moment()), host_copy(trainer->second_moment()), trainer->counters()};
       },
       [trainer](Napi::Env env, const Moments& moments) {
         const auto& names = trainer->model().parameters().names;
         auto object = Napi::Object::New(env);
-        object.Set("update", double(trainer->update()));
+        const TrainerCounters& counters = moments.counters;
+        object.Set("update", double(counters.update));
+        object.Set("applied", double(counters.applied));
+        object.Set("lossScale", counters.loss_scale);
+        object.Set("lastOverflow", double(counters.last_overflow));
         object.Set("firstMoment", named_arrays(env, moments.first, names));
         object.Set("secondMoment", named_arrays(env, moments.second, names));
         return Napi::Value(object);
@@ -60,19 +94,20 @@ Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
 
 Napi::Value set_state(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto trainer = handle->get();
-  const double update = number_property(info[0], "update");
-  if (!(update >= 0) || update != double(int64_t(update)))
-    fail("INVALID_ARGUMENT", "update: expected a count, got ", update);
+  const TrainerCounters counters{count_property(info[0], "update", 0), count_property(info[0], "applied", 0),
+                                 number_property(info[0], "lossScale"), count_property(info[0], "lastOverflow", -1)};
   return run_alone(
       info, handle,
-      [trainer, update, first = named_values(property(info[0], "firstMoment")),
+      [trainer, counters, first = named_values(property(info[0], "firstMoment")),
        second = named_values(property(info[0], "secondMoment"))] {
         const auto& names = trainer->model().parameters().names;
-        at::Tensor new_first = trainer->first_moment().clone();
+        const DeviceScope scope(trainer->model().device());
+        at::Tensor new_first = new_like(trainer->first_moment());
+        copy_tensor(trainer->first_moment(), new_first);
         copy_named_values(first, names, new_first);
         copy_named_values(second, names, trainer->second_moment());
-        trainer->first_moment().copy_(new_first);
-        trainer->set_update(int64_t(update));
+        copy_tensor(new_first, trainer->first_moment());
+        trainer->set_counters(counters);
         return true;
       },
       [](Napi::Env env, bool) { return env.Undefined(); });
@@ -89,7 +124,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
   auto object = Napi::Object::New(env);
   auto handle = std::make_shared<TrainerHandle>(env, std::move(trainer), "Trainer");
   const std::pair<const char*, Method> methods[] = {
-      {"step", step}, {"state", state}, {"setState", set_state}, {"dispose", dispose}};
+      {"step", step}, {"figures", figures}, {"state", state}, {"setState", set_state}, {"dispose", dispose}};
   for (const auto& [name, method] : methods) {
     object.Set(name, Napi::Function::New(
                          env,

@@ -1,10 +1,9 @@
 // The transformer as JavaScript sees it: NativeTransformer of lib/native.ts.
-#include <c10/core/GradMode.h>
-
 #include "convert.h"
 #include "decode/beam_search.h"
 #include "errors.h"
 #include "handles.h"
+#include "model/tensors.h"
 #include "worker.h"
 
 namespace rdrop {
@@ -32,7 +31,11 @@ Napi::Value parameter_shapes(Napi::Env env, const Transformer& model) {
 Napi::Value parameters(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto model = handle->get();
   return run(
-      info.Env(), [model] { return model->parameters().flat.detach().clone(); },
+      info.Env(),
+      [model] {
+        const DeviceScope scope(model->device());
+        return host_copy(model->parameters().flat);
+      },
       [model](Napi::Env env, at::Tensor flat) { return named_arrays(env, flat, model->parameters().names); });
 }
 
@@ -41,8 +44,9 @@ Napi::Value set_parameters(const Napi::CallbackInfo& info, const Shared& handle)
   return run(
       info.Env(),
       [model, values = named_values(info[0])] {
-        const c10::AutoGradMode no_grad(false);
+        const DeviceScope scope(model->device());
         copy_named_values(values, model->parameters().names, model->parameters().flat);
+        if (model->device()) model->parameters().refresh_copy(*model->device());
         return true;
       },
       [](Napi::Env env, bool) { return env.Undefined(); });
@@ -73,19 +77,20 @@ Napi::Value loss_and_gradients(const Napi::CallbackInfo& info, const Shared& han
       info.Env(),
       [model, batch = std::move(batch), options = loss_options(info[1]), key] {
         check_batch(batch, model->config().vocab_size, model->config().max_positions);
+        const DeviceScope scope(model->device());
         at::Tensor& gradient = model->parameters().gradient;
         try {
           const LossSums sums = model->loss_and_gradients(batch, options, key);
-          Answer answer{sums, gradient.clone()};
-          gradient.zero_();
+          Answer answer{sums, host_copy(gradient)};
+          fill_zero(gradient);
           return answer;
         } catch (...) {
-          gradient.zero_();  // the next caller finds it clean
+          fill_zero(gradient);  // the next caller finds it clean
           throw;
         }
       },
       [model](Napi::Env env, Answer answer) {
-        Napi::Object result = loss_sums(env, answer.sums);
+        Napi::Object result = loss_object(env, answer.sums);
         result.Set("gradients", named_arrays(env, answer.gradient, model->parameters().names));
         return Napi::Value(result);
       });
@@ -99,7 +104,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info, const Shared& handle) {
         check_batch(batch, model->config().vocab_size, model->config().max_positions);
         return model->evaluate(batch, options);
       },
-      [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_sums(env, sums)); });
+      [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_object(env, sums)); });
 }
 
 Napi::Value translate(const Napi::CallbackInfo& info, const Shared& handle) {
@@ -170,7 +175,9 @@ Napi::Object transformer_exports(Napi::Env env) {
                   const Runtime options = runtime(info[1]);
                   return run(
                       info.Env(),
-                      [config, options] { return std::make_shared<Transformer>(config, options.type, options.seed); },
+                      [config, options] {
+                        return std::make_shared<Transformer>(config, options.type, options.seed, options.open());
+                      },
                       [](Napi::Env env, std::shared_ptr<Transformer> model) { return wrap(env, std::move(model)); });
                 });
               }));

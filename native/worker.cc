@@ -20,10 +20,15 @@ Failure current_failure() {
     return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
     return {"OUT_OF_MEMORY", "memory could not be allocated"};
+  } catch (const c10::OutOfMemoryError& error) {
+    return {"OUT_OF_MEMORY", std::string("libtorch: ") + error.what_without_backtrace()};
+  } catch (const c10::AcceleratorError& error) {
+    return {"CUDA_FAILED", std::string("libtorch: ") + error.what_without_backtrace()};
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
-    const bool memory = message.find("allocate memory") != std::string::npos;
-    return {memory ? "OUT_OF_MEMORY" : "INTERNAL", "libtorch: " + message};
+    const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
+    const bool cuda = says("CUDA error") || says("CUBLAS_STATUS");
+    return {says("allocate memory") ? "OUT_OF_MEMORY" : cuda ? "CUDA_FAILED" : "INTERNAL", "libtorch: " + message};
   } catch (const std::exception& error) {
     return {"INTERNAL", error.what()};
   } catch (...) {

@@ -50,10 +50,10 @@ export function hashOf(paths, ...extra) {
   return hash.digest('hex');
 }
 
-const readStamp = (path) =>
+export const readStamp = (path) =>
   existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8').trim() : null;
 
-function writeStamp(path, stamp) {
+export function writeStamp(path, stamp) {
   writeFileSync(join(root, path), `${stamp}\n`);
 }
 
@@ -111,7 +111,8 @@ export function ensureTypescript({ strict = true } = {}) {
   else if (strict) throw new StepError('tsc found errors in lib/');
 }
 
-const compiled = (file) => import(pathToFileURL(join(root, 'dist', 'libtorch', file)).href);
+/** A module of dist/libtorch/. */
+export const compiled = (file) => import(pathToFileURL(join(root, 'dist', 'libtorch', file)).href);
 
 /**
  * A libtorch to compile and run against: the one that a variable names, else the cache, provided when it is not there.
@@ -133,6 +134,11 @@ export async function ensureLibtorch() {
   const headers = (directory) => existsSync(join(directory, 'include/ATen/ATen.h'));
   if (libtorch?.version === libtorchVersion && headers(libtorch.directory)) return libtorch;
   const { setup } = await compiled('setup.js');
+  return withSetupProgress(setup);
+}
+
+/** Calls a setup of lib/libtorch/ with its progress shown and ended by signals. */
+export async function withSetupProgress(setup) {
   const { setupProgress } = await compiled('progress.js');
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -148,53 +154,97 @@ export async function ensureLibtorch() {
 
 const products = ['rdrop.node', 'librdrop_core.so'];
 
-/** Puts the compiled addon into a directory. */
-export function copyNative(directory) {
+/** Puts the compiled addon, or other files of a build directory, into a directory. */
+export function copyNative(directory, from = '.cmake', names = products) {
   mkdirSync(directory, { recursive: true });
-  for (const name of products) {
+  for (const name of names) {
     // Renamed into place: a process that has the old file mapped keeps it.
     const beside = join(directory, `${name}.${process.pid}.part`);
-    copyFileSync(join(root, '.cmake/Release', name), beside);
+    copyFileSync(join(root, from, 'Release', name), beside);
     renameSync(beside, join(directory, name));
   }
 }
 
-/** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
-export async function ensureNative(libtorch) {
-  const configured = hashOf(
-    ['package.json', 'package-lock.json'],
-    libtorch.directory,
-    libtorch.version,
-    root,
-  );
-  const stamp = hashOf(['native', 'CMakeLists.txt'], configured);
-  const upToDate = () =>
-    readStamp('build/Release/.stamp') === stamp &&
-    products.every((name) => existsSync(join(root, 'build/Release', name)));
+/**
+ * Configures a build directory where `configured` is another than in its stamp, and builds a target; the caller holds
+ * the lock.
+ */
+function buildTarget(directory, configured, options, target) {
+  const cmakeJs = (command, ...args) =>
+    run(process.execPath, [
+      join(root, 'node_modules/cmake-js/bin/cmake-js'),
+      command,
+      '--out',
+      directory,
+      ...options.map((option) => `--CD${option}`),
+      ...args,
+    ]);
+  if (readStamp(`${directory}/configured`) !== configured) {
+    rmSync(join(root, directory, 'CMakeCache.txt'), { force: true });
+    if (cmakeJs('configure') !== 0) throw new StepError('cmake-js configure failed');
+    writeStamp(`${directory}/configured`, configured);
+  }
+  const which = target === 'all' ? [] : ['--target', target];
+  if (cmakeJs('build', '--parallel', '2', ...which) !== 0) throw new StepError('cmake-js build failed');
+}
+
+/**
+ * Compiles a target in a build directory unless `upToDate` holds, then calls `done`; one process at a time.
+ *
+ * @param job - {what, directory, configured, options, target, upToDate, done}
+ */
+export async function compileOnce({ what, directory, configured, options, target, upToDate, done }) {
   if (upToDate()) return;
   const { requireTools } = await compiled('tools.js');
   requireTools(['cmake', 'compiler', 'make']);
-  mkdirSync(join(root, '.cmake'), { recursive: true });
-  await withLock(join(root, '.cmake', 'lock'), say, () => {
+  mkdirSync(join(root, directory), { recursive: true });
+  await withLock(join(root, directory, 'lock'), say, () => {
     if (upToDate()) return;
-    say('compiling the native addon (cmake-js)');
-    const cmakeJs = (command, ...args) =>
-      run(process.execPath, [
-        join(root, 'node_modules/cmake-js/bin/cmake-js'),
-        command,
-        '--out',
-        '.cmake',
-        ...args,
-      ]);
-    const options = [`--CDRDROP_LIBTORCH=${libtorch.directory}`];
-    if (readStamp('.cmake/configured') !== configured) {
-      rmSync(join(root, '.cmake', 'CMakeCache.txt'), { force: true });
-      if (cmakeJs('configure', ...options) !== 0) throw new StepError('cmake-js configure failed');
-      writeStamp('.cmake/configured', configured);
-    }
-    if (cmakeJs('build', ...options, '--parallel', '2') !== 0) throw new StepError('cmake-js build failed');
-    copyNative(join(root, 'build/Release'));
-    writeStamp('build/Release/.stamp', stamp);
+    say(`compiling ${what} (cmake-js)`);
+    buildTarget(directory, configured, options, target);
+    done();
+  });
+}
+
+/** What the configuration of .cmake/ depends on, and its options. */
+const configurationOf = (libtorch) => ({
+  directory: '.cmake',
+  configured: hashOf(['package.json', 'package-lock.json'], libtorch.directory, libtorch.version, root),
+  options: [`RDROP_LIBTORCH=${libtorch.directory}`],
+});
+
+/** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
+export async function ensureNative(libtorch) {
+  const configuration = configurationOf(libtorch);
+  const stamp = hashOf(['native', 'CMakeLists.txt'], configuration.configured);
+  await compileOnce({
+    what: 'the native addon',
+    ...configuration,
+    target: 'all',
+    upToDate: () =>
+      readStamp('build/Release/.stamp') === stamp &&
+      products.every((name) => existsSync(join(root, 'build/Release', name))),
+    done: () => {
+      copyNative(join(root, 'build/Release'));
+      writeStamp('build/Release/.stamp', stamp);
+    },
+  });
+}
+
+/** For tests: the device kernels under the emulated grid, .cmake/emulated/{librdrop_emulated.so, kernel_tests}. */
+export async function ensureEmulated(libtorch) {
+  const configuration = configurationOf(libtorch);
+  const stamp = hashOf(['native', 'CMakeLists.txt'], configuration.configured);
+  await compileOnce({
+    what: 'the device kernels for the emulated grid',
+    ...configuration,
+    target: 'emulated',
+    upToDate: () =>
+      readStamp('.cmake/emulated/.stamp') === stamp &&
+      ['librdrop_emulated.so', 'kernel_tests'].every((name) =>
+        existsSync(join(root, '.cmake/emulated', name)),
+      ),
+    done: () => writeStamp('.cmake/emulated/.stamp', stamp),
   });
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checks } from './checks.mjs';
 import {
+  ensureEmulated,
   ensureLibtorch,
   ensureNative,
   ensurePackages,
@@ -13,8 +14,10 @@ import {
   main,
   root,
   run,
+  StepError,
   say,
 } from './steps.mjs';
+import { ensureCudaForTests, findNvcc } from './steps_cuda.mjs';
 
 const total = { passed: 0, failed: 0, skipped: [] };
 
@@ -48,14 +51,38 @@ function runVitest(args) {
   }
 }
 
+/** The CUDA library compiles, links and spills no register, as one test; skipped where there is no nvcc. */
+async function compileForCuda() {
+  const name = 'librdrop_cuda.so for sm_86 (nvcc)';
+  if (findNvcc() === null) {
+    total.skipped.push({
+      name,
+      reason: 'no nvcc on this machine (CUDACXX, CUDA_HOME, PATH, /usr/local/cuda)',
+    });
+    return;
+  }
+  try {
+    await ensureCudaForTests();
+    say(`${name}: passed`);
+    total.passed += 1;
+  } catch (error) {
+    if (!(error instanceof StepError) && error?.name !== 'RdropError') throw error;
+    say(`${name}: FAILED: ${error.message}`);
+    total.failed += 1;
+  }
+}
+
 await main(async () => {
   let ready = false;
   try {
     ensurePackages();
     // Type errors are counted below, as a test.
     ensureTypescript({ strict: false });
-    await ensureNative(await ensureLibtorch());
+    const libtorch = await ensureLibtorch();
+    await ensureNative(libtorch);
+    await ensureEmulated(libtorch);
     ready = true;
+    await compileForCuda();
     for (const check of checks) {
       const passed = check.run() === 0;
       say(`${check.name}: ${passed ? 'passed' : 'FAILED'}`);

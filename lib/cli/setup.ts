@@ -1,24 +1,33 @@
 import { Command } from 'commander';
+import { RdropError } from '../errors.js';
 
 /** `rdrop setup`: provides libtorch in the cache. Progress goes to standard error, so that --json stays one document. */
 export function setupCommand(): Command {
   return new Command('setup')
     .description('provide libtorch: download it (pip, else the official zip), check it, keep it in the cache')
     .option('--from <archive>', 'a torch wheel or libtorch zip, as a path or URL, instead of what pip finds')
+    .option(
+      '--cuda',
+      'the build with CUDA and all that it needs to run on an NVIDIA GPU (about 2.5 GB to download)',
+      false,
+    )
     .option('--json', 'print {source, directory, version} as JSON', false)
-    .action(async (options: { from?: string; json: boolean }) => {
+    .action(async (options: { from?: string; cuda: boolean; json: boolean }) => {
       const { setup } = await import('../libtorch/setup.js');
+      const { setupCuda } = await import('../libtorch/cuda_setup.js');
       const { setupProgress } = await import('../libtorch/progress.js');
       const controller = new AbortController();
       const abort = () => controller.abort();
       process.once('SIGINT', abort).once('SIGTERM', abort);
       const progress = setupProgress();
       try {
-        const libtorch = await setup({
-          ...(options.from === undefined ? {} : { from: options.from }),
-          onProgress: progress.onProgress,
-          signal: controller.signal,
-        });
+        const common = { onProgress: progress.onProgress, signal: controller.signal };
+        if (options.cuda && options.from !== undefined) {
+          throw new RdropError('INVALID_ARGUMENT', '--cuda: cannot be combined with --from');
+        }
+        const libtorch = options.cuda
+          ? await setupCuda({ extent: 'run', ...common })
+          : await setup({ ...(options.from === undefined ? {} : { from: options.from }), ...common });
         const line = `libtorch ${libtorch.version} is ready: ${libtorch.directory}`;
         process.stdout.write(`${options.json ? JSON.stringify(libtorch) : line}\n`);
       } finally {

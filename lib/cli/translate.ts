@@ -7,6 +7,7 @@ interface Flags {
   input?: string;
   output?: string;
   threads: string;
+  device?: 'auto' | 'cpu' | 'cuda';
   json: boolean;
   [option: string]: unknown;
 }
@@ -21,7 +22,14 @@ export function translateCommand(): Command {
     )
     .option('--input <file>', 'text to translate, plain or .gz, instead of standard input')
     .option('--output <file>', 'where the translations go, instead of standard output')
-    .option('--threads <n>', 'threads of libtorch; 0 takes every core', '0');
+    .option('--threads <n>', 'threads of libtorch; 0 takes every core', '0')
+    .addOption(
+      new Option('--device <name>', 'where; that of the run where it is there, else the CPU').choices([
+        'auto',
+        'cpu',
+        'cuda',
+      ]),
+    );
   return addBeamFlags(command)
     .option('--json', 'print [{source, text, score, tokens, logProbabilities}] as JSON', false)
     .action(translate);
@@ -38,6 +46,7 @@ async function translate(flags: Flags): Promise<void> {
   using translator = await Translator.load(flags.run, {
     checkpoint: flags.checkpoint,
     threads: Number(flags.threads),
+    ...(flags.device !== undefined && { device: flags.device }),
   });
   try {
     const translations = await translator.translate(lines, beam, { signal: controller.signal });

@@ -61,8 +61,13 @@ export type ModelOptions = z.input<typeof modelSchema>;
 
 export const runtimeSchema = z.strictObject({
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
-  device: z.enum(['cpu']).default('cpu'),
-  precision: z.enum(['float32', 'float64']).default('float32'),
+  /** auto: CUDA where a GPU can be used, else the CPU. */
+  device: z.enum(['auto', 'cpu', 'cuda']).default('cpu'),
+  /**
+   * auto: bfloat16 on a GPU, float32 on a CPU. On a GPU master parameters, moments and weight gradients are float32 whatever
+   * this says; float16 scales the loss as fairseq does, tf32 rounds the factors of matrix products alone.
+   */
+  precision: z.enum(['auto', 'float32', 'float64', 'tf32', 'bfloat16', 'float16']).default('auto'),
 });
 export type RuntimeConfig = z.infer<typeof runtimeSchema>;
 export type RuntimeOptions = z.input<typeof runtimeSchema>;
@@ -123,7 +128,7 @@ export const trainSchema = z.strictObject({
   /** Where config.json, metrics, checkpoints and results go. */
   runDirectory: z.string().min(1),
   seed: runtimeSchema.shape.seed,
-  device: runtimeSchema.shape.device,
+  device: runtimeSchema.shape.device.unwrap().default('auto'),
   precision: runtimeSchema.shape.precision,
   /** Threads of libtorch; 0 takes every core. Bit-identical runs need the same number. */
   threads: z.int().min(0).max(1024).default(0),

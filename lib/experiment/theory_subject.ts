@@ -6,6 +6,7 @@ import { groupPairs, shuffleBatches } from '../data/batches.js';
 import { loadCorpus } from '../data/corpus.js';
 import type { Tensor } from '../data/safetensors.js';
 import { fromNative, RdropError } from '../errors.js';
+import { resolveRuntime } from '../model/device.js';
 import type { Batch } from '../model/pack.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
 import { Dictionary } from '../text/dictionary.js';
@@ -44,12 +45,16 @@ export async function openSubject(config: TheoryConfig): Promise<Subject> {
   const { direction: _, ...defaults } = origin?.loss ?? lossSchema.parse({});
   const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
   await fromNative(() => native().setThreads(config.threads));
-  const { seed, device, precision } = config;
+  const { seed, device, precision } = resolveRuntime(config);
   const model = await Transformer.create(modelConfig, { seed, device, precision });
   try {
     if (origin !== null) {
       const tensors = await origin.parameters(modelConfig);
-      await loadParameters(model, inPrecision(tensors, precision), origin.place);
+      await loadParameters(
+        model,
+        inPrecision(tensors, precision === 'float64' ? 'float64' : 'float32'),
+        origin.place,
+      );
     }
   } catch (error) {
     model.dispose();

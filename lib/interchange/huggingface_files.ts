@@ -24,7 +24,8 @@ export function huggingFaceFiles(
   }
   const { source, target, lowercase } = pipeline.config;
   const vocabulary = fsmtVocabulary(pipeline.dictionary, run.path);
-  const type = run.config.precision;
+  // Of the parameters, which are float32 whatever the precision of a run on a GPU.
+  const type = run.config.precision === 'float64' ? 'float64' : 'float32';
   const parameters = new Map(
     [...untiedParameters(run.parameters, model)].map(([name, tensor]) => [`model.${name}`, tensor]),
   );

@@ -15,7 +15,7 @@ import { modelMetadata } from '../model/transformer.js';
 import { Bpe } from '../text/bpe.js';
 import { Dictionary } from '../text/dictionary.js';
 import { TextPipeline } from '../text/pipeline.js';
-import { writeCheckpoint } from '../training/checkpoint.js';
+import { freshCounters, writeCheckpoint } from '../training/checkpoint.js';
 import { emptyWindow } from '../training/metrics.js';
 import { fingerprint, hashData } from '../training/run_directory.js';
 import { type FairseqCheckpoint, type InterchangeRun, readFairseqCheckpoint } from './fairseq_checkpoint.js';
@@ -89,7 +89,7 @@ async function fill(
   const config = parseConfig(
     trainSchema,
     // The run's own directory holds all that is known of its data: the dictionary, the codes and how text is prepared.
-    { data: out, runDirectory: out, precision: double ? 'float64' : 'float32', model: runModel },
+    { data: out, runDirectory: out, precision: double ? 'float64' : 'auto', model: runModel },
     'import',
   );
   await pipeline.write(directory);
@@ -108,6 +108,7 @@ async function fill(
       trainingSeconds: 0,
       elapsedSeconds: 0,
       window: emptyWindow(),
+      optimizer: freshCounters(updates ?? 0),
     },
   });
   const environment = {

@@ -14,7 +14,13 @@ export type Tick = (done: number, total: number | null) => void;
 
 const chunkBytes = 1 << 20;
 const wanted = /^(?:torch|libtorch)\/((?:include|lib|share\/cmake)\/.+|version\.py|build-version)$/;
-const record = /^torch-[^/]+\.dist-info\/RECORD$/;
+const record = /^[^/]+\.dist-info\/RECORD$/;
+
+/** Where a member of an archive goes below the directory; null leaves it out. */
+export type Select = (member: string) => string | null;
+
+/** Of a torch wheel or a libtorch zip: what the addon needs, without the archive's own top directory. */
+const selectLibtorch: Select = (member) => wanted.exec(member)?.[1] ?? null;
 
 interface Checksums {
   /** Path below the unpacked directory → SHA-256 in hexadecimal. */
@@ -24,11 +30,11 @@ interface Checksums {
 }
 
 /** The lines `path,sha256=<base64url>,size` of a wheel's RECORD (PEP 427). */
-function parseRecord(text: string): Map<string, string> {
+function parseRecord(text: string, select: Select): Map<string, string> {
   const sums = new Map<string, string>();
   for (const line of text.split('\n')) {
     const match = /^"?([^",]+)"?,sha256=([\w-]+),/.exec(line);
-    const path = wanted.exec(match?.[1] ?? '')?.[1];
+    const path = select(match?.[1] ?? '');
     if (path && match?.[2]) sums.set(path, Buffer.from(match[2], 'base64url').toString('hex'));
   }
   return sums;
@@ -38,6 +44,7 @@ function parseRecord(text: string): Map<string, string> {
 async function extract(
   archive: string,
   directory: string,
+  select: Select,
   tick: Tick,
   signal?: AbortSignal,
 ): Promise<Checksums> {
@@ -55,7 +62,7 @@ async function extract(
       member.start();
       return;
     }
-    const path = wanted.exec(member.name)?.[1];
+    const path = select(member.name);
     if (!path || path.endsWith('/') || path.split('/').includes('..')) return;
     const target = join(directory, path);
     let hash: Hash | null = null;
@@ -109,25 +116,25 @@ async function extract(
     for (const descriptor of opened.values()) closeSync(descriptor);
     await file.close();
   }
-  return { written, recorded: parseRecord(recordText) };
+  return { written, recorded: parseRecord(recordText, select) };
 }
 
 /**
- * Unpacks what the addon needs of a torch wheel or a libtorch zip (include/, lib/, share/cmake/, the version) into a
- * directory, and lists the checksums in SHA256SUMS. A wheel's files are compared with its own RECORD.
+ * Unpacks the selected members of a wheel or zip below a directory. A wheel's files are compared with its own RECORD.
  *
- * @throws RdropError LIBTORCH_DOWNLOAD when the archive is damaged or holds no libtorch; DISK_FULL, FILE_UNWRITABLE;
- *   ABORTED.
+ * @returns the SHA-256 of each file, by its path below the directory.
+ * @throws RdropError LIBTORCH_DOWNLOAD when the archive is damaged; DISK_FULL, FILE_UNWRITABLE; ABORTED.
  */
-export async function unpack(
+export async function unpackSelected(
   archive: string,
   directory: string,
+  select: Select,
   tick: Tick = () => {},
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<Map<string, string>> {
   let sums: Checksums;
   try {
-    sums = await extract(archive, directory, tick, signal);
+    sums = await extract(archive, directory, select, tick, signal);
   } catch (error) {
     if (signal?.aborted) throw new RdropError('ABORTED', 'unpacking libtorch was aborted', { cause: error });
     if (typeof (error as NodeJS.ErrnoException | null)?.code === 'string')
@@ -145,13 +152,29 @@ export async function unpack(
       `${archive}: ${path}: expected SHA-256 ${sum} (RECORD of the wheel), got ${got ?? 'no such file'}`,
     );
   }
-  if (!sums.written.has('lib/libtorch_cpu.so')) {
+  return sums.written;
+}
+
+/**
+ * Unpacks what the addon needs of a torch wheel or a libtorch zip (include/, lib/, share/cmake/, the version) into a
+ * directory, and lists the checksums in SHA256SUMS.
+ *
+ * @throws RdropError as unpackSelected(), and LIBTORCH_DOWNLOAD when the archive holds no libtorch.
+ */
+export async function unpack(
+  archive: string,
+  directory: string,
+  tick: Tick = () => {},
+  signal?: AbortSignal,
+): Promise<void> {
+  const written = await unpackSelected(archive, directory, selectLibtorch, tick, signal);
+  if (!written.has('lib/libtorch_cpu.so')) {
     throw new RdropError(
       'LIBTORCH_DOWNLOAD',
       `${archive}: holds no libtorch for Linux (no lib/libtorch_cpu.so)`,
     );
   }
-  const lines = [...sums.written].sort().map(([path, sum]) => `${sum}  ${path}\n`);
+  const lines = [...written].sort().map(([path, sum]) => `${sum}  ${path}\n`);
   try {
     const file = await open(join(directory, checksumFile), 'wx');
     await file.writeFile(lines.join(''));

@@ -1,12 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkVersion, findAddon, loadLoader, openNative, packageRoot } from '../binding.js';
+import { checkVersion, cudaLibraries, findAddon, loadLoader, openNative, packageRoot } from '../binding.js';
 import { asRdropError, type ErrorCode } from '../errors.js';
-import type { NativeInfo } from '../native.js';
+import type { Native, NativeInfo } from '../native.js';
 import { damage } from './archive.js';
 import {
   cachedLibtorch,
   type Environment,
+  hasCuda,
   type Libtorch,
   type Probe,
   probeLibtorch,
@@ -35,6 +36,15 @@ export interface Diagnosis {
   addon: { path: string | null; compiledAgainst: string | null; failure: Failure | null };
   /** What the opened core says of itself, or why it did not open. */
   core: { info: NativeInfo | null; failure: Failure | null };
+  /** Whether a CUDA device opens, which nothing but training on one needs. */
+  cuda: {
+    ok: boolean;
+    /** Whether the libtorch taken is a build with CUDA; null where there is none. */
+    libtorch: boolean | null;
+    /** Path of librdrop_cuda.so, null when it is not beside the addon. */
+    library: string | null;
+    failure: Failure | null;
+  };
   /** Path of each tool, null where it is lacking. Only setup and compiling need them. */
   tools: Record<Tool, string | null>;
   /** The next command to type; null when all is well. */
@@ -49,13 +59,50 @@ const failureOf = (error: unknown): Failure => {
 function examineAddon(root: string, libtorch: Libtorch | null): Diagnosis['addon'] {
   const addon: Diagnosis['addon'] = { path: null, compiledAgainst: null, failure: null };
   try {
-    addon.path = findAddon(root);
+    addon.path = findAddon(root, libtorch);
     addon.compiledAgainst = loadLoader(addon.path).compiledAgainst;
     if (libtorch) checkVersion(addon.compiledAgainst, libtorch);
   } catch (error) {
     addon.failure = failureOf(error);
   }
   return addon;
+}
+
+/** Opens the first CUDA device where the core does not already know why there is none. */
+async function examineCuda(native: Native, { addon, cuda, libtorch }: Diagnosis): Promise<void> {
+  if (addon.path !== null && libtorch !== null) {
+    const { rdropCuda } = cudaLibraries(libtorch, addon.path);
+    if (existsSync(rdropCuda)) cuda.library = rdropCuda;
+  }
+  try {
+    await native.openCuda(0);
+    cuda.ok = true;
+  } catch (error) {
+    cuda.failure = failureOf(error);
+  }
+}
+
+function cudaLines({ core, cuda }: Diagnosis): string[] {
+  if (core.info === null) return [];
+  const { driver, devices } = core.info.cuda;
+  const part = (there: boolean, text: string) => `  ${there ? '✓' : '–'} ${text}`;
+  const lines = ['CUDA (training on an NVIDIA GPU needs it):'];
+  lines.push(part(driver !== null, driver === null ? 'no NVIDIA driver' : `driver for CUDA ${driver}`));
+  for (const { name, computeCapability, totalBytes } of devices) {
+    const usable = Number(computeCapability.split('.')[0]) >= 8;
+    const memory = `${(totalBytes / 2 ** 30).toFixed(0)} GiB`;
+    lines.push(
+      part(
+        usable,
+        `${name}, compute capability ${computeCapability}${usable ? '' : ' (8.0 is needed)'}, ${memory}`,
+      ),
+    );
+  }
+  lines.push(part(cuda.libtorch === true, `libtorch ${cuda.libtorch ? 'with' : 'without'} CUDA`));
+  lines.push(part(cuda.library !== null, cuda.library ?? 'no librdrop_cuda.so beside the addon'));
+  if (cuda.ok) lines.push('  ✓ the first device opens');
+  else if (cuda.failure) lines.push(`  – ${cuda.failure.code}: ${cuda.failure.message}`);
+  return lines;
 }
 
 function nextCommand(diagnosis: Diagnosis): string | null {
@@ -92,18 +139,22 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
     cacheDamage: cached ? await damage(cachedLibtorch(env)) : null,
     addon: examineAddon(root, libtorch),
     core: { info: null, failure: null },
+    cuda: { ok: false, libtorch: libtorch && hasCuda(libtorch.directory), library: null, failure: null },
     tools: {
       python3: findTool('python3', env),
       pip: lacking === null ? 'python3 -m pip' : null,
       cmake: findTool('cmake', env),
       compiler: findTool('compiler', env),
       make: findTool('make', env),
+      nvcc: findTool('nvcc', env),
     },
     next: null,
   };
   try {
-    diagnosis.core.info = openNative(root, env).info();
+    const native = openNative(root, env);
+    diagnosis.core.info = native.info();
     diagnosis.ok = true;
+    await examineCuda(native, diagnosis);
   } catch (error) {
     diagnosis.core.failure = failureOf(error);
   }
@@ -130,14 +181,12 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
   if (addon.compiledAgainst !== null) lines.push(`  ✓ compiled against libtorch ${addon.compiledAgainst}`);
   if (addon.failure) lines.push(`  ✗ ${addon.failure.code}: ${addon.failure.message}`);
   if (core.info) {
-    const { instructionSet, threads, cuda } = core.info;
-    lines.push(
-      `  ✓ opens: ${instructionSet} kernels, ${threads} threads, CUDA ${cuda ? 'available' : 'not available'}`,
-    );
+    lines.push(`  ✓ opens: ${core.info.instructionSet} kernels, ${core.info.threads} threads`);
   } else if (core.failure && core.failure.message !== addon.failure?.message) {
     lines.push(`  ✗ ${core.failure.code}: ${core.failure.message}`);
   }
-  lines.push('tools (setup needs the first two, compiling the others):');
+  lines.push(...cudaLines(diagnosis));
+  lines.push('tools (setup needs the first two, compiling the others, compiling for CUDA nvcc):');
   for (const [tool, path] of Object.entries(diagnosis.tools) as [Tool, string | null][]) {
     lines.push(
       path === null ? `  – ${tool}: not installed (${tools[tool].install})` : `  ✓ ${tool}: ${path}`,

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { RdropError } from '../errors.js';
 
 /** The version that setup() provides. */
@@ -34,6 +35,13 @@ export interface Libtorch {
 /** The shared libraries that the loader opens, in this order; not libtorch.so, which drags in every CUDA library. */
 export const libraryNames = ['libc10.so', 'libtorch_cpu.so'] as const;
 
+/** Those that a CUDA device needs as well, opened when one is asked for, in this order. */
+export const cudaLibraryNames = ['libc10_cuda.so', 'libtorch_cuda.so'] as const;
+
+/** Whether the libtorch in a directory is a build with CUDA. */
+export const hasCuda = (directory: string): boolean =>
+  cudaLibraryNames.every((name) => existsSync(join(directory, 'lib', name)));
+
 /** The directory that keeps what setup() unpacks: RDROP_CACHE, or rdrop/ in the user's cache directory. */
 export function cacheDirectory(env: Environment = process.env): string {
   if (env['RDROP_CACHE']) return resolve(env['RDROP_CACHE']);
@@ -45,6 +53,31 @@ export function cacheDirectory(env: Environment = process.env): string {
 /** Where setup() puts libtorch. */
 export function cachedLibtorch(env: Environment = process.env): string {
   return join(cacheDirectory(env), `libtorch-${libtorchVersion}-cpu`);
+}
+
+/** The CUDA build that setup --cuda and npm run build:cuda provide, and the CUDA that it was built with. */
+export const cudaLibtorchVersion = '2.14.1';
+export const cudaTag = 'cu130';
+
+/** Where these put it: torch/ and nvidia/, as they lie in Python's site-packages. */
+export function cachedCudaLibtorch(env: Environment = process.env): string {
+  return join(cacheDirectory(env), `libtorch-${cudaLibtorchVersion}-${cudaTag}`, 'torch');
+}
+
+/** A file beside torch/ that tells that the libraries for running on a GPU are there as well, not only for linking. */
+export const runnableMark = 'RUNNABLE';
+
+/** Whether this package has an addon with CUDA: built in a checkout, or prebuilt. */
+const hasCudaAddon = (): boolean =>
+  ['build/cuda', `prebuilds/${process.platform}-${process.arch}`].some((directory) =>
+    existsSync(fileURLToPath(new URL(`../../${directory}/librdrop_cuda.so`, import.meta.url))),
+  );
+
+/** The cached CUDA build where setup --cuda has completed it and the addon can use it, else the CPU build. */
+function cached(env: Environment): string {
+  const cuda = cachedCudaLibtorch(env);
+  const runnable = existsSync(join(cuda, '..', runnableMark)) && missingFrom(cuda).length === 0;
+  return runnable && hasCudaAddon() ? cuda : cachedLibtorch(env);
 }
 
 /**
@@ -147,7 +180,7 @@ export function probeLibtorch(options: { env?: Environment; all?: boolean } = {}
     : [
         () => variable('RDROP_LIBTORCH', env),
         () => variable('LIBTORCH', env),
-        () => probeDirectory('cache', cachedLibtorch(env)),
+        () => probeDirectory('cache', cached(env)),
         () => probePython(env),
       ];
   const probes: Probe[] = [];

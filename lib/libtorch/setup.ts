@@ -45,7 +45,8 @@ export interface SetupOptions {
 /** A work directory whose setup is older than this (ms) was abandoned. */
 const abandonedAfter = 24 * 3600 * 1000;
 
-async function removeAbandoned(cache: string): Promise<void> {
+/** Removes what setups that were killed have left in the cache. */
+export async function removeAbandoned(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
     if (!name.startsWith('.setup-')) continue;
     const path = join(cache, name);
@@ -56,8 +57,10 @@ async function removeAbandoned(cache: string): Promise<void> {
 
 const lastLines = (output: string) => output.trim().split('\n').slice(-3).join('\n');
 
-/** Downloads the wheel with pip; returns its path. */
-async function downloadWithPip(
+/** Downloads a wheel with pip into a work directory; returns its path. `more` are further arguments of pip. */
+export async function downloadWithPip(
+  requirement: string,
+  more: string[],
   work: string,
   env: Environment,
   tick: Tick,
@@ -81,18 +84,17 @@ async function downloadWithPip(
       '--progress-bar',
       'off',
     ];
-    const { status, output } = await runTool(
-      'python3',
-      [...args, '--extra-index-url', cpuIndex, '--dest', wheels, `torch==${libtorchVersion}`],
-      { env: { ...env, TMPDIR: temporary }, signal },
-    );
+    const { status, output } = await runTool('python3', [...args, ...more, '--dest', wheels, requirement], {
+      env: { ...env, TMPDIR: temporary },
+      signal,
+    });
     if (status !== 0) {
       const full = /No space left on device/.test(output);
       throw new RdropError(
         full ? 'DISK_FULL' : 'LIBTORCH_DOWNLOAD',
         full
-          ? `${work}: no space left on the device while pip downloaded torch ${libtorchVersion}`
-          : `python3 -m pip download torch==${libtorchVersion} failed:\n${lastLines(output)}`,
+          ? `${work}: no space left on the device while pip downloaded ${requirement}`
+          : `python3 -m pip download ${requirement} failed:\n${lastLines(output)}`,
       );
     }
   } finally {
@@ -165,7 +167,14 @@ async function download(work: string, options: SetupOptions, env: Environment, t
   let first: RdropError;
   if (lacking === null) {
     try {
-      return await downloadWithPip(work, env, tick, signal);
+      return await downloadWithPip(
+        `torch==${libtorchVersion}`,
+        ['--extra-index-url', cpuIndex],
+        work,
+        env,
+        tick,
+        signal,
+      );
     } catch (error) {
       if (!(error instanceof RdropError) || error.code !== 'LIBTORCH_DOWNLOAD') throw error;
       first = error;

@@ -23,6 +23,11 @@ export const tools = {
     purpose: 'runs the compiler',
     install: 'apt-get install ninja-build',
   },
+  nvcc: {
+    programs: ['nvcc'],
+    purpose: "compiles the CUDA kernels, with the CUDA of libtorch's build (13)",
+    install: 'install the CUDA toolkit and put its bin/ on PATH',
+  },
 } as const satisfies Record<string, { programs: readonly string[]; purpose: string; install: string }>;
 
 export type Tool = keyof typeof tools;

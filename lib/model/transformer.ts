@@ -8,7 +8,6 @@ import {
   type ModelOptions,
   modelSchema,
   parseConfig,
-  type RuntimeConfig,
   type RuntimeOptions,
   runtimeSchema,
 } from '../config.js';
@@ -16,6 +15,7 @@ import { encodeSafetensors, readSafetensors, type Tensor } from '../data/safeten
 import { fromNative, RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native.js';
+import { type ResolvedRuntime, resolveRuntime } from './device.js';
 import { type Batch, pack, packBatch } from './pack.js';
 import { Receivers } from './receiver.js';
 
@@ -37,7 +37,7 @@ export interface GradientOptions {
 interface State {
   native: NativeTransformer;
   config: ModelConfig;
-  runtime: RuntimeConfig;
+  runtime: ResolvedRuntime;
 }
 
 const states = new Receivers<State>('Transformer');
@@ -62,8 +62,9 @@ export class Transformer {
   static async create(config: ModelOptions, runtime: RuntimeOptions = {}): Promise<Transformer> {
     const model = parseConfig(modelSchema, config, 'model');
     const settings = parseConfig(runtimeSchema, runtime, 'runtime');
-    const created = await fromNative(() => native().Transformer.create(model, settings));
-    return new Transformer({ native: created, config: model, runtime: settings });
+    const resolved = resolveRuntime(settings);
+    const created = await fromNative(() => native().Transformer.create(model, resolved));
+    return new Transformer({ native: created, config: model, runtime: resolved });
   }
 
   /**
@@ -75,10 +76,8 @@ export class Transformer {
   static async load(path: string, config?: ModelOptions, runtime: RuntimeOptions = {}): Promise<Transformer> {
     const { tensors, metadata } = await readSafetensors(path);
     const options = config ?? configOf(metadata, path);
-    const precision = [...tensors.values()].every(({ data }) => data instanceof Float64Array)
-      ? 'float64'
-      : 'float32';
-    const model = await Transformer.create(options, { precision, ...runtime });
+    const doubles = [...tensors.values()].every(({ data }) => data instanceof Float64Array);
+    const model = await Transformer.create(options, { ...(doubles && { precision: 'float64' }), ...runtime });
     try {
       await loadParameters(model, tensors, path);
     } catch (error) {

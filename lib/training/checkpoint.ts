@@ -27,8 +27,23 @@ export const trainingStateSchema = z.strictObject({
   elapsedSeconds: z.number(),
   /** The sums of the next line of metrics. */
   window: windowSchema,
+  /** OptimizerState of lib/native.ts without the moments. */
+  optimizer: z.strictObject({
+    update: z.int().min(0),
+    applied: z.int().min(0),
+    lossScale: z.number(),
+    lastOverflow: z.int().min(-1),
+  }),
 });
 export type TrainingState = z.infer<typeof trainingStateSchema>;
+
+/** Of a trainer whose every step was applied. */
+export const freshCounters = (update: number): TrainingState['optimizer'] => ({
+  update,
+  applied: update,
+  lossScale: 1,
+  lastOverflow: -1,
+});
 
 export type CheckpointName = 'last' | 'best';
 const modelFile = 'model.safetensors';
@@ -36,7 +51,7 @@ const optimizerFile = 'optimizer.safetensors';
 const stateFile = 'state.json';
 
 const stateFileSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   files: z.record(z.string(), z.string()),
   state: trainingStateSchema,
   /** Of the three fields above, as JSON without spaces. */
@@ -68,7 +83,7 @@ export async function writeCheckpoint(
       [modelFile]: await writeSynced(join(first!, modelFile), content.model),
       [optimizerFile]: await writeSynced(join(first!, optimizerFile), content.optimizer),
     };
-    const body = { version: 1, files, state: content.state };
+    const body = { version: 2, files, state: content.state };
     const whole = { ...body, sha256: sha256(JSON.stringify(body)) };
     await writeSynced(join(first!, stateFile), [Buffer.from(`${JSON.stringify(whole, null, 2)}\n`)]);
     await syncDirectory(first!);

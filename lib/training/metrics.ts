@@ -1,7 +1,7 @@
 import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
 import { z } from 'zod';
 import { fileError, writeFileAtomically } from '../files.js';
-import type { NativeLoss, NativeStep } from '../native.js';
+import type { NativeFigures, NativeLoss, NativeStep } from '../native.js';
 
 /** Losses per target token, base 2, as fairseq prints them. */
 export interface TokenLosses {
@@ -21,6 +21,8 @@ export interface StepMetrics extends TokenLosses {
   learningRate: number;
   /** Of the gradient per token, before clipping. */
   gradientNorm: number;
+  /** float16's gradient overflowed: nothing was changed but the loss scale, and the losses are not known (NaN). */
+  skipped: boolean;
 }
 
 /** A line of metrics.jsonl: means over the updates since the line before; the learning rate is that of the last. */
@@ -31,6 +33,8 @@ export interface TrainMetrics extends TokenLosses {
   tokens: number;
   learningRate: number;
   gradientNorm: number;
+  /** Updates left out since the line before because float16's gradient overflowed. */
+  skipped: number;
   /** Seconds of training so far, without validation and checkpoints. */
   seconds: number;
   tokensPerSecond: number;
@@ -54,9 +58,19 @@ export function perToken({ loss, nll, kl, crossEntropy, tokens }: NativeLoss): T
   return { loss: loss / unit, nll: nll / unit, kl: kl / unit, crossEntropy: crossEntropy / unit };
 }
 
-export function stepMetrics(step: NativeStep): StepMetrics {
-  const { update, tokens, pairs, sourceTokens, learningRate, gradientNorm } = step;
-  return { update, ...perToken(step), tokens, pairs, sourceTokens, learningRate, gradientNorm };
+export function stepMetrics(step: NativeStep, figures: NativeFigures): StepMetrics {
+  const { update, tokens, pairs, sourceTokens } = step;
+  const { learningRate, gradientNorm } = figures;
+  return {
+    update,
+    ...perToken(figures),
+    tokens,
+    pairs,
+    sourceTokens,
+    learningRate,
+    gradientNorm,
+    skipped: figures.skipped > 0,
+  };
 }
 
 export const windowSchema = z.strictObject({
@@ -67,6 +81,9 @@ export const windowSchema = z.strictObject({
   tokens: z.number(),
   gradientNorm: z.number(),
   updates: z.int(),
+  /** Of the last update. */
+  learningRate: z.number(),
+  skipped: z.int(),
   seconds: z.number(),
 });
 /** Sums over the updates since the last line of metrics. */
@@ -80,15 +97,17 @@ export const emptyWindow = (): Window => ({
   tokens: 0,
   gradientNorm: 0,
   updates: 0,
+  learningRate: 0,
+  skipped: 0,
   seconds: 0,
 });
 
-export function addToWindow(window: Window, step: NativeStep, seconds: number): void {
-  for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens', 'gradientNorm'] as const) {
-    window[key] += step[key];
+export function addToWindow(window: Window, figures: NativeFigures): void {
+  for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens', 'gradientNorm', 'skipped'] as const) {
+    window[key] += figures[key];
   }
-  window.updates++;
-  window.seconds += seconds;
+  window.updates += figures.steps;
+  if (figures.steps > 0) window.learningRate = figures.learningRate;
 }
 
 /** metrics.jsonl: one JSON object a line, appended. */

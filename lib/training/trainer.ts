@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { parseConfig, type TrainConfig, type TrainOptions, trainSchema } from '../config.js';
 import { RdropError } from '../errors.js';
+import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import { Receivers } from '../model/receiver.js';
 import type { Transformer } from '../model/transformer.js';
@@ -55,7 +56,7 @@ export class Trainer {
    * @throws RdropError INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
    */
   static async create(options: TrainOptions): Promise<Trainer> {
-    const config = absolute(parseConfig(trainSchema, options, 'train'));
+    const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
     const data = await loadRunData(config);
     const run = await RunDirectory.create(config, data.hashes);
     try {
@@ -127,7 +128,9 @@ export class Trainer {
     const state = begin(this, 'stepping');
     try {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
-      return stepMetrics(await state.loop.step(batches.map(packBatch)));
+      const result = await state.loop.step(batches.map(packBatch));
+      const figures = result.figures ?? (await state.loop.settle())!;
+      return stepMetrics(result, figures);
     } finally {
       end(state);
     }
@@ -170,6 +173,9 @@ export class Trainer {
     this.dispose();
   }
 }
+
+/** A run goes on where it began: what 'auto' stood for is written into its configuration. */
+const resolved = (config: TrainConfig): TrainConfig => ({ ...config, ...resolveRuntime(config) });
 
 const absolute = (config: TrainConfig): TrainConfig => ({
   ...config,

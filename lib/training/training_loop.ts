@@ -3,11 +3,12 @@ import type { TrainConfig } from '../config.js';
 import { encodeSafetensors, type Tensor } from '../data/safetensors.js';
 import { asRdropError, fromNative, RdropError } from '../errors.js';
 import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
-import type { FloatArray, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
+import type { FloatArray, NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
 import {
   type Checkpoint,
   type CheckpointName,
   findCheckpoint,
+  freshCounters,
   openCheckpoint,
   type TrainingState,
   writeCheckpoint,
@@ -35,6 +36,8 @@ export class TrainingLoop {
   readonly state: TrainingState;
   /** The update of the last checkpoint and whether it was validated, so that none is written twice. */
   #saved = '';
+  /** A device did steps whose figures nobody has read. */
+  #unread = false;
   #resumedAt = 0;
 
   private constructor(
@@ -55,6 +58,7 @@ export class TrainingLoop {
       trainingSeconds: 0,
       elapsedSeconds: 0,
       window: emptyWindow(),
+      optimizer: freshCounters(0),
     };
   }
 
@@ -107,22 +111,48 @@ export class TrainingLoop {
       );
     await fromNative(() =>
       this.trainer.setState({
-        update: checkpoint.state.update,
+        ...checkpoint.state.optimizer,
         firstMoment: pick('firstMoment.'),
         secondMoment: pick('secondMoment.'),
       }),
     );
   }
 
-  /** One update; the caller's batches, or those of the corpus. */
+  /** One update; the caller's batches, or those of the corpus. On a device it is under way when this returns. */
   async step(batches: PackedBatch[]): Promise<NativeStep> {
-    const began = performance.now();
-    const result = await fromNative(() => this.trainer.step(batches));
-    const seconds = (performance.now() - began) / 1000;
+    const result = await this.#timed(() => this.trainer.step(batches));
     this.state.update = result.update;
-    this.state.trainingSeconds += seconds;
-    addToWindow(this.state.window, result, seconds);
+    if (result.figures === null) this.#unread = true;
+    else addToWindow(this.state.window, result.figures);
     return result;
+  }
+
+  /**
+   * Waits for the device and adds what the steps since the last call did to the window; null where nothing is unread.
+   *
+   * @throws RdropError NON_FINITE; the model and `state.update` are then those before the update that it names
+   */
+  async settle(): Promise<NativeFigures | null> {
+    if (!this.#unread) return null;
+    this.#unread = false;
+    try {
+      const figures = await this.#timed(() => this.trainer.figures());
+      addToWindow(this.state.window, figures);
+      return figures;
+    } finally {
+      this.state.update = this.trainer.update;
+    }
+  }
+
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    try {
+      return await fromNative(work);
+    } finally {
+      const seconds = (performance.now() - began) / 1000;
+      this.state.trainingSeconds += seconds;
+      this.state.window.seconds += seconds;
+    }
   }
 
   /** Trains to the end. A generator that is left early stops between two updates and may be started again. */
@@ -163,7 +193,7 @@ export class TrainingLoop {
       state.epoch = place.epoch;
       state.position = place.position + 1;
       const last = this.#limitReached() !== null;
-      if (result.update % config.logInterval === 0 || last) yield await this.#log(result);
+      if (result.update % config.logInterval === 0 || last) yield await this.#log();
     }
   }
 
@@ -213,7 +243,8 @@ export class TrainingLoop {
     return regular || this.#limitReached() !== null;
   }
 
-  async #log(step: NativeStep): Promise<TrainMetrics> {
+  async #log(): Promise<TrainMetrics> {
+    await this.settle();
     const { state } = this;
     const { window } = state;
     const line: TrainMetrics = {
@@ -222,8 +253,9 @@ export class TrainingLoop {
       epoch: state.epoch,
       ...perToken(window),
       tokens: window.tokens,
-      learningRate: step.learningRate,
+      learningRate: window.learningRate,
       gradientNorm: window.gradientNorm / window.updates,
+      skipped: window.skipped,
       seconds: state.trainingSeconds,
       tokensPerSecond: window.tokens / window.seconds,
     };
@@ -280,8 +312,10 @@ export class TrainingLoop {
 
   /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; the checkpoints before are then untouched */
   async checkpoint(names: readonly CheckpointName[]): Promise<TrainEvent & { type: 'checkpoint' }> {
+    await this.settle();
     const parameters = await this.model.parameters();
-    const { firstMoment, secondMoment } = await fromNative(() => this.trainer.state());
+    const { firstMoment, secondMoment, ...counters } = await fromNative(() => this.trainer.state());
+    this.state.optimizer = counters;
     const moments = new Map<string, Tensor>();
     for (const [name, { shape }] of parameters) {
       moments.set(`firstMoment.${name}`, { shape, data: firstMoment.get(name)! });

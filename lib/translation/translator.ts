@@ -1,5 +1,12 @@
 import { native } from '../binding.js';
-import { describe, type OneBestConfig, type OneBestOptions, oneBestSchema, parseConfig } from '../config.js';
+import {
+  describe,
+  type OneBestConfig,
+  type OneBestOptions,
+  oneBestSchema,
+  parseConfig,
+  type RuntimeOptions,
+} from '../config.js';
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
@@ -24,6 +31,8 @@ export interface LoadOptions {
   checkpoint?: CheckpointName;
   /** Threads of libtorch; 0, the default, takes every core. */
   threads?: number;
+  /** Default: that of the run where this machine has it, else the CPU. */
+  device?: RuntimeOptions['device'];
 }
 
 export interface TranslateOptions {
@@ -54,14 +63,18 @@ export class Translator {
    */
   static async load(
     runDirectory: string,
-    { checkpoint: name = 'best', threads = 0 }: LoadOptions = {},
+    { checkpoint: name = 'best', threads = 0, device }: LoadOptions = {},
   ): Promise<Translator> {
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name);
     const pipeline = await TextPipeline.load(directory);
     await fromNative(() => native().setThreads(threads));
     const model = await Transformer.create(
       { ...config.model, vocabSize: pipeline.dictionary.size },
-      { seed: config.seed, device: config.device, precision: config.precision },
+      {
+        seed: config.seed,
+        device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
+        precision: config.precision === 'float64' ? 'float64' : 'auto',
+      },
     );
     try {
       await loadParameters(model, await checkpoint.read('model'), checkpoint.path);

@@ -3,7 +3,6 @@
 #include "decode/incremental_decoder.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
@@ -12,6 +11,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "model/linear.h"
+#include "model/tensors.h"
 #include "ops/activation.h"
 #include "ops/dropout_residual_norm.h"
 #include "ops/embedding.h"
@@ -20,10 +21,6 @@ namespace rdrop {
 namespace {
 
 constexpr int64_t kFirstCapacity = 32;
-
-at::Tensor linear(const at::Tensor& x, const Linear& layer) {
-  return at::addmm(layer.bias.value, x, layer.weight.value.t());
-}
 
 /// The end of a sub-layer: residual and norm.
 State add_and_norm(const at::Tensor& branch, const State& state, const LayerNorm& norm, bool pre_norm) {
@@ -73,7 +70,9 @@ State IncrementalDecoder::self_attention(const State& state, const SelfAttention
   const int64_t rows = state.normed.size(0), d = state.normed.size(1), capacity = cache.size(1);
   const at::Tensor all = linear(state.normed, weights.query_key_value);
   cache.select(1, length_).copy_(all.narrow(1, d, 2 * d));
-  AttentionShape shape{row_offsets(rows), {}, {}, model_.config().heads, false};
+  AttentionShape shape;
+  shape.query_offsets = row_offsets(rows);
+  shape.heads = model_.config().heads;
   for (int64_t row = 0; row < rows; ++row) {
     shape.key_begin.push_back(int32_t(row * capacity));
     shape.key_end.push_back(int32_t(row * capacity + length_ + 1));
@@ -103,7 +102,9 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
   const Parameters& parameters = model_.parameters();
   const int64_t rows = int64_t(tokens.size());
   reorder(parents, rows);
-  AttentionShape to_source{row_offsets(rows), {}, {}, model_.config().heads, false};
+  AttentionShape to_source;
+  to_source.query_offsets = row_offsets(rows);
+  to_source.heads = model_.config().heads;
   for (const int32_t sentence : sentences) {
     to_source.key_begin.push_back(source_offsets_[sentence]);
     to_source.key_end.push_back(source_offsets_[sentence + 1]);

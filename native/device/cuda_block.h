@@ -9,6 +9,9 @@
 
 namespace rdrop {
 
+/// Zero between launches: see CudaBlock::counter.
+static __device__ uint32_t block_counters[kCounters];
+
 struct CudaBlock {
   __device__ int thread() const { return int(threadIdx.x); }
   __device__ int threads() const { return int(blockDim.x); }
@@ -40,10 +43,25 @@ struct CudaBlock {
     __threadfence();
     return before;
   }
+
+  /// Counter 0 to kCounters - 1 of those that the blocks of a launch share. All are zero when a launch starts; who
+  /// counts with one sets it back to zero.
+  __device__ uint32_t* counter(int64_t index) { return &block_counters[index]; }
 };
 
+/// A kernel may name how many of its blocks a multiprocessor is to hold at once (min_blocks), which bounds its
+/// registers.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::max_threads) run_kernel(const Kernel kernel) {
+constexpr int min_blocks_of() {
+  if constexpr (requires { Kernel::min_blocks; }) {
+    return Kernel::min_blocks;
+  } else {
+    return 0;
+  }
+}
+
+template <class Kernel>
+__global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>()) run_kernel(const Kernel kernel) {
   CudaBlock block;
   kernel(block);
 }

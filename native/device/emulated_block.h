@@ -31,6 +31,7 @@ class EmulatedBlock {
   }
   char* shared();
   uint32_t ticket(uint32_t* counter) { return (*counter)++; }
+  uint32_t* counter(int64_t index);
 
  private:
   uint64_t exchange(uint64_t bits, int mask);

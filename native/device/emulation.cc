@@ -45,10 +45,17 @@ struct Running {
   Meeting block;
   std::vector<char> shared;
   std::vector<uint64_t> lanes;
+  uint32_t* counters;
   std::exception_ptr failure;
 };
 
 thread_local Running* running = nullptr;
+
+/// The counters of the device: one set for all launches, as on a GPU.
+std::vector<uint32_t>& device_counters() {
+  thread_local std::vector<uint32_t> counters(kCounters);
+  return counters;
+}
 
 /// Stacks are kept from launch to launch.
 char* stack_of(int thread) {
@@ -134,10 +141,15 @@ void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape
   r.count = shape.blocks;
   r.shared.resize(shape.shared_bytes + 16);
   r.lanes.resize(size_t(shape.threads));
+  std::vector<uint32_t>& counters = device_counters();
+  r.counters = counters.data();
   Running* outer = std::exchange(running, &r);
   for (r.index = 0; r.index < r.count && !r.failure; ++r.index) run_block(r);
   running = outer;
+  const bool all_zero = std::all_of(counters.begin(), counters.end(), [](uint32_t counter) { return counter == 0; });
+  std::fill(counters.begin(), counters.end(), 0);
   if (r.failure) std::rethrow_exception(r.failure);
+  if (!all_zero) fail("INTERNAL", "emulated grid: a launch left a counter behind that is not zero");
 }
 
 }  // namespace
@@ -169,6 +181,11 @@ void EmulatedBlock::warp_barrier() {
 char* EmulatedBlock::shared() {
   char* start = running->shared.data();
   return start + (16 - reinterpret_cast<uintptr_t>(start) % 16) % 16;
+}
+
+uint32_t* EmulatedBlock::counter(int64_t index) {
+  if (index < 0 || index >= kCounters) fail("INTERNAL", "emulated grid: no counter ", index);
+  return &running->counters[index];
 }
 
 uint64_t EmulatedBlock::exchange(uint64_t bits, int mask) {

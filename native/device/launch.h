@@ -21,6 +21,9 @@ struct LaunchShape {
 /// The shared memory that a block may ask for on every chip from sm_80 on (sm_86 and sm_89 have the least).
 constexpr size_t kMostSharedBytes = 99 * 1024;
 
+/// Counters that the blocks of a launch share, to find out which of them is the last to finish.
+constexpr int64_t kCounters = 1024;
+
 }  // namespace rdrop
 
 #ifdef __CUDACC__

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "device/device.h"
 #include "ops/dispatch.h"
 #include "ops/philox.h"
 
@@ -28,19 +29,21 @@ struct Start {
 struct Piece {
   NamedSlice slice;
   Start start;
+  bool padding_row;  ///< an embedding, whose row of the padding token is zero
 };
 
 /// Collects the slices first; the buffers are allocated once their size is known.
 class Layout {
  public:
   /// Reserves [rows of all pieces, columns]; columns 0 stands for a vector. Returns the offset.
-  int64_t add(std::vector<std::pair<std::string, Start>> pieces, int64_t rows, int64_t columns) {
+  int64_t add(std::vector<std::pair<std::string, Start>> pieces, int64_t rows, int64_t columns,
+              bool padding_row = false) {
     const int64_t begin = size_;
     for (auto& [name, start] : pieces) {
       NamedSlice slice{std::move(name), size_,
                        columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}};
       size_ += slice.size();
-      pieces_.push_back({std::move(slice), start});
+      pieces_.push_back({std::move(slice), start, padding_row});
     }
     size_ = (size_ + 15) / 16 * 16;
     return begin;
@@ -86,7 +89,8 @@ void initialise(T* out, const Piece& piece, uint64_t seed) {
 
 class Builder {
  public:
-  Builder(const ModelConfig& config, at::ScalarType type) : config_(config), type_(type) {}
+  Builder(const ModelConfig& config, at::ScalarType type, Device* device)
+      : config_(config), type_(type), device_(device) {}
 
   /// A [out,in] matrix and its bias made of equal parts, one a name.
   auto linear(const std::string& prefix, std::vector<std::string> parts, int64_t out, int64_t in, Start weight,
@@ -98,14 +102,14 @@ class Builder {
     }
     const int64_t rows = out * int64_t(parts.size());
     const int64_t w = layout_.add(std::move(weights), out, in), b = layout_.add(std::move(biases), out, 0);
-    return [=, this] { return Linear{view(w, {rows, in}), view(b, {rows})}; };
+    return [=, this] { return Linear{view(network_, w, {rows, in}), view(network_, b, {rows})}; };
   }
 
   auto norm(const std::string& name) {
     const int64_t d = config_.embed_dim;
     const int64_t gamma = layout_.add({{name + ".weight", {Start::one, 0}}}, d, 0);
     const int64_t beta = layout_.add({{name + ".bias", {Start::zero, 0}}}, d, 0);
-    return [=, this] { return LayerNorm{view(gamma, {d}), view(beta, {d})}; };
+    return [=, this] { return LayerNorm{view(flat_, gamma, {d}), view(flat_, beta, {d})}; };
   }
 
   /// q, k and v: Xavier-uniform with gain 1/√2 over each [D,D], biases as torch.nn.Linear; out:
@@ -141,17 +145,17 @@ class Builder {
     return [=] { return FeedForward{fc1(), fc2(), after()}; };
   }
 
-  auto embedding(const std::string& name) {
+  auto embedding(const std::string& name, bool padding_row) {
     const int64_t v = config_.vocab_size, d = config_.embed_dim;
-    const int64_t offset = layout_.add({{name, {Start::normal, 1.0 / std::sqrt(double(d))}}}, v, d);
-    return [=, this] { return view(offset, {v, d}); };
+    const int64_t offset = layout_.add({{name, {Start::normal, 1.0 / std::sqrt(double(d))}}}, v, d, padding_row);
+    return [=, this] { return view(network_, offset, {v, d}); };
   }
 
   Layout& layout() { return layout_; }
 
   void allocate(uint64_t seed) {
-    flat_ = at::zeros({layout_.size()}, at::TensorOptions(type_));
-    gradient_ = at::zeros({layout_.size()}, at::TensorOptions(type_));
+    const at::ScalarType master = device_ ? at::kFloat : type_;
+    flat_ = at::zeros({layout_.size()}, at::TensorOptions(master));
     dispatch_floating(flat_, [&](auto zero) {
       using T = decltype(zero);
       T* data = flat_.mutable_data_ptr<T>();
@@ -159,34 +163,59 @@ class Builder {
         T* out = data + piece.slice.offset;
         if (piece.start.kind == Start::one) std::fill_n(out, piece.slice.size(), T(1));
         if (piece.start.kind == Start::uniform || piece.start.kind == Start::normal) initialise(out, piece, seed);
+        if (piece.padding_row) std::fill_n(out + kPad * config_.embed_dim, config_.embed_dim, T(0));
       }
     });
+    if (device_) {
+      move_to_device();
+    } else {
+      gradient_ = at::zeros({layout_.size()}, at::TensorOptions(master));
+      network_ = flat_;
+    }
   }
 
   const at::Tensor& flat() const { return flat_; }
   const at::Tensor& gradient() const { return gradient_; }
+  at::Tensor copy() const { return network_.is_same(flat_) ? at::Tensor() : network_; }
 
  private:
-  Weight view(int64_t offset, std::vector<int64_t> shape) const {
+  void move_to_device() {
+    const at::Tensor host = flat_;
+    flat_ = device_->empty({layout_.size()}, at::kFloat);
+    device_->upload(host.const_data_ptr(), host.nbytes(), flat_);
+    gradient_ = device_->empty({layout_.size()}, at::kFloat);
+    device_->zero(gradient_);
+    network_ = flat_;
+    if (type_ != at::kFloat) {
+      network_ = device_->empty({layout_.size()}, type_);
+      device_->copy(flat_, network_);
+    }
+  }
+
+  Weight view(const at::Tensor& buffer, int64_t offset, std::vector<int64_t> shape) const {
     const int64_t size = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-    return {flat_.narrow(0, offset, size).view(shape), gradient_.narrow(0, offset, size).view(shape)};
+    return {buffer.narrow(0, offset, size).view(shape), gradient_.narrow(0, offset, size).view(shape)};
   }
 
   const ModelConfig& config_;
   at::ScalarType type_;
+  Device* device_;
   Layout layout_;
   at::Tensor flat_, gradient_;
+  at::Tensor network_;  // what the network reads: flat_ or its 16-bit copy
 };
 
 }  // namespace
 
-Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed) {
+Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device) {
   using Share = ModelConfig::Share;
-  Builder build(config, type);
+  Builder build(config, type, device);
   std::vector<std::function<Weight()>> embeddings;
-  embeddings.push_back(build.embedding("encoder.embed_tokens.weight"));
-  if (config.share_embeddings != Share::all) embeddings.push_back(build.embedding("decoder.embed_tokens.weight"));
-  if (config.share_embeddings == Share::none) embeddings.push_back(build.embedding("decoder.output_projection.weight"));
+  embeddings.push_back(build.embedding("encoder.embed_tokens.weight", true));
+  if (config.share_embeddings != Share::all) embeddings.push_back(build.embedding("decoder.embed_tokens.weight", true));
+  if (config.share_embeddings == Share::none) {
+    embeddings.push_back(build.embedding("decoder.output_projection.weight", false));
+  }
 
   std::vector<std::function<EncoderLayer()>> encoder_layers;
   for (int64_t i = 0; i < config.encoder_layers; ++i) {
@@ -212,6 +241,7 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
   build.allocate(seed);
   flat = build.flat();
   gradient = build.gradient();
+  copy = build.copy();
   for (const Piece& piece : build.layout().pieces()) {
     names.push_back(piece.slice);
     count += piece.slice.size();
@@ -219,14 +249,16 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
   source_embedding = embeddings.front()();
   target_embedding = config.share_embeddings == Share::all ? source_embedding : embeddings[1]();
   output_projection = config.share_embeddings == Share::none ? embeddings[2]() : target_embedding;
-  source_embedding.value.select(0, kPad).zero_();
-  target_embedding.value.select(0, kPad).zero_();
   for (auto& layer : encoder_layers) encoder.push_back(layer());
   for (auto& layer : decoder_layers) decoder.push_back(layer());
   if (config.pre_norm) {
     encoder_norm = last_encoder_norm();
     decoder_norm = last_decoder_norm();
   }
+}
+
+void Parameters::refresh_copy(Device& device) {
+  if (copy.defined()) device.copy(flat, copy);
 }
 
 at::Tensor Parameters::value_of(const NamedSlice& slice) const {

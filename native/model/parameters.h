@@ -12,7 +12,10 @@
 
 namespace rdrop {
 
-/// A tensor of the network: views of the flat buffers.
+class Device;
+
+/// A tensor of the network: views of the flat buffers. On a device `value` has the type of the activations (gains and
+/// biases of norms: float32) and `gradient` is float32.
 struct Weight {
   at::Tensor value, gradient;
 };
@@ -66,10 +69,16 @@ struct NamedSlice {
 struct Parameters {
   /// Allocates and initialises (design, "The model"): every parameter is a function of the seed and its own name, so
   /// that fusing or reordering layers changes nothing.
-  Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed);
+  /// device null: on the CPU, everything of `type`. On a device: float32 masters and, where `type` has 16 bits, a copy
+  /// of that type for the network.
+  Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device);
+
+  /// Makes the 16-bit copy from the masters again, after they were written from outside.
+  void refresh_copy(Device& device);
 
   at::Tensor flat;      // [P] padded so that each tensor starts on a 64-byte boundary
   at::Tensor gradient;  // [P]
+  at::Tensor copy;      // [P] of the activations' 16-bit type; undefined where that is the masters' own
   std::vector<NamedSlice> names;
   int64_t count = 0;  ///< parameters, padding excluded
 

@@ -9,9 +9,16 @@
 
 namespace rdrop {
 
-/// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]. The returned scalar starts the backward
-/// pass; `sums` receives the figures. The gradient of the projection is added at once, so a backward pass must follow.
+/// Where the losses go: on the CPU they are there when the call returns, on a device they are added to `device_sums`,
+/// float64 [6] (rdrop_loss_on), and the gradient is multiplied by gradient_scale, float32 [1] or undefined.
+struct LossFigures {
+  LossSums sums;
+  at::Tensor device_sums, gradient_scale;
+};
+
+/// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]. Returns the gradient of hidden and adds
+/// that of the projection.
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, LossSums& sums);
+                           const LossOptions& options, LossFigures& figures);
 
 }  // namespace rdrop

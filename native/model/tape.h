@@ -1,34 +1,38 @@
-// How a node of the tape keeps what its backward needs: in a `Saved` of its own, dropped as soon as the backward has
-// run, so that activations are freed on the way back.
+// What a forward pass leaves for its backward pass: one function a sub-layer, called last to first, each with the
+// gradient of its output. A function adds the gradients of its weights to their flat buffer, returns that of its input,
+// and is dropped with all it kept as soon as it has run, so that activations are freed on the way back.
 #pragma once
 
-#include <torch/csrc/autograd/custom_function.h>
+#include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <utility>
+#include <vector>
 
 namespace rdrop {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
+/// Of a State (sublayers.h): sum is undefined in post-norm and where nothing came back along the residual.
+struct StateGradient {
+  at::Tensor normed, sum;
+};
 
-template <typename S>
-using Holder = c10::intrusive_ptr<S>;
+class Tape {
+ public:
+  using Backward = std::function<StateGradient(StateGradient)>;
 
-/// Hands the saved state to a node and takes it out of the node again when its backward runs.
-template <typename S>
-void keep(AutogradContext* context, const Holder<S>& saved) {
-  context->saved_data["saved"] = c10::IValue::make_capsule(saved);
-  context->set_materialize_grads(false);
-}
+  void push(Backward backward) { steps_.push_back(std::move(backward)); }
 
-template <typename S>
-Holder<S> take(AutogradContext* context) {
-  auto entry = context->saved_data.find("saved");
-  TORCH_CHECK(entry != context->saved_data.end(), "the backward pass of this step has already run");
-  auto saved = c10::static_intrusive_pointer_cast<S>(entry->second.toCapsule());
-  context->saved_data.clear();
-  return saved;
-}
+  /// Runs the functions back to the first.
+  void run(StateGradient gradient) {
+    while (!steps_.empty()) {
+      const Backward backward = std::move(steps_.back());
+      steps_.pop_back();
+      gradient = backward(std::move(gradient));
+    }
+  }
+
+ private:
+  std::vector<Backward> steps_;
+};
 
 }  // namespace rdrop

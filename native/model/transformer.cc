@@ -1,54 +1,26 @@
 // The forward pass: fairseq/models/transformer/transformer_{encoder,decoder}.py without padding.
 #include "model/transformer.h"
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
-#include <algorithm>
-
-#include "model/projection_loss.h"
-#include "ops/embedding.h"
+#include "device/device.h"
+#include "model/linear.h"
+#include "model/tensors.h"
 #include "ops/philox.h"
 
 namespace rdrop {
-
-Packed decoder_input(const Packed& target) {
-  Packed input = target;
-  for (int64_t i = 0; i < target.count(); ++i) {
-    const int32_t begin = target.offsets[i], end = target.offsets[i + 1];
-    input.tokens[begin] = kEos;
-    std::copy(target.tokens.begin() + begin, target.tokens.begin() + end - 1, input.tokens.begin() + begin + 1);
-  }
-  return input;
-}
-
-at::Tensor int_tensor(const std::vector<int32_t>& values) {
-  at::Tensor tensor = at::empty({int64_t(values.size())}, at::TensorOptions(at::kInt));
-  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<int32_t>());
-  return tensor;
-}
-
-Sequences sequences_of(const Packed& first, const Packed& second) {
-  Packed all = first;
-  all.append(second);
-  std::vector<int32_t> positions;
-  positions.reserve(all.tokens.size());
-  for (int64_t i = 0; i < all.count(); ++i) {
-    const int32_t length = all.offsets[i + 1] - all.offsets[i];
-    for (int32_t k = 0; k < length; ++k) positions.push_back(kPad + 1 + k);
-  }
-  return {int_tensor(all.tokens), int_tensor(positions), std::move(all.offsets), first.size()};
-}
 
 /// Counts the dropout sites of the network in the order of the forward pass.
 struct Transformer::Pass {
   const ModelConfig& config;
   bool on;
-  uint64_t key, update;
-  uint32_t site = 0;
+  DropoutStream stream;
 
-  Dropout next(double p, int64_t pass_rows) { return {on ? p : 0.0, pass_rows, {key, update, site++}}; }
+  Dropout next(double p, int64_t pass_rows) {
+    const Dropout dropout{on ? p : 0.0, pass_rows, stream};
+    ++stream.site;
+    return dropout;
+  }
   SublayerDropout attention(int64_t pass_rows) {
     const Dropout branch = next(config.dropout, pass_rows);
     return {branch, next(config.attention_dropout, pass_rows * config.heads)};
@@ -59,103 +31,139 @@ struct Transformer::Pass {
   }
 };
 
-Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed)
-    : config_(config), seed_(seed), parameters_(config, type, seed) {
-  sinusoids_ = sinusoidal_positions(config.max_positions + kPad + 1, config.embed_dim, at::TensorOptions(type));
+Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device)
+    : config_(config), type_(type), seed_(seed), device_(device), parameters_(config, type, seed, device) {
+  const DeviceScope scope(device_);
+  const auto options = at::TensorOptions(device_ ? at::kFloat : type);
+  const at::Tensor host = sinusoidal_positions(config.max_positions + kPad + 1, config.embed_dim, options);
+  sinusoids_ = host;
+  if (device_) {
+    sinusoids_ = device_->empty(host.sizes(), at::kFloat);
+    device_->upload(host.const_data_ptr(), host.nbytes(), sinusoids_);
+  }
 }
 
-at::Tensor Transformer::encode(Pass& pass, const Sequences& source) const {
+at::Tensor Transformer::encode(Pass& pass, Tape* tape, const Sequences& source, const AttentionShape& shape) const {
   const int64_t rows = source.pass_rows;
-  State state{embed(parameters_.source_embedding, sinusoids_, source.tokens, source.positions,
-                    pass.next(config_.dropout, rows)),
-              {}};
+  State state{embed(tape, parameters_.source_embedding, sinusoids_, source, pass.next(config_.dropout, rows)), {}};
   const auto& layers = parameters_.encoder;
   if (config_.pre_norm) {
-    state = first_norm(state.normed, layers.empty() ? parameters_.encoder_norm : layers[0].self_attention.norm);
+    state = first_norm(tape, state.normed, layers.empty() ? parameters_.encoder_norm : layers[0].self_attention.norm);
   }
-  const std::vector<int32_t> begin(source.offsets.begin(), source.offsets.end() - 1);
-  const std::vector<int32_t> end(source.offsets.begin() + 1, source.offsets.end());
-  const AttentionShape shape{source.offsets, begin, end, config_.heads, false};
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.encoder_norm;
-    state = self_attention(state, layer.self_attention,
+    state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.feed_forward.norm : layer.self_attention.norm, shape,
                            pass.attention(rows));
-    state = feed_forward(state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
+    state = feed_forward(tape, state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
                          config_.activation, pass.feed_forward(rows));
   }
   return state.normed;
 }
 
-at::Tensor Transformer::decode(Pass& pass, const Sequences& target, const at::Tensor& memory,
-                               const Sequences& source) const {
+at::Tensor Transformer::decode(Pass& pass, Tape* tape, const Sequences& target, const at::Tensor& memory,
+                               at::Tensor* memory_gradient, const AttentionShape& causal,
+                               const AttentionShape& to_source) const {
   const int64_t rows = target.pass_rows;
-  State state{embed(parameters_.target_embedding, sinusoids_, target.tokens, target.positions,
-                    pass.next(config_.dropout, rows)),
-              {}};
+  State state{embed(tape, parameters_.target_embedding, sinusoids_, target, pass.next(config_.dropout, rows)), {}};
   const auto& layers = parameters_.decoder;
   if (config_.pre_norm) {
-    state = first_norm(state.normed, layers.empty() ? parameters_.decoder_norm : layers[0].self_attention.norm);
+    state = first_norm(tape, state.normed, layers.empty() ? parameters_.decoder_norm : layers[0].self_attention.norm);
   }
-  const auto begins = [](const Sequences& s) { return std::vector<int32_t>(s.offsets.begin(), s.offsets.end() - 1); };
-  const auto ends = [](const Sequences& s) { return std::vector<int32_t>(s.offsets.begin() + 1, s.offsets.end()); };
-  const AttentionShape causal{target.offsets, begins(target), ends(target), config_.heads, true};
-  const AttentionShape to_source{target.offsets, begins(source), ends(source), config_.heads, false};
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.decoder_norm;
-    state = self_attention(state, layer.self_attention,
+    state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.cross_attention.norm : layer.self_attention.norm, causal,
                            pass.attention(rows));
-    state = cross_attention(state, memory, layer.cross_attention,
+    state = cross_attention(tape, state, memory, memory_gradient, layer.cross_attention,
                             config_.pre_norm ? layer.feed_forward.norm : layer.cross_attention.norm, to_source,
                             pass.attention(rows));
-    state = feed_forward(state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
+    state = feed_forward(tape, state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
                          config_.activation, pass.feed_forward(rows));
   }
   return state.normed;
 }
 
 at::Tensor Transformer::encode(const Packed& source) const {
-  at::NoGradGuard no_grad;
-  Pass pass{config_, false, 0, 0};
-  return encode(pass, sequences_of(source));
+  const DeviceScope scope(device_);
+  Pass pass{config_, false, {}};
+  const Sequences sequences = sequences_of(source);
+  return encode(pass, nullptr, sequences, attention_shape(sequences, sequences, config_.heads, false));
+}
+
+/// The decoder's output [T,D] without dropout.
+at::Tensor Transformer::hidden(const PackedBatch& batch) const {
+  Pass pass{config_, false, {}};
+  const Sequences source = sequences_of(batch.source);
+  const Sequences target = sequences_of(decoder_input(batch.target));
+  const at::Tensor memory = encode(pass, nullptr, source, attention_shape(source, source, config_.heads, false));
+  return decode(pass, nullptr, target, memory, nullptr, attention_shape(target, target, config_.heads, true),
+                attention_shape(target, source, config_.heads, false));
 }
 
 at::Tensor Transformer::logits(const PackedBatch& batch) const {
-  at::NoGradGuard no_grad;
-  Pass pass{config_, false, 0, 0};
-  const Sequences source = sequences_of(batch.source);
-  const Sequences target = sequences_of(decoder_input(batch.target));
-  const at::Tensor hidden = decode(pass, target, encode(pass, source), source);
-  return at::mm(hidden, parameters_.output_projection.value.t());
+  const DeviceScope scope(device_);
+  at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
+  matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
+  if (!device_) return logits;
+  const at::Tensor host = device_->download(logits);
+  return host.to(at::kFloat);
 }
 
 LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& options) const {
-  at::NoGradGuard no_grad;
-  return cross_entropy(logits(batch), int_tensor(batch.target.tokens), options);
+  const DeviceScope scope(device_);
+  at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
+  matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
+  const at::Tensor targets = int_tensor(batch.target.tokens);
+  if (!device_) return cross_entropy(logits, targets, options);
+  at::Tensor sums = device_->empty({loss_sums}, at::kDouble);
+  device_->zero(sums);
+  cross_entropy_on(*device_, logits, targets, options, sums, 0);
+  return read_sums(*device_, sums, options);
+}
+
+StepInput step_input(const PackedBatch& batch) {
+  const Packed input = decoder_input(batch.target);
+  const Packed& second = batch.second_source.count() > 0 ? batch.second_source : batch.source;
+  return {sequences_of(batch.source, second, true), sequences_of(input, input, true), int_tensor(batch.target.tokens)};
+}
+
+void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
+                                             LossFigures& figures) {
+  Pass pass{config_,
+            key.on,
+            {portable::stream_key(seed_, StreamRole::dropout), key.update << 16 | key.micro_batch, 0, key.update_at}};
+  const AttentionShape source_to_source = attention_shape(input.source, input.source, config_.heads, false);
+  const AttentionShape target_to_target = attention_shape(input.target, input.target, config_.heads, true);
+  const AttentionShape target_to_source = attention_shape(input.target, input.source, config_.heads, false);
+  Tape encoder, decoder;
+  at::Tensor memory_gradient;
+  at::Tensor gradient;
+  {
+    const at::Tensor memory = encode(pass, &encoder, input.source, source_to_source);
+    const at::Tensor hidden =
+        decode(pass, &decoder, input.target, memory, &memory_gradient, target_to_target, target_to_source);
+    gradient = projection_loss(hidden, parameters_.output_projection, input.targets, options, figures);
+  }
+  decoder.run({std::exchange(gradient, at::Tensor()), at::Tensor()});
+  encoder.run({std::exchange(memory_gradient, at::Tensor()), at::Tensor()});
 }
 
 LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key) {
-  at::AutoGradMode grad(true);
-  // The tables are the leaves that start the tape; their gradients go straight to the flat buffer.
-  parameters_.source_embedding.value.set_requires_grad(true);
-  parameters_.target_embedding.value.set_requires_grad(true);
-  Pass pass{config_, key.on, portable::stream_key(seed_, StreamRole::dropout), key.update << 16 | key.micro_batch};
-  const Packed input = decoder_input(batch.target);
-  const Packed& second = batch.second_source.count() > 0 ? batch.second_source : batch.source;
-  const Sequences source = sequences_of(batch.source, second);
-  const Sequences target = sequences_of(input, input);
-  LossSums sums;
-  at::Tensor loss = projection_loss(decode(pass, target, encode(pass, source), source), parameters_.output_projection,
-                                    int_tensor(batch.target.tokens), options, sums);
-  loss.backward();
-  return sums;
+  const DeviceScope scope(device_);
+  LossFigures figures;
+  if (device_) {
+    figures.device_sums = device_->empty({loss_sums}, at::kDouble);
+    device_->zero(figures.device_sums);
+  }
+  enqueue_loss_and_gradients(step_input(batch), options, key, figures);
+  return device_ ? read_sums(*device_, figures.device_sums, options) : figures.sums;
 }
 
 int64_t Transformer::bytes() const {
-  return 2 * parameters_.flat.nbytes();
+  return device_ ? 0 : 2 * parameters_.flat.nbytes();
 }
 
 }  // namespace rdrop

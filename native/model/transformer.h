@@ -11,8 +11,10 @@
 
 #include "model/batch.h"
 #include "model/config.h"
-#include "model/functions.h"
 #include "model/parameters.h"
+#include "model/projection_loss.h"
+#include "model/sequences.h"
+#include "model/sublayers.h"
 #include "ops/rdrop_loss.h"
 
 namespace rdrop {
@@ -22,29 +24,37 @@ struct DropoutKey {
   bool on = false;
   uint64_t update = 0;       ///< counted from 0
   uint64_t micro_batch = 0;  ///< within the update
+  /// On a device, where update << 16 | micro_batch lies when the kernels run; instead of the two above.
+  const uint64_t* update_at = nullptr;
 };
 
-/// Packed sequences as the network takes them.
-struct Sequences {
-  at::Tensor tokens, positions;  // int32 [R]
-  std::vector<int32_t> offsets;  // [n+1]
-  int64_t pass_rows;             ///< rows of pass 1
+/// What a training step takes: both passes of source and decoder input, and the targets of one pass.
+struct StepInput {
+  Sequences source, target;
+  at::Tensor targets;  // int32 [N]
 };
 
 class Transformer {
  public:
-  Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed);
+  /// device null: on the CPU in float32 or float64. On a device: in float32, bfloat16 or float16.
+  Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device = nullptr);
 
   const ModelConfig& config() const { return config_; }
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
   uint64_t seed() const { return seed_; }
+  Device* device() const { return device_; }
+  at::ScalarType type() const { return type_; }
 
-  /// [T,V] without dropout.
+  /// [T,V] without dropout, on the CPU.
   at::Tensor logits(const PackedBatch& batch) const;
 
-  /// The loss of both passes; adds its gradient to parameters().gradient.
+  /// The loss of both passes; adds its gradient to parameters().gradient. Throws NON_FINITE.
   LossSums loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key);
+
+  /// The same without waiting and without a check: the losses go where `figures` says.
+  void enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
+                                  LossFigures& figures);
 
   /// The cross-entropy of one pass without dropout; kl is 0.
   LossSums evaluate(const PackedBatch& batch, const LossOptions& options) const;
@@ -52,7 +62,7 @@ class Transformer {
   /// Encoder states [S,D] without dropout.
   at::Tensor encode(const Packed& source) const;
 
-  /// Bytes of parameters and gradients.
+  /// Bytes of parameters and gradients in the CPU's memory; 0 on a device.
   int64_t bytes() const;
 
   const at::Tensor& sinusoids() const { return sinusoids_; }
@@ -60,22 +70,20 @@ class Transformer {
  private:
   struct Pass;  // the dropouts of one forward pass, site by site
 
-  at::Tensor encode(Pass& pass, const Sequences& source) const;
-  at::Tensor decode(Pass& pass, const Sequences& target, const at::Tensor& memory, const Sequences& source) const;
+  at::Tensor encode(Pass& pass, Tape* tape, const Sequences& source, const AttentionShape& shape) const;
+  at::Tensor decode(Pass& pass, Tape* tape, const Sequences& target, const at::Tensor& memory,
+                    at::Tensor* memory_gradient, const AttentionShape& causal, const AttentionShape& to_source) const;
+  at::Tensor hidden(const PackedBatch& batch) const;
 
   ModelConfig config_;
+  at::ScalarType type_;
   uint64_t seed_;
+  Device* device_;
   Parameters parameters_;
-  at::Tensor sinusoids_;  // [max_positions + 2, D]
+  at::Tensor sinusoids_;  // [max_positions + 2, D]; float32 on a device
 };
 
-/// int32 [n].
-at::Tensor int_tensor(const std::vector<int32_t>& values);
-
-/// The decoder's input: eos, then the target without its last token.
-Packed decoder_input(const Packed& target);
-
-/// Packs one or two passes; `second` follows `first` where it has sequences.
-Sequences sequences_of(const Packed& first, const Packed& second = Packed{});
+/// Both passes of a batch.
+StepInput step_input(const PackedBatch& batch);
 
 }  // namespace rdrop

@@ -40,8 +40,9 @@ void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& s
 
 }  // namespace
 
-at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                     const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
+AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                         const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
+  if (Device* device = current_device()) return attention_on(*device, query, key, value, shape, dropout, out);
   const int64_t head_dim = query.size(1) / shape.heads;
   const Plan plan = plan_of(shape, head_dim);
   at::Tensor probability = at::empty({plan.probabilities}, query.options().requires_grad(false));
@@ -65,13 +66,19 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
     arguments.dropout = dropout;
     run_items(arguments, plan, shape, probability.options(), kernels().layers<T>().attention.forward);
   });
-  return probability;
+  AttentionSaved saved;
+  saved.probability = probability;
+  return saved;
 }
 
 void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,
-                        const at::Tensor& value, const at::Tensor& probability, const AttentionShape& shape,
+                        const at::Tensor& value, const AttentionSaved& saved, const AttentionShape& shape,
                         const Dropout& dropout, at::Tensor& query_gradient, at::Tensor& key_gradient,
                         at::Tensor& value_gradient) {
+  if (Device* device = current_device()) {
+    return attention_backward_on(*device, out_gradient, query, key, value, saved, shape, dropout, query_gradient,
+                                 key_gradient, value_gradient);
+  }
   const int64_t head_dim = query.size(1) / shape.heads;
   const Plan plan = plan_of(shape, head_dim);
   dispatch_floating(query, [&](auto zero) {
@@ -80,7 +87,7 @@ void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query,
     arguments.query = query.const_data_ptr<T>();
     arguments.key = key.const_data_ptr<T>();
     arguments.value = value.const_data_ptr<T>();
-    arguments.probability = const_cast<T*>(probability.const_data_ptr<T>());
+    arguments.probability = const_cast<T*>(saved.probability.const_data_ptr<T>());
     arguments.query_offsets = shape.query_offsets.data();
     arguments.key_begin = shape.key_begin.data();
     arguments.key_end = shape.key_end.data();

@@ -9,11 +9,13 @@ namespace rdrop {
 
 constexpr double kNormEpsilon = 1e-5;
 
+class Device;
+
 struct Normed {
   at::Tensor sum;     // [R,D] the branch's memory, overwritten
   at::Tensor normed;  // [R,D]
-  at::Tensor mean;    // [R]
-  at::Tensor rstd;    // [R]
+  at::Tensor mean;    // [R] of gamma's type
+  at::Tensor rstd;    // [R] likewise
 };
 
 /// branch [R,D] is consumed: its memory becomes the sum. residual [R,D] or undefined; gamma, beta [D].
@@ -29,5 +31,14 @@ struct NormedGradients {
 NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient, const at::Tensor& sum_gradient,
                                                const Normed& saved, const at::Tensor& gamma, const Dropout& dropout,
                                                at::Tensor& gamma_gradient, at::Tensor& beta_gradient);
+
+/// The same on a device (dropout_residual_norm_device.cc), where gamma, beta and their gradients are float32; the two
+/// functions above go there where current_device() says so.
+Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const at::Tensor& residual,
+                                const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout);
+NormedGradients dropout_residual_norm_backward_on(Device& device, const at::Tensor& normed_gradient,
+                                                  const at::Tensor& sum_gradient, const Normed& saved,
+                                                  const at::Tensor& gamma, const Dropout& dropout,
+                                                  at::Tensor& gamma_gradient, at::Tensor& beta_gradient);
 
 }  // namespace rdrop

@@ -6,12 +6,16 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
+#include "device/device.h"
 #include "ops/dispatch.h"
 
 namespace rdrop {
 
 Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
                              const at::Tensor& beta, const Dropout& dropout) {
+  if (Device* device = current_device()) {
+    return dropout_residual_norm_on(*device, branch, residual, gamma, beta, dropout);
+  }
   const int64_t rows = branch.size(0), columns = branch.size(1);
   Normed result{branch, at::empty_like(branch), at::empty({rows}, branch.options()),
                 at::empty({rows}, branch.options())};
@@ -37,6 +41,10 @@ Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residua
 NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient, const at::Tensor& sum_gradient,
                                                const Normed& saved, const at::Tensor& gamma, const Dropout& dropout,
                                                at::Tensor& gamma_gradient, at::Tensor& beta_gradient) {
+  if (Device* device = current_device()) {
+    return dropout_residual_norm_backward_on(*device, normed_gradient, sum_gradient, saved, gamma, dropout,
+                                             gamma_gradient, beta_gradient);
+  }
   constexpr int64_t ranges = 16;
   const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
   NormedGradients result;

@@ -12,12 +12,14 @@
 
 #include <cmath>
 
+#include "device/device.h"
 #include "ops/dispatch.h"
 
 namespace rdrop {
 
 at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                      const at::Tensor& positions, const Dropout& dropout) {
+  if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
   const int64_t rows = tokens.size(0), columns = table.size(1);
   at::Tensor out = at::empty({rows, columns}, table.options().requires_grad(false));
   dispatch_floating(table, [&](auto zero) {
@@ -32,8 +34,11 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
   return out;
 }
 
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const Dropout& dropout,
-                        at::Tensor& table_gradient) {
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
+                        const Dropout& dropout, at::Tensor& table_gradient) {
+  if (Device* device = current_device()) {
+    return embedding_backward_on(*device, gradient, groups, dropout, table_gradient);
+  }
   const int64_t rows = tokens.size(0), columns = gradient.size(1);
   const int64_t parts = at::get_num_threads();
   dispatch_floating(gradient, [&](auto zero) {

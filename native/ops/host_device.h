@@ -9,10 +9,14 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #define RDROP_INLINE __host__ __device__ inline
+#define RDROP_ALWAYS_INLINE __host__ __device__ __forceinline__
 #define RDROP_UNROLL _Pragma("unroll")
+#define RDROP_NO_UNROLL _Pragma("unroll 1")
 #else
 #define RDROP_INLINE inline
+#define RDROP_ALWAYS_INLINE [[gnu::always_inline]] inline
 #define RDROP_UNROLL
+#define RDROP_NO_UNROLL
 #endif
 
 #ifndef RDROP_ISA
@@ -71,6 +75,26 @@ RDROP_INLINE void assign(Half& to, float x) {
   to.bits = __half_as_ushort(__float2half_rn(x));
 #else
   to.bits = __builtin_bit_cast(uint16_t, _Float16(x));
+#endif
+}
+
+/// Two elements as they lie in memory, the first one lowest.
+template <typename T>
+RDROP_INLINE uint32_t pack_two(float first, float second) {
+#ifdef __CUDA_ARCH__
+  // One conversion for both.
+  if constexpr (__is_same(T, Bfloat16)) {
+    const __nv_bfloat162 two = __floats2bfloat162_rn(first, second);
+    return uint32_t(__bfloat16_as_ushort(two.x)) | uint32_t(__bfloat16_as_ushort(two.y)) << 16;
+  } else {
+    const __half2 two = __floats2half2_rn(first, second);
+    return uint32_t(__half_as_ushort(two.x)) | uint32_t(__half_as_ushort(two.y)) << 16;
+  }
+#else
+  T low, high;
+  assign(low, first);
+  assign(high, second);
+  return uint32_t(low.bits) | uint32_t(high.bits) << 16;
 #endif
 }
 

@@ -39,7 +39,7 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
 
 /// Tells the fault of position n.
 [[noreturn]] void fail_at(int64_t n, int fault, int64_t rows) {
-  if (fault == 3) {
+  if (fault == fault_overflow) {
     fail("NON_FINITE", "the losses at position ", n, " overflow: its logits lie too far apart for their type");
   }
   fail("NON_FINITE", "logits of pass ", fault, " at position ", n, " (row ", n + (fault - 1) * rows,
@@ -68,19 +68,17 @@ at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t row
     sums[0] += losses[n].cross_entropy;
     sums[1] += losses[n].nll;
     sums[2] += losses[n].kl;
-    sums[3] += arguments.targets[n] != arguments.ignore_index;
+    sums[3] += losses[n].counted;
   }
   return result;
 }
 
 at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t direction, double alpha,
                     double label_smoothing, int64_t ignore_index, int64_t pass_reduction, at::Tensor& gradient) {
-  using Direction = LossOptions::Direction;
   const int64_t rows = targets.size(0), classes = logits.size(1);
   const size_t pass_bytes = static_cast<size_t>(rows) * classes * logits.element_size();
   const char* z = static_cast<const char*>(logits.const_data_ptr());
   char* g = static_cast<char*>(gradient.mutable_data_ptr());
-  const auto chosen = static_cast<Direction>(direction);
 
   RdropLossArguments arguments{};
   arguments.logits1 = z;
@@ -90,12 +88,7 @@ at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t
   arguments.targets = targets.const_data_ptr<int32_t>();
   arguments.ignore_index = ignore_index;
   arguments.classes = classes;
-  arguments.label_smoothing = label_smoothing;
-  arguments.pass_weight =
-      static_cast<LossOptions::PassReduction>(pass_reduction) == LossOptions::PassReduction::mean ? 0.5 : 1;
-  arguments.alpha = alpha;
-  arguments.forward_weight = chosen == Direction::uni ? 1 : chosen == Direction::bi ? 0.5 : 0;
-  arguments.reverse_weight = chosen == Direction::uni_reverse ? 1 : chosen == Direction::bi ? 0.5 : 0;
+  arguments.weights = loss_weights(loss_options(direction, alpha, label_smoothing, ignore_index, pass_reduction));
   arguments.stream = z != g && 2 * pass_bytes > stream_bytes;
   return run(logits.scalar_type(), arguments, rows);
 }
@@ -107,8 +100,7 @@ at::Tensor cross_entropy_cpu(const at::Tensor& logits, const at::Tensor& targets
   arguments.targets = targets.const_data_ptr<int32_t>();
   arguments.ignore_index = ignore_index;
   arguments.classes = logits.size(1);
-  arguments.label_smoothing = label_smoothing;
-  arguments.pass_weight = 1;
+  arguments.weights = {label_smoothing, 1, 0, 0, 0};
   return run(logits.scalar_type(), arguments, targets.size(0));
 }
 

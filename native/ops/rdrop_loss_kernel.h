@@ -1,4 +1,4 @@
-// The arguments of the fused loss's kernels and their entry in the table of kernels.h.
+// The arguments of the fused loss's kernels and their entries in the tables of kernels.h and device_kernels.h.
 // Letters: N target positions of one pass, V classes.
 #pragma once
 
@@ -6,11 +6,27 @@
 
 namespace rdrop {
 
+/// The options of the loss as factors.
+struct LossWeights {
+  double label_smoothing;
+  /// Weight of each pass's cross-entropy: 1 (sum) or 1/2 (mean).
+  double pass_weight;
+  /// Gradient of the loss is that of cross_entropy + alpha * kl.
+  double alpha;
+  /// kl = forward_weight * D(P1||P2) + reverse_weight * D(P2||P1).
+  double forward_weight, reverse_weight;
+};
+
+/// What is wrong with a target position: a logit of pass 1 or 2 is NaN or infinite; the losses overflow; the target is
+/// no class (the CPU refuses those before it starts).
+enum LossFault : int32_t { fault_none = 0, fault_pass1 = 1, fault_pass2 = 2, fault_overflow = 3, fault_target = 4 };
+
 /// What one target position adds to the sums; its fault, if any, is told instead.
 struct RdropLossRow {
   double cross_entropy, nll, kl;
-  /// 0 none; 1 or 2: a logit of that pass is NaN or infinite; 3: the losses overflow.
   int32_t fault;
+  /// 0 for an ignored or faulty position, 1 for others.
+  int32_t counted;
 };
 
 struct RdropLossArguments {
@@ -25,13 +41,7 @@ struct RdropLossArguments {
   const int32_t* targets;
   int64_t ignore_index;
   int64_t classes;
-  double label_smoothing;
-  /// Weight of each pass's cross-entropy: 1 (sum) or 1/2 (mean).
-  double pass_weight;
-  /// Gradient of the loss is that of cross_entropy + alpha * kl.
-  double alpha;
-  /// kl = forward_weight * D(P1||P2) + reverse_weight * D(P2||P1).
-  double forward_weight, reverse_weight;
+  LossWeights weights;
   /// Write the gradient around the cache; wins when it is larger than the cache and is not the logits
   /// themselves.
   bool stream;
@@ -45,5 +55,45 @@ struct RdropLossKernels {
   using Rows = void (*)(const RdropLossArguments& arguments, int64_t begin, int64_t end);
   Rows float32, float64, bfloat16;
 };
+
+/// The places of the numbers that a device adds up. Faulty positions count in the last two alone.
+enum LossSumPlace { sum_cross_entropy, sum_nll, sum_kl, sum_tokens, sum_faults, sum_first_fault, loss_sums };
+
+/// The parts of one on which sum_first_fault tells the kind of fault: it is 1 + position + kind / fault_kinds of the
+/// smallest faulty position, 0 without any.
+constexpr double fault_kinds = 8;
+
+template <typename T>
+struct RdropLossOnDevice {
+  /// [N,V] each; logits2 is not read by cross_entropy.
+  const T* logits1;
+  const T* logits2;
+  /// [N,V] each; may be the logits themselves. A position with a fault has gradients NaN.
+  T* gradient1;
+  T* gradient2;
+  /// [N]
+  const int32_t* targets;
+  int64_t ignore_index;
+  int64_t classes;
+  LossWeights weights;
+  /// Every gradient is multiplied by it; null: by 1.
+  const float* gradient_scale;
+  /// Added to the positions of faults.
+  int64_t first_position;
+  /// [N], memory for the time of the launch.
+  RdropLossRow* rows;
+  /// Zero before and after the launch.
+  uint32_t* blocks_done;
+  /// [loss_sums], added to.
+  double* sums;
+};
+
+template <typename T>
+struct RdropLossLaunchers {
+  void (*loss)(const RdropLossOnDevice<T>& arguments, int64_t positions, void* stream);
+  void (*cross_entropy)(const RdropLossOnDevice<T>& arguments, int64_t positions, void* stream);
+};
+template <typename T>
+RdropLossLaunchers<T> rdrop_loss_launchers();
 
 }  // namespace rdrop

@@ -4,52 +4,70 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "model/transformer.h"
-#include "ops/adam.h"
+#include "train/device_step.h"
+#include "train/optimizer_options.h"
 
 namespace rdrop {
 
-struct OptimizerOptions {
-  double learning_rate, warmup_init_learning_rate;
-  int64_t warmup_updates;
-  bool inverse_sqrt;  ///< otherwise constant
-  AdamOptions adam;
-  double clip_norm;  ///< 0: no clipping
+/// What one or more updates did. Sums over all of them, but for the learning rate, which is that of the last.
+struct StepFigures {
+  LossSums sums;
+  double gradient_norm = 0;  ///< of the gradient per token, before clipping
+  double learning_rate = 0;
+  int64_t steps = 0;
+  int64_t skipped = 0;  ///< left out because their gradient overflowed (fp16)
+  double loss_scale = 1;
+  int64_t graphs = 0;     ///< recorded so far
+  std::string no_graphs;  ///< why steps are launched kernel by kernel; empty: they are graphs
 };
 
-/// The rate of the update that follows `updates` done ones: linear warm-up, then ∝ 1/√updates
-/// (fairseq/optim/lr_scheduler/inverse_square_root_schedule.py).
-double learning_rate(const OptimizerOptions& options, int64_t updates);
-
 struct StepResult {
-  LossSums sums;
-  int64_t update, pairs, source_tokens;
-  double learning_rate, gradient_norm;
+  int64_t update, pairs, source_tokens, tokens;
+  std::optional<StepFigures> figures;  ///< on a device nothing: figures() reads them
+};
+
+/// What a trainer goes on from, besides the moments.
+struct TrainerCounters {
+  int64_t update = 0;
+  int64_t applied = 0;  ///< updates that were not skipped; the schedule follows these
+  double loss_scale = 1;
+  int64_t last_overflow = -1;
 };
 
 class Trainer {
  public:
   Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss);
 
-  /// One update from the summed gradients of all batches. Throws NON_FINITE, leaving parameters and moments as they
-  /// were, when loss or gradient is not finite.
+  /// One update from the summed gradients of all batches. On the CPU throws NON_FINITE, leaving parameters and moments
+  /// as they were, when loss or gradient is not finite; on a device figures() does.
   StepResult step(const std::vector<PackedBatch>& batches);
 
+  /// On a device: of the updates since the last call; waits. Throws NON_FINITE: the parameters are then those before
+  /// the update that it names, and so is update().
+  StepFigures figures();
+
   int64_t update() const { return update_; }
-  void set_update(int64_t update) { update_ = update; }
-  at::Tensor& first_moment() { return first_moment_; }
-  at::Tensor& second_moment() { return second_moment_; }
+  TrainerCounters counters();
+  void set_counters(const TrainerCounters& counters);
+  at::Tensor& first_moment() { return device_step_ ? device_step_->first_moment() : first_moment_; }
+  at::Tensor& second_moment() { return device_step_ ? device_step_->second_moment() : second_moment_; }
   Transformer& model() { return *model_; }
-  int64_t bytes() const { return 2 * first_moment_.nbytes(); }
+  int64_t bytes() const { return device_step_ ? 0 : 2 * first_moment_.nbytes(); }
 
  private:
+  StepFigures step_on_cpu(const std::vector<PackedBatch>& batches);
+
   std::shared_ptr<Transformer> model_;
   OptimizerOptions optimizer_;
   LossOptions loss_;
   int64_t update_ = 0;
-  at::Tensor first_moment_, second_moment_;  // [P]
+  at::Tensor first_moment_, second_moment_;  // [P]; on the CPU
+  std::unique_ptr<DeviceStep> device_step_;  // on a device
 };
 
 }  // namespace rdrop

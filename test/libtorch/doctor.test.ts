@@ -79,7 +79,14 @@ test('doctor tells every probe and the next command', async () => {
   expect(bare).toMatchObject({ ok: false, libtorch: null, cacheDamage: null, next: 'npx rdrop setup' });
   expect(bare.probes.map(({ source }) => source)).toEqual(['RDROP_LIBTORCH', 'LIBTORCH', 'cache', 'python']);
   expect(bare.core.failure?.code).toBe('LIBTORCH_NOT_FOUND');
-  expect(bare.tools).toEqual({ python3: null, pip: null, cmake: null, compiler: null, make: null });
+  expect(bare.tools).toEqual({
+    python3: null,
+    pip: null,
+    cmake: null,
+    compiler: null,
+    make: null,
+    nvcc: null,
+  });
   const lines = diagnosisLines(bare).join('\n');
   expect(lines).toContain('cmake: not installed (apt-get install cmake)');
   expect(lines).toContain('LIBTORCH_NOT_FOUND');

@@ -1,0 +1,44 @@
+import { native } from '../binding.js';
+import type { RuntimeConfig } from '../config.js';
+import { RdropError } from '../errors.js';
+import type { NativeRuntime } from '../native.js';
+
+/** Where a model runs and in which arithmetic: nothing left to choose. */
+export interface ResolvedRuntime {
+  seed: number;
+  device: 'cpu' | 'cuda';
+  precision: NativeRuntime['precision'];
+}
+
+/** Of each device; the first is what 'auto' stands for. */
+const precisions = {
+  cpu: ['float32', 'float64'],
+  cuda: ['bfloat16', 'float16', 'tf32', 'float32'],
+} as const satisfies Record<ResolvedRuntime['device'], readonly ResolvedRuntime['precision'][]>;
+
+/**
+ * What 'auto' stands for on this machine. device: CUDA where a GPU can be used, else the CPU. precision: bfloat16 on a GPU
+ * (every chip that rdrop takes has it), float32 on a CPU.
+ *
+ * @throws RdropError INVALID_CONFIG (a precision that the device does not have), CUDA_UNAVAILABLE, those of `native()`
+ */
+export function resolveRuntime({ seed, device, precision }: RuntimeConfig): ResolvedRuntime {
+  // float64 is for comparisons, and the CPU's alone.
+  const cuda =
+    device === 'cpu' || (device === 'auto' && precision === 'float64') ? null : native().info().cuda;
+  if (device === 'cuda' && !cuda?.available) {
+    throw new RdropError(
+      'CUDA_UNAVAILABLE',
+      `device 'cuda': ${cuda?.reason ?? 'no reason is known'}. Next: npx rdrop doctor, or device 'cpu'`,
+    );
+  }
+  const where = cuda?.available ? 'cuda' : 'cpu';
+  const chosen = precision === 'auto' ? precisions[where][0] : precision;
+  if (!(precisions[where] as readonly string[]).includes(chosen)) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `precision: expected ${precisions[where].join(', ')} or auto on device '${where}', got '${precision}'`,
+    );
+  }
+  return { seed, device: where, precision: chosen };
+}

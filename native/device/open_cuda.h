@@ -1,0 +1,29 @@
+// The core's way to CUDA: which libraries it takes is told by lib/binding.ts; they are opened when a device is first
+// asked for, so that a process that trains on the CPU never loads them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+#include "device/driver.h"
+
+namespace rdrop {
+
+struct CudaLibraries {
+  std::vector<std::string> libtorch;  ///< paths of libc10_cuda.so and libtorch_cuda.so, in this order
+  std::string rdrop_cuda;             ///< path of librdrop_cuda.so
+  std::string missing;                ///< what is lacking and what provides it; empty when all is there
+};
+
+/// From now on; of the process.
+void set_cuda_libraries(CudaLibraries libraries);
+
+/// Why no CUDA device can be opened as far as that is known without opening libtorch_cuda: no libraries, no driver, no
+/// device, only older chips. Empty when one may be opened.
+std::string cuda_unavailable_reason();
+
+/// The CUDA device with this number; the same object every time. Throws CUDA_UNAVAILABLE.
+Device& open_cuda_device(int index);
+
+}  // namespace rdrop

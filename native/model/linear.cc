@@ -1,0 +1,51 @@
+// See linear.h.
+#include "model/linear.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/sum.h>
+
+#include "device/device.h"
+#include "model/tensors.h"
+#include "ops/column_sums.h"
+
+namespace rdrop {
+
+at::Tensor linear(const at::Tensor& x, const Linear& layer) {
+  Device* device = current_device();
+  if (!device) return at::addmm(layer.bias.value, x, layer.weight.value.t());
+  at::Tensor out = device->empty({x.size(0), layer.weight.value.size(0)}, x.scalar_type());
+  device->product_with_bias(x, layer.weight.value.t(), layer.bias.value, out);
+  return out;
+}
+
+void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
+  at::Tensor weight = layer.weight.gradient, bias = layer.bias.gradient;
+  matrix_product(gradient.t(), x, 1, weight);
+  if (Device* device = current_device()) {
+    column_sums_on(*device, gradient, bias);
+  } else {
+    bias.add_(at::sum(gradient, {0}));
+  }
+}
+
+at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer) {
+  at::Tensor result = new_tensor({gradient.size(0), layer.weight.value.size(1)}, gradient.scalar_type());
+  matrix_product(gradient, layer.weight.value, 0, result);
+  return result;
+}
+
+void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Tensor& sum) {
+  matrix_product(gradient, layer.weight.value, 1, sum);
+}
+
+void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) {
+  if (Device* device = current_device()) return device->product(a, b, beta, out);
+  if (beta == 0) {
+    at::mm_out(out, a, b);
+  } else {
+    at::addmm_out(out, out, a, b, beta);
+  }
+}
+
+}  // namespace rdrop

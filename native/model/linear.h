@@ -1,0 +1,25 @@
+// The linear layer, y = x·Wᵀ + b, with its gradients. R rows.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/parameters.h"
+
+namespace rdrop {
+
+/// x [R,in]. Returns [R,out].
+at::Tensor linear(const at::Tensor& x, const Linear& layer);
+
+/// Adds the gradients of weight and bias; gradient [R,out], x [R,in].
+void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
+
+/// The gradient of x [R,in], given that of y [R,out].
+at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer);
+
+/// Adds the gradient of x to `sum` [R,in].
+void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Tensor& sum);
+
+/// out = a·b + beta·out. a [m,k], b [k,n], out [m,n]; transposed views are welcome.
+void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
+
+}  // namespace rdrop

@@ -1,0 +1,36 @@
+// Packed sequences as the network takes them. n sequences of one or two passes, R rows (tokens).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "model/batch.h"
+#include "ops/attention.h"
+#include "ops/embedding.h"
+
+namespace rdrop {
+
+struct Sequences {
+  at::Tensor tokens, positions;  // int32 [R]; positions are rows of the sinusoids
+  std::vector<int32_t> offsets;  // [n+1]
+  int64_t pass_rows;             ///< rows of pass 1
+  // On a device alone.
+  at::Tensor starts;       // int32 [n+1], the offsets
+  int64_t longest = 0;     ///< no sequence is longer
+  EmbeddingGroups groups;  ///< the rows of each token, for the backward pass
+};
+
+/// The decoder's input: eos, then the target without its last token.
+Packed decoder_input(const Packed& target);
+
+/// The row of the sinusoids of every token: fairseq counts from kPad + 1 in each sequence.
+std::vector<int32_t> positions_of(const Packed& packed);
+
+/// Packs one or two passes; `second` follows `first` where it has sequences. groups: also what a backward pass needs.
+Sequences sequences_of(const Packed& first, const Packed& second = Packed{}, bool groups = false);
+
+/// Every sequence of `queries` sees its own of `keys`.
+AttentionShape attention_shape(const Sequences& queries, const Sequences& keys, int64_t heads, bool causal);
+
+}  // namespace rdrop

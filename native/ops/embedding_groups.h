@@ -1,0 +1,24 @@
+// The rows of a batch by token, which is how a device sums the gradient of the table without atomics. R rows.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace rdrop {
+
+/// Most rows of a group: what one warp sums. A token of more rows has several groups, of half as many rows at least.
+constexpr int64_t kGroupRows = 8;
+
+/// The padding token, which has no gradient.
+constexpr int32_t kPaddingToken = 1;
+
+/// Group u holds rows order[starts[u]] to order[starts[u+1] - 1], ascending, all of token tokens[u].
+struct TokenGroups {
+  std::vector<int32_t> order;   // at most R; rows of padding are left out
+  std::vector<int32_t> starts;  // a start a group, then the end
+  std::vector<int32_t> tokens;  // ascending; the groups of one token are neighbours
+};
+
+TokenGroups embedding_groups(const std::vector<int32_t>& tokens);
+
+}  // namespace rdrop

@@ -1,0 +1,11 @@
+// The device whose kernels run under the emulated grid; npm test builds its library.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../lib/binding.js';
+
+const library = join(packageRoot, '.cmake/emulated/librdrop_emulated.so');
+
+export const emulatedDevice = { library };
+
+/** Null, or why tests on the emulated device cannot run. */
+export const noEmulatedDevice = existsSync(library) ? null : `${library} is not there: npm test builds it`;
