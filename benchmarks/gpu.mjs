@@ -63,6 +63,6 @@ await onDevice('epoch', () => {
   if (measured.length === 0) throw new Error('there is no time of a step: its stage failed');
   return steps.epochRows(measured);
 });
-await onDevice('validation', () => validationRows(settings, steps.model, device));
+await onDevice('validation', () => validationRows(settings, steps.model));
 steps.close();
 if (stages.failed.length > 0) process.exitCode = 1;

@@ -107,7 +107,9 @@ try {
   const note = (side, seconds) => times.set(side, [...(times.get(side) ?? []), ...seconds]);
   for (let round = 0; round < rounds; round++) {
     for (const direction of directions) {
-      const ours = await native().timeLoss(logits, classes, targets, options(direction), repeats);
+      const ours = await native().timeLoss(logits, classes, targets, options(direction), repeats, {
+        ...{ seed: settings.seed, device: 'cpu', precision: 'float32' },
+      });
       note(`rdrop ${direction}`, ours.loss);
       note('copy by memcpy -', ours.memoryCopy);
       note('copy by libtorch -', ours.tensorCopy);

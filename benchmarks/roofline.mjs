@@ -5,7 +5,7 @@
 import { readBatches, sum } from './iwslt14/batches.mjs';
 import { chips } from './roofline/chips.mjs';
 import { stepKernels } from './roofline/counts.mjs';
-import { predict } from './roofline/predict.mjs';
+import { predict, secondsOf } from './roofline/predict.mjs';
 
 /** The paper's model (the preset iwslt14-rdrop-uni). */
 export const iwslt14 = {
@@ -26,8 +26,8 @@ export function roofline() {
   const batches = readBatches();
   const updates = batches.length;
   const kernelsOf = new Map();
-  /** An epoch on a chip, some of its assumptions replaced. */
-  const epoch = (
+  /** What an epoch on a chip runs and what is assumed of the chip, some of it replaced. */
+  const assume = (
     chip,
     { share = {}, fixed = {}, tiles = chip.tiles, chunkRows = 1024, without = '' } = {},
   ) => {
@@ -39,12 +39,10 @@ export function roofline() {
       );
     }
     const kernels = kernelsOf.get(key).filter(({ part }) => part !== without);
-    return predict(kernels, {
-      ...chip,
-      share: { ...chip.share, ...share },
-      fixed: { ...chip.fixed, ...fixed },
-    });
+    return [kernels, { ...chip, share: { ...chip.share, ...share }, fixed: { ...chip.fixed, ...fixed } }];
   };
+  const epoch = (chip) => predict(...assume(chip));
+  const epochSeconds = (chip, different) => secondsOf(...assume(chip, different));
   const [small, large] = [chips['RTX 3090'], chips['H200 SXM']];
   const [onSmall, onLarge] = [epoch(small), epoch(large)];
 
@@ -190,8 +188,8 @@ export function roofline() {
     ['what is different', 'RTX 3090, s', 'H200, s'],
     what.map(([name, first, second]) => [
       name,
-      fixedDigits(epoch(small, first).total.seconds, 1),
-      fixedDigits(epoch(large, second).total.seconds, 1),
+      fixedDigits(epochSeconds(small, first), 1),
+      fixedDigits(epochSeconds(large, second), 1),
     ]),
   );
 
@@ -200,7 +198,7 @@ export function roofline() {
     let [low, high] = [5, 100];
     while (high - low > 1) {
       const middle = Math.floor((low + high) / 2);
-      if (epoch(chip, { share: { matrix: middle / 100 } }).total.seconds > chip.goalSeconds) low = middle;
+      if (epochSeconds(chip, { share: { matrix: middle / 100 } }) > chip.goalSeconds) low = middle;
       else high = middle;
     }
     return high / 100;

@@ -180,6 +180,12 @@ export interface NativeCudaDevice {
   totalBytes: number;
 }
 
+export interface NativeOpenDevice extends NativeCudaDevice {
+  multiprocessors: number;
+  /** Largest sum of rdrop's tensors on the device since resetPeak. */
+  peakBytes: number;
+}
+
 /** What the driver says; telling it opens nothing of CUDA. */
 export interface NativeCuda {
   /** Whether openCuda() can be expected to work. */
@@ -205,7 +211,9 @@ export interface Native {
   info(): NativeInfo;
   setCudaLibraries(libraries: NativeCudaLibraries): void;
   /** Opens a CUDA device, or rejects with CUDA_UNAVAILABLE. */
-  openCuda(index: number): Promise<NativeCudaDevice & { multiprocessors: number }>;
+  openCuda(index: number): Promise<NativeOpenDevice>;
+  /** Begins the peak of openCuda's answer anew. */
+  resetPeak(index: number): Promise<void>;
   /** Threads for all later work; 0 takes every core. */
   setThreads(threads: number): Promise<void>;
   /** Chooses another body of the kernels (the tests compare them); refuses one that this machine cannot run. */
@@ -221,7 +229,8 @@ export interface Native {
   ): Promise<NativeLoss & { gradient: FloatArray | Uint16Array }>;
   /**
    * Seconds of the loss alone and of copying its logits to another buffer, by memcpy on all threads and by libtorch, in
-   * turns on the same buffers. For benchmarks: rdropLoss spends more on its own copy of the logits than on the loss.
+   * turns on the same buffers. For benchmarks: rdropLoss spends more on its own copy of the logits than on the loss. On a
+   * device both copies are the device's own, and each of the repeats is the mean of ten.
    */
   timeLoss(
     logits: FloatArray | Uint16Array,
@@ -229,6 +238,7 @@ export interface Native {
     targets: Int32Array,
     options: NativeLossOptions,
     repeats: number,
+    runtime: NativeRuntime,
   ): Promise<{ loss: Float64Array; memoryCopy: Float64Array; tensorCopy: Float64Array }>;
   Transformer: {
     create(config: NativeModelConfig, runtime: NativeRuntime): Promise<NativeTransformer>;

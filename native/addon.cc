@@ -83,8 +83,21 @@ Napi::Value open_cuda_of(const Napi::CallbackInfo& info) {
           object.Set("computeCapability", compute_capability(device.compute_major, device.compute_minor));
           object.Set("totalBytes", double(device.total_bytes));
           object.Set("multiprocessors", device.multiprocessors);
+          object.Set("peakBytes", double(device.peak_bytes));
           return Napi::Value(object);
         });
+  });
+}
+
+Napi::Value reset_peak_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    return run(
+        info.Env(),
+        [index = info[0].ToNumber().Int32Value()] {
+          open_cuda_device(index).reset_peak();
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
   });
 }
 
@@ -159,6 +172,7 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
     exports.Set("info", Napi::Function::New(env, rdrop::info_of));
     exports.Set("setCudaLibraries", Napi::Function::New(env, rdrop::set_cuda_libraries_of));
     exports.Set("openCuda", Napi::Function::New(env, rdrop::open_cuda_of));
+    exports.Set("resetPeak", Napi::Function::New(env, rdrop::reset_peak_of));
     exports.Set("setThreads", Napi::Function::New(env, rdrop::set_threads));
     exports.Set("setInstructionSet", Napi::Function::New(env, rdrop::set_instruction_set));
     exports.Set("learningRate", Napi::Function::New(env, rdrop::learning_rate_of));

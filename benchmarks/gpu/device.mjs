@@ -1,4 +1,4 @@
-// The device that is measured: its name, when its work is done, and the peak of its memory.
+// The device that is measured: its name and the peak of its memory.
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { native } from '../../dist/binding.js';
@@ -18,7 +18,6 @@ export function openDevice(kind) {
   if (kind === 'cpu') {
     return {
       describe: () => ({ kind, name: cpus()[0].model, cores: cpus().length, totalBytes: totalmem() }),
-      synchronize: async () => {},
       resetPeak: async () => {},
       /** Of the whole process since it began. */
       peakBytes: async () => process.resourceUsage().maxRSS * 1024,
@@ -26,20 +25,11 @@ export function openDevice(kind) {
   }
   return {
     async describe() {
-      const { name, computeMajor, computeMinor, multiprocessors, totalBytes } =
-        await native().deviceInfo(kind);
+      const { name, computeCapability, multiprocessors, totalBytes } = await native().openCuda(0);
       const state = smi('driver_version', 'power.limit', 'clocks.max.sm', 'clocks.max.mem');
-      return {
-        kind,
-        name,
-        capability: `${computeMajor}.${computeMinor}`,
-        multiprocessors,
-        totalBytes,
-        ...state,
-      };
+      return { kind, name, capability: computeCapability, multiprocessors, totalBytes, ...state };
     },
-    synchronize: () => native().synchronize(kind),
-    resetPeak: () => native().resetPeak(kind),
-    peakBytes: async () => (await native().deviceInfo(kind)).peakBytes,
+    resetPeak: () => native().resetPeak(0),
+    peakBytes: async () => (await native().openCuda(0)).peakBytes,
   };
 }

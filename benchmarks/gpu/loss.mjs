@@ -39,7 +39,9 @@ export async function lossRows({ lossShape, loss, seed, device }) {
     for (let round = 0; round < rounds; round++) {
       for (const direction of ['uni', 'uni-reverse', 'bi']) {
         const options = { ...loss, direction };
-        const measured = await native().timeLoss(logits, classes, targets, options, repeats, device);
+        const measured = await native().timeLoss(logits, classes, targets, options, repeats, {
+          ...{ seed, device, precision: device === 'cpu' ? 'float32' : precision },
+        });
         note(direction, measured.loss);
         note('memoryCopy', measured.memoryCopy);
         note('tensorCopy', measured.tensorCopy);

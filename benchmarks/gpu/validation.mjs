@@ -2,7 +2,7 @@
 // trained on random tokens: it knows how often eos comes and nothing else, so its hypotheses are not as long as real ones.
 import { sum, tokenSource } from '../iwslt14/batches.mjs';
 
-export async function validationRows({ validation, beam, seed, precision, model: config }, model, device) {
+export async function validationRows({ validation, beam, seed, precision, model: config }, model) {
   if (model === undefined) throw new Error('there is no model: the stage that makes it failed');
   const lengths = validation.lengths.toSorted((a, b) => a - b);
   const batches = [];
@@ -19,13 +19,11 @@ export async function validationRows({ validation, beam, seed, precision, model:
   const packed = batches.map((batch) => tokens(batch));
   // The first batch warms up; it is measured again with all others.
   await model.translate(packed[0], beam);
-  await device.synchronize();
   const start = performance.now();
   let generated = 0;
   for (const sources of packed) {
     for (const [best] of await model.translate(sources, beam)) generated += best.tokens.length;
   }
-  await device.synchronize();
   const seconds = (performance.now() - start) / 1000;
   return [
     {

@@ -83,10 +83,12 @@ export function markdownOf({
         'of the matrix peak',
         'steps',
         'a group',
+        'graphs',
       ],
       step.map((row) => [
         ...[row.side, row.direction, row.precision, spreadOf(row), number(row.stepsPerSecond)],
         ...[number(row.tokensPerSecond), percent(row.shareOfMatrixPeak), row.steps, row.stepsPerGroup],
+        row.noGraphs ? `none: ${row.noGraphs}` : (row.graphs ?? '–'),
       ]),
     ),
     '## Epoch',

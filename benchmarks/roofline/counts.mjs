@@ -52,6 +52,7 @@ export function parameterCount({ vocabSize: v, embedDim: d, ffnDim: f, encoderLa
 export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
   const { vocabSize: v, embedDim: d, ffnDim: f, heads: h, encoderLayers, decoderLayers } = config;
   const passes = 2;
+  const shapes = shapesOf(batch);
   const positions = sum(batch.target);
   const [s, t] = [passes * sum(batch.source), passes * positions];
   const parameters = parameterCount(config);
@@ -110,12 +111,13 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
   };
 
   /** Flash attention. Forward has two products, backward five: scores and probabilities are computed again. */
-  const attention = (part, queries, keys, causal) => {
-    const [q, k] = [passes * sum(queries), passes * sum(keys)];
-    const pairs =
-      passes * sum(queries.map((length, i) => (causal ? (length * (length + 1)) / 2 : length * keys[i])));
+  const attention = (part, queriesOf, keysOf, causal) => {
+    const over = (of) =>
+      passes * sum(shapes.map((shape) => shape.count * of(shape[queriesOf], shape[keysOf])));
+    const [q, k] = [over((queries) => queries), over((_, keys) => keys)];
+    const pairs = over((queries, keys) => (causal ? (queries * (queries + 1)) / 2 : queries * keys));
     const run = ([rows, columns]) =>
-      passes * sum(queries.map((length, i) => tiledPairs(length, keys[i], rows, columns, causal)));
+      over((queries, keys) => tiledPairs(queries, keys, rows, columns, causal));
     add(part, 'forward', 'attention', {
       ...{ flops: 4 * d * pairs, executed: 4 * d * run(causal ? tiles.causal : tiles.forward) },
       ...{ float32: 8 * h * pairs, bytes: half * d * (2 * q + 2 * k) + full * h * q },
@@ -154,7 +156,7 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
   embedding(s, s / passes);
   repeat(encoderLayers, () => {
     projection('projections of the encoder', s, d, 3 * d, true);
-    attention('attention in the encoder', batch.source, batch.source, false);
+    attention('attention in the encoder', 'source', 'source', false);
     projection('projections of the encoder', s, d, d, false);
     ending(s);
     projection('feed-forward products', s, d, f, true);
@@ -165,12 +167,12 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
   embedding(t, t / passes);
   repeat(decoderLayers, () => {
     projection('projections of the decoder', t, d, 3 * d, true);
-    attention('attention in the decoder', batch.target, batch.target, true);
+    attention('attention in the decoder', 'target', 'target', true);
     projection('projections of the decoder', t, d, d, false);
     ending(t);
     projection('projections of the decoder', t, d, d, true);
     projection('projections of the decoder', s, d, 2 * d, true);
-    attention('attention to the source', batch.target, batch.source, false);
+    attention('attention to the source', 'target', 'source', false);
     projection('projections of the decoder', t, d, d, false);
     ending(t);
     projection('feed-forward products', t, d, f, true);
@@ -198,6 +200,18 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
   add('optimiser', 'update', 'stream', { float32: 16 * parameters, bytes: (7 * full + half) * parameters });
   add('clearing the gradient', 'update', 'stream', { bytes: full * parameters });
   return kernels.map((kernel) => ({ executed: kernel.flops, ...kernel }));
+}
+
+/** [{source, target, count}]: pairs of equal lengths counted once. */
+function shapesOf({ source, target }) {
+  const shapes = new Map();
+  source.forEach((length, i) => {
+    const key = 65536 * length + target[i];
+    const shape = shapes.get(key);
+    if (shape) shape.count++;
+    else shapes.set(key, { source: length, target: target[i], count: 1 });
+  });
+  return [...shapes.values()];
 }
 
 /** Pairs of query and key that whole tiles of rows × columns cover; causal: tiles above the diagonal are left out. */

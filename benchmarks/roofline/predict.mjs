@@ -3,16 +3,22 @@
 export function timeOf(kernel, { peak, share, fixed }) {
   let bound = 'matrix';
   let work = kernel.executed / (peak.matrix * (kernel.kind === 'attention' ? share.attention : share.matrix));
-  for (const [name, demand] of [
-    ['float32', kernel.float32],
-    ['int32', kernel.int32],
-    ['memory', kernel.bytes],
-  ]) {
+  const longer = (name, demand) => {
     const seconds = demand / (peak[name] * share[name]);
     if (seconds > work) [bound, work] = [name, seconds];
-  }
+  };
+  longer('float32', kernel.float32);
+  longer('int32', kernel.int32);
+  longer('memory', kernel.bytes);
   const start = kernel.launches * (kernel.kind === 'product' ? fixed.product : fixed.kernel);
   return { bound, work, start, seconds: work + start };
+}
+
+/** Seconds of all of them. */
+export function secondsOf(kernels, chip) {
+  let seconds = 0;
+  for (const kernel of kernels) seconds += kernel.times * timeOf(kernel, chip).seconds;
+  return seconds;
 }
 
 const measures = ['flops', 'executed', 'float32', 'int32', 'bytes', 'launches'];
@@ -33,19 +39,23 @@ export function predict(kernels, chip) {
     bound: {},
   });
   for (const kernel of kernels) {
-    const key = `${kernel.part}, ${kernel.phase}`;
-    if (!parts.has(key)) parts.set(key, { part: kernel.part, phase: kernel.phase, ...empty() });
+    if (!parts.has(kernel.part)) parts.set(kernel.part, new Map());
+    const phases = parts.get(kernel.part);
+    if (!phases.has(kernel.phase)) {
+      phases.set(kernel.phase, { part: kernel.part, phase: kernel.phase, ...empty() });
+    }
+    const row = phases.get(kernel.phase);
     const time = timeOf(kernel, chip);
-    const row = parts.get(key);
     for (const name of measures) row[name] += kernel.times * kernel[name];
     for (const name of ['work', 'start', 'seconds']) row[name] += kernel.times * time[name];
     row.bound[time.bound] = (row.bound[time.bound] ?? 0) + kernel.times * time.work;
   }
+  const rows = [...parts.values()].flatMap((phases) => [...phases.values()]);
   const total = empty();
-  for (const row of parts.values()) {
+  for (const row of rows) {
     for (const name of [...measures, 'work', 'start', 'seconds']) total[name] += row[name];
     for (const [name, seconds] of Object.entries(row.bound))
       total.bound[name] = (total.bound[name] ?? 0) + seconds;
   }
-  return { parts: [...parts.values()], total };
+  return { parts: rows, total };
 }

@@ -56,7 +56,10 @@ const ours = rdrop([
   { stage: 'memory', rows: [{ side: 'rdrop', direction: 'uni', precision: 'bfloat16', peakBytes: 2 ** 31 }] },
   {
     stage: 'step',
-    rows: [stepRow('rdrop', 'uni', 25, { shareOfMatrixPeak: 0.57 }), stepRow('rdrop', 'bi', 24)],
+    rows: [
+      stepRow('rdrop', 'uni', 25, { shareOfMatrixPeak: 0.57, graphs: 12, noGraphs: '' }),
+      stepRow('rdrop', 'bi', 24, { noGraphs: 'no memory' }),
+    ],
   },
   { stage: 'epoch', rows: [epochRow('uni', 44.1, false), epochRow('bi', 45.8, true)] },
   { stage: 'validation', rows: [], failed: { code: 'CUDA_FAILED', message: 'an error | in the\nmiddle' } },
@@ -123,7 +126,8 @@ describe('benchmarks/gpu_report.mjs', () => {
       '| rdrop | 2026-11-25 | 64 | bfloat16 | libtorch 2.14.1 | V 10152, D 512, F 1024, H 4, 6+6 layers, dropout 0.3 |',
       '| epoch, bi: seconds | ≤ 45 | 45.8 | **missed** |',
       '| rdrop | uni | bfloat16 | 2 · 3584 × 10152 | 0.4 (0.36 to 0.48) | 700 | 0.36 (0.324 to 0.432) | 90% |',
-      '| rdrop | uni | bfloat16 | 40 (36 to 48) | 25 | 181,000 | 57% | 192 | 8 |',
+      '| rdrop | uni | bfloat16 | 40 (36 to 48) | 25 | 181,000 | 57% | 192 | 8 | 12 |',
+      '| rdrop | bi | bfloat16 | 41.7 (37.5 to 50) | 24 | 174,000 | – | 192 | 8 | none: no memory |',
       '| rdrop | uni | bfloat16 | 44.1 | 1102 | all |',
       '| rdrop | bi | bfloat16 | 45.8 | 1102 | 551 updates by size in 22.9 s, scaled by tokens |',
       '| rdrop | uni | bfloat16 | 2 GiB |',

@@ -1,9 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../lib/binding.js';
-import { groupPairs } from '../../lib/data/batches.js';
 
 interface Lengths {
   source: number[];
@@ -32,17 +30,6 @@ interface Kernel {
 type Tiles = { forward: number[]; causal: number[]; backward: number[] };
 
 const benchmarks = (name: string) => import(new URL(`../../benchmarks/${name}`, import.meta.url).href);
-const { readBatches, validationLengths, tokenSource, stratified } = (await benchmarks(
-  'iwslt14/batches.mjs',
-)) as {
-  readBatches: () => Lengths[];
-  validationLengths: (batches: Lengths[]) => number[];
-  tokenSource: (
-    seed: number,
-    types?: number,
-  ) => (lengths: number[]) => { tokens: Int32Array; offsets: Int32Array };
-  stratified: (batches: Lengths[], count: number) => Lengths[];
-};
 const { stepKernels, parameterCount, tiledPairs, matrixOperations } = (await benchmarks(
   'roofline/counts.mjs',
 )) as {
@@ -177,56 +164,4 @@ describe('the roofline of a step', () => {
     const [, held] = /<!-- node benchmarks\/roofline.mjs -->\n\n([\s\S]*?)\n\n<!-- end -->/.exec(text) ?? [];
     expect(held).toBe(roofline());
   }, 120_000);
-});
-
-describe("the recorded batches of IWSLT'14", () => {
-  const batches = readBatches();
-  const key = (batch: Lengths) =>
-    batch.source
-      .map((length, i) => `${length}:${batch.target[i]}`)
-      .sort()
-      .join();
-
-  it('are the published epoch', () => {
-    expect(batches.length).toBe(1102);
-    expect(sum(batches.map(({ source }) => source.length))).toBe(160_239);
-    expect(sum(batches.map(({ source }) => sum(source)))).toBe(4_035_591);
-    expect(sum(batches.map(({ target }) => sum(target)))).toBe(3_949_114);
-  });
-
-  it('are those of planBatches', (context) => {
-    const directory = join(packageRoot, '..', 'shared', 'data', 'iwslt14');
-    if (!existsSync(directory)) context.skip('../shared/data/iwslt14 is not there');
-    const lengths = (side: string) => {
-      const bytes = gunzipSync(readFileSync(join(directory, `train.${side}.lengths.u16.gz`)));
-      return Int32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16LE(2 * i));
-    };
-    const [source, target] = [lengths('source'), lengths('target')];
-    const planned = groupPairs(source, target, { maxTokens: 4096, multipleOf: 8, seed: 1 }).map((batch) => ({
-      source: Array.from(batch, (pair) => source[pair]!),
-      target: Array.from(batch, (pair) => target[pair]!),
-    }));
-    expect(batches.map(key).sort()).toEqual(planned.map(key).sort());
-  });
-
-  it('give samples of their own sizes and a validation set of the published size', () => {
-    const size = ({ source, target }: Lengths) => sum(source) + sum(target);
-    const mean = (of: Lengths[]) => sum(of.map(size)) / of.length;
-    expect(stratified(batches, 64).length).toBe(64);
-    expect(Math.abs(mean(stratified(batches, 64)) / mean(batches) - 1)).toBeLessThan(0.005);
-    const lengths = validationLengths(batches);
-    expect(lengths.length).toBe(7283);
-    expect(Math.abs(sum(lengths) / 7283 / (4_035_591 / 160_239) - 1)).toBeLessThan(0.005);
-  });
-
-  it('are filled with tokens that end in eos', () => {
-    const { tokens, offsets } = tokenSource(64)([1, 3, 2]);
-    expect([...offsets]).toEqual([0, 1, 4, 6]);
-    expect([tokens[0], tokens[3], tokens[5]]).toEqual([2, 2, 2]);
-    for (const at of [1, 2, 4]) {
-      expect(tokens[at]!).toBeGreaterThanOrEqual(4);
-      expect(tokens[at]!).toBeLessThan(10_152);
-    }
-    expect(tokenSource(65)([30]).tokens).not.toEqual(tokenSource(64)([30]).tokens);
-  });
 });
