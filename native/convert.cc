@@ -137,8 +137,7 @@ ModelConfig model_config(const Napi::Value& value) {
 
 Runtime runtime(const Napi::Value& value) {
   constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
-  const size_t precision =
-      choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
+  const size_t precision = choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
   using Where = Runtime::Where;
   Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}};
   const Napi::Value device = property(value, "device");
@@ -155,7 +154,10 @@ Runtime runtime(const Napi::Value& value) {
 }
 
 Device* Runtime::open() const {
-  if (where == Where::cpu) return nullptr;
+  if (where == Where::cpu) {
+    prepare_cuda();
+    return nullptr;
+  }
   Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, 0);
   device.allow_tf32(tf32);
   return &device;
