@@ -117,8 +117,8 @@ Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
 
 Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), portable::scheduled_rate(optimizer_options(info[0]).schedule,
-                                                             info[1].ToNumber().Int64Value()));
+    return Napi::Number::New(
+        info.Env(), portable::scheduled_rate(optimizer_options(info[0]).schedule, info[1].ToNumber().Int64Value()));
   });
 }
 
@@ -141,7 +141,7 @@ Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
           return Answer{sums, logits};
         },
         [](Napi::Env env, const Answer& answer) {
-          Napi::Object result = loss_sums(env, answer.sums);
+          Napi::Object result = loss_object(env, answer.sums);
           result.Set("gradient", float_array(env, answer.gradient));
           return Napi::Value(result);
         });

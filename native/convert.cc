@@ -243,7 +243,7 @@ Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vecto
   return map;
 }
 
-Napi::Object loss_sums(Napi::Env env, const LossSums& sums) {
+Napi::Object loss_object(Napi::Env env, const LossSums& sums) {
   auto object = Napi::Object::New(env);
   object.Set("loss", sums.loss);
   object.Set("crossEntropy", sums.cross_entropy);

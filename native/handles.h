@@ -45,8 +45,8 @@ Napi::Object trainer_exports(Napi::Env env);
 /// The transformer behind a JS object, or WRONG_RECEIVER.
 std::shared_ptr<Transformer> transformer_of(const Napi::Value& value);
 
-/// Copies values into the slices of a flat buffer, which lies on the device of the scope; names, sizes and types must match exactly, and nothing is written
-/// before all of them do. Throws CHECKPOINT_MISMATCH.
+/// Copies values into the slices of a flat buffer, which lies on the device of the scope; names, sizes and types must
+/// match exactly, and nothing is written before all of them do. Throws CHECKPOINT_MISMATCH.
 void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values,
                        const std::vector<NamedSlice>& names, at::Tensor& flat);
 

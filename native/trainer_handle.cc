@@ -17,7 +17,7 @@ int64_t count_property(const Napi::Value& value, const char* name, int64_t least
 }
 
 Napi::Value step_figures(Napi::Env env, const StepFigures& figures) {
-  Napi::Object object = loss_sums(env, figures.sums);
+  Napi::Object object = loss_object(env, figures.sums);
   object.Set("gradientNorm", figures.gradient_norm);
   object.Set("learningRate", figures.learning_rate);
   object.Set("steps", double(figures.steps));

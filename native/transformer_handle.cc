@@ -90,7 +90,7 @@ Napi::Value loss_and_gradients(const Napi::CallbackInfo& info, const Shared& han
         }
       },
       [model](Napi::Env env, Answer answer) {
-        Napi::Object result = loss_sums(env, answer.sums);
+        Napi::Object result = loss_object(env, answer.sums);
         result.Set("gradients", named_arrays(env, answer.gradient, model->parameters().names));
         return Napi::Value(result);
       });
@@ -104,7 +104,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info, const Shared& handle) {
         check_batch(batch, model->config().vocab_size, model->config().max_positions);
         return model->evaluate(batch, options);
       },
-      [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_sums(env, sums)); });
+      [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_object(env, sums)); });
 }
 
 Napi::Value translate(const Napi::CallbackInfo& info, const Shared& handle) {

@@ -42,7 +42,7 @@ export function settingsOf({ quick, device }) {
       ...{ vocabSize: 10_152, embedDim: 512, ffnDim: 1024, heads: 4, encoderLayers: 6, decoderLayers: 6 },
       ...model,
     },
-    lossShape: { rows: 3584, classes: 10_152, rounds: 5, repeats: 20 },
+    lossShape: { rows: 3584, classes: 10_152, rounds: 3, repeats: 30 },
     epochBatches: batches,
     sample: { batches: sampleBatches(batches, 64), group: 8, passes: 3 },
     // Where an epoch takes longer, a part of it stands for it.

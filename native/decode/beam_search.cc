@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
+#include "decode/beam_search_device.h"
 #include "decode/incremental_decoder.h"
+#include "decode/source_groups.h"
 #include "errors.h"
 #include "ops/dispatch.h"
 
@@ -89,18 +91,11 @@ void best_of_row(const T* logits, int64_t classes, double log_sum, double sum, i
   best.insert(best.end(), heap.begin(), heap.end());
 }
 
-Hypothesis finish(const Beam& beam, double sum, const BeamOptions& options) {
-  Hypothesis hypothesis;
-  hypothesis.tokens = beam.tokens;
-  hypothesis.tokens.push_back(kEos);
-  hypothesis.score = sum / std::pow(double(hypothesis.tokens.size()), options.length_penalty);
-  double before = 0;
-  for (const double after : beam.sums) {
-    hypothesis.log_probabilities.push_back(float(after - before));
-    before = after;
-  }
-  hypothesis.log_probabilities.push_back(float(sum - before));
-  return hypothesis;
+/// A beam that ends in eos, which brings its sum to `sum`.
+Hypothesis finish(Beam beam, double sum, const BeamOptions& options) {
+  beam.tokens.push_back(kEos);
+  beam.sums.push_back(sum);
+  return hypothesis_of(std::move(beam.tokens), beam.sums, options.length_penalty);
 }
 
 /// Replaces the sentence's beams by their continuations. Returns whether the sentence is done.
@@ -159,18 +154,13 @@ std::vector<std::vector<Candidate>> candidates_of(const std::vector<Sentence>& s
 }
 
 /// Decodes some sentences together; writes their hypotheses to their places in `results`.
-void search_group(const Transformer& model, const Packed& sources, const BeamOptions& options,
-                  const std::vector<int64_t>& places, std::vector<std::vector<Hypothesis>>& results) {
-  IncrementalDecoder decoder(model, sources);
+void search_group(const Transformer& model, const SourceGroup& group, const BeamOptions& options,
+                  std::vector<std::vector<Hypothesis>>& results) {
+  IncrementalDecoder decoder(model, group.sources);
   std::vector<Sentence> sentences;
-  for (int32_t i = 0; i < sources.count(); ++i) {
-    const int64_t source_length = sources.offsets[i + 1] - sources.offsets[i];
-    const int64_t allowed = int64_t(options.max_len_a * double(source_length) + double(options.max_len_b));
-    const int64_t longest = std::min(allowed, model.config().max_positions - 1);
-    if (longest < options.min_len) {
-      fail("INVALID_ARGUMENT", "beam search: expected minLen of at most the longest length, which is ", longest,
-           " for source ", places[i], " of ", source_length, " tokens; got minLen ", options.min_len);
-    }
+  for (int32_t i = 0; i < group.sources.count(); ++i) {
+    const int64_t source_length = group.sources.offsets[i + 1] - group.sources.offsets[i];
+    const int64_t longest = longest_translation(group.places[i], source_length, options, model.config().max_positions);
     sentences.push_back({i, longest, {Beam{{}, {}, 0}}, {}});
   }
   for (int64_t length = 0; !sentences.empty(); ++length) {
@@ -191,11 +181,7 @@ void search_group(const Transformer& model, const Packed& sources, const BeamOpt
         open.push_back(std::move(sentence));
         continue;
       }
-      auto& finished = sentence.finished;
-      std::stable_sort(finished.begin(), finished.end(),
-                       [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
-      finished.resize(std::min(finished.size(), size_t(options.n_best)));
-      results[places[sentence.source]] = std::move(finished);
+      results[group.places[sentence.source]] = best_of(std::move(sentence.finished), options.n_best);
     }
     sentences = std::move(open);
   }
@@ -208,24 +194,10 @@ std::vector<std::vector<Hypothesis>> beam_search(const Transformer& model, const
   at::NoGradGuard no_grad;
   if (sources.count() == 0) return {};
   check_packed(sources, "source", model.config().vocab_size, model.config().max_positions);
-  const auto length_of = [&](int64_t i) { return sources.offsets[i + 1] - sources.offsets[i]; };
-  std::vector<int64_t> order(sources.count());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length_of(a) > length_of(b); });
+  if (model.device()) return beam_search_on(*model.device(), model, sources, options);
   std::vector<std::vector<Hypothesis>> results(sources.count());
-  for (size_t begin = 0; begin < order.size();) {
-    Packed group;
-    std::vector<int64_t> places;
-    while (begin < order.size() && int64_t(places.size()) < kGroupSentences) {
-      const int64_t i = order[begin];
-      if (!places.empty() && group.size() + length_of(i) > kGroupTokens) break;
-      group.tokens.insert(group.tokens.end(), sources.tokens.begin() + sources.offsets[i],
-                          sources.tokens.begin() + sources.offsets[i + 1]);
-      group.offsets.push_back(int32_t(group.tokens.size()));
-      places.push_back(i);
-      ++begin;
-    }
-    search_group(model, group, options, places, results);
+  for (const SourceGroup& group : source_groups(sources, kGroupTokens, [](int64_t) { return kGroupSentences; })) {
+    search_group(model, group, options, results);
   }
   return results;
 }

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "ops/activation_kernel.h"
+#include "ops/adam_kernel.h"
 #include "ops/column_sums_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/attention_kernel.h"
@@ -24,6 +25,7 @@ struct DeviceLayerKernels {
   RdropLossLaunchers<T> rdrop_loss;
   EmbeddingLaunchers<T> embedding;
   DecodeAttentionLaunchers<T> decode_attention;
+  AdamLaunchers<T> adam;
 };
 
 struct DeviceKernels {
@@ -47,10 +49,10 @@ struct DeviceKernels {
 
 template <typename T>
 DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>(),      dropout_residual_norm_launchers<T>(),
-          column_sums_launchers<T>(),     attention_launchers<T>(),
-          rdrop_loss_launchers<T>(),      embedding_launchers<T>(),
-          decode_attention_launchers<T>()};
+  return {activation_launchers<T>(),       dropout_residual_norm_launchers<T>(),
+          column_sums_launchers<T>(),      attention_launchers<T>(),
+          rdrop_loss_launchers<T>(),       embedding_launchers<T>(),
+          decode_attention_launchers<T>(), adam_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {

@@ -11,8 +11,8 @@
 namespace rdrop {
 namespace {
 
-/// Logits of one pass in a chunk. CPU: with both passes in float32 8 MiB, which a last-level cache holds. Device: 64 MiB
-/// in 16 bits, enough rows to fill a large GPU with matrix products.
+/// Logits of one pass in a chunk. CPU: with both passes in float32 8 MiB, which a last-level cache holds. Device: 64
+/// MiB in 16 bits, enough rows to fill a large GPU with matrix products.
 constexpr int64_t kChunkElements = 1 << 20;
 constexpr int64_t kDeviceChunkElements = 1 << 24;
 constexpr int64_t kLeastRows = 32;

@@ -41,7 +41,7 @@ Sequences sequences_of(const Packed& first, const Packed& second, bool groups) {
     sequences.longest = std::max<int64_t>(sequences.longest, all.offsets[i + 1] - all.offsets[i]);
   }
   if (groups) {
-    const EmbeddingGroups found = embedding_groups(all.tokens);
+    const TokenGroups found = embedding_groups(all.tokens);
     sequences.groups = {int_tensor(found.order), int_tensor(found.starts), int_tensor(found.tokens),
                         int_tensor({int32_t(found.tokens.size())})};
   }

@@ -16,9 +16,9 @@ struct Sequences {
   std::vector<int32_t> offsets;  // [n+1]
   int64_t pass_rows;             ///< rows of pass 1
   // On a device alone.
-  at::Tensor starts;            // int32 [n+1], the offsets
-  int64_t longest = 0;          ///< no sequence is longer
-  EmbeddingGroupTensors groups;  ///< the rows of each token, for the backward pass
+  at::Tensor starts;       // int32 [n+1], the offsets
+  int64_t longest = 0;     ///< no sequence is longer
+  EmbeddingGroups groups;  ///< the rows of each token, for the backward pass
 };
 
 /// The decoder's input: eos, then the target without its last token.

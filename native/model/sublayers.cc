@@ -23,8 +23,8 @@ class Ending {
   /// Consumes the branch.
   Ending(const at::Tensor& branch, const State& state, const LayerNorm& norm, const Dropout& dropout)
       : norm_(&norm), dropout_(dropout), pre_norm_(state.sum.defined()) {
-    normed_ = dropout_residual_norm(branch, pre_norm_ ? state.sum : state.normed, norm.gamma.value, norm.beta.value,
-                                    dropout);
+    normed_ =
+        dropout_residual_norm(branch, pre_norm_ ? state.sum : state.normed, norm.gamma.value, norm.beta.value, dropout);
   }
 
   /// The state after the sub-layer; the ending gives the normed state away, for its backward does without.

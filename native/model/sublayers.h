@@ -1,4 +1,5 @@
-// The sub-layers of the network, forward; each leaves its backward on a tape where there is one. R packed rows, D width.
+// The sub-layers of the network, forward; each leaves its backward on a tape where there is one. R packed rows, D
+// width.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -98,8 +98,7 @@ at::Tensor Transformer::hidden(const PackedBatch& batch) const {
   Pass pass{config_, false, {}};
   const Sequences source = sequences_of(batch.source);
   const Sequences target = sequences_of(decoder_input(batch.target));
-  const at::Tensor memory =
-      encode(pass, nullptr, source, attention_shape(source, source, config_.heads, false));
+  const at::Tensor memory = encode(pass, nullptr, source, attention_shape(source, source, config_.heads, false));
   return decode(pass, nullptr, target, memory, nullptr, attention_shape(target, target, config_.heads, true),
                 attention_shape(target, source, config_.heads, false));
 }

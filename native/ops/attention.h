@@ -20,10 +20,10 @@ struct AttentionShape {
   int64_t heads = 1;
   bool causal = false;
 
-  // On a device sequence i has the rows starts[i] up to starts[i+1]; empty ones are welcome.
+  // On a device sequence i has the rows starts[i] up to starts[i+1]; empty ones are welcome, but every row of query,
+  // key and value lies in a sequence: what lies in none is not written.
   at::Tensor query_starts{}, key_starts{};     // int32 [n+1]
   int64_t longest_query = 0, longest_key = 0;  ///< bounds: no sequence has more, in any replay
-  bool padded = false;                         ///< rows may follow the last sequence; they come out as zeros
 };
 
 /// What attention keeps for its backward pass.

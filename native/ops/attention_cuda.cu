@@ -406,22 +406,6 @@ struct KeyGradientKernel {
   }
 };
 
-template <typename T>
-struct ClearPaddingKernel {
-  static constexpr int max_threads = kWarps * 32;
-  AttentionPadding<T> a;
-
-  template <class Block>
-  RDROP_INLINE void operator()(Block& block) const {
-    const int64_t row = block.index() * kWarps + block.thread() / 32;
-    if (row >= a.count || row < *a.end) return;
-    for (T* matrix : a.rows) {
-      if (!matrix) continue;
-      for (int64_t c = block.thread() % 32; c < a.columns; c += 32) assign(matrix[row * a.stride + c], 0);
-    }
-  }
-};
-
 int64_t tiles_of(int64_t rows) {
   return (rows + kOwn - 1) / kOwn;
 }
@@ -444,16 +428,11 @@ void backward(const DeviceAttention<T>& arguments, void* stream) {
   launch_tiles<KeyGradientKernel>(arguments, tiles_of(arguments.longest_key), stream);
 }
 
-template <typename T>
-void clear_padding(const AttentionPadding<T>& arguments, void* stream) {
-  launch(ClearPaddingKernel<T>{arguments}, {(arguments.count + kWarps - 1) / kWarps, kWarps * 32}, stream);
-}
-
 }  // namespace
 
 template <typename T>
 AttentionLaunchers<T> attention_launchers() {
-  return {forward<T>, backward<T>, clear_padding<T>};
+  return {forward<T>, backward<T>};
 }
 template AttentionLaunchers<float> attention_launchers<float>();
 template AttentionLaunchers<Bfloat16> attention_launchers<Bfloat16>();

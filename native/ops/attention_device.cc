@@ -1,6 +1,4 @@
 // Attention on a device: flash attention or the plain path, tensors to arguments.
-#include <utility>
-
 #include "device/dispatch.h"
 #include "ops/attention.h"
 
@@ -10,19 +8,6 @@ namespace {
 /// [R,D] as [R,H,Dh], whatever the stride of its rows.
 at::Tensor heads_of(const at::Tensor& rows, int64_t heads) {
   return rows.unflatten(1, {heads, rows.size(1) / heads});
-}
-
-/// Zeroes the padding of tensors that share rows and stride; each end lies at the end of starts [n+1].
-void clear_padding(Device& device, std::initializer_list<at::Tensor> tensors, const at::Tensor& starts) {
-  const at::Tensor& first = *tensors.begin();
-  dispatch_device(first, [&](auto zero) {
-    using T = decltype(zero);
-    AttentionPadding<T> arguments{
-        {}, first.size(0), first.stride(0), first.size(1), elements<int32_t>(starts) + starts.size(0) - 1};
-    int count = 0;
-    for (const at::Tensor& tensor : tensors) arguments.rows[count++] = mutable_elements<T>(tensor);
-    device.kernels().layers<T>().attention.clear_padding(arguments, device.stream());
-  });
 }
 
 /// What forward and backward pass to the plain path alike.
@@ -69,7 +54,6 @@ AttentionSaved attention_on(Device& device, const at::Tensor& query, const at::T
           arguments_of<T>(query, key, value, shape, dropout, out, saved.log_sum), device.stream());
     });
   }
-  if (shape.padded) clear_padding(device, {out}, shape.query_starts);
   return saved;
 }
 
@@ -97,9 +81,6 @@ void attention_backward_on(Device& device, const at::Tensor& out_gradient, const
       device.kernels().layers<T>().attention.backward(arguments, device.stream());
     });
   }
-  if (!shape.padded) return;
-  clear_padding(device, {query_gradient}, shape.query_starts);
-  clear_padding(device, {key_gradient, value_gradient}, shape.key_starts);
 }
 
 }  // namespace rdrop

@@ -70,22 +70,12 @@ struct DeviceAttention {
   T* value_gradient;      // like value
 };
 
-/// Rows that belong to no sequence, from starts[n] on, of up to three matrices that have R rows and one stride.
-template <typename T>
-struct AttentionPadding {
-  T* rows[3];  // [R, C]; null where there are fewer
-  int64_t count, stride, columns;
-  const int32_t* end;  // where starts[n] lies
-};
-
 template <typename T>
 struct AttentionLaunchers {
   /// Writes out and log_sum.
   void (*forward)(const DeviceAttention<T>&, void* stream);
   /// Writes the three gradients; reads out and log_sum.
   void (*backward)(const DeviceAttention<T>&, void* stream);
-  /// Zeroes the rows of the padding, so that products over all rows stay what they are without it.
-  void (*clear_padding)(const AttentionPadding<T>&, void* stream);
 };
 template <typename T>
 AttentionLaunchers<T> attention_launchers();

@@ -255,8 +255,11 @@ void begin(const BeamSearchState& state, void* stream) {
 }
 
 void candidates(const BeamSearchState& state, const float* logits, int64_t classes, void* stream) {
+  const int64_t needed = (classes + 127) / 128 * 32;  // four columns a thread
   launch(CandidatesKernel{state, logits, classes},
-         {state.sentences * state.beam, kCandidateThreads, CandidatesKernel::shared_bytes}, stream);
+         {state.sentences * state.beam, int(needed < kCandidateThreads ? needed : kCandidateThreads),
+          CandidatesKernel::shared_bytes},
+         stream);
 }
 
 void advance(const BeamSearchState& state, void* stream) {

@@ -85,6 +85,7 @@ RDROP_INLINE void attend(Block& block, const DecodeAttention<T>& a, int64_t row,
 template <typename T>
 struct HistoryKernel {
   static constexpr int max_threads = kWarps * 32;
+  static constexpr int min_blocks = 4;
   HistoryAttention<T> a;
 
   template <class Block>
@@ -111,6 +112,7 @@ struct HistoryKernel {
 template <typename T>
 struct SourceKernel {
   static constexpr int max_threads = kWarps * 32;
+  static constexpr int min_blocks = 4;
   SourceAttention<T> a;
 
   template <class Block>

@@ -13,18 +13,6 @@ class Device;
 at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                      const at::Tensor& positions, const Dropout& dropout);
 
-/// The rows of each token, for a device: embedding_groups.h. A graph is replayed with other batches, hence the capacity.
-struct EmbeddingGroupTensors {
-  at::Tensor order;   // int32 [R] or more
-  at::Tensor starts;  // int32 [U+1] or more
-  at::Tensor tokens;  // int32 [U] or more
-  at::Tensor count;   // int32 [1]: U
-};
-
-/// gradient [R,D] of the result; adds to table_gradient [V,D]. groups: on a device alone.
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroupTensors& groups,
-                        const Dropout& dropout, at::Tensor& table_gradient);
-
 /// A batch's rows by token on a device: what embedding_groups.h makes of its tokens, at the start of tensors of fixed
 /// capacity, so that a captured graph can be replayed with another batch. All int32.
 struct EmbeddingGroups {
@@ -34,7 +22,12 @@ struct EmbeddingGroups {
   at::Tensor count;   // [1] groups that there are
 };
 
-/// The same on a device (embedding_device.cc). sinusoids float32; embedding goes there where current_device() says so.
+/// gradient [R,D] of the result; adds to table_gradient [V,D]. groups: on a device alone.
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
+                        const Dropout& dropout, at::Tensor& table_gradient);
+
+/// The same on a device (embedding_device.cc). sinusoids float32; the two above go there where current_device() says
+/// so.
 at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                         const at::Tensor& positions, const Dropout& dropout);
 /// gradient [R,D]; adds to table_gradient float32 [V,D], but nothing for padding.

@@ -34,8 +34,11 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
   return out;
 }
 
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroupTensors&,
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
                         const Dropout& dropout, at::Tensor& table_gradient) {
+  if (Device* device = current_device()) {
+    return embedding_backward_on(*device, gradient, groups, dropout, table_gradient);
+  }
   const int64_t rows = tokens.size(0), columns = gradient.size(1);
   const int64_t parts = at::get_num_threads();
   dispatch_floating(gradient, [&](auto zero) {

@@ -187,12 +187,12 @@ struct LossKernel {
   RDROP_INLINE static void warp_sums(Block& block, ShareSums<T, pair>& own, float count, Memory& shared) {
     own.raise(warp_reduce(block, own.offset1, Larger{}), warp_reduce(block, own.offset2, Larger{}), count);
     const PowerSums<float>& s = own.sums;
-    const WarpSums all{own.offset1,
-                       own.offset2,
-                       warp_reduce(block, count, Plus{}),
-                       {warp_reduce(block, s.e1, Plus{}), warp_reduce(block, s.e2, Plus{}),
-                        warp_reduce(block, s.gap1, Plus{}), warp_reduce(block, s.gap2, Plus{}),
-                        warp_reduce(block, s.y, Plus{})}};
+    const WarpSums all{
+        own.offset1,
+        own.offset2,
+        warp_reduce(block, count, Plus{}),
+        {warp_reduce(block, s.e1, Plus{}), warp_reduce(block, s.e2, Plus{}), warp_reduce(block, s.gap1, Plus{}),
+         warp_reduce(block, s.gap2, Plus{}), warp_reduce(block, s.y, Plus{})}};
     if (block.thread() % 32 == 0) shared.sums[block.thread() / 32] = all;
   }
 
@@ -202,7 +202,8 @@ struct LossKernel {
     const bool has_sums = block.thread() < block.threads() / 32;
     WarpSums own = shared.sums[has_sums ? block.thread() : 0];
     if (!has_sums) own.count = 0, own.sums = {};
-    const float offset1 = warp_reduce(block, own.offset1, Larger{}), offset2 = warp_reduce(block, own.offset2, Larger{});
+    const float offset1 = warp_reduce(block, own.offset1, Larger{}),
+                offset2 = warp_reduce(block, own.offset2, Larger{});
     const float down1 = own.offset1 - offset1, down2 = own.offset2 - offset2;
     PowerSums<double> sums{own.sums.e1, own.sums.e2, own.sums.gap1, own.sums.gap2, 0};
     sums.lower(down1, down2, power_of_two(down1), power_of_two(down2));
@@ -291,7 +292,8 @@ void start(const RdropLossOnDevice<T>& a, int64_t positions, void* stream) {
 /// Starts the kernel with the fewest groups a thread that holds the rows: `groups` or one of the rest.
 template <typename T, bool whole, int groups, int... rest>
 void start_fitting(const RdropLossOnDevice<T>& a, int64_t positions, void* stream) {
-  if (a.classes <= int64_t(256) * groups * group_elements<T>) return start<T, whole, 256, groups, true>(a, positions, stream);
+  if (a.classes <= int64_t(256) * groups * group_elements<T>)
+    return start<T, whole, 256, groups, true>(a, positions, stream);
   if constexpr (sizeof...(rest) > 0) {
     start_fitting<T, whole, rest...>(a, positions, stream);
   } else if (a.classes <= int64_t(512) * 8 * group_elements<T>) {
@@ -305,7 +307,8 @@ void start_fitting(const RdropLossOnDevice<T>& a, int64_t positions, void* strea
 template <typename T>
 bool whole_groups(const RdropLossOnDevice<T>& a) {
   const auto ends = [](const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); };
-  return (ends(a.logits1) | ends(a.logits2) | ends(a.gradient1) | ends(a.gradient2) | uintptr_t(a.classes) * sizeof(T)) %
+  return (ends(a.logits1) | ends(a.logits2) | ends(a.gradient1) | ends(a.gradient2) |
+          uintptr_t(a.classes) * sizeof(T)) %
              sizeof(Group) ==
          0;
 }

@@ -2,8 +2,8 @@
 // coefficients of the optimiser, the figures since they were last read. Two kernels of one thread: `begin` before each
 // forward pass, `finish` between the norm of the gradient and the optimiser.
 //
-// The loss scale is fairseq's (fairseq/optim/dynamic_loss_scaler.py, tolerance 0): halved when a gradient is not finite,
-// whose step is left out; doubled after `scale_window` steps without.
+// The loss scale is fairseq's (fairseq/optim/dynamic_loss_scaler.py, tolerance 0): halved when a gradient is not
+// finite, whose step is left out; doubled after `scale_window` steps without.
 #pragma once
 
 #include "ops/adam_kernel.h"
@@ -22,11 +22,11 @@ struct StepWindow {
 };
 
 struct StepState {
-  int64_t attempts;     ///< steps begun and applied or skipped, of the whole training
-  int64_t updates;      ///< steps applied
-  uint64_t mask;        ///< attempts << 16 | micro-batch: what dropout draws from
-  int64_t micro_batch;  ///< of the step under way
-  float loss_scale;     ///< 1 unless dynamic
+  int64_t attempts;       ///< steps begun and applied or skipped, of the whole training
+  int64_t updates;        ///< steps applied
+  uint64_t mask;          ///< attempts << 16 | micro-batch: what dropout draws from
+  int64_t micro_batch;    ///< of the step under way
+  float loss_scale;       ///< 1 unless dynamic
   int64_t last_overflow;  ///< the attempt, counted from 0, whose gradient overflowed last; -1: none
   /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
   int64_t failed;
@@ -69,6 +69,15 @@ RDROP_INLINE void begin_step(const StepControl& control) {
   ++s.micro_batch;
 }
 
+/// Of update t, counted from 1: decay lr·wd, step lr·√(1-β2^t) / (1-β1^t).
+RDROP_INLINE AdamCoefficients adam_coefficients(const StepControl& control, double rate, double gradient_scale,
+                                                int64_t update) {
+  const double correction1 = 1.0 - __builtin_pow(control.beta1, double(update));
+  const double correction2 = 1.0 - __builtin_pow(control.beta2, double(update));
+  return {float(gradient_scale), float(rate * control.weight_decay),
+          float(rate * __builtin_sqrt(correction2) / correction1), 1};
+}
+
 /// A step whose gradient is not finite: its loss scale was too large, or the training has failed.
 RDROP_INLINE void refuse_step(const StepControl& control) {
   StepState& s = *control.state;
@@ -99,7 +108,7 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   // As torch.nn.utils.clip_grad_norm_ does.
   if (control.clip_norm > 0 && norm > control.clip_norm) scale *= control.clip_norm / (norm + 1e-6);
   const double rate = scheduled_rate(control.schedule, s.updates);
-  s.coefficients = adam_coefficients(rate, scale, control.weight_decay, control.beta1, control.beta2, s.updates + 1);
+  s.coefficients = adam_coefficients(control, rate, scale, s.updates + 1);
   StepWindow& w = s.window;
   w.cross_entropy += s.sums[sum_cross_entropy];
   w.nll += s.sums[sum_nll];

@@ -201,19 +201,5 @@ const Case without_keys{"attention: a query without keys attends to nothing", []
                           expect(out.values() == std::vector<double>(8, 0.0), "the output is not zero");
                         }};
 
-const Case padding{
-    "attention: rows of the padding become zero, others stay", [] {
-      const int32_t end = 3;
-      Array<Half> one(std::vector<double>(7 * 10, 1.0)), two(std::vector<double>(7 * 10, 2.0));
-      attention_launchers<Half>().clear_padding({{one.data(), two.data() + 5, nullptr}, 7, 10, 5, &end}, nullptr);
-      for (int64_t row = 0; row < 7; ++row) {
-        for (int64_t c = 0; c < 10; ++c) {
-          const double first = row >= 3 && c < 5 ? 0 : 1, second = row >= 3 && c >= 5 ? 0 : 2;
-          expect(one.values()[size_t(row * 10 + c)] == first, "the first matrix");
-          expect(two.values()[size_t(row * 10 + c)] == second, "the second matrix");
-        }
-      }
-    }};
-
 }  // namespace
 }  // namespace rdrop::test

@@ -71,21 +71,21 @@ void as_fairseq() {
 
 const Case loss_scale{"step control: the loss scale is fairseq's", as_fairseq};
 
-const Case figures{"step control: figures, rate and coefficients", [] {
-                     StepState state = fresh(1);
-                     const StepControl control = control_of(state, false, 1);
-                     for (int i = 0; i < 7; ++i) step(control, 16 * 9.0);
-                     const StepWindow& w = state.window;
-                     expect(w.steps == 7 && w.skipped == 0 && state.updates == 7 && state.attempts == 7, "counts");
-                     expect_close("sums", {w.cross_entropy, w.nll, w.kl, w.tokens}, {70, 56, 14, 28}, 0, 0);
-                     expect_close("norm", {w.gradient_norm}, {7 * 3.0}, 1e-12, 0);  // sqrt(144) / 4 tokens
-                     const double rate = 5e-4 * std::sqrt(4.0) / std::sqrt(6.0);
-                     expect_close("rate", {w.learning_rate}, {rate}, 1e-12, 0);
-                     const AdamCoefficients& c = state.coefficients;
-                     const double size = rate * std::sqrt(1 - std::pow(0.98, 7)) / (1 - std::pow(0.9, 7));
-                     expect_close("coefficients", {c.gradient_scale, c.decay, c.step_size}, {0.25, rate * 1e-4, size},
-                                  1e-6, 0);
-                   }};
+const Case figures{
+    "step control: figures, rate and coefficients", [] {
+      StepState state = fresh(1);
+      const StepControl control = control_of(state, false, 1);
+      for (int i = 0; i < 7; ++i) step(control, 16 * 9.0);
+      const StepWindow& w = state.window;
+      expect(w.steps == 7 && w.skipped == 0 && state.updates == 7 && state.attempts == 7, "counts");
+      expect_close("sums", {w.cross_entropy, w.nll, w.kl, w.tokens}, {70, 56, 14, 28}, 0, 0);
+      expect_close("norm", {w.gradient_norm}, {7 * 3.0}, 1e-12, 0);  // sqrt(144) / 4 tokens
+      const double rate = 5e-4 * std::sqrt(4.0) / std::sqrt(6.0);
+      expect_close("rate", {w.learning_rate}, {rate}, 1e-12, 0);
+      const AdamCoefficients& c = state.coefficients;
+      const double size = rate * std::sqrt(1 - std::pow(0.98, 7)) / (1 - std::pow(0.9, 7));
+      expect_close("coefficients", {c.gradient_scale, c.decay, c.step_size}, {0.25, rate * 1e-4, size}, 1e-6, 0);
+    }};
 
 const Case clipping{"step control: clipping scales the gradient to the norm", [] {
                       StepState state = fresh(1);
@@ -109,7 +109,8 @@ const Case masks{"step control: masks count attempts and micro-batches", [] {
                    state.squares = 1;
                    launch.finish(control, nullptr);
                    launch.begin(control, nullptr);
-                   expect(state.mask == (uint64_t{2} << 16) && state.sums[sum_tokens] == 0, "the next step starts anew");
+                   expect(state.mask == (uint64_t{2} << 16) && state.sums[sum_tokens] == 0,
+                          "the next step starts anew");
                  }};
 
 const Case failed{"step control: after a gradient that is not finite nothing is applied", [] {

@@ -57,8 +57,8 @@ PaddedBatch pad_batch(const PackedBatch& batch, const Bucket& bucket, int32_t ig
                                          bucket.target_rows - batch.target.size()});
   // Never more than the spare rows of the shorter side where a row step is at most 8 times the longest sequence; a
   // sequence of padding may be empty on one side otherwise, and attention to no key gives zero.
-  const int64_t pads = std::min((most_missing + bucket.longest - 1) / bucket.longest,
-                                bucket.sequences - batch.source.count());
+  const int64_t pads =
+      std::min((most_missing + bucket.longest - 1) / bucket.longest, bucket.sequences - batch.source.count());
   PaddedBatch padded{pad_pass(batch.source, bucket.source_rows, bucket.sequences, pads),
                      pad_pass(second, bucket.source_rows, bucket.sequences, pads),
                      pad_pass(decoder_input(batch.target), bucket.target_rows, bucket.sequences, pads),

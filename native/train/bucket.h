@@ -1,7 +1,7 @@
 // The shapes of captured steps. Token counts are rounded up, so that a few graphs serve every batch: rows and sequences
-// are added that nobody looks at. Their targets are ignored, so every gradient that comes from them is exactly zero; the
-// rows of the real tokens keep their numbers within the pass, and with them their dropout masks.
-// n pairs, S and T source and target tokens of one pass.
+// are added that nobody looks at. Their targets are ignored, so every gradient that comes from them is exactly zero;
+// the rows of the real tokens keep their numbers within the pass, and with them their dropout masks. n pairs, S and T
+// source and target tokens of one pass.
 #pragma once
 
 #include <cstdint>

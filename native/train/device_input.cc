@@ -45,7 +45,7 @@ struct SideLayout {
   void fill(std::vector<int32_t>& to, const Packed& first, const Packed& second) const {
     Packed all = first;
     all.append(second);
-    const EmbeddingGroups groups = embedding_groups(all.tokens);
+    const TokenGroups groups = embedding_groups(all.tokens);
     put(to, tokens, all.tokens);
     put(to, positions, positions_of(all));
     put(to, starts, all.offsets);

@@ -122,7 +122,8 @@ void DeviceStep::update() {
   sum_of_squares_on(device_, parameters.gradient, squares);
   device_.kernels().step.finish(control(), device_.stream());
   adam_on(device_, parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.copy,
-          optimizer_.adam, field(offsetof(StepState, coefficients), int64_t(sizeof(AdamCoefficients)) / 8).view(at::kByte));
+          optimizer_.adam,
+          field(offsetof(StepState, coefficients), int64_t(sizeof(AdamCoefficients)) / 8).view(at::kByte));
 }
 
 void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
@@ -180,8 +181,9 @@ StepWindow DeviceStep::read() {
   if (failed == 0) return window;
   const bool smallest = model_.type() == at::kHalf;
   fail("NON_FINITE", "update ", failed, ": the gradient is not finite",
-       now.failed_position > 0 ? ", nor are the logits at target position " + std::to_string(int64_t(now.failed_position) - 1)
-                               : std::string(),
+       now.failed_position > 0
+           ? ", nor are the logits at target position " + std::to_string(int64_t(now.failed_position) - 1)
+           : std::string(),
        smallest ? " at the smallest loss scale" : "",
        "; that update and all after it were left out. Try a lower learning rate, more warm-up updates or clipNorm");
 }

@@ -1,6 +1,6 @@
-// The training step on a device. Nothing in it waits: losses, norm, schedule, loss scale and the decision to apply a step
-// stay in a StepState on the device until somebody reads them. A step is one recorded graph for each bucket of shapes
-// and one for the update. P parameters.
+// The training step on a device. Nothing in it waits: losses, norm, schedule, loss scale and the decision to apply a
+// step stay in a StepState on the device until somebody reads them. A step is one recorded graph for each bucket of
+// shapes and one for the update. P parameters.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -60,8 +60,8 @@ class DeviceStep {
   Device& device_;
   OptimizerOptions optimizer_;
   LossOptions loss_;
-  int64_t micro_batches_ = 1;  ///< of the last update: fp16's scale window is divided by it
-  at::Tensor state_;           // float64 [sizeof(StepState) / 8]
+  int64_t micro_batches_ = 1;                ///< of the last update: fp16's scale window is divided by it
+  at::Tensor state_;                         // float64 [sizeof(StepState) / 8]
   at::Tensor first_moment_, second_moment_;  // float32 [P]
   std::map<Bucket, std::unique_ptr<Entry>> entries_;
   std::unique_ptr<Recording> update_;

@@ -47,8 +47,8 @@ class Trainer {
   /// as they were, when loss or gradient is not finite; on a device figures() does.
   StepResult step(const std::vector<PackedBatch>& batches);
 
-  /// On a device: of the updates since the last call; waits. Throws NON_FINITE: the parameters are then those before the
-  /// update that it names, and so is update().
+  /// On a device: of the updates since the last call; waits. Throws NON_FINITE: the parameters are then those before
+  /// the update that it names, and so is update().
   StepFigures figures();
 
   int64_t update() const { return update_; }
@@ -66,7 +66,7 @@ class Trainer {
   OptimizerOptions optimizer_;
   LossOptions loss_;
   int64_t update_ = 0;
-  at::Tensor first_moment_, second_moment_;   // [P]; on the CPU
+  at::Tensor first_moment_, second_moment_;  // [P]; on the CPU
   std::unique_ptr<DeviceStep> device_step_;  // on a device
 };
 
