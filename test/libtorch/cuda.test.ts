@@ -1,7 +1,9 @@
 // What there is of CUDA without a GPU: the compiled library, the choice of addon and libtorch, and what is said of it.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { cudaLibraries, findAddon, native, packageRoot } from '../../lib/binding.js';
 import { setupCuda } from '../../lib/libtorch/cuda_setup.js';
@@ -120,4 +122,61 @@ test('setup --cuda without pip: TOOL_MISSING, nothing made', async () => {
   const env = { HOME: scratchDirectory(), PATH: '' };
   await expect(setupCuda({ extent: 'run', env })).rejects.toMatchObject({ code: 'TOOL_MISSING' });
   expect(existsSync(join(env.HOME, '.cache'))).toBe(false);
+});
+
+/** A python3 whose pip copies prepared wheels and notes what it was asked for; it fails for names in `broken`. */
+function fakePip(home: string) {
+  const wheels: Record<string, string[]> = {
+    torch: ['libc10.so', 'libtorch_cpu.so', 'libc10_cuda.so', 'libtorch_cuda.so'].map(
+      (name) => `torch/lib/${name}`,
+    ),
+    'nvidia-cuda-runtime': ['nvidia/cu13/lib/libcudart.so.13'],
+    'nvidia-cuda-cupti': ['nvidia/cu13/lib/libcupti.so.13'],
+  };
+  for (const directory of ['bin', 'wheels', 'broken']) mkdirSync(join(home, directory), { recursive: true });
+  for (const [name, members] of Object.entries(wheels)) {
+    const files: Record<string, Uint8Array> = {};
+    let record = '';
+    for (const member of members) {
+      files[member] = strToU8(member);
+      record += `${member},sha256=${createHash('sha256').update(member).digest('base64url')},${member.length}\n`;
+    }
+    files[`${name}-1.dist-info/RECORD`] = strToU8(record);
+    writeFileSync(join(home, 'wheels', `${name}.whl`), zipSync(files));
+  }
+  const script = `#!/bin/sh
+    case "$*" in *--version*) exit 0;; esac
+    while [ $# -gt 1 ]; do [ "$1" = --dest ] && dest=$2; shift; done
+    name=\${1%%=*}
+    echo "$name" >> '${home}/asked'
+    if [ -e "${home}/broken/$name" ]; then echo 'no answer'; exit 1; fi
+    cp "${home}/wheels/$name.whl" "$dest/"`;
+  writeFileSync(join(home, 'bin/python3'), script, { mode: 0o755 });
+  return {
+    env: { HOME: home, PATH: `${join(home, 'bin')}:/usr/bin:/bin` },
+    broken: (name: string) => join(home, 'broken', name),
+    asked: () => readFileSync(join(home, 'asked'), 'utf8').trim().split('\n'),
+  };
+}
+
+test('setup goes on with the wheel at which it stopped, and leaves nothing half-written', async () => {
+  const { env, broken, asked } = fakePip(scratchDirectory());
+  writeFileSync(broken('nvidia-cuda-cupti'), '');
+  await expect(setupCuda({ extent: 'link', env })).rejects.toMatchObject({
+    code: 'LIBTORCH_DOWNLOAD',
+    message: expect.stringContaining('nvidia-cuda-cupti'),
+  });
+  expect(asked()).toEqual(['torch', 'nvidia-cuda-runtime', 'nvidia-cuda-cupti']);
+  rmSync(broken('nvidia-cuda-cupti'));
+
+  const libtorch = await setupCuda({ extent: 'link', env });
+  expect(libtorch.directory).toBe(cachedCudaLibtorch(env));
+  expect(asked().slice(3)).toEqual(['nvidia-cuda-cupti']);
+  expect(hasCuda(libtorch.directory)).toBe(true);
+  const beside = join(libtorch.directory, '../nvidia/cu13/lib');
+  expect(readdirSync(beside).sort()).toEqual(['libcudart.so.13', 'libcupti.so.13']);
+  expect(readdirSync(join(env.HOME, '.cache/rdrop')).filter((name) => name.startsWith('.'))).toEqual([]);
+
+  await setupCuda({ extent: 'link', env });
+  expect(asked().length).toBe(4);
 });
