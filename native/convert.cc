@@ -154,7 +154,10 @@ Runtime runtime(const Napi::Value& value) {
 }
 
 Device* Runtime::open() const {
-  if (where == Where::cpu) return nullptr;
+  if (where == Where::cpu) {
+    prepare_cuda();
+    return nullptr;
+  }
   Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, 0);
   device.allow_tf32(tf32);
   return &device;

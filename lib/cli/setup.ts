@@ -8,7 +8,7 @@ export function setupCommand(): Command {
     .option('--from <archive>', 'a torch wheel or libtorch zip, as a path or URL, instead of what pip finds')
     .option(
       '--cuda',
-      'the build with CUDA and all that it needs to run on an NVIDIA GPU (about 2.5 GB to download)',
+      'the build with CUDA and all that it needs to run on an NVIDIA GPU (about 2.7 GB to download)',
       false,
     )
     .option('--json', 'print {source, directory, version} as JSON', false)

@@ -13,10 +13,14 @@
 namespace rdrop {
 namespace {
 
-// Never destroyed: the engine thread may outlive static objects.
-std::mutex& mutex = *std::make_unique<std::mutex>().release();
-CudaLibraries& libraries = *std::make_unique<CudaLibraries>().release();
-bool opened = false;
+/// What has been told and done so far. Never destroyed: the engine thread may outlive static objects.
+struct State {
+  std::mutex telling;  // guards `libraries`
+  CudaLibraries libraries;
+  std::mutex opening;  // guards `opened`; held while libraries are opened, which takes seconds
+  bool opened = false;
+};
+State& state = *std::make_unique<State>().release();
 
 const char* const needed = "CUDA needs an NVIDIA GPU of compute capability 8.0 or higher and its driver";
 
@@ -36,20 +40,47 @@ std::string reason_of(const CudaLibraries& libraries) {
   return libraries.missing;
 }
 
+CudaLibraries told_libraries() {
+  const std::lock_guard lock(state.telling);
+  return state.libraries;
+}
+
+/// Opens libtorch's libraries; the caller holds `opening`. Throws CUDA_UNAVAILABLE.
+void open_libtorch(const CudaLibraries& libraries) {
+  if (state.opened) return;
+  for (const std::string& library : libraries.libtorch) {
+    // Global, because librdrop_cuda.so finds libtorch's symbols there.
+    if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+      fail("CUDA_UNAVAILABLE", library, ": the CUDA part of libtorch could not be opened (", dlerror(),
+           "). Next: npx rdrop setup --cuda");
+    }
+  }
+  state.opened = true;
+}
+
 }  // namespace
 
-void set_cuda_libraries(CudaLibraries told) {
-  const std::lock_guard lock(mutex);
-  libraries = std::move(told);
+void set_cuda_libraries(CudaLibraries libraries) {
+  const std::lock_guard lock(state.telling);
+  state.libraries = std::move(libraries);
 }
 
 std::string cuda_unavailable_reason() {
-  const std::lock_guard lock(mutex);
-  return reason_of(libraries);
+  return reason_of(told_libraries());
+}
+
+void prepare_cuda() noexcept {
+  try {
+    const CudaLibraries libraries = told_libraries();
+    const std::lock_guard lock(state.opening);
+    if (reason_of(libraries).empty()) open_libtorch(libraries);
+  } catch (const std::exception&) {
+    // Told when a device is asked for.
+  }
 }
 
 Device& open_cuda_device(int index) {
-  const std::lock_guard lock(mutex);
+  const CudaLibraries libraries = told_libraries();
   const std::string reason = reason_of(libraries);
   if (!reason.empty()) fail("CUDA_UNAVAILABLE", reason, ". Next: npx rdrop doctor");
   const auto& devices = driver().devices;
@@ -57,16 +88,8 @@ Device& open_cuda_device(int index) {
     fail("CUDA_UNAVAILABLE", "CUDA device ", index, ": the driver finds ", devices.size(),
          ", counted from 0. Next: npx rdrop doctor");
   }
-  if (!opened) {
-    for (const std::string& library : libraries.libtorch) {
-      // Global, because librdrop_cuda.so finds libtorch's symbols there.
-      if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
-        fail("CUDA_UNAVAILABLE", library, ": the CUDA part of libtorch could not be opened (", dlerror(),
-             "). Next: npx rdrop setup --cuda");
-      }
-    }
-    opened = true;
-  }
+  const std::lock_guard lock(state.opening);
+  open_libtorch(libraries);
   return open_device(libraries.rdrop_cuda, index);
 }
 

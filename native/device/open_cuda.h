@@ -1,5 +1,5 @@
-// The core's way to CUDA: which libraries it takes is told by lib/binding.ts; they are opened when a device is first
-// asked for, so that a process that trains on the CPU never loads them.
+// The core's way to CUDA: which libraries it takes is told by lib/binding.ts; they are opened when a model is first
+// made where there is a GPU that can be used, and never elsewhere.
 #pragma once
 
 #include <string>
@@ -22,6 +22,11 @@ void set_cuda_libraries(CudaLibraries libraries);
 /// Why no CUDA device can be opened as far as that is known without opening libtorch_cuda: no libraries, no driver, no
 /// device, only older chips. Empty when one may be opened.
 std::string cuda_unavailable_reason();
+
+/// Opens libtorch's part of CUDA where a device may be opened, else does nothing. To be called before the first
+/// backward pass of a process, also of a model on the CPU: libtorch finds out there, once and for all, whether it has
+/// CUDA, and would refuse every device that is asked for later.
+void prepare_cuda() noexcept;
 
 /// The CUDA device with this number; the same object every time. Throws CUDA_UNAVAILABLE.
 Device& open_cuda_device(int index);

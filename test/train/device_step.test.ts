@@ -126,9 +126,9 @@ describe('losses and gradients on a device are the CPU’s', () => {
   test('logits, validation loss and other sources in pass 2', async () => {
     const models = await pair({});
     const batch = randomBatch(3, 4);
-    expect(
-      relativeError(await models.device.logits(batch), await models.cpu.logits(batch)),
-    ).toBeLessThan(1e-5);
+    expect(relativeError(await models.device.logits(batch), await models.cpu.logits(batch))).toBeLessThan(
+      1e-5,
+    );
     const [actual, expected] = [
       await models.device.evaluate(batch, loss),
       await models.cpu.evaluate(batch, loss),
@@ -166,8 +166,13 @@ describe('a training on a device', () => {
       const expected = await trainers.cpu.step(batches);
       const actual = await trainers.device.step(batches);
       expect(actual.figures).toBeNull();
-      expect(actual).toMatchObject({ update: expected.update, tokens: expected.tokens, pairs: expected.pairs });
-      for (const key of ['loss', 'kl', 'tokens', 'gradientNorm'] as const) sums[key] += expected.figures![key];
+      expect(actual).toMatchObject({
+        update: expected.update,
+        tokens: expected.tokens,
+        pairs: expected.pairs,
+      });
+      for (const key of ['loss', 'kl', 'tokens', 'gradientNorm'] as const)
+        sums[key] += expected.figures![key];
       sums.learningRate = expected.figures!.learningRate;
     }
     const figures = await trainers.device.figures();
@@ -176,7 +181,9 @@ describe('a training on a device', () => {
     }
     expect(figures).toMatchObject({ steps: updates.length, skipped: 0, noGraphs: '' });
     expect(figures.graphs).toBeGreaterThan(1);
-    expect(relativeError(await parametersOf(models.device), await parametersOf(models.cpu))).toBeLessThan(1e-4);
+    expect(relativeError(await parametersOf(models.device), await parametersOf(models.cpu))).toBeLessThan(
+      1e-4,
+    );
     expect((await trainers.device.figures()).steps).toBe(0);
   });
 
