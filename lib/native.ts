@@ -89,6 +89,13 @@ export interface NativeHypothesis {
   logProbabilities: Float32Array;
 }
 
+export interface NativeTranslations {
+  /** nBest a source, best first. */
+  hypotheses: NativeHypothesis[][];
+  /** Why a device's kernels were launched one by one, not as a CUDA graph; empty: they were not. */
+  noGraphs: string;
+}
+
 export type FloatArray = Float32Array | Float64Array;
 
 /** States: ready, working, disposed. Calls on one model are queued in the order they were made. */
@@ -110,7 +117,7 @@ export interface NativeTransformer {
   ): Promise<NativeLoss & { gradients: Map<string, FloatArray> }>;
   /** One pass, dropout off: the validation loss (α unused, kl 0). */
   evaluate(batch: PackedBatch, options: NativeLossOptions): Promise<NativeLoss>;
-  translate(sources: Packed, options: NativeBeamOptions): Promise<NativeHypothesis[][]>;
+  translate(sources: Packed, options: NativeBeamOptions): Promise<NativeTranslations>;
   dispose(): void;
 }
 

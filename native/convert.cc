@@ -253,7 +253,8 @@ Napi::Object loss_object(Napi::Env env, const LossSums& sums) {
   return object;
 }
 
-Napi::Value hypotheses(Napi::Env env, const std::vector<std::vector<Hypothesis>>& all) {
+Napi::Value translations(Napi::Env env, const Translations& found) {
+  const auto& all = found.hypotheses;
   auto lists = Napi::Array::New(env, all.size());
   for (size_t i = 0; i < all.size(); ++i) {
     auto list = Napi::Array::New(env, all[i].size());
@@ -269,7 +270,10 @@ Napi::Value hypotheses(Napi::Env env, const std::vector<std::vector<Hypothesis>>
     }
     lists.Set(uint32_t(i), list);
   }
-  return lists;
+  auto object = Napi::Object::New(env);
+  object.Set("hypotheses", lists);
+  object.Set("noGraphs", found.no_graphs);
+  return object;
 }
 
 }  // namespace rdrop

@@ -58,6 +58,6 @@ Napi::Value float_array(Napi::Env env, const at::Tensor& tensor);
 /// Map of fairseq's names to views of one flat copy.
 Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vector<NamedSlice>& names);
 Napi::Object loss_object(Napi::Env env, const LossSums& sums);
-Napi::Value hypotheses(Napi::Env env, const std::vector<std::vector<Hypothesis>>& all);
+Napi::Value translations(Napi::Env env, const Translations& found);
 
 }  // namespace rdrop

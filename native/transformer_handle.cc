@@ -114,7 +114,7 @@ Napi::Value translate(const Napi::CallbackInfo& info, const Shared& handle) {
       [model, sources = packed(info[0]), options = beam_options(info[1])] {
         return beam_search(*model, sources, options);
       },
-      [](Napi::Env env, const std::vector<std::vector<Hypothesis>>& all) { return hypotheses(env, all); });
+      [](Napi::Env env, const Translations& found) { return translations(env, found); });
 }
 
 Napi::Value dispose(const Napi::CallbackInfo& info, const Shared& handle) {

@@ -41,6 +41,8 @@ interface State {
 }
 
 const states = new Receivers<State>('Transformer');
+/** Once a process is enough. */
+let toldNoGraphs = false;
 
 /** For lib/training alone: the native half of a model. */
 export const nativeTransformer = (model: Transformer): NativeTransformer => states.get(model).native;
@@ -142,7 +144,12 @@ export class Transformer {
     const { native: model } = states.get(this);
     const packed = pack(sources, 'source');
     const options = parseConfig(beamSchema, beamOptions, 'beam', 'INVALID_ARGUMENT');
-    return fromNative(() => model.translate(packed, options));
+    const { hypotheses, noGraphs } = await fromNative(() => model.translate(packed, options));
+    if (noGraphs !== '' && !toldNoGraphs) {
+      toldNoGraphs = true;
+      process.emitWarning(`beam search launches its kernels one by one, not as a CUDA graph: ${noGraphs}`);
+    }
+    return hypotheses;
   }
 
   /** Frees the native memory; calls under way end first. May be called again. */

@@ -189,17 +189,17 @@ void search_group(const Transformer& model, const SourceGroup& group, const Beam
 
 }  // namespace
 
-std::vector<std::vector<Hypothesis>> beam_search(const Transformer& model, const Packed& sources,
-                                                 const BeamOptions& options) {
+Translations beam_search(const Transformer& model, const Packed& sources, const BeamOptions& options) {
   at::NoGradGuard no_grad;
   if (sources.count() == 0) return {};
   check_packed(sources, "source", model.config().vocab_size, model.config().max_positions);
   if (model.device()) return beam_search_on(*model.device(), model, sources, options);
-  std::vector<std::vector<Hypothesis>> results(sources.count());
+  Translations translations;
+  translations.hypotheses.resize(sources.count());
   for (const SourceGroup& group : source_groups(sources, kGroupTokens, [](int64_t) { return kGroupSentences; })) {
-    search_group(model, group, options, results);
+    search_group(model, group, options, translations.hypotheses);
   }
-  return results;
+  return translations;
 }
 
 }  // namespace rdrop

@@ -1,7 +1,7 @@
 // Beam search with cached keys and values: fairseq's SequenceGenerator.
 #pragma once
 
-#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "decode/hypothesis.h"
@@ -10,8 +10,12 @@
 
 namespace rdrop {
 
-/// n_best hypotheses a source, best first; on the model's device where it has one.
-std::vector<std::vector<Hypothesis>> beam_search(const Transformer& model, const Packed& sources,
-                                                 const BeamOptions& options);
+struct Translations {
+  std::vector<std::vector<Hypothesis>> hypotheses;  ///< n_best a source, best first
+  std::string no_graphs;  ///< why a device's steps were launched kernel by kernel; empty: they were not
+};
+
+/// Translates on the model's device where it has one.
+Translations beam_search(const Transformer& model, const Packed& sources, const BeamOptions& options);
 
 }  // namespace rdrop

@@ -117,6 +117,9 @@ class DeviceSearch {
     read(group, results);
   }
 
+  /// Why the steps could not be recorded; empty: they could.
+  const std::string& no_graphs() const { return no_graphs_; }
+
  private:
   enum Counter { kLength, kDone, kNotFinite, kArrived };
 
@@ -134,6 +137,7 @@ class DeviceSearch {
         graph_ = device_.capture([this] { work(); });
       } catch (const Error& error) {
         if (std::strcmp(error.code(), "CUDA_FAILED") != 0) throw;
+        no_graphs_ = error.what();
       }
     }
     if (graph_) {
@@ -190,12 +194,13 @@ class DeviceSearch {
   BeamSearchState state_{};
   int64_t steps_ = 0;
   std::unique_ptr<Graph> graph_;
+  std::string no_graphs_;
 };
 
 }  // namespace
 
-std::vector<std::vector<Hypothesis>> beam_search_on(Device& device, const Transformer& model, const Packed& sources,
-                                                    const BeamOptions& options) {
+Translations beam_search_on(Device& device, const Transformer& model, const Packed& sources,
+                            const BeamOptions& options) {
   const DeviceScope scope(&device);
   const ModelConfig& config = model.config();
   const auto length_of = [](const Packed& packed, int64_t i) { return packed.offsets[i + 1] - packed.offsets[i]; };
@@ -214,7 +219,8 @@ std::vector<std::vector<Hypothesis>> beam_search_on(Device& device, const Transf
     const int64_t row = (longest_of(0, source_length) + 1) * DeviceDecoder::cache_bytes(model);
     return std::min(kGroupSentences, cache / (row * options.beam));
   });
-  std::vector<std::vector<Hypothesis>> results(sources.count());
+  Translations translations;
+  translations.hypotheses.resize(sources.count());
   std::unique_ptr<DeviceSearch> search;
   for (const SourceGroup& group : groups) {
     const int64_t count = group.sources.count(), longest_source = length_of(group.sources, 0);
@@ -227,9 +233,10 @@ std::vector<std::vector<Hypothesis>> beam_search_on(Device& device, const Transf
       search = std::make_unique<DeviceSearch>(device, model, options, count, longest[0] + 1,
                                               std::max(kGroupTokens, group.sources.size()), longest_source);
     }
-    search->run(group, std::move(longest), results);
+    search->run(group, std::move(longest), translations.hypotheses);
+    if (!search->no_graphs().empty()) translations.no_graphs = search->no_graphs();
   }
-  return results;
+  return translations;
 }
 
 }  // namespace rdrop

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { native } from '../../lib/binding.js';
-import type { NativeBeamOptions, NativeTransformer } from '../../lib/native.js';
+import type { NativeBeamOptions, NativeTransformer, Packed } from '../../lib/native.js';
 import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fairseq_fixtures.js';
 
 interface Recorded {
@@ -35,6 +35,9 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
+const translate = async (packed: Packed, options: NativeBeamOptions, by = model) =>
+  (await by.translate(packed, options)).hypotheses;
+
 describe('as recorded', () => {
   test.each([
     ['beam5_default_len', defaults],
@@ -42,7 +45,7 @@ describe('as recorded', () => {
     ['beam1', { ...defaults, beam: 1, nBest: 1 }],
     ['beam5_lenpen0.6', { ...defaults, lengthPenalty: 0.6 }],
   ] as const)('%s', async (name, options) => {
-    const results = await model.translate(pack(sources), options);
+    const results = await translate(pack(sources), options);
     expect(results.length).toBe(40);
     for (const { id, hyps } of recorded.beam[name]!) {
       const ours = results[id]!;
@@ -58,16 +61,16 @@ describe('as recorded', () => {
 });
 
 test('the result of a sentence does not depend on its neighbours', async () => {
-  const together = await model.translate(pack(sources), { ...defaults, nBest: 2 });
+  const together = await translate(pack(sources), { ...defaults, nBest: 2 });
   for (const i of [0, 7, 39]) {
-    const [alone] = await model.translate(pack([sources[i]!]), { ...defaults, nBest: 2 });
+    const [alone] = await translate(pack([sources[i]!]), { ...defaults, nBest: 2 });
     expect(alone!.map(({ tokens }) => [...tokens])).toEqual(together[i]!.map(({ tokens }) => [...tokens]));
     expect(alone![0]!.score).toBeCloseTo(together[i]![0]!.score, 5);
   }
 });
 
 test('scores are those of the whole sequence at once', async () => {
-  const [hypotheses] = await model.translate(pack([sources[1]!]), defaults);
+  const [hypotheses] = await translate(pack([sources[1]!]), defaults);
   for (const { tokens, logProbabilities, score } of hypotheses!) {
     const logits = await model.logits({ source: pack([sources[1]!]), target: pack([tokens]) });
     let sum = 0;
@@ -83,14 +86,14 @@ test('scores are those of the whole sequence at once', async () => {
 });
 
 test('lengths stay within minLen and the longest length', async () => {
-  const short = await model.translate(pack(sources), { ...defaults, maxLenB: 3, nBest: 5 });
+  const short = await translate(pack(sources), { ...defaults, maxLenB: 3, nBest: 5 });
   for (const { tokens } of short.flat()) {
     expect(tokens.length).toBeLessThanOrEqual(4);
     expect(tokens.at(-1)).toBe(2);
   }
-  const long = await model.translate(pack(sources), { ...defaults, minLen: 15, nBest: 1 });
+  const long = await translate(pack(sources), { ...defaults, minLen: 15, nBest: 1 });
   for (const { tokens } of long.flat()) expect(tokens.length).toBeGreaterThanOrEqual(16);
-  await expect(model.translate(pack(sources), { ...defaults, minLen: 5, maxLenB: 4 })).rejects.toMatchObject({
+  await expect(translate(pack(sources), { ...defaults, minLen: 5, maxLenB: 4 })).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
   });
 });
@@ -100,7 +103,7 @@ test('a pre-norm model with gelu decodes what it scores', async () => {
     { ...modelConfig, norm: 'pre', activation: 'gelu', shareEmbeddings: 'none' },
     { seed: 5, device: 'cpu', precision: 'float64' },
   );
-  const [hypotheses] = await other.translate(pack([sources[3]!]), { ...defaults, maxLenB: 40 });
+  const [hypotheses] = await translate(pack([sources[3]!]), { ...defaults, maxLenB: 40 }, other);
   expect(hypotheses!.length).toBe(5);
   for (const { tokens, score } of hypotheses!) {
     const { nll } = await other.evaluate(
@@ -113,8 +116,8 @@ test('a pre-norm model with gelu decodes what it scores', async () => {
 });
 
 test('nothing to translate, and tokens outside the dictionary', async () => {
-  expect(await model.translate(pack([]), defaults)).toEqual([]);
-  await expect(model.translate(pack([Int32Array.of(5, 40, 2)]), defaults)).rejects.toMatchObject({
+  expect(await translate(pack([]), defaults)).toEqual([]);
+  await expect(translate(pack([Int32Array.of(5, 40, 2)]), defaults)).rejects.toMatchObject({
     code: 'TOKEN_OUT_OF_RANGE',
   });
 });
