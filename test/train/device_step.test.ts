@@ -87,6 +87,7 @@ async function pair(config: Partial<NativeModelConfig>, precision: NativeRuntime
 
 const flat = (values: Map<string, ArrayLike<number>>) =>
   Float64Array.from([...values.values()].flatMap((array) => Array.from(array)));
+const norm = (values: Iterable<number>) => Math.hypot(...values);
 const parametersOf = async (model: NativeTransformer) => flat(await model.parameters());
 
 describe('losses and gradients on a device are the CPU’s', () => {
@@ -105,8 +106,11 @@ describe('losses and gradients on a device are the CPU’s', () => {
       for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens'] as const) {
         expect(relativeError([actual[key]], [expected[key]]), key).toBeLessThan(1e-5);
       }
+      // The gradient of a key's bias is rounding noise (softmax does not see it): small ones are measured by all of them.
+      const whole = norm(flat(expected.gradients));
       for (const [name, gradient] of expected.gradients) {
-        expect(relativeError(actual.gradients.get(name)!, gradient), name).toBeLessThan(1e-4);
+        const difference = actual.gradients.get(name)!.map((value, i) => value - gradient[i]!);
+        expect(norm(difference) / Math.max(norm(gradient), 1e-3 * whole), name).toBeLessThan(1e-4);
       }
     }
   });
