@@ -101,7 +101,10 @@ export function checkVersion(compiledAgainst: string, libtorch: Libtorch): void 
     'LIBTORCH_VERSION',
     `the native addon was compiled against libtorch ${compiledAgainst} and needs a ${minorOf(compiledAgainst)}.x; ` +
       `${libtorch.directory} (found through ${libtorch.source}) is ${libtorch.version}. ` +
-      'Next: npx rdrop setup, and unset RDROP_LIBTORCH, LIBTORCH and LIBTORCH_USE_PYTORCH; npx rdrop doctor explains',
+      (hasCuda(libtorch.directory)
+        ? 'Next: npm run build:cuda makes an addon for that one. Or: npx'
+        : 'Next: npx') +
+      ' rdrop setup, and unset RDROP_LIBTORCH, LIBTORCH and LIBTORCH_USE_PYTORCH; npx rdrop doctor explains',
   );
 }
 

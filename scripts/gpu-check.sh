@@ -30,7 +30,7 @@ described=$(nvidia-smi --id="$gpu" --query-gpu=name,compute_cap,driver_version -
 IFS=, read -r name capability driver <<<"$(head -n 1 <<<"$described" | sed 's/, */,/g')"
 [[ $capability =~ ^[0-9]+\.[0-9]+$ ]] || stop "nvidia-smi told no compute capability, but '$described'"
 [ "${capability%%.*}" -ge 8 ] || stop "$name has compute capability $capability; 8.0 or higher is needed"
-export CUDA_VISIBLE_DEVICES=$gpu
+export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$gpu # the numbers of nvidia-smi
 
 if [ -z "${RDROP_LIBTORCH:-}" ]; then
   torch=$(python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")' 2>/dev/null)
@@ -51,11 +51,10 @@ stages=$work/stages.tsv
 status=0
 echo "gpu-check: $name, compute capability $capability, driver $driver, libtorch in $RDROP_LIBTORCH" >&2
 
-# stage NAME SECONDS COMMAND…: runs it within the seconds and the time left; its end goes to the results.
+# stage NAME PERCENT COMMAND…: runs it within so much of the time that is left; its end goes to the results.
 stage() {
-  local what=$1 seconds=$2 left=$((limit - report_seconds - (SECONDS - started))) begun=$SECONDS result message
+  local what=$1 seconds=$(((limit - report_seconds - (SECONDS - started)) * $2 / 100)) begun=$SECONDS result message
   shift 2
-  [ "$seconds" -le "$left" ] || seconds=$left
   if [ "$seconds" -lt 5 ]; then
     printf '%s\tleft out\t0\tno time was left\n' "$what" >>"$stages"
     echo "gpu-check: $what: left out, no time is left" >&2
@@ -85,9 +84,9 @@ skip() {
   echo "gpu-check: $1: skipped: $2" >&2
 }
 
-if stage build 240 node scripts/build_cuda.mjs --architectures "${capability/./}-real"; then
+if stage build 50 node scripts/build_cuda.mjs --architectures "${capability/./}-real"; then
   export RDROP_EXPECT_CUDA=1
-  stage tests 120 node node_modules/vitest/vitest.mjs run test/cuda
+  stage tests 25 node node_modules/vitest/vitest.mjs run test/cuda
   sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" 2>/dev/null)
   # rdrop's kernels alone: libtorch's are not in question and would take most of the time. The option has two names.
   only=()
@@ -96,18 +95,18 @@ if stage build 240 node scripts/build_cuda.mjs --architectures "${capability/./}
   done
   for tool in memcheck racecheck; do
     if [ -n "$sanitizer" ]; then
-      stage "$tool" 45 "$sanitizer" --tool "$tool" --error-exitcode 9 "${only[@]}" \
+      stage "$tool" 14 "$sanitizer" --tool "$tool" --error-exitcode 9 "${only[@]}" \
         node scripts/gpu_sanitized_step.mjs
     else
       skip "$tool" "compute-sanitizer is not installed"
     fi
   done
-  stage 'benchmark of rdrop' 130 node benchmarks/gpu.mjs --out "$work/rdrop.json"
+  stage 'benchmark of rdrop' 55 node benchmarks/gpu.mjs --out "$work/rdrop.json"
 else
   for what in tests memcheck racecheck 'benchmark of rdrop'; do skip "$what" "the build failed"; done
 fi
 if python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null; then
-  stage 'benchmark of PyTorch' 130 python3 benchmarks/peers/gpu.py --out "$work/peers.json"
+  stage 'benchmark of PyTorch' 100 python3 benchmarks/peers/gpu.py --out "$work/peers.json"
 else
   skip 'benchmark of PyTorch' "python3 has no package torch"
 fi

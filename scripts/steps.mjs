@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { withLock } from './lock.mjs';
@@ -185,7 +186,10 @@ function buildTarget(directory, configured, options, target) {
     writeStamp(`${directory}/configured`, configured);
   }
   const which = target === 'all' ? [] : ['--target', target];
-  if (cmakeJs('build', '--parallel', '2', ...which) !== 0) throw new StepError('cmake-js build failed');
+  // A file of libtorch's headers takes the compiler up to 1.5 GB.
+  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / 1.5e9)));
+  if (cmakeJs('build', '--parallel', String(jobs), ...which) !== 0)
+    throw new StepError('cmake-js build failed');
 }
 
 /**
