@@ -5,111 +5,12 @@
 #include "device/launch.h"
 #include "device/reduce.h"
 #include "ops/attention_kernel.h"
-#include "ops/dropout_block.h"
+#include "ops/attention_tile.h"
 
 namespace rdrop {
 namespace {
 
 using namespace portable;
-
-constexpr int kWarps = 4;
-constexpr int kMine = 4;              // rows of a warp
-constexpr int kOwn = kWarps * kMine;  // rows of a block
-constexpr int kOther = 32;            // rows of the other side, one a lane
-constexpr int kChunk = 128;           // columns of a head at a time, four a lane
-constexpr int kPitch = kChunk + 4;    // floats from row to row: eight lanes that read 16 bytes each meet no bank twice
-constexpr int kWeights = kOwn * kOther;
-
-/// Rows of one head of a sequence in shared memory, a chunk of columns at a time, zeros beyond them.
-template <typename T>
-struct Tile {
-  float* memory;  // [capacity, kPitch]
-  int capacity;
-  const T* from;  // the head's columns in the sequence's first row
-  int64_t stride;
-  int rows, columns;
-  bool whole;
-  int held_row = -1, held_chunk = -1;
-
-  RDROP_INLINE Tile(float* memory, int capacity, const T* from, int64_t stride, int rows, int columns)
-      : memory(memory),
-        capacity(capacity),
-        from(from),
-        stride(stride),
-        rows(rows),
-        columns(columns),
-        whole(columns % 4 == 0 && stride % 4 == 0 && reinterpret_cast<uintptr_t>(from) % (4 * sizeof(T)) == 0) {}
-
-  /// Loads rows from `first` on, unless they are there. Every thread of the block takes part.
-  template <class Block>
-  RDROP_INLINE void hold(Block& block, int first, int chunk) {
-    if (first == held_row && chunk == held_chunk) return;
-    held_row = first;
-    held_chunk = chunk;
-    const int offset = block.thread() % 32 * 4;
-    const int column = chunk * kChunk + offset, left = columns - column;
-    block.barrier();  // nobody reads the former rows any more
-    for (int row = block.thread() / 32; row < capacity; row += kWarps) {
-      float x[4] = {0, 0, 0, 0};
-      if (first + row < rows && left > 0) {
-        load_four(from + (first + row) * stride + column, whole, left < 4 ? left : 4, x);
-      }
-      store_four(memory + row * kPitch + offset, true, 4, x);
-    }
-    block.barrier();
-  }
-
-  RDROP_INLINE int chunks() const { return (columns + kChunk - 1) / kChunk; }
-  /// Columns of a chunk, up to four.
-  RDROP_INLINE int width(int chunk) const {
-    const int left = columns - chunk * kChunk;
-    return left < kChunk ? (left + 3) / 4 * 4 : kChunk;
-  }
-};
-
-/// sums[i] = Σ_c own[i][c]·other[lane][c] for the rows i of the warp, over all chunks.
-template <class Block, typename T>
-RDROP_INLINE void products(Block& block, Tile<T>& own, int own_first, Tile<T>& other, int other_first, float* sums) {
-  RDROP_UNROLL
-  for (int i = 0; i < kMine; ++i) sums[i] = 0;
-  for (int chunk = 0; chunk < own.chunks(); ++chunk) {
-    own.hold(block, own_first, chunk);
-    other.hold(block, other_first, chunk);
-    const float* a = own.memory + block.thread() / 32 * kMine * kPitch;
-    const float* b = other.memory + block.thread() % 32 * kPitch;
-    const int width = own.width(chunk);
-    for (int c = 0; c < width; c += 4) {
-      const Four<float> y = *reinterpret_cast<const Four<float>*>(b + c);
-      RDROP_UNROLL
-      for (int i = 0; i < kMine; ++i) {
-        const Four<float> x = *reinterpret_cast<const Four<float>*>(a + i * kPitch + c);
-        RDROP_UNROLL
-        for (int j = 0; j < 4; ++j) sums[i] += x.value[j] * y.value[j];
-      }
-    }
-  }
-}
-
-/// sums[i][j] += Σ_l weights[i][l]·other[l][4·lane + j] for the rows i of the warp, in the chunk that `other` holds.
-template <class Block>
-RDROP_INLINE void add_weighted(Block& block, const float* weights, const float* other, float (*sums)[4]) {
-  const float* w = weights + block.thread() / 32 * kMine * kOther;
-  const float* b = other + block.thread() % 32 * 4;
-  for (int l = 0; l < kOther; l += 4) {
-    Four<float> four[kMine];
-    RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) four[i] = *reinterpret_cast<const Four<float>*>(w + i * kOther + l);
-    RDROP_UNROLL
-    for (int m = 0; m < 4; ++m) {
-      const Four<float> y = *reinterpret_cast<const Four<float>*>(b + (l + m) * kPitch);
-      RDROP_UNROLL
-      for (int i = 0; i < kMine; ++i) {
-        RDROP_UNROLL
-        for (int j = 0; j < 4; ++j) sums[i][j] += four[i].value[m] * y.value[j];
-      }
-    }
-  }
-}
 
 /// What a block works on.
 struct Item {
@@ -119,9 +20,9 @@ struct Item {
 
   template <typename T>
   RDROP_INLINE Item(const DeviceAttention<T>& a, int64_t index, int64_t tiles) {
-    const int64_t chunks = (a.head_dim + kChunk - 1) / kChunk;
+    const int64_t chunks = (a.head_dim + kTileColumns - 1) / kTileColumns;
     chunk = int(index % chunks);
-    first = int(index / chunks % tiles * kOwn);
+    first = int(index / chunks % tiles * kOwnRows);
     head = int(index / chunks / tiles % a.heads);
     const int64_t sequence = index / chunks / tiles / a.heads;
     query_row = a.query_starts[sequence];
@@ -186,9 +87,9 @@ RDROP_INLINE float score_scale(const DeviceAttention<T>& a) {
 
 template <typename T>
 struct ForwardKernel {
-  static constexpr int max_threads = kWarps * 32;
+  static constexpr int max_threads = kAttentionWarps * 32;
   static constexpr int min_blocks = 1;
-  static constexpr size_t shared_bytes = ((kOwn + 2 * kOther) * kPitch + kWeights) * sizeof(float);
+  static constexpr size_t shared_bytes = ((kOwnRows + 2 * kOtherRows) * kTilePitch + kTileWeights) * sizeof(float);
   DeviceAttention<T> a;
   int64_t tiles;  // of queries
 
@@ -198,35 +99,35 @@ struct ForwardKernel {
     if (item.first >= item.queries) return;
     const int64_t column = int64_t(item.head) * a.head_dim;
     float* memory = reinterpret_cast<float*>(block.shared());
-    Tile<T> query(memory, kOwn, a.query + item.query_row * a.query_stride + column, a.query_stride, item.queries,
+    Tile<T> query(memory, kOwnRows, a.query + item.query_row * a.query_stride + column, a.query_stride, item.queries,
                   int(a.head_dim));
-    Tile<T> key(memory + kOwn * kPitch, kOther, a.key + item.key_row * a.key_stride + column, a.key_stride, item.keys,
-                int(a.head_dim));
-    Tile<T> value(memory + (kOwn + kOther) * kPitch, kOther, a.value + item.key_row * a.key_stride + column,
-                  a.key_stride, item.keys, int(a.head_dim));
-    float* weights = memory + (kOwn + 2 * kOther) * kPitch;
+    Tile<T> key(memory + kOwnRows * kTilePitch, kOtherRows, a.key + item.key_row * a.key_stride + column, a.key_stride,
+                item.keys, int(a.head_dim));
+    Tile<T> value(memory + (kOwnRows + kOtherRows) * kTilePitch, kOtherRows,
+                  a.value + item.key_row * a.key_stride + column, a.key_stride, item.keys, int(a.head_dim));
+    float* weights = memory + (kOwnRows + 2 * kOtherRows) * kTilePitch;
     const Keep keep(a.dropout);
-    const int lane = block.thread() % 32, mine = block.thread() / 32 * kMine;
+    const int lane = block.thread() % 32, mine = block.thread() / 32 * kWarpRows;
     const float scale = score_scale(a), none = -__builtin_huge_valf();
 
-    float largest[kMine], total[kMine], out[kMine][4];
+    float largest[kWarpRows], total[kWarpRows], out[kWarpRows][4];
     RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) {
+    for (int i = 0; i < kWarpRows; ++i) {
       largest[i] = none;
       total[i] = 0;
       RDROP_UNROLL
       for (int j = 0; j < 4; ++j) out[i][j] = 0;
     }
-    const int seen = a.causal && item.first + kOwn < item.keys ? item.first + kOwn : item.keys;
-    for (int first = 0; first < seen; first += kOther) {
+    const int seen = a.causal && item.first + kOwnRows < item.keys ? item.first + kOwnRows : item.keys;
+    for (int first = 0; first < seen; first += kOtherRows) {
       RDROP_NO_UNROLL
-      for (int i = 0; i < kMine; ++i) {
-        weights[(mine + i) * kOther + lane] = keep(item, a, item.first + mine + i, first + lane);
+      for (int i = 0; i < kWarpRows; ++i) {
+        weights[(mine + i) * kOtherRows + lane] = keep(item, a, item.first + mine + i, first + lane);
       }
-      float score[kMine];
+      float score[kWarpRows];
       products(block, query, item.first, key, first, score);
       RDROP_UNROLL
-      for (int i = 0; i < kMine; ++i) {
+      for (int i = 0; i < kWarpRows; ++i) {
         const int q = item.first + mine + i, k = first + lane;
         const bool sees = item.sees(a, q, k);
         const float s = sees ? score[i] * scale : none;
@@ -237,7 +138,7 @@ struct ForwardKernel {
         total[i] = total[i] * shrink + p;  // of this lane's keys
         RDROP_UNROLL
         for (int j = 0; j < 4; ++j) out[i][j] *= shrink;
-        weights[(mine + i) * kOther + lane] *= p;
+        weights[(mine + i) * kOtherRows + lane] *= p;
       }
       block.warp_barrier();
       value.hold(block, first, item.chunk);
@@ -245,7 +146,7 @@ struct ForwardKernel {
       block.warp_barrier();
     }
     RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) {
+    for (int i = 0; i < kWarpRows; ++i) {
       const int q = item.first + mine + i;
       const float sum = warp_reduce(block, total[i], Plus{});
       if (q >= item.queries) continue;
@@ -253,7 +154,7 @@ struct ForwardKernel {
       const float inverse = sum > 0 ? 1 / sum : 0;  // a query without keys attends to nothing
       RDROP_UNROLL
       for (int j = 0; j < 4; ++j) out[i][j] *= inverse;
-      store_columns(a.out + (item.query_row + q) * a.heads * a.head_dim + column, item.chunk * kChunk + lane * 4,
+      store_columns(a.out + (item.query_row + q) * a.heads * a.head_dim + column, item.chunk * kTileColumns + lane * 4,
                     int(a.head_dim), out[i]);
     }
   }
@@ -262,9 +163,9 @@ struct ForwardKernel {
 /// The gradient of queries: Σ_k dscore·key with dscore = p·(keep·(dout·value) - slope)/√Dh.
 template <typename T>
 struct QueryGradientKernel {
-  static constexpr int max_threads = kWarps * 32;
+  static constexpr int max_threads = kAttentionWarps * 32;
   static constexpr int min_blocks = 1;
-  static constexpr size_t shared_bytes = (2 * (kOwn + kOther) * kPitch + kWeights) * sizeof(float);
+  static constexpr size_t shared_bytes = (2 * (kOwnRows + kOtherRows) * kTilePitch + kTileWeights) * sizeof(float);
   DeviceAttention<T> a;
   int64_t tiles;  // of queries
 
@@ -274,22 +175,22 @@ struct QueryGradientKernel {
     if (item.first >= item.queries) return;
     const int64_t column = int64_t(item.head) * a.head_dim, width = a.heads * a.head_dim;
     float* memory = reinterpret_cast<float*>(block.shared());
-    Tile<T> query(memory, kOwn, a.query + item.query_row * a.query_stride + column, a.query_stride, item.queries,
+    Tile<T> query(memory, kOwnRows, a.query + item.query_row * a.query_stride + column, a.query_stride, item.queries,
                   int(a.head_dim));
-    Tile<T> gradient(memory + kOwn * kPitch, kOwn, a.out_gradient + item.query_row * width + column, width,
+    Tile<T> gradient(memory + kOwnRows * kTilePitch, kOwnRows, a.out_gradient + item.query_row * width + column, width,
                      item.queries, int(a.head_dim));
-    Tile<T> key(memory + 2 * kOwn * kPitch, kOther, a.key + item.key_row * a.key_stride + column, a.key_stride,
-                item.keys, int(a.head_dim));
-    Tile<T> value(memory + (2 * kOwn + kOther) * kPitch, kOther, a.value + item.key_row * a.key_stride + column,
-                  a.key_stride, item.keys, int(a.head_dim));
-    float* weights = memory + 2 * (kOwn + kOther) * kPitch;
+    Tile<T> key(memory + 2 * kOwnRows * kTilePitch, kOtherRows, a.key + item.key_row * a.key_stride + column,
+                a.key_stride, item.keys, int(a.head_dim));
+    Tile<T> value(memory + (2 * kOwnRows + kOtherRows) * kTilePitch, kOtherRows,
+                  a.value + item.key_row * a.key_stride + column, a.key_stride, item.keys, int(a.head_dim));
+    float* weights = memory + 2 * (kOwnRows + kOtherRows) * kTilePitch;
     const Keep keep(a.dropout);
-    const int lane = block.thread() % 32, mine = block.thread() / 32 * kMine;
+    const int lane = block.thread() % 32, mine = block.thread() / 32 * kWarpRows;
     const float scale = score_scale(a);
 
-    float slope[kMine], log_sum[kMine], sums[kMine][4];
+    float slope[kWarpRows], log_sum[kWarpRows], sums[kWarpRows][4];
     RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) {
+    for (int i = 0; i < kWarpRows; ++i) {
       const int q = item.first + mine + i;
       slope[i] = 0;
       log_sum[i] = q < item.queries ? a.log_sum[item.number(a, q)] : 0;
@@ -303,19 +204,19 @@ struct QueryGradientKernel {
       slope[i] = warp_reduce(block, slope[i], Plus{});
       if (q < item.queries && item.chunk == 0 && lane == 0) a.slope[item.number(a, q)] = slope[i];
     }
-    const int seen = a.causal && item.first + kOwn < item.keys ? item.first + kOwn : item.keys;
-    for (int first = 0; first < seen; first += kOther) {
+    const int seen = a.causal && item.first + kOwnRows < item.keys ? item.first + kOwnRows : item.keys;
+    for (int first = 0; first < seen; first += kOtherRows) {
       RDROP_NO_UNROLL
-      for (int i = 0; i < kMine; ++i) {
-        weights[(mine + i) * kOther + lane] = keep(item, a, item.first + mine + i, first + lane);
+      for (int i = 0; i < kWarpRows; ++i) {
+        weights[(mine + i) * kOtherRows + lane] = keep(item, a, item.first + mine + i, first + lane);
       }
-      float score[kMine], dropped[kMine];
+      float score[kWarpRows], dropped[kWarpRows];
       products(block, query, item.first, key, first, score);
       products(block, gradient, item.first, value, first, dropped);
       RDROP_UNROLL
-      for (int i = 0; i < kMine; ++i) {
+      for (int i = 0; i < kWarpRows; ++i) {
         const int q = item.first + mine + i, k = first + lane;
-        float* weight = weights + (mine + i) * kOther + lane;
+        float* weight = weights + (mine + i) * kOtherRows + lane;
         const float p = item.sees(a, q, k) ? __builtin_expf(score[i] * scale - log_sum[i]) : 0.0f;
         *weight = p * (*weight * dropped[i] - slope[i]) * scale;
       }
@@ -325,11 +226,11 @@ struct QueryGradientKernel {
       block.warp_barrier();
     }
     RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) {
+    for (int i = 0; i < kWarpRows; ++i) {
       const int q = item.first + mine + i;
       if (q >= item.queries) continue;
-      store_columns(a.query_gradient + (item.query_row + q) * a.query_stride + column, item.chunk * kChunk + lane * 4,
-                    int(a.head_dim), sums[i]);
+      store_columns(a.query_gradient + (item.query_row + q) * a.query_stride + column,
+                    item.chunk * kTileColumns + lane * 4, int(a.head_dim), sums[i]);
     }
   }
 };
@@ -337,9 +238,9 @@ struct QueryGradientKernel {
 /// The gradients of keys, Σ_q dscore·query, and of values, Σ_q p·keep·dout.
 template <typename T>
 struct KeyGradientKernel {
-  static constexpr int max_threads = kWarps * 32;
+  static constexpr int max_threads = kAttentionWarps * 32;
   static constexpr int min_blocks = 1;
-  static constexpr size_t shared_bytes = (2 * (kOwn + kOther) * kPitch + 2 * kWeights) * sizeof(float);
+  static constexpr size_t shared_bytes = (2 * (kOwnRows + kOtherRows) * kTilePitch + 2 * kTileWeights) * sizeof(float);
   DeviceAttention<T> a;
   int64_t tiles;  // of keys
 
@@ -349,42 +250,43 @@ struct KeyGradientKernel {
     if (item.first >= item.keys) return;
     const int64_t column = int64_t(item.head) * a.head_dim, width = a.heads * a.head_dim;
     float* memory = reinterpret_cast<float*>(block.shared());
-    Tile<T> key(memory, kOwn, a.key + item.key_row * a.key_stride + column, a.key_stride, item.keys, int(a.head_dim));
-    Tile<T> value(memory + kOwn * kPitch, kOwn, a.value + item.key_row * a.key_stride + column, a.key_stride, item.keys,
-                  int(a.head_dim));
-    Tile<T> query(memory + 2 * kOwn * kPitch, kOther, a.query + item.query_row * a.query_stride + column,
+    Tile<T> key(memory, kOwnRows, a.key + item.key_row * a.key_stride + column, a.key_stride, item.keys,
+                int(a.head_dim));
+    Tile<T> value(memory + kOwnRows * kTilePitch, kOwnRows, a.value + item.key_row * a.key_stride + column,
+                  a.key_stride, item.keys, int(a.head_dim));
+    Tile<T> query(memory + 2 * kOwnRows * kTilePitch, kOtherRows, a.query + item.query_row * a.query_stride + column,
                   a.query_stride, item.queries, int(a.head_dim));
-    Tile<T> gradient(memory + (2 * kOwn + kOther) * kPitch, kOther, a.out_gradient + item.query_row * width + column,
-                     width, item.queries, int(a.head_dim));
-    float* key_weights = memory + 2 * (kOwn + kOther) * kPitch;
-    float* value_weights = key_weights + kWeights;
+    Tile<T> gradient(memory + (2 * kOwnRows + kOtherRows) * kTilePitch, kOtherRows,
+                     a.out_gradient + item.query_row * width + column, width, item.queries, int(a.head_dim));
+    float* key_weights = memory + 2 * (kOwnRows + kOtherRows) * kTilePitch;
+    float* value_weights = key_weights + kTileWeights;
     const Keep keep(a.dropout);
-    const int lane = block.thread() % 32, mine = block.thread() / 32 * kMine;
+    const int lane = block.thread() % 32, mine = block.thread() / 32 * kWarpRows;
     const float scale = score_scale(a);
 
-    float key_sums[kMine][4], value_sums[kMine][4];
+    float key_sums[kWarpRows][4], value_sums[kWarpRows][4];
     RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) {
+    for (int i = 0; i < kWarpRows; ++i) {
       RDROP_UNROLL
       for (int j = 0; j < 4; ++j) key_sums[i][j] = value_sums[i][j] = 0;
     }
-    for (int first = a.causal ? item.first / kOther * kOther : 0; first < item.queries; first += kOther) {
+    for (int first = a.causal ? item.first / kOtherRows * kOtherRows : 0; first < item.queries; first += kOtherRows) {
       RDROP_NO_UNROLL
-      for (int i = 0; i < kMine; ++i) {
-        value_weights[(mine + i) * kOther + lane] = keep(item, a, first + lane, item.first + mine + i);
+      for (int i = 0; i < kWarpRows; ++i) {
+        value_weights[(mine + i) * kOtherRows + lane] = keep(item, a, first + lane, item.first + mine + i);
       }
-      float score[kMine], dropped[kMine];
+      float score[kWarpRows], dropped[kWarpRows];
       products(block, key, item.first, query, first, score);
       products(block, value, item.first, gradient, first, dropped);
       const int q = first + lane;
       const float log_sum = q < item.queries ? a.log_sum[item.number(a, q)] : 0;
       const float slope = q < item.queries ? a.slope[item.number(a, q)] : 0;
       RDROP_UNROLL
-      for (int i = 0; i < kMine; ++i) {
+      for (int i = 0; i < kWarpRows; ++i) {
         const int k = item.first + mine + i;
-        float* weight = value_weights + (mine + i) * kOther + lane;
+        float* weight = value_weights + (mine + i) * kOtherRows + lane;
         const float p = item.sees(a, q, k) ? __builtin_expf(score[i] * scale - log_sum) : 0.0f;
-        key_weights[(mine + i) * kOther + lane] = p * (*weight * dropped[i] - slope) * scale;
+        key_weights[(mine + i) * kOtherRows + lane] = p * (*weight * dropped[i] - slope) * scale;
         *weight *= p;
       }
       block.warp_barrier();
@@ -395,11 +297,11 @@ struct KeyGradientKernel {
       block.warp_barrier();
     }
     RDROP_UNROLL
-    for (int i = 0; i < kMine; ++i) {
+    for (int i = 0; i < kWarpRows; ++i) {
       const int k = item.first + mine + i;
       if (k >= item.keys) continue;
       const int64_t row = (item.key_row + k) * a.key_stride + column;
-      const int first = item.chunk * kChunk + lane * 4;
+      const int first = item.chunk * kTileColumns + lane * 4;
       store_columns(a.key_gradient + row, first, int(a.head_dim), key_sums[i]);
       store_columns(a.value_gradient + row, first, int(a.head_dim), value_sums[i]);
     }
@@ -407,14 +309,15 @@ struct KeyGradientKernel {
 };
 
 int64_t tiles_of(int64_t rows) {
-  return (rows + kOwn - 1) / kOwn;
+  return (rows + kOwnRows - 1) / kOwnRows;
 }
 
 template <template <typename> class Kernel, typename T>
 void launch_tiles(const DeviceAttention<T>& arguments, int64_t tiles, void* stream) {
-  const int64_t chunks = (arguments.head_dim + kChunk - 1) / kChunk;
+  const int64_t chunks = (arguments.head_dim + kTileColumns - 1) / kTileColumns;
   launch(Kernel<T>{arguments, tiles},
-         {arguments.sequences * arguments.heads * tiles * chunks, kWarps * 32, Kernel<T>::shared_bytes}, stream);
+         {arguments.sequences * arguments.heads * tiles * chunks, kAttentionWarps * 32, Kernel<T>::shared_bytes},
+         stream);
 }
 
 template <typename T>
