@@ -89,7 +89,7 @@ describe('a run', () => {
         'learningRate',
         'gradientNorm',
       ]
-        .concat('seconds', 'tokensPerSecond')
+        .concat('skipped', 'seconds', 'tokensPerSecond')
         .sort(),
     );
 
