@@ -47,6 +47,8 @@ class Device {
 
   /// Where tensors of this device live.
   virtual at::Device place() const = 0;
+  /// Rows of a training step are rounded up to a multiple of this, so that a few graphs serve every batch.
+  virtual int64_t row_step() const = 0;
   virtual const DeviceKernels& kernels() const = 0;
   /// The stream that kernels are launched on, as their launchers take it.
   virtual void* stream() = 0;

@@ -34,6 +34,7 @@ class EmulatedDevice : public Device {
   DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
   void reset_peak() override {}
   at::Device place() const override { return at::kCPU; }
+  int64_t row_step() const override { return 32; }
   const DeviceKernels& kernels() const override { return kernels_; }
   void* stream() override { return &stream_; }
 

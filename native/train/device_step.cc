@@ -12,9 +12,6 @@
 namespace rdrop {
 namespace {
 
-/// Rows of a pass are rounded up to a multiple of this: on the batches of IWSLT'14 148 shapes and 3.7 % more rows.
-constexpr int64_t kRowStep = 256;
-
 /// Shapes beyond this many are run without a graph; each graph keeps its kernels' arguments.
 constexpr size_t kMostGraphs = 512;
 
@@ -73,7 +70,7 @@ StepControl DeviceStep::control() const {
 }
 
 DeviceStep::Entry& DeviceStep::entry_of(const PackedBatch& batch) {
-  const Bucket bucket = bucket_of(batch, model_.config().max_positions, kRowStep);
+  const Bucket bucket = bucket_of(batch, model_.config().max_positions, device_.row_step());
   auto& entry = entries_[bucket];
   if (!entry) entry = std::make_unique<Entry>(device_, bucket);
   return *entry;
