@@ -22,7 +22,7 @@ export async function validationRows({ validation, beam, seed, precision, model:
   const start = performance.now();
   let generated = 0;
   for (const sources of packed) {
-    for (const [best] of await model.translate(sources, beam)) generated += best.tokens.length;
+    for (const [best] of (await model.translate(sources, beam)).hypotheses) generated += best.tokens.length;
   }
   const seconds = (performance.now() - start) / 1000;
   return [

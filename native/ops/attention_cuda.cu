@@ -270,7 +270,7 @@ struct KeyGradientKernel {
       RDROP_UNROLL
       for (int j = 0; j < 4; ++j) key_sums[i][j] = value_sums[i][j] = 0;
     }
-    for (int first = a.causal ? item.first / kOtherRows * kOtherRows : 0; first < item.queries; first += kOtherRows) {
+    for (int first = a.causal ? item.first : 0; first < item.queries; first += kOtherRows) {
       RDROP_NO_UNROLL
       for (int i = 0; i < kWarpRows; ++i) {
         value_weights[(mine + i) * kOtherRows + lane] = keep(item, a, first + lane, item.first + mine + i);
