@@ -195,7 +195,7 @@ describe('a training on a device', () => {
     const run = async (pause: number) => {
       let model = await device({}, 'bfloat16');
       let trainer = await native().Trainer.create(model, optimizer, loss);
-      for (const [i, batches] of updates.entries()) {
+      for (const [i, batches] of updates.slice(0, 4).entries()) {
         if (i === pause) {
           const [parameters, state] = [await model.parameters(), await trainer.state()];
           model = await device({}, 'bfloat16');
@@ -209,7 +209,7 @@ describe('a training on a device', () => {
     };
     const first = await run(-1);
     expect(await run(-1)).toEqual(first);
-    expect(await run(3)).toEqual(first);
+    expect(await run(2)).toEqual(first);
   });
 
   test('float16 leaves out a step that overflows and halves the loss scale', async () => {

@@ -178,7 +178,7 @@ describe('every option of a run has an effect', () => {
     ['model.vocabSize', { model: { vocabSize: 99 } }],
     ['loss.temperature', { loss: { temperature: 2 } }],
     ['epochs', { epochs: 3 }],
-    ['device', { device: 'cuda' }],
+    ['device', { device: 'tpu' }],
   ])('%s is refused and makes no directory', async (path, unknown) => {
     const options = mergeOptions(base(), unknown) as unknown as TrainOptions;
     await expect(trainAll(options)).rejects.toMatchObject({
