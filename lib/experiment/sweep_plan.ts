@@ -138,11 +138,15 @@ export async function trialState(trial: Trial): Promise<TrialState> {
   if (!existsSync(join(trial.directory, 'config.json'))) return 'new';
   // Where the directories lie and how many threads work does not make another run.
   const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
-  const found = differences(
-    comparable(await readRunConfig(trial.directory)),
-    comparable(trial.config),
-    'config',
-  );
+  const run = await readRunConfig(trial.directory);
+  // A run's configuration says what 'auto' stood for where it began, and it goes on there.
+  const { device, precision } = trial.config;
+  const begun = {
+    ...trial.config,
+    ...(device === 'auto' && { device: run.device }),
+    ...(precision === 'auto' && { precision: run.precision }),
+  };
+  const found = differences(comparable(run), comparable(begun), 'config');
   if (found.length > 0) {
     throw new RdropError(
       'RUN_EXISTS',

@@ -42,6 +42,7 @@ export const tinyOptions = (data: string, runDirectory: string) =>
     data,
     runDirectory,
     seed: 3,
+    device: 'cpu',
     threads: 1,
     model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1, dropout: 0.1 },
     optimizer: { learningRate: 5e-3, warmupUpdates: 20 },
