@@ -53,8 +53,8 @@ export interface NativeModelConfig {
 
 export interface NativeRuntime {
   seed: number;
-  /** library: another device library, such as the emulated grid of the tests. */
-  device: 'cpu' | 'cuda' | { library: string };
+  /** library: device number `index` of another device library, such as the emulated grid of the tests. */
+  device: 'cpu' | 'cuda' | { library: string; index: number };
   /** CPU: float32, float64. Devices: float32, tf32, bfloat16, float16. */
   precision: 'float32' | 'float64' | 'tf32' | 'bfloat16' | 'float16';
 }

@@ -139,11 +139,12 @@ Runtime runtime(const Napi::Value& value) {
   constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
   const size_t precision = choice_property(value, "precision", {"float32", "float64", "tf32", "bfloat16", "float16"});
   using Where = Runtime::Where;
-  Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}};
+  Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}, 0};
   const Napi::Value device = property(value, "device");
   if (device.IsObject()) {
     options.where = Where::library;
     options.library = property(device, "library").ToString().Utf8Value();
+    options.index = int(integer_property(device, "index"));
   } else if (choice_property(value, "device", {"cpu", "cuda"}) == 1) {
     options.where = Where::cuda;
   }
@@ -158,7 +159,7 @@ Device* Runtime::open() const {
     prepare_cuda();
     return nullptr;
   }
-  Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, 0);
+  Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, index);
   device.allow_tf32(tf32);
   return &device;
 }

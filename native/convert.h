@@ -24,7 +24,8 @@ struct Runtime {
   at::ScalarType type;  ///< of the activations
   bool tf32;
   enum class Where { cpu, cuda, library } where;
-  std::string library;  ///< the device library, where one is named
+  std::string library;  ///< the device library, where one is named, and which of its devices
+  int index;
 
   /// Opens the device; null: the CPU. Throws CUDA_UNAVAILABLE.
   Device* open() const;

@@ -16,6 +16,15 @@ const precisions = {
   cuda: ['bfloat16', 'float16', 'tf32', 'float32'],
 } as const satisfies Record<ResolvedRuntime['device'], readonly ResolvedRuntime['precision'][]>;
 
+const toldNoGraphs = new Set<string>();
+
+/** Warns, once a process, that something launches its kernels one by one; an empty reason: it does not. */
+export function tellNoGraphs(what: string, reason: string): void {
+  if (reason === '' || toldNoGraphs.has(what)) return;
+  toldNoGraphs.add(what);
+  process.emitWarning(`${what} launches its kernels one by one, not as a CUDA graph: ${reason}`);
+}
+
 /**
  * What 'auto' stands for on this machine. device: CUDA where a GPU can be used, else the CPU. precision: bfloat16 on a GPU
  * (every chip that rdrop takes has it), float32 on a CPU.

@@ -15,7 +15,7 @@ import { encodeSafetensors, readSafetensors, type Tensor } from '../data/safeten
 import { fromNative, RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native.js';
-import { type ResolvedRuntime, resolveRuntime } from './device.js';
+import { type ResolvedRuntime, resolveRuntime, tellNoGraphs } from './device.js';
 import { type Batch, pack, packBatch } from './pack.js';
 import { Receivers } from './receiver.js';
 
@@ -41,8 +41,6 @@ interface State {
 }
 
 const states = new Receivers<State>('Transformer');
-/** Once a process is enough. */
-let toldNoGraphs = false;
 
 /** For lib/training alone: the native half of a model. */
 export const nativeTransformer = (model: Transformer): NativeTransformer => states.get(model).native;
@@ -145,10 +143,7 @@ export class Transformer {
     const packed = pack(sources, 'source');
     const options = parseConfig(beamSchema, beamOptions, 'beam', 'INVALID_ARGUMENT');
     const { hypotheses, noGraphs } = await fromNative(() => model.translate(packed, options));
-    if (noGraphs !== '' && !toldNoGraphs) {
-      toldNoGraphs = true;
-      process.emitWarning(`beam search launches its kernels one by one, not as a CUDA graph: ${noGraphs}`);
-    }
+    tellNoGraphs('beam search', noGraphs);
     return hypotheses;
   }
 

@@ -2,6 +2,7 @@ import { native } from '../binding.js';
 import type { TrainConfig } from '../config.js';
 import { encodeSafetensors, type Tensor } from '../data/safetensors.js';
 import { asRdropError, fromNative, RdropError } from '../errors.js';
+import { tellNoGraphs } from '../model/device.js';
 import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
 import type { FloatArray, NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
 import {
@@ -138,6 +139,7 @@ export class TrainingLoop {
     try {
       const figures = await this.#timed(() => this.trainer.figures());
       addToWindow(this.state.window, figures);
+      tellNoGraphs('training', figures.noGraphs);
       return figures;
     } finally {
       this.state.update = this.trainer.update;

@@ -29,8 +29,11 @@ class EmulatedGraph : public Graph {
   std::vector<at::Tensor> memory_;  // what the work reads and writes
 };
 
+/// Device 0; device 1 cannot record, as a GPU where capture is impossible.
 class EmulatedDevice : public Device {
  public:
+  explicit EmulatedDevice(bool records) : records_(records) {}
+
   DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
   void reset_peak() override {}
   at::Device place() const override { return at::kCPU; }
@@ -96,6 +99,7 @@ class EmulatedDevice : public Device {
   }
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
+    if (!records_) fail("CUDA_FAILED", "this device cannot record");
     stream_.recording = true;
     try {
       work();
@@ -115,6 +119,7 @@ class EmulatedDevice : public Device {
     return {std::exchange(stream_.recorded, {}), std::exchange(memory_, {})};
   }
 
+  bool records_;
   DeviceKernels kernels_ = device_kernels();
   EmulatedStream stream_;
   std::vector<at::Tensor> memory_;
@@ -123,6 +128,6 @@ class EmulatedDevice : public Device {
 }  // namespace
 }  // namespace rdrop
 
-extern "C" __attribute__((visibility("default"))) std::unique_ptr<rdrop::Device> rdrop_open_device(int) {
-  return std::make_unique<rdrop::EmulatedDevice>();
+extern "C" __attribute__((visibility("default"))) std::unique_ptr<rdrop::Device> rdrop_open_device(int index) {
+  return std::make_unique<rdrop::EmulatedDevice>(index == 0);
 }

@@ -9,7 +9,7 @@ import type {
   NativeRuntime,
   NativeTransformer,
 } from '../../lib/native.js';
-import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
+import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
 import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fairseq_fixtures.js';
 
 beforeAll(() => {
@@ -89,6 +89,20 @@ const sourcesOf = (count: number, longest: number) =>
   Array.from({ length: count }, (_, i) =>
     Int32Array.from([...Array.from({ length: (i * 5) % longest }, (_, k) => 3 + ((i * 7 + k * k) % 28)), 2]),
   );
+
+test('where steps cannot be recorded the translations are the same, and it says so', async () => {
+  const recorded = await onDevice(small);
+  const unrecorded = await native().Transformer.create(small, {
+    seed: 7,
+    device: unrecordedDevice,
+    precision: 'float32',
+  });
+  const sources = sourcesOf(3, 7);
+  const expected = await translate(recorded, sources, { ...options, beam: 2, nBest: 2, maxLenB: 6 });
+  const actual = await unrecorded.translate(pack(sources), { ...options, beam: 2, nBest: 2, maxLenB: 6 });
+  expect(actual.hypotheses).toEqual(expected);
+  expect(actual.noGraphs).toContain('cannot record');
+});
 
 describe('a search on a device finds what the CPU finds', () => {
   test.each([

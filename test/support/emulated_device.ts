@@ -5,7 +5,10 @@ import { packageRoot } from '../../lib/binding.js';
 
 const library = join(packageRoot, '.cmake/emulated/librdrop_emulated.so');
 
-export const emulatedDevice = { library };
+export const emulatedDevice = { library, index: 0 };
+
+/** The same without the means to record: steps are launched kernel by kernel. */
+export const unrecordedDevice = { library, index: 1 };
 
 /** Null, or why tests on the emulated device cannot run. */
 export const noEmulatedDevice = existsSync(library) ? null : `${library} is not there: npm test builds it`;

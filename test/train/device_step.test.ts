@@ -12,7 +12,7 @@ import type {
   NativeTransformer,
   PackedBatch,
 } from '../../lib/native.js';
-import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
+import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
 import { pack, relativeError } from '../support/fairseq_fixtures.js';
 
 beforeAll(() => {
@@ -72,8 +72,11 @@ function randomBatch(seed: number, pairs: number, longest = 9): PackedBatch {
 
 const cpu = (config: Partial<NativeModelConfig> = {}, precision: NativeRuntime['precision'] = 'float64') =>
   native().Transformer.create({ ...base, ...config }, { seed: 3, device: 'cpu', precision });
-const device = (config: Partial<NativeModelConfig> = {}, precision: NativeRuntime['precision'] = 'float32') =>
-  native().Transformer.create({ ...base, ...config }, { seed: 3, device: emulatedDevice, precision });
+const device = (
+  config: Partial<NativeModelConfig> = {},
+  precision: NativeRuntime['precision'] = 'float32',
+  where = emulatedDevice,
+) => native().Transformer.create({ ...base, ...config }, { seed: 3, device: where, precision });
 
 /** The device's model with the parameters of the CPU's, which are drawn in float64 and rounded. */
 async function pair(config: Partial<NativeModelConfig>, precision: NativeRuntime['precision'] = 'float32') {
@@ -210,6 +213,20 @@ describe('a training on a device', () => {
     const first = await run(-1);
     expect(await run(-1)).toEqual(first);
     expect(await run(2)).toEqual(first);
+  });
+
+  test('gives the same where steps cannot be recorded, and says so', async () => {
+    const results = [];
+    for (const where of [emulatedDevice, unrecordedDevice]) {
+      const model = await device({}, 'float32', where);
+      const trainer = await native().Trainer.create(model, optimizer, loss);
+      for (const batches of updates.slice(0, 3)) await trainer.step(batches);
+      results.push({ figures: await trainer.figures(), parameters: await parametersOf(model) });
+    }
+    const [recorded, unrecorded] = results as [(typeof results)[0], (typeof results)[0]];
+    expect(unrecorded.parameters).toEqual(recorded.parameters);
+    expect(unrecorded.figures).toMatchObject({ graphs: 0, steps: 3 });
+    expect(unrecorded.figures.noGraphs).toContain('cannot record');
   });
 
   test('float16 leaves out a step that overflows and halves the loss scale', async () => {
