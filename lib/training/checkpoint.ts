@@ -50,12 +50,11 @@ const modelFile = 'model.safetensors';
 const optimizerFile = 'optimizer.safetensors';
 const stateFile = 'state.json';
 
+/** The file has these and `sha256`, that of them as JSON without spaces. */
 const stateFileSchema = z.strictObject({
   version: z.literal(2),
   files: z.record(z.string(), z.string()),
   state: trainingStateSchema,
-  /** Of the three fields above, as JSON without spaces. */
-  sha256: z.string(),
 });
 
 export interface CheckpointContent {
@@ -162,17 +161,29 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 
 function parseState(bytes: Uint8Array, path: string) {
   try {
-    const { sha256: claimed, ...body } = stateFileSchema.parse(
-      JSON.parse(Buffer.from(bytes).toString('utf8')),
-    );
+    const { sha256: claimed, ...body } = JSON.parse(Buffer.from(bytes).toString('utf8'));
     if (sha256(JSON.stringify(body)) !== claimed) throw new Error('its SHA-256 does not fit');
-    return body;
+    return stateFileSchema.parse(body.version === 1 ? fromVersion1(body) : body);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RdropError('CHECKPOINT_CORRUPT', `${path}: not a complete state of a run (${reason})`, {
       cause: error,
     });
   }
+}
+
+/** Version 1 knew the CPU alone: every step was applied, and the learning rate of a line was that of its last step. */
+function fromVersion1(body: { state: { update: number; window: object } }) {
+  const { state } = body;
+  return {
+    ...body,
+    version: 2,
+    state: {
+      ...state,
+      window: { ...state.window, learningRate: 0, skipped: 0 },
+      optimizer: freshCounters(state.update),
+    },
+  };
 }
 
 async function readPart(path: string): Promise<Uint8Array> {

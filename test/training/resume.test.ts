@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -130,6 +131,25 @@ describe('a run that was stopped', () => {
     await writeFile(join(run, 'checkpoints', 'last.0123.part', 'model.safetensors'), 'half');
     // And a last line of metrics that was not finished.
     await writeFile(join(run, 'metrics.jsonl'), '{"type":"train","upda', { flag: 'a' });
+    using resumed = await Trainer.resume(run);
+    expect(resumed.update).toBe(20);
+    await fitAll(resumed);
+    resumed.dispose();
+    await expectSame(run);
+  });
+
+  it('from a checkpoint of version 1 goes on as well', async () => {
+    const run = at('version1');
+    const trainer = await Trainer.create(options(run));
+    for await (const event of trainer.fit()) if (event.type === 'checkpoint' && event.update === 20) break;
+    trainer.dispose();
+    const path = join(run, 'checkpoints', 'last', 'state.json');
+    const { files, state } = JSON.parse(await readFile(path, 'utf8'));
+    const { optimizer, ...old } = state;
+    const { learningRate, skipped, ...window } = state.window;
+    const body = { version: 1, files, state: { ...old, window } };
+    const sha256 = createHash('sha256').update(JSON.stringify(body)).digest('hex');
+    await writeFile(path, JSON.stringify({ ...body, sha256 }));
     using resumed = await Trainer.resume(run);
     expect(resumed.update).toBe(20);
     await fitAll(resumed);
