@@ -23,9 +23,9 @@ void set_cuda_libraries(CudaLibraries libraries);
 /// device, only older chips. Empty when one may be opened.
 std::string cuda_unavailable_reason();
 
-/// Opens libtorch's part of CUDA where a device may be opened, else does nothing. To be called before anything runs, also
-/// on the CPU: when one of its parts first asks for CUDA (a backward pass of its autograd does), libtorch remembers the
-/// answer for good, and would refuse every device that is asked for later.
+/// Opens libtorch's part of CUDA where a device may be opened, else does nothing. To be called before anything runs,
+/// also on the CPU: when one of its parts first asks for CUDA (a backward pass of its autograd does), libtorch
+/// remembers the answer for good, and would refuse every device that is asked for later.
 void prepare_cuda() noexcept;
 
 /// The CUDA device with this number; the same object every time. Throws CUDA_UNAVAILABLE.
