@@ -29,16 +29,29 @@ inline float wide(Bfloat16 x) {
   return to_float(x);
 }
 
-/// x as T holds it: to nearest, ties to even.
+/// x as T holds it: to nearest, ties to even; NaN stays NaN. Without a branch, so that loops become vectors.
 template <typename T>
 inline T rounded(Wide<T> x) {
   if constexpr (sizeof(T) == sizeof(Bfloat16)) {
-    T to;
-    assign(to, x);
-    return to;
+    const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+    const uint32_t nearest = bits + 0x7fffu + (bits >> 16 & 1u);
+    const uint32_t is_nan = (bits & 0x7fffffffu) > 0x7f800000u ? ~0u : 0u;
+    return T{uint16_t(((nearest & ~is_nan) | (0x7fc00000u & is_nan)) >> 16)};
   } else {
     return x;
   }
+}
+
+/// x where `sign` is positive, else 0. `sign` is not NaN.
+inline float where_positive(float sign, float x) {
+  return sign > 0 ? x : 0;
+}
+inline double where_positive(double sign, double x) {
+  return sign > 0 ? x : 0;
+}
+inline Bfloat16 where_positive(Bfloat16 sign, Bfloat16 x) {
+  const uint16_t positive = int16_t(sign.bits) > 0 ? 0xffff : 0;
+  return {uint16_t(x.bits & positive)};
 }
 
 }  // namespace RDROP_ISA
