@@ -3,7 +3,7 @@ log_softmax and softmax again for the divergences, kl_div per element, masks; th
 torch.compile. N target positions of one pass, V classes, logits [2N,V].
 
 Settings on the first line of standard input, then one request a line, each answered with one line, so that
-benchmarks/rdrop_loss.mjs can interleave it with ours:
+`rdrop bench loss` can take turns:
     {"time": "eager" | "compile", "direction": D, "repeats": k}   seconds of each repetition
     {"check": file, "direction": D, "loss": x}                    errors against float64 of our gradient and of eager's
 """
@@ -38,7 +38,8 @@ def criterion(logits, target, alpha, epsilon, ignored, direction):
 
 def main():
     s = json.loads(sys.stdin.readline())
-    torch.set_num_threads(s["threads"])
+    if s["threads"] > 0:
+        torch.set_num_threads(s["threads"])
     logits = torch.from_numpy(np.fromfile(s["logits"], dtype=np.float32)).view(-1, s["classes"]).requires_grad_()
     target = torch.from_numpy(np.fromfile(s["targets"], dtype=np.int32)).long()
     rows = target.shape[0]
