@@ -55,7 +55,7 @@ export interface NativeRuntime {
   seed: number;
   /** library: device number `index` of another device library, such as the emulated grid of the tests. */
   device: 'cpu' | 'cuda' | { library: string; index: number };
-  /** CPU: float32, float64. Devices: float32, tf32, bfloat16, float16. */
+  /** CPU: float32, float64, bfloat16. Devices: float32, tf32, bfloat16, float16. */
   precision: 'float32' | 'float64' | 'tf32' | 'bfloat16' | 'float16';
 }
 

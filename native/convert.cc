@@ -148,8 +148,8 @@ Runtime runtime(const Napi::Value& value) {
   } else if (choice_property(value, "device", {"cpu", "cuda"}) == 1) {
     options.where = Where::cuda;
   }
-  if (options.where == Where::cpu ? precision > 1 : precision == 1) {
-    fail("INVALID_ARGUMENT", "precision: float32 and float64 run on the CPU, all but float64 on a device");
+  if (options.where == Where::cpu ? precision == 2 || precision == 4 : precision == 1) {
+    fail("INVALID_ARGUMENT", "precision: float32, float64 and bfloat16 run on the CPU, all but float64 on a device");
   }
   return options;
 }

@@ -46,7 +46,7 @@ Napi::Value set_parameters(const Napi::CallbackInfo& info, const Shared& handle)
       [model, values = named_values(info[0])] {
         const DeviceScope scope(model->device());
         copy_named_values(values, model->parameters().names, model->parameters().flat);
-        if (model->device()) model->parameters().refresh_copy(*model->device());
+        model->parameters().refresh_copy();
         return true;
       },
       [](Napi::Env env, bool) { return env.Undefined(); });

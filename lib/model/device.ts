@@ -12,7 +12,7 @@ export interface ResolvedRuntime {
 
 /** Of each device; the first is what 'auto' stands for. */
 const precisions = {
-  cpu: ['float32', 'float64'],
+  cpu: ['float32', 'bfloat16', 'float64'],
   cuda: ['bfloat16', 'float16', 'tf32', 'float32'],
 } as const satisfies Record<ResolvedRuntime['device'], readonly ResolvedRuntime['precision'][]>;
 

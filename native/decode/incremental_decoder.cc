@@ -14,6 +14,7 @@
 #include "model/linear.h"
 #include "model/tensors.h"
 #include "ops/activation.h"
+#include "ops/dispatch.h"
 #include "ops/dropout_residual_norm.h"
 #include "ops/embedding.h"
 
@@ -129,7 +130,8 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
     state = feed_forward(state, layer.feed_forward, pre_norm_ ? last : layer.feed_forward.norm);
   }
   ++length_;
-  return at::mm(state.normed, parameters.output_projection.value.t());
+  const at::Tensor logits = at::mm(state.normed, parameters.output_projection.value.t());
+  return logits.to(wide_type(logits.scalar_type()));
 }
 
 }  // namespace rdrop

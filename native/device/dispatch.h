@@ -1,10 +1,9 @@
 // Between tensors and a device's kernels: the type of the elements.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include "errors.h"
 #include "ops/host_device.h"
+#include "ops/tensor_elements.h"
 
 namespace rdrop {
 
@@ -21,16 +20,6 @@ auto dispatch_device(const at::Tensor& tensor, F&& f) {
     default:
       fail("INTERNAL", "expected float32, bfloat16 or float16 on a device, got ", c10::toString(tensor.scalar_type()));
   }
-}
-
-/// The elements as the kernels see them.
-template <typename T>
-const T* elements(const at::Tensor& tensor) {
-  return static_cast<const T*>(tensor.const_data_ptr());
-}
-template <typename T>
-T* mutable_elements(const at::Tensor& tensor) {
-  return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
 }  // namespace rdrop

@@ -7,6 +7,7 @@
 
 #include "device/device.h"
 #include "model/tensors.h"
+#include "model/widened_product.h"
 #include "ops/column_sums.h"
 
 namespace rdrop {
@@ -25,8 +26,22 @@ void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Line
   if (Device* device = current_device()) {
     column_sums_on(*device, gradient, bias);
   } else {
-    bias.add_(at::sum(gradient, {0}));
+    bias.add_(at::sum(gradient, {0}, false, bias.scalar_type()));
   }
+}
+
+OpenLinear open_linear(const at::Tensor& x, const Linear& layer) {
+  if (current_device()) return {linear(x, layer), {}, {}};
+  OpenLinear open{new_tensor({x.size(0), layer.weight.value.size(0)}, x.scalar_type()), layer.bias.value,
+                  layer.bias.gradient};
+  matrix_product(x, layer.weight.value.t(), 0, open.product);
+  return open;
+}
+
+void open_linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
+  if (current_device()) return linear_backward(gradient, x, layer);
+  at::Tensor weight = layer.weight.gradient;
+  matrix_product(gradient.t(), x, 1, weight);
 }
 
 at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer) {
@@ -41,7 +56,9 @@ void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Ten
 
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) {
   if (Device* device = current_device()) return device->product(a, b, beta, out);
-  if (beta == 0) {
+  if (a.scalar_type() != out.scalar_type()) {
+    add_widened_product(a, b, out);
+  } else if (beta == 0) {
     at::mm_out(out, a, b);
   } else {
     at::addmm_out(out, out, a, b, beta);

@@ -13,13 +13,26 @@ at::Tensor linear(const at::Tensor& x, const Linear& layer);
 /// Adds the gradients of weight and bias; gradient [R,out], x [R,in].
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
 
+/// A layer whose bias the operation after it adds, and whose bias's gradient that operation's backward sums, so that no
+/// sweep is made for either. On a device the product does both, and bias and bias_gradient are undefined.
+struct OpenLinear {
+  at::Tensor product;        // [R,out]
+  at::Tensor bias;           // [out]
+  at::Tensor bias_gradient;  // [out]
+};
+OpenLinear open_linear(const at::Tensor& x, const Linear& layer);
+
+/// As linear_backward, for an open layer.
+void open_linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
+
 /// The gradient of x [R,in], given that of y [R,out].
 at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer);
 
 /// Adds the gradient of x to `sum` [R,in].
 void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Tensor& sum);
 
-/// out = a·b + beta·out. a [m,k], b [k,n], out [m,n]; transposed views are welcome.
+/// out = a·b + beta·out. a [m,k], b [k,n], out [m,n]; transposed views are welcome. a and b bfloat16 and out float32 is
+/// welcome too where beta is 1: gradients of weights.
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
 
 }  // namespace rdrop

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "device/device.h"
+#include "model/tensors.h"
 #include "ops/dispatch.h"
 #include "ops/philox.h"
 
@@ -154,7 +155,7 @@ class Builder {
   Layout& layout() { return layout_; }
 
   void allocate(uint64_t seed) {
-    const at::ScalarType master = device_ ? at::kFloat : type_;
+    const at::ScalarType master = device_ ? at::kFloat : wide_type(type_);
     flat_ = at::zeros({layout_.size()}, at::TensorOptions(master));
     dispatch_floating(flat_, [&](auto zero) {
       using T = decltype(zero);
@@ -170,7 +171,7 @@ class Builder {
       move_to_device();
     } else {
       gradient_ = at::zeros({layout_.size()}, at::TensorOptions(master));
-      network_ = flat_;
+      network_ = type_ == master ? flat_ : flat_.to(type_);
     }
   }
 
@@ -257,8 +258,8 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
   }
 }
 
-void Parameters::refresh_copy(Device& device) {
-  if (copy.defined()) device.copy(flat, copy);
+void Parameters::refresh_copy() {
+  if (copy.defined()) copy_tensor(flat, copy);
 }
 
 at::Tensor Parameters::value_of(const NamedSlice& slice) const {

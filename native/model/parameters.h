@@ -14,8 +14,8 @@ namespace rdrop {
 
 class Device;
 
-/// A tensor of the network: views of the flat buffers. On a device `value` has the type of the activations (gains and
-/// biases of norms: float32) and `gradient` is float32.
+/// A tensor of the network: views of the flat buffers. `value` has the type of the activations, but gains and biases of
+/// norms are never of 16 bits; no `gradient` is.
 struct Weight {
   at::Tensor value, gradient;
 };
@@ -69,12 +69,12 @@ struct NamedSlice {
 struct Parameters {
   /// Allocates and initialises (design, "The model"): every parameter is a function of the seed and its own name, so
   /// that fusing or reordering layers changes nothing.
-  /// device null: on the CPU, everything of `type`. On a device: float32 masters and, where `type` has 16 bits, a copy
-  /// of that type for the network.
+  /// device null: on the CPU. Masters are float32, or float64 where `type` is; where `type` has 16 bits there is a copy of
+  /// that type for the network.
   Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device);
 
-  /// Makes the 16-bit copy from the masters again, after they were written from outside.
-  void refresh_copy(Device& device);
+  /// Makes the 16-bit copy from the masters again, after they were written from outside; in the scope of the device.
+  void refresh_copy();
 
   at::Tensor flat;      // [P] padded so that each tensor starts on a 64-byte boundary
   at::Tensor gradient;  // [P]

@@ -20,11 +20,13 @@ at::Tensor part(const at::Tensor& fused, int64_t i, int64_t width) {
 /// The end of a sub-layer, kept for its backward.
 class Ending {
  public:
-  /// Consumes the branch.
-  Ending(const at::Tensor& branch, const State& state, const LayerNorm& norm, const Dropout& dropout)
+  /// Consumes the branch, which the sub-layer's last linear layer makes of `input`.
+  Ending(const at::Tensor& input, const Linear& last, const State& state, const LayerNorm& norm, const Dropout& dropout)
       : norm_(&norm), dropout_(dropout), pre_norm_(state.sum.defined()) {
-    normed_ =
-        dropout_residual_norm(branch, pre_norm_ ? state.sum : state.normed, norm.gamma.value, norm.beta.value, dropout);
+    const OpenLinear branch = open_linear(input, last);
+    bias_gradient_ = branch.bias_gradient;
+    normed_ = dropout_residual_norm(branch.product, pre_norm_ ? state.sum : state.normed, norm.gamma.value,
+                                    norm.beta.value, dropout, branch.bias);
   }
 
   /// The state after the sub-layer; the ending gives the normed state away, for its backward does without.
@@ -33,7 +35,7 @@ class Ending {
   NormedGradients backward(const StateGradient& gradient) const {
     at::Tensor gamma = norm_->gamma.gradient, beta = norm_->beta.gradient;
     return dropout_residual_norm_backward(gradient.normed, gradient.sum, normed_, norm_->gamma.value, dropout_, gamma,
-                                          beta);
+                                          beta, bias_gradient_);
   }
 
   /// The gradient of the sub-layer's input, whose first linear layer has `first_gradient`. In post-norm the residual is
@@ -48,6 +50,7 @@ class Ending {
   const LayerNorm* norm_;
   Dropout dropout_;
   bool pre_norm_;
+  at::Tensor bias_gradient_;  // of the last linear layer
   Normed normed_;
 };
 
@@ -87,12 +90,12 @@ State self_attention(Tape* tape, const State& state, const SelfAttention& weight
   at::Tensor attended = new_like(state.normed);
   const AttentionSaved saved =
       attention(part(all, 0, d), part(all, 1, d), part(all, 2, d), shape, dropout.inner, attended);
-  Ending ending(linear(attended, weights.out), state, norm, dropout.branch);
+  Ending ending(attended, weights.out, state, norm, dropout.branch);
   const State result = ending.take_state();
   if (tape) {
     tape->push([=, &weights, &shape, input = state.normed, inner = dropout.inner](const StateGradient& gradient) {
       const NormedGradients end = ending.backward(gradient);
-      linear_backward(end.branch, attended, weights.out);
+      open_linear_backward(end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
       const at::Tensor all_gradient = new_like(all);
       at::Tensor dq = part(all_gradient, 0, d), dk = part(all_gradient, 1, d), dv = part(all_gradient, 2, d);
@@ -114,12 +117,12 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
   at::Tensor attended = new_like(state.normed);
   const AttentionSaved saved =
       attention(query, part(key_value, 0, d), part(key_value, 1, d), shape, dropout.inner, attended);
-  Ending ending(linear(attended, weights.out), state, norm, dropout.branch);
+  Ending ending(attended, weights.out, state, norm, dropout.branch);
   const State result = ending.take_state();
   if (tape) {
     tape->push([=, &weights, &shape, input = state.normed, inner = dropout.inner](const StateGradient& gradient) {
       const NormedGradients end = ending.backward(gradient);
-      linear_backward(end.branch, attended, weights.out);
+      open_linear_backward(end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
       at::Tensor query_gradient = new_like(query);
       const at::Tensor key_value_gradient = new_like(key_value);
@@ -141,18 +144,19 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
 
 State feed_forward(Tape* tape, const State& state, const FeedForward& weights, const LayerNorm& norm,
                    Activation activation_kind, const SublayerDropout& dropout) {
-  const at::Tensor before = linear(state.normed, weights.fc1);
-  const at::Tensor hidden = activation(before, activation_kind, dropout.inner);
-  Ending ending(linear(hidden, weights.fc2), state, norm, dropout.branch);
+  const OpenLinear before = open_linear(state.normed, weights.fc1);
+  const at::Tensor hidden = activation(before.product, activation_kind, dropout.inner, before.bias);
+  Ending ending(hidden, weights.fc2, state, norm, dropout.branch);
   const State result = ending.take_state();
   if (tape) {
-    const at::Tensor kept = activation_kind == Activation::gelu ? before : hidden;
-    tape->push([=, &weights, input = state.normed, inner = dropout.inner](const StateGradient& gradient) {
+    const at::Tensor kept = activation_kind == Activation::gelu ? before.product : hidden;
+    tape->push([=, &weights, input = state.normed, inner = dropout.inner, bias = before.bias,
+                bias_gradient = before.bias_gradient](const StateGradient& gradient) {
       const NormedGradients end = ending.backward(gradient);
-      linear_backward(end.branch, hidden, weights.fc2);
+      open_linear_backward(end.branch, hidden, weights.fc2);
       at::Tensor hidden_gradient = input_gradient(end.branch, weights.fc2);
-      activation_backward(kept, hidden_gradient, activation_kind, inner);
-      linear_backward(hidden_gradient, input, weights.fc1);
+      activation_backward(kept, hidden_gradient, activation_kind, inner, bias, bias_gradient);
+      open_linear_backward(hidden_gradient, input, weights.fc1);
       return ending.input_gradients(weights.fc1, hidden_gradient, end.residual);
     });
   }

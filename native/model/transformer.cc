@@ -6,6 +6,7 @@
 #include "device/device.h"
 #include "model/linear.h"
 #include "model/tensors.h"
+#include "ops/dispatch.h"
 #include "ops/philox.h"
 
 namespace rdrop {
@@ -34,7 +35,7 @@ struct Transformer::Pass {
 Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device)
     : config_(config), type_(type), seed_(seed), device_(device), parameters_(config, type, seed, device) {
   const DeviceScope scope(device_);
-  const auto options = at::TensorOptions(device_ ? at::kFloat : type);
+  const auto options = at::TensorOptions(device_ ? at::kFloat : wide_type(type));
   const at::Tensor host = sinusoidal_positions(config.max_positions + kPad + 1, config.embed_dim, options);
   sinusoids_ = host;
   if (device_) {
@@ -107,9 +108,8 @@ at::Tensor Transformer::logits(const PackedBatch& batch) const {
   const DeviceScope scope(device_);
   at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
-  if (!device_) return logits;
-  const at::Tensor host = device_->download(logits);
-  return host.to(at::kFloat);
+  const at::Tensor host = device_ ? device_->download(logits) : logits;
+  return host.to(device_ ? at::kFloat : wide_type(type_));
 }
 
 LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& options) const {
@@ -163,7 +163,8 @@ LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOpt
 }
 
 int64_t Transformer::bytes() const {
-  return device_ ? 0 : 2 * parameters_.flat.nbytes();
+  if (device_) return 0;
+  return 2 * parameters_.flat.nbytes() + (parameters_.copy.defined() ? parameters_.copy.nbytes() : 0);
 }
 
 }  // namespace rdrop

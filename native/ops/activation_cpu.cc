@@ -4,29 +4,38 @@
 #include <ATen/ops/empty_like.h>
 
 #include "device/device.h"
-#include "ops/dispatch.h"
+#include "ops/range_sums.h"
 
 namespace rdrop {
 
-at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout) {
+at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias) {
   if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
   at::Tensor out = kind == Activation::relu ? in : at::empty_like(in);
-  dispatch_floating(in, [&](auto zero) {
+  dispatch_layers(in, [&](auto zero) {
     using T = decltype(zero);
-    const ActivationForward<T> arguments{in.const_data_ptr<T>(), out.mutable_data_ptr<T>(), in.size(1), kind, dropout};
+    const ActivationForward<T> arguments{
+        elements<T>(in), mutable_elements<T>(out), in.size(1), kind, dropout, optional_elements<T>(bias)};
     parallel_rows(in.size(0), in.size(1) * 2,
                   [&](int64_t begin, int64_t end) { kernels().layers<T>().activation.forward(arguments, begin, end); });
   });
   return out;
 }
 
-void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout) {
+void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
+                         const at::Tensor& bias, at::Tensor bias_gradient) {
   if (Device* device = current_device()) return activation_backward_on(*device, saved, gradient, kind, dropout);
-  dispatch_floating(saved, [&](auto zero) {
+  const int64_t columns = saved.size(1);
+  dispatch_layers(saved, [&](auto zero) {
     using T = decltype(zero);
-    const ActivationBackward<T> arguments{saved.const_data_ptr<T>(), gradient.mutable_data_ptr<T>(), saved.size(1),
-                                          kind, dropout};
-    parallel_rows(saved.size(0), saved.size(1) * 2, [&](int64_t begin, int64_t end) {
+    using W = Wide<T>;
+    sum_over_ranges<W>(saved.size(0), columns, {&bias_gradient}, [&](W* partial, int64_t begin, int64_t end) {
+      const ActivationBackward<T> arguments{elements<T>(saved),
+                                            mutable_elements<T>(gradient),
+                                            columns,
+                                            kind,
+                                            dropout,
+                                            optional_elements<T>(bias),
+                                            bias_gradient.defined() ? partial : nullptr};
       kernels().layers<T>().activation.backward(arguments, begin, end);
     });
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/dropout_kernel.h"
+#include "ops/element.h"
 
 namespace rdrop {
 
@@ -14,6 +15,7 @@ struct ActivationForward {
   int64_t columns;
   Activation activation;
   Dropout dropout;
+  const T* bias = nullptr;  ///< [F] on the CPU, of the input; null where the input has its bias
 };
 
 template <typename T>
@@ -23,6 +25,9 @@ struct ActivationBackward {
   int64_t columns;
   Activation activation;
   Dropout dropout;
+  // On the CPU, where the input came without its bias:
+  const T* bias = nullptr;           // [F]
+  Wide<T>* bias_gradient = nullptr;  // [F] partial sums of a range of rows, added to
 };
 
 /// On the CPU: a range of rows.

@@ -12,9 +12,10 @@ struct AdamOptions {
 };
 
 /// One step: decoupled decay, then the moments, then p -= lr·√(1-β2^t)/(1-β1^t) · m/(√v + ε). parameter, gradient and
-/// both moments are [P]. The gradient is multiplied by gradient_scale first and left at zero. update t counts from 1.
+/// both moments are [P]. The gradient is multiplied by gradient_scale first and left at zero. copy: bfloat16 [P],
+/// the new parameters rounded, or undefined. update t counts from 1.
 void adam(at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment, at::Tensor& second_moment,
-          const AdamOptions& options, double learning_rate, double gradient_scale, int64_t update);
+          at::Tensor& copy, const AdamOptions& options, double learning_rate, double gradient_scale, int64_t update);
 
 /// √Σ gradient², in double; independent of the number of threads.
 double gradient_norm(const at::Tensor& gradient);

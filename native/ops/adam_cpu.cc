@@ -9,7 +9,7 @@
 namespace rdrop {
 
 void adam(at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment, at::Tensor& second_moment,
-          const AdamOptions& options, double learning_rate, double gradient_scale, int64_t update) {
+          at::Tensor& copy, const AdamOptions& options, double learning_rate, double gradient_scale, int64_t update) {
   dispatch_floating(parameter, [&](auto zero) {
     using T = decltype(zero);
     const double correction1 = 1.0 - std::pow(options.beta1, double(update));
@@ -23,9 +23,10 @@ void adam(at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment,
                            options.beta2,
                            options.epsilon,
                            learning_rate * options.weight_decay,
-                           learning_rate * std::sqrt(correction2) / correction1};
+                           learning_rate * std::sqrt(correction2) / correction1,
+                           copy.defined() ? mutable_elements<Bfloat16>(copy) : nullptr};
     parallel_rows(parameter.numel(), 1,
-                  [&](int64_t begin, int64_t end) { kernels().layers<T>().adam.step(step, begin, end); });
+                  [&](int64_t begin, int64_t end) { kernels().adam<T>().step(step, begin, end); });
   });
 }
 
@@ -38,7 +39,7 @@ double gradient_norm(const at::Tensor& gradient) {
     const T* data = gradient.const_data_ptr<T>();
     parallel_rows(chunks, chunk, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        sums[size_t(i)] = kernels().layers<T>().adam.sum_of_squares(data, i * chunk, std::min(size, (i + 1) * chunk));
+        sums[size_t(i)] = kernels().adam<T>().sum_of_squares(data, i * chunk, std::min(size, (i + 1) * chunk));
       }
     });
   });

@@ -13,8 +13,9 @@ struct AdamStep {
   T* second_moment;       // [P]
   double gradient_scale;  ///< 1 / tokens, times the clipping coefficient
   double beta1, beta2, epsilon;
-  double decay;      ///< lr·weight decay
-  double step_size;  ///< lr·√(1-β2^t) / (1-β1^t)
+  double decay;              ///< lr·weight decay
+  double step_size;          ///< lr·√(1-β2^t) / (1-β1^t)
+  Bfloat16* copy = nullptr;  // [P] the new parameters, rounded; null: none
 };
 
 /// On the CPU: a range.

@@ -14,26 +14,26 @@ struct Plan {
   int64_t scratch = 0;
 };
 
-Plan plan_of(const AttentionShape& shape, int64_t head_dim) {
+Plan plan_of(const AttentionShape& shape, int64_t head_dim, at::ScalarType type) {
   Plan plan;
   for (size_t i = 0; i + 1 < shape.query_offsets.size(); ++i) {
     const int64_t queries = shape.query_offsets[i + 1] - shape.query_offsets[i];
     const int64_t keys = shape.key_end[i] - shape.key_begin[i];
     plan.probability_offsets.push_back(plan.probabilities);
     plan.probabilities += shape.heads * queries * attention_padded(keys);
-    plan.scratch = std::max(plan.scratch, attention_scratch(queries, keys, head_dim));
+    plan.scratch = std::max(plan.scratch, attention_scratch(queries, keys, head_dim, type != wide_type(type)));
   }
   return plan;
 }
 
 template <typename T, typename Run>
-void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& shape, const at::TensorOptions& options,
-               const Run& run) {
+void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& shape, const Run& run) {
+  const auto options = at::TensorOptions(c10::CppTypeToScalarType<Wide<T>>::value);
   const int64_t items = int64_t(plan.probability_offsets.size()) * shape.heads;
   at::parallel_for(0, items, 4, [&](int64_t begin, int64_t end) {
     const at::Tensor scratch = at::empty({plan.scratch}, options);
     Attention<T> mine = arguments;
-    mine.scratch = scratch.mutable_data_ptr<T>();
+    mine.scratch = mutable_elements<Wide<T>>(scratch);
     run(mine, begin, end);
   });
 }
@@ -44,16 +44,16 @@ AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const a
                          const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
   if (Device* device = current_device()) return attention_on(*device, query, key, value, shape, dropout, out);
   const int64_t head_dim = query.size(1) / shape.heads;
-  const Plan plan = plan_of(shape, head_dim);
-  at::Tensor probability = at::empty({plan.probabilities}, query.options().requires_grad(false));
-  dispatch_floating(query, [&](auto zero) {
+  const Plan plan = plan_of(shape, head_dim, query.scalar_type());
+  at::Tensor probability = at::empty({plan.probabilities}, at::TensorOptions(wide_type(query.scalar_type())));
+  dispatch_layers(query, [&](auto zero) {
     using T = decltype(zero);
     Attention<T> arguments{};
-    arguments.query = query.const_data_ptr<T>();
-    arguments.key = key.const_data_ptr<T>();
-    arguments.value = value.const_data_ptr<T>();
-    arguments.out = out.mutable_data_ptr<T>();
-    arguments.probability = probability.mutable_data_ptr<T>();
+    arguments.query = elements<T>(query);
+    arguments.key = elements<T>(key);
+    arguments.value = elements<T>(value);
+    arguments.out = mutable_elements<T>(out);
+    arguments.probability = mutable_elements<Wide<T>>(probability);
     arguments.query_offsets = shape.query_offsets.data();
     arguments.key_begin = shape.key_begin.data();
     arguments.key_end = shape.key_end.data();
@@ -64,7 +64,7 @@ AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const a
     arguments.head_dim = head_dim;
     arguments.causal = shape.causal;
     arguments.dropout = dropout;
-    run_items(arguments, plan, shape, probability.options(), kernels().layers<T>().attention.forward);
+    run_items(arguments, plan, shape, kernels().layers<T>().attention.forward);
   });
   AttentionSaved saved;
   saved.probability = probability;
@@ -80,14 +80,14 @@ void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query,
                                  key_gradient, value_gradient);
   }
   const int64_t head_dim = query.size(1) / shape.heads;
-  const Plan plan = plan_of(shape, head_dim);
-  dispatch_floating(query, [&](auto zero) {
+  const Plan plan = plan_of(shape, head_dim, query.scalar_type());
+  dispatch_layers(query, [&](auto zero) {
     using T = decltype(zero);
     Attention<T> arguments{};
-    arguments.query = query.const_data_ptr<T>();
-    arguments.key = key.const_data_ptr<T>();
-    arguments.value = value.const_data_ptr<T>();
-    arguments.probability = const_cast<T*>(saved.probability.const_data_ptr<T>());
+    arguments.query = elements<T>(query);
+    arguments.key = elements<T>(key);
+    arguments.value = elements<T>(value);
+    arguments.probability = const_cast<Wide<T>*>(elements<Wide<T>>(saved.probability));
     arguments.query_offsets = shape.query_offsets.data();
     arguments.key_begin = shape.key_begin.data();
     arguments.key_end = shape.key_end.data();
@@ -98,11 +98,11 @@ void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query,
     arguments.head_dim = head_dim;
     arguments.causal = shape.causal;
     arguments.dropout = dropout;
-    arguments.out_gradient = out_gradient.const_data_ptr<T>();
-    arguments.query_gradient = query_gradient.mutable_data_ptr<T>();
-    arguments.key_gradient = key_gradient.mutable_data_ptr<T>();
-    arguments.value_gradient = value_gradient.mutable_data_ptr<T>();
-    run_items(arguments, plan, shape, out_gradient.options(), kernels().layers<T>().attention.backward);
+    arguments.out_gradient = elements<T>(out_gradient);
+    arguments.query_gradient = mutable_elements<T>(query_gradient);
+    arguments.key_gradient = mutable_elements<T>(key_gradient);
+    arguments.value_gradient = mutable_elements<T>(value_gradient);
+    run_items(arguments, plan, shape, kernels().layers<T>().attention.backward);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "errors.h"
 #include "ops/kernels.h"
+#include "ops/tensor_elements.h"
 
 namespace rdrop {
 
@@ -22,6 +23,18 @@ auto dispatch_floating(const at::Tensor& tensor, F&& f) {
     default:
       fail("INTERNAL", "expected float32 or float64, got ", c10::toString(tensor.scalar_type()));
   }
+}
+
+/// Calls f with a value of the kernels' type for the activations: float, double or Bfloat16.
+template <typename F>
+auto dispatch_layers(const at::Tensor& tensor, F&& f) {
+  if (tensor.scalar_type() == at::kBFloat16) return f(Bfloat16{});
+  return dispatch_floating(tensor, f);
+}
+
+/// What the network computes with where its tensors are of this type (Wide<T>).
+inline at::ScalarType wide_type(at::ScalarType type) {
+  return type == at::kBFloat16 ? at::kFloat : type;
 }
 
 /// Calls f(begin, end) on ranges of rows, in parallel when `elements_a_row` makes it worth a thread.

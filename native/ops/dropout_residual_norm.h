@@ -18,19 +18,22 @@ struct Normed {
   at::Tensor rstd;    // [R] likewise
 };
 
-/// branch [R,D] is consumed: its memory becomes the sum. residual [R,D] or undefined; gamma, beta [D].
+/// branch [R,D] is consumed: its memory becomes the sum. bias [D] is added to it first; undefined where the branch has
+/// it, as always on a device. residual [R,D] or undefined; gamma, beta [D].
 Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
-                             const at::Tensor& beta, const Dropout& dropout);
+                             const at::Tensor& beta, const Dropout& dropout, const at::Tensor& bias = {});
 
 struct NormedGradients {
   at::Tensor branch;    // [R,D]
   at::Tensor residual;  // [R,D]; the same tensor as branch without dropout
 };
 
-/// normed_gradient [R,D]; sum_gradient [R,D] or undefined. Adds to gamma_gradient and beta_gradient [D].
+/// normed_gradient [R,D]; sum_gradient [R,D] or undefined. Adds to gamma_gradient, beta_gradient and, where it is
+/// defined, bias_gradient [D].
 NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient, const at::Tensor& sum_gradient,
                                                const Normed& saved, const at::Tensor& gamma, const Dropout& dropout,
-                                               at::Tensor& gamma_gradient, at::Tensor& beta_gradient);
+                                               at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
+                                               at::Tensor bias_gradient = {});
 
 /// The same on a device (dropout_residual_norm_device.cc), where gamma, beta and their gradients are float32; the two
 /// functions above go there where current_device() says so.

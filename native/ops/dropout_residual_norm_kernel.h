@@ -2,14 +2,15 @@
 #pragma once
 
 #include "ops/dropout_kernel.h"
+#include "ops/element.h"
 
 namespace rdrop {
 
-/// T: of the activations. P: of gamma, beta, statistics and their gradients; float on a device, T on the CPU.
-template <typename T, typename P = T>
+/// T: of the activations. P: of gamma, beta, statistics and their gradients; float on a device, Wide<T> on the CPU.
+template <typename T, typename P = Wide<T>>
 struct DropoutResidualNormForward {
   const T* residual;  // [R,D] or null: no residual
-  T* sum;             // [R,D] holds the branch on entry and residual + dropout(branch) on return
+  T* sum;             // [R,D] holds the branch on entry and residual + dropout(branch + bias) on return
   const P* gamma;     // [D]
   const P* beta;      // [D]
   T* normed;          // [R,D] of the sum as it was rounded to T
@@ -18,9 +19,11 @@ struct DropoutResidualNormForward {
   int64_t columns;
   double epsilon;
   Dropout dropout;
+  /// [D] on the CPU; null where the branch has its bias.
+  const T* bias = nullptr;
 };
 
-template <typename T, typename P = T>
+template <typename T, typename P = Wide<T>>
 struct DropoutResidualNormBackward {
   const T* normed_gradient;  // [R,D]
   const T* sum_gradient;     // [R,D] or null
@@ -34,6 +37,7 @@ struct DropoutResidualNormBackward {
   P* beta_gradient;          // [D] likewise
   int64_t columns;
   Dropout dropout;
+  P* bias_gradient = nullptr;  // [D] on the CPU like gamma_gradient, of the branch's bias; null: not wanted
 };
 
 /// On the CPU: a range of rows.

@@ -21,13 +21,13 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
                      const at::Tensor& positions, const Dropout& dropout) {
   if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
   const int64_t rows = tokens.size(0), columns = table.size(1);
-  at::Tensor out = at::empty({rows, columns}, table.options().requires_grad(false));
-  dispatch_floating(table, [&](auto zero) {
+  at::Tensor out = at::empty({rows, columns}, table.options());
+  dispatch_layers(table, [&](auto zero) {
     using T = decltype(zero);
-    const EmbeddingForward<T> arguments{table.const_data_ptr<T>(),        sinusoids.const_data_ptr<T>(),
-                                        tokens.const_data_ptr<int32_t>(), positions.const_data_ptr<int32_t>(),
-                                        out.mutable_data_ptr<T>(),        columns,
-                                        std::sqrt(double(columns)),       dropout};
+    const EmbeddingForward<T> arguments{elements<T>(table),         elements<Wide<T>>(sinusoids),
+                                        elements<int32_t>(tokens),  elements<int32_t>(positions),
+                                        mutable_elements<T>(out),   columns,
+                                        std::sqrt(double(columns)), dropout};
     parallel_rows(rows, columns * 4,
                   [&](int64_t begin, int64_t end) { kernels().layers<T>().embedding.forward(arguments, begin, end); });
   });
@@ -41,15 +41,12 @@ void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, co
   }
   const int64_t rows = tokens.size(0), columns = gradient.size(1);
   const int64_t parts = at::get_num_threads();
-  dispatch_floating(gradient, [&](auto zero) {
+  dispatch_layers(gradient, [&](auto zero) {
     using T = decltype(zero);
-    const at::Tensor scratch = at::empty({parts, columns}, gradient.options());
-    T* memory = scratch.mutable_data_ptr<T>();
     parallel_parts(parts, [&](int64_t part, int64_t count) {
-      const EmbeddingBackward<T> arguments{gradient.const_data_ptr<T>(),
-                                           tokens.const_data_ptr<int32_t>(),
-                                           memory + part * columns,
-                                           table_gradient.mutable_data_ptr<T>(),
+      const EmbeddingBackward<T> arguments{elements<T>(gradient),
+                                           elements<int32_t>(tokens),
+                                           mutable_elements<Wide<T>>(table_gradient),
                                            rows,
                                            columns,
                                            std::sqrt(double(columns)),

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "ops/dropout_kernel.h"
+#include "ops/element.h"
 #include "ops/embedding_groups.h"
 
 namespace rdrop {
 
-/// T: of the table and the result. P: of the sinusoids; float on a device, T on the CPU.
-template <typename T, typename P = T>
+/// T: of the table and the result. P: of the sinusoids; float on a device, Wide<T> on the CPU.
+template <typename T, typename P = Wide<T>>
 struct EmbeddingForward {
   const T* table;           // [V,D]
   const P* positions;       // [P,D] sinusoids
@@ -22,10 +23,9 @@ struct EmbeddingForward {
 
 template <typename T>
 struct EmbeddingBackward {
-  const T* gradient;      // [R,D] of the embedding
-  const int32_t* tokens;  // [R]
-  T* scratch;             // [D] of this thread
-  T* table_gradient;      // [V,D] added to
+  const T* gradient;        // [R,D] of the embedding
+  const int32_t* tokens;    // [R]
+  Wide<T>* table_gradient;  // [V,D] added to
   int64_t rows;
   int64_t columns;
   double scale;

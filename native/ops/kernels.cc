@@ -19,7 +19,6 @@ constexpr LayerKernels<T> layer_kernels = {
     {attention_forward<T>, attention_backward<T>},
     {dropout_residual_norm_forward<T>, dropout_residual_norm_backward<T>},
     {activation_forward<T>, activation_backward<T>},
-    {adam_step<T>, adam_sum_of_squares<T>},
 };
 
 extern const Kernels table;
@@ -28,6 +27,9 @@ const Kernels table = {
     rdrop_loss_kernels,
     layer_kernels<float>,
     layer_kernels<double>,
+    layer_kernels<Bfloat16>,
+    {adam_step<float>, adam_sum_of_squares<float>},
+    {adam_step<double>, adam_sum_of_squares<double>},
 };
 
 }  // namespace rdrop::RDROP_ISA

@@ -17,14 +17,13 @@
 
 namespace rdrop {
 
-/// The kernels of the network for one type of parameters.
+/// The kernels of the network for one type of activations.
 template <typename T>
 struct LayerKernels {
   EmbeddingKernels<T> embedding;
   AttentionKernels<T> attention;
   DropoutResidualNormKernels<T> dropout_residual_norm;
   ActivationKernels<T> activation;
-  AdamKernels<T> adam;
 };
 
 struct Kernels {
@@ -32,13 +31,27 @@ struct Kernels {
   RdropLossKernels rdrop_loss;
   LayerKernels<float> float32;
   LayerKernels<double> float64;
+  LayerKernels<Bfloat16> bfloat16;
+  AdamKernels<float> adam_float32;
+  AdamKernels<double> adam_float64;
 
   template <typename T>
   const LayerKernels<T>& layers() const {
     if constexpr (sizeof(T) == sizeof(float)) {
       return float32;
-    } else {
+    } else if constexpr (sizeof(T) == sizeof(double)) {
       return float64;
+    } else {
+      return bfloat16;
+    }
+  }
+
+  template <typename T>
+  const AdamKernels<T>& adam() const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return adam_float32;
+    } else {
+      return adam_float64;
     }
   }
 };

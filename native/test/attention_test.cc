@@ -76,7 +76,7 @@ void compare(const Shape& shape, double p) {
     end.push_back(shape.key_starts[i + 1]);
     probability_offsets.push_back(probabilities);
     probabilities += shape.heads * own * attention_padded(other);
-    scratch_size = std::max(scratch_size, attention_scratch(own, other, shape.head_dim));
+    scratch_size = std::max(scratch_size, attention_scratch(own, other, shape.head_dim, false));
   }
   Array<double> probability{size_t(probabilities)}, scratch{size_t(scratch_size)};
   Attention<double> cpu{};

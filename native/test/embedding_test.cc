@@ -46,9 +46,8 @@ void compare(int64_t rows, int64_t columns, double p, int64_t blocks) {
       0, rows);
   const std::vector<double> before = normal(table_size, 4);
   Array<float> start(before);
-  Array<double> table_gradient64(start.values()), scratch{size_t(columns)};
-  cpu.backward(
-      {gradient64.data(), tokens.data(), scratch.data(), table_gradient64.data(), rows, columns, scale, dropout}, 0, 1);
+  Array<double> table_gradient64(start.values());
+  cpu.backward({gradient64.data(), tokens.data(), table_gradient64.data(), rows, columns, scale, dropout}, 0, 1);
   std::vector<double> expected_gradient = table_gradient64.values();
   for (int64_t c = kPaddingToken * columns; c < (kPaddingToken + 1) * columns; ++c) {
     expected_gradient[size_t(c)] = start.values()[size_t(c)];

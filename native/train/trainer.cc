@@ -55,8 +55,8 @@ StepFigures Trainer::step_on_cpu(const std::vector<PackedBatch>& batches) {
     if (optimizer_.clip_norm > 0 && figures.gradient_norm > optimizer_.clip_norm) {
       scale *= optimizer_.clip_norm / (figures.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
     }
-    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, optimizer_.adam, figures.learning_rate,
-         scale, update_ + 1);
+    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.copy, optimizer_.adam,
+         figures.learning_rate, scale, update_ + 1);
   } catch (...) {
     parameters.gradient.zero_();  // a step that failed leaves nothing behind for the next one
     throw;
