@@ -8,6 +8,7 @@ import { loadCorpus } from '../data/corpus.js';
 import { fromNative, RdropError } from '../errors.js';
 import { exportModel } from '../interchange/export_model.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
+import type { Dictionary } from '../text/dictionary.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { translateCorpus } from '../translation/translate_corpus.js';
@@ -39,7 +40,8 @@ export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
   }
   const { directory, config, checkpoint } = await openRunCheckpoint(options.run, 'best');
   const pipeline = await TextPipeline.load(directory);
-  const sources = await sentencesOf(config.data, options.quick ? 4 : options.sentences);
+  const wanted = options.quick ? 4 : options.sentences;
+  const sources = await sentencesOf(config.data, pipeline.dictionary, wanted);
   await fromNative(() => native().setThreads(options.threads));
   const { precision } = options;
   const model = await Transformer.create(
@@ -104,12 +106,12 @@ export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
 }
 
 /** The sources of the test split, or where there is none of the validation split. */
-async function sentencesOf(data: string, count: number): Promise<Int32Array[]> {
+async function sentencesOf(data: string, dictionary: Dictionary, count: number): Promise<Int32Array[]> {
   try {
-    return (await loadCorpus(data, 'test')).source.slice(0, count);
+    return (await loadCorpus(data, 'test', dictionary)).source.slice(0, count);
   } catch (error) {
     if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND') throw error;
-    return (await loadCorpus(data, 'valid')).source.slice(0, count);
+    return (await loadCorpus(data, 'valid', dictionary)).source.slice(0, count);
   }
 }
 

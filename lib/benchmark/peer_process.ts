@@ -43,6 +43,7 @@ export class Peer {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
   readonly #script: string;
+  readonly #closed: Promise<void>;
   #errors = '';
   #stopped = false;
 
@@ -52,7 +53,9 @@ export class Peer {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...tunedAllocator },
     });
-    this.#child.on('error', () => {});
+    this.#closed = new Promise((resolve) => {
+      this.#child.once('close', () => resolve()).once('error', () => resolve());
+    });
     // A peer that has ended is told when its answer is missed.
     this.#child.stdin!.on('error', () => {});
     this.#child.stderr!.on('data', (chunk) => {
@@ -73,6 +76,8 @@ export class Peer {
     this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.#answers.next();
     if (done || value === undefined) {
+      // What it said on standard error may come after its end.
+      await this.#closed;
       throw new RdropError(
         'BENCHMARK_FAILED',
         `benchmarks/peers/${this.#script}: expected an answer, but it ended: ${this.#errors.trim()}`,

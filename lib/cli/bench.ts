@@ -45,7 +45,9 @@ async function run(suites: string[], { json, ...flags }: Flags): Promise<void> {
 const figure = (value: number | null) => (value === null ? '-' : value.toPrecision(3));
 
 function tableOf(rows: readonly BenchRow[]) {
-  const missing = rows.find(({ peerName }) => peerName === null)?.conditions['peerMissing'];
+  const missing = rows.find(({ conditions }) => conditions['peerVersion'] === undefined)?.conditions[
+    'peerMissing'
+  ];
   return {
     caption: 'Medians; the ratio is that of each pair, with its tenth and ninetieth percentile.',
     head: ['what', 'shape', 'unit', 'ours', 'peer', 'of', 'ratio', 'p10', 'p90'],
