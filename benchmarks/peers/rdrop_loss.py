@@ -38,8 +38,7 @@ def criterion(logits, target, alpha, epsilon, ignored, direction):
 
 def main():
     s = json.loads(sys.stdin.readline())
-    if s["threads"] > 0:
-        torch.set_num_threads(s["threads"])
+    torch.set_num_threads(s["threads"])
     logits = torch.from_numpy(np.fromfile(s["logits"], dtype=np.float32)).view(-1, s["classes"]).requires_grad_()
     target = torch.from_numpy(np.fromfile(s["targets"], dtype=np.int32)).long()
     rows = target.shape[0]

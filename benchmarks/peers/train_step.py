@@ -105,8 +105,7 @@ class Side:
 
 def main():
     s = json.loads(sys.stdin.readline())
-    if s["threads"] > 0:
-        torch.set_num_threads(s["threads"])
+    torch.set_num_threads(s["threads"])
     side = Side(s)
     print(json.dumps({"version": torch.__version__, "parameters": sum(p.numel() for p in side.parameters)}), flush=True)
     for line in sys.stdin:

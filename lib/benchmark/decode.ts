@@ -25,7 +25,7 @@ import {
 import { Peer } from './peer_process.js';
 
 /** Sentences at a time on the peer's side; ours are batched by tokens. */
-const batchSentences = 64;
+const batchSentences = 32;
 /** Share of hypotheses that must be the same: nearly equal scores may be ordered otherwise by other roundings. */
 const leastEqual = 0.99;
 
@@ -52,23 +52,23 @@ export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
   let peer: Peer | undefined;
   try {
     await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
-    const beam = { ...config.test.beam, maxLenA: 1.2, maxLenB: 10, beam: options.beam };
     const { maxTokens } = config.batches;
-    const search = parseConfig(beamSchema, { ...beam, nBest: 1 }, 'beam');
+    const search = parseConfig(beamSchema, { ...config.test.beam, beam: options.beam, nBest: 1 }, 'beam');
     const translate = () =>
       translateCorpus(model, sources, { beam: { ...search, nBest: undefined }, maxTokens });
     const measures: Record<string, () => Promise<number>> = { ours: () => secondsOf(translate) };
     let equal: number | undefined;
     if (python.path !== null) {
       onProgress('decode: exporting the run');
-      const { lengthPenalty, maxLenA, maxLenB } = search;
+      const { lengthPenalty, maxLenA, maxLenB, minLen } = search;
+      const { threads } = native().info();
       await exportModel(
         { run: directory, checkpoint: 'best', format: 'huggingface', out: join(exported, 'model') },
-        { beam: options.beam, lengthPenalty, maxLenA, maxLenB },
+        { beam: options.beam },
       );
       peer = await Peer.start(python.path, 'generate.py', {
         ...{ model: join(exported, 'model'), sentences: sources.map((source) => [...source]) },
-        ...{ beam: options.beam, threads: options.threads, lengthPenalty, maxLenA, maxLenB, batchSentences },
+        ...{ beam: options.beam, threads, lengthPenalty, maxLenA, maxLenB, minLen, batchSentences },
       });
       const ask = () => peer!.ask<{ seconds: number; hypotheses: number[][] }>('run');
       measures['peer'] = async () => (await ask()).seconds;

@@ -40,11 +40,12 @@ const tolerance = 1e-5;
 
 export async function lossRows(context: BenchContext): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;
-  const { seed, threads, quick } = options;
+  const { seed, quick } = options;
   const [rows, classes] = quick ? [24, 120] : [2048, 10_152];
   const rounds = roundsOf(options, 'loss');
   const { logits, targets } = makeInput(rows, classes, seed);
-  await fromNative(() => native().setThreads(threads));
+  await fromNative(() => native().setThreads(options.threads));
+  const { threads } = native().info();
   const directory = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
   let peer: Peer | undefined;
   try {

@@ -101,10 +101,10 @@ export function conditionsOf(
   const isa = process.env['ONEDNN_MAX_CPU_ISA'];
   return {
     ratio: 'peer ÷ ours',
-    ...more,
-    ...(options.quick && { quick: true }),
     seed: options.seed,
     threads: options.threads,
+    ...more,
+    ...(options.quick && { quick: true }),
     device: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     node: process.versions.node,
@@ -117,10 +117,10 @@ export function conditionsOf(
   };
 }
 
-/** Of the suites that open the core; the load suite must not. */
+/** Of the suites that open the core (the load suite must not): threads are as many as 0 stood for. */
 export function coreConditions(): Record<string, unknown> {
-  const { compiledAgainst, instructionSet } = native().info();
-  return { libtorch: compiledAgainst, instructionSet };
+  const { compiledAgainst, instructionSet, threads } = native().info();
+  return { libtorch: compiledAgainst, instructionSet, threads };
 }
 
 /** The commit of a checkout, marked where files differ from it; else the version of the package. */

@@ -67,8 +67,9 @@ export class StepSides {
     config: NativeModelConfig,
     forms: readonly PeerForm[],
   ): Promise<StepSides> {
-    const { seed, threads, precision } = options;
-    await fromNative(() => native().setThreads(threads));
+    const { seed, precision } = options;
+    await fromNative(() => native().setThreads(options.threads));
+    const { threads } = native().info();
     const model = await fromNative(() =>
       native().Transformer.create(config, { seed, device: 'cpu', precision }),
     );
