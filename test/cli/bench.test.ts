@@ -9,6 +9,7 @@ import { benchCommand } from '../../lib/cli/bench.js';
 import { descriptions } from '../../lib/cli/named_command.js';
 import { runCommand } from '../support/run_command.js';
 import { scratchDirectory } from '../support/scratch.js';
+import { makeReversalData, tinyOptions, trainAll } from '../training/tiny_run.js';
 
 const python = await findPeerPython(undefined);
 const bench = (...args: string[]) => runCommand(benchCommand(), [...args, '--quick', '--threads', '1']);
@@ -136,6 +137,49 @@ describe('rdrop bench beside PyTorch', () => {
     checkShape(rows);
     for (const row of rows) expect(row.ratio).toBeGreaterThan(0);
   }, 180_000);
+});
+
+describe('rdrop bench decode', () => {
+  async function tinyRun(): Promise<string> {
+    const directory = scratchDirectory();
+    const data = join(directory, 'data');
+    await makeReversalData(data);
+    // An export needs byte pair encoding; the splits are prepared, so the codes split nothing.
+    writeFileSync(join(data, 'codes'), '#version: 0.2\nw 1</w>\n');
+    const text = JSON.parse(readFileSync(join(data, 'text.json'), 'utf8')) as object;
+    writeFileSync(join(data, 'text.json'), JSON.stringify({ ...text, bpe: 1 }));
+    await trainAll(tinyOptions(data, join(directory, 'run')));
+    return join(directory, 'run');
+  }
+
+  it('translates the test split without a peer', async () => {
+    const [row, ...others] = await rowsOf('decode', '--run', await tinyRun(), '--beam', '3', ...noPeer);
+    expect(others).toEqual([]);
+    checkShape([row!]);
+    expect(row).toMatchObject({ name: 'beam search, float32', unit: 'sentences/second', peer: null });
+    expect(row!.shape).toBe('4 sentences, beam 3');
+  });
+
+  it('does not take other hypotheses for its own', async () => {
+    const fake = fakePython({ seconds: 1, hypotheses: [[2], [2], [2], [2]] });
+    const run = await tinyRun();
+    const { output, thrown } = await bench('decode', '--run', run, '--peer-python', fake, '--json');
+    expect(thrown).toMatchObject({ code: 'BENCHMARK_FAILED' });
+    expect((thrown as Error).message).toMatch(/got \d of 4$/);
+    expect(output).toBe('');
+  });
+
+  it("finds transformers' hypotheses the same", async (context) => {
+    if (python.path === null) context.skip(python.missing);
+    try {
+      execFileSync(python.path!, ['-c', 'import transformers'], { stdio: 'ignore' });
+    } catch {
+      context.skip(`${python.path} has no transformers`);
+    }
+    const [row] = await rowsOf('decode', '--run', await tinyRun());
+    expect(row!.conditions['equalHypotheses']).toBe(1);
+    expect(row!.ratio).toBeGreaterThan(0);
+  }, 120_000);
 });
 
 describe('the start of a process', () => {
