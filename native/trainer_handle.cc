@@ -54,7 +54,8 @@ Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
         for (const PackedBatch& batch : batches) check_batch(batch, config.vocab_size, config.max_positions);
         const auto start = std::chrono::steady_clock::now();
         StepResult result = trainer->step(batches);
-        return Timed{std::move(result), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+        return Timed{std::move(result),
+                     std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
       },
       [](Napi::Env env, const Timed& timed) {
         const StepResult& result = timed.result;
