@@ -30,7 +30,8 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
     const next = batchSource(seed, shape.model.vocabSize);
     const checked = next(shape.batch);
     const differences = await sides.check(checked, next(shape.batch).source, direction, forms, precision);
-    const batches = Array.from({ length: rounds }, () => next(shape.batch));
+    const warmUp = 2;
+    const batches = Array.from({ length: Math.max(rounds, warmUp) }, () => next(shape.batch));
     const overhead: number[] = [];
     const core: number[] = [];
     const ours = async (round: number) => {
@@ -49,7 +50,7 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
     if (machine !== undefined) measures['products'] = () => sides.productSeconds(machine, products);
     onProgress(`${shape.name}: warming up`);
     // Twice: workspaces grow in the first, and torch.compile may compile again in the second.
-    await interleave(2, { ...measures, ours: (round) => ours(Math.min(round, rounds - 1)) });
+    await interleave(warmUp, measures);
     overhead.length = 0;
     core.length = 0;
     onProgress(`${shape.name}: ${rounds} rounds`);

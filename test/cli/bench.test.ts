@@ -120,7 +120,7 @@ describe('rdrop bench beside PyTorch', () => {
   it('compares before it measures', async (context) => {
     if (python.path === null) context.skip(python.missing);
     for (const precision of ['float32', 'bfloat16']) {
-      const rows = await rowsOf('step', '--precision', precision);
+      const rows = await rowsOf('step', '--precision', precision, '--rounds', '1');
       checkShape(rows);
       for (const row of rows.filter(({ name }) => name.startsWith('training step'))) {
         expect(row.ratio).toBeGreaterThan(0);
