@@ -2,6 +2,7 @@
  * The only home of option names, ranges and defaults. Every object is strict: an unknown key is an error, and each
  * accepted key has an effect. Sources: paper section 4 and the fairseq flags of dropreg/R-Drop's translation script.
  */
+export * from './config/benchmark.js';
 export * from './config/evaluation.js';
 export * from './config/experiment.js';
 export * from './config/interchange.js';

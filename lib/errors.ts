@@ -35,6 +35,7 @@ export const errorCodes = {
   CUDA_UNAVAILABLE: 'CUDA was asked for, but there is no driver, device, library or chip that can be used',
   CUDA_FAILED: 'CUDA reported an error',
   OUT_OF_MEMORY: 'memory could not be allocated',
+  BENCHMARK_FAILED: 'the peer of a benchmark ended, or its result and ours differ',
   INTERNAL: 'a failure inside libtorch or rdrop that has no code of its own',
 } as const;
 

@@ -1,4 +1,7 @@
-/** The public API, in the order in which data flows. */
+/**
+ * The public API, in the order in which data flows. Importing it must stay quick: what begins long work (and may as well
+ * wait for a file) is loaded by its first call, here; zod, vega and libtorch by whoever needs them.
+ */
 
 // Options and errors.
 
@@ -56,8 +59,12 @@ export { mosesTokenise } from './text/tokenise.js';
 export { type BatchPlanOptions, planBatches } from './data/batches.js';
 export { type CleanedCorpus, cleanCorpus, type LengthLimits } from './data/clean_corpus.js';
 export { loadCorpus, loadRaw, type Split } from './data/corpus.js';
-export { prepareIwslt14 } from './data/iwslt14.js';
-export { prepareCorpus } from './data/prepare.js';
+/** prepareIwslt14 of lib/data/iwslt14.ts. */
+export const prepareIwslt14: typeof import('./data/iwslt14.js').prepareIwslt14 = async (...args) =>
+  (await import('./data/iwslt14.js')).prepareIwslt14(...args);
+/** prepareCorpus of lib/data/prepare.ts. */
+export const prepareCorpus: typeof import('./data/prepare.js').prepareCorpus = async (...args) =>
+  (await import('./data/prepare.js')).prepareCorpus(...args);
 export type { PrepareProgress, PrepareResult, PrepareRun } from './data/prepare_stages.js';
 export {
   encodeSafetensors,
@@ -95,13 +102,19 @@ export {
 
 // Interchange: fairseq's checkpoints, and directories for other programs.
 
-export { exportModel, type ModelExport } from './interchange/export_model.js';
-export {
-  type FairseqCheckpoint,
-  type InterchangeRun,
-  readFairseqCheckpoint,
-} from './interchange/fairseq_checkpoint.js';
-export { type FairseqImport, importFairseq } from './interchange/import_fairseq.js';
+export type { ModelExport } from './interchange/export_model.js';
+/** exportModel of lib/interchange/export_model.ts. */
+export const exportModel: typeof import('./interchange/export_model.js').exportModel = async (...args) =>
+  (await import('./interchange/export_model.js')).exportModel(...args);
+export type { FairseqCheckpoint, InterchangeRun } from './interchange/fairseq_checkpoint.js';
+/** readFairseqCheckpoint of lib/interchange/fairseq_checkpoint.ts. */
+export const readFairseqCheckpoint: typeof import('./interchange/fairseq_checkpoint.js').readFairseqCheckpoint =
+  async (...args) => (await import('./interchange/fairseq_checkpoint.js')).readFairseqCheckpoint(...args);
+export type { FairseqImport } from './interchange/import_fairseq.js';
+/** importFairseq of lib/interchange/import_fairseq.ts. */
+export const importFairseq: typeof import('./interchange/import_fairseq.js').importFairseq = async (
+  ...args
+) => (await import('./interchange/import_fairseq.js')).importFairseq(...args);
 
 // Evaluation.
 
@@ -133,7 +146,10 @@ export {
 } from './experiment/demo_corpus.js';
 export type { PlannedComparison } from './experiment/planned_comparison.js';
 export { type PlannedPower, plannedPower, smallestP } from './experiment/planned_power.js';
-export { type RunSummary, writeReport } from './experiment/report.js';
+export type { RunSummary } from './experiment/report.js';
+/** writeReport of lib/experiment/report.ts. */
+export const writeReport: typeof import('./experiment/report.js').writeReport = async (...args) =>
+  (await import('./experiment/report.js')).writeReport(...args);
 export {
   type BootstrapInterval,
   bootstrapDifference,
@@ -154,7 +170,16 @@ export {
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from './experiment/statistics.js';
-export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './experiment/sweep.js';
-export { type TheoryResult, type TheoryRun, theory } from './experiment/theory.js';
+export type { SweepEvent, SweepTrainOptions, TrialName } from './experiment/sweep.js';
+/** sweep of lib/experiment/sweep.ts. */
+export const sweep: typeof import('./experiment/sweep.js').sweep = async function* (...args) {
+  yield* (await import('./experiment/sweep.js')).sweep(...args);
+};
+export type { TheoryResult, TheoryRun } from './experiment/theory.js';
+/** theory of lib/experiment/theory.ts. */
+export const theory: typeof import('./experiment/theory.js').theory = async (...args) =>
+  (await import('./experiment/theory.js')).theory(...args);
 export type { DirectionEstimate, GroupEstimate } from './experiment/theory_estimates.js';
-export { writeTheory } from './experiment/theory_report.js';
+/** writeTheory of lib/experiment/theory_report.ts. */
+export const writeTheory: typeof import('./experiment/theory_report.js').writeTheory = async (...args) =>
+  (await import('./experiment/theory_report.js')).writeTheory(...args);

@@ -143,6 +143,8 @@ export interface NativeStep {
   pairs: number;
   sourceTokens: number;
   tokens: number;
+  /** That the core worked on it; on a device until it was under way. */
+  seconds: number;
   /** null on a device, where a step does not wait: figures() reads them. */
   figures: NativeFigures | null;
 }

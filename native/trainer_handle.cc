@@ -5,6 +5,8 @@
 #include "model/tensors.h"
 #include "worker.h"
 
+#include <chrono>
+
 namespace rdrop {
 namespace {
 
@@ -40,20 +42,29 @@ Napi::Value run_alone(const Napi::CallbackInfo& info, const Shared& handle, Work
 }
 
 Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
+  struct Timed {
+    StepResult result;
+    double seconds;
+  };
   const auto trainer = handle->get();
   return run_alone(
       info, handle,
       [trainer, batches = packed_batches(info[0])] {
         const ModelConfig& config = trainer->model().config();
         for (const PackedBatch& batch : batches) check_batch(batch, config.vocab_size, config.max_positions);
-        return trainer->step(batches);
+        const auto start = std::chrono::steady_clock::now();
+        StepResult result = trainer->step(batches);
+        return Timed{std::move(result),
+                     std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
       },
-      [](Napi::Env env, const StepResult& result) {
+      [](Napi::Env env, const Timed& timed) {
+        const StepResult& result = timed.result;
         auto object = Napi::Object::New(env);
         object.Set("update", double(result.update));
         object.Set("tokens", double(result.tokens));
         object.Set("pairs", double(result.pairs));
         object.Set("sourceTokens", double(result.source_tokens));
+        object.Set("seconds", timed.seconds);
         object.Set("figures", result.figures ? step_figures(env, *result.figures) : env.Null());
         return Napi::Value(object);
       });

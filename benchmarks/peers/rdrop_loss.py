@@ -3,7 +3,7 @@ log_softmax and softmax again for the divergences, kl_div per element, masks; th
 torch.compile. N target positions of one pass, V classes, logits [2N,V].
 
 Settings on the first line of standard input, then one request a line, each answered with one line, so that
-benchmarks/rdrop_loss.mjs can interleave it with ours:
+`rdrop bench loss` can take turns:
     {"time": "eager" | "compile", "direction": D, "repeats": k}   seconds of each repetition
     {"check": file, "direction": D, "loss": x}                    errors against float64 of our gradient and of eager's
 """

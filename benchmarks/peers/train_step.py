@@ -1,10 +1,16 @@
-"""One R-Drop training step in PyTorch eager, written as dropreg/R-Drop's fairseq writes it: padded batches, the batch
-concatenated with itself, log_softmax and softmax of the logits, two kl_div, its Adam parameter by parameter.
+"""One R-Drop training step in PyTorch, written as dropreg/R-Drop's fairseq writes it: padded batches, the batch concatenated
+with itself, log_softmax and softmax of the logits, two kl_div, its Adam parameter by parameter. Attention is torch's
+scaled_dot_product_attention. Eager or under torch.compile; in bfloat16 the forward pass runs under autocast.
 
-Reads one JSON line of settings, answers each line `step` on standard input with one JSON line of figures, so that
-benchmarks/train_step.mjs can interleave it with ours. B pairs of S source and T target tokens, D width, V types.
+Settings on the first line of standard input, then one request a line, each answered with one line, all JSON, so that
+`rdrop bench` can take turns. A batch is {"source": [[token]], "target": [[token]]}, eos included, no padding.
+    {"check": batch, "secondSource": [[token]], "direction": D}   loss and norm of its gradient divided by the target tokens, without
+                                                      dropout; the two passes differ by their source
+    {"step": batch, "direction": D}                   seconds of a step, peak memory of the process so far, loss
+    {"products": [[rows, in, out, times]]}            seconds of these products alone, forward and both on the way back
 """
 
+import contextlib
 import json
 import resource
 import sys
@@ -13,33 +19,99 @@ import time
 import torch
 
 from fairseq_transformer import Model, adam_step, criterion
+from iwslt14 import decoder_input
+from weights import load_parameters
+
+
+def padded(sentences):
+    tokens = torch.full((len(sentences), max(map(len, sentences))), 1, dtype=torch.long)
+    for row, sentence in enumerate(sentences):
+        tokens[row, : len(sentence)] = torch.tensor(sentence)
+    return tokens
+
+
+class Side:
+    def __init__(self, s):
+        self.s = s
+        torch.manual_seed(s["seed"])
+        self.model = Model(s["vocabSize"], s["embedDim"], s["ffnDim"], s["heads"], s["layers"], s["dropout"], attention="sdpa")
+        load_parameters(self.model, s["parameters"])
+        self.parameters = list(self.model.parameters())
+        self.state = [(torch.zeros_like(p), torch.zeros_like(p)) for p in self.parameters]
+        self.update = 0
+        self.compiled = torch.compile(self.model) if s["form"] == "compile" else self.model
+        self.criterion = torch.compile(criterion) if s["form"] == "compile" else criterion
+        self.buffers = {}
+
+    def context(self):
+        if self.s["precision"] == "bfloat16":
+            return torch.autocast("cpu", torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def backward(self, model, source, target, direction):
+        """source of both passes, one below the other; target of one."""
+        previous = decoder_input(target)
+        with self.context():
+            logits = model(source, torch.cat([previous, previous]))
+        loss = self.criterion(logits, target, self.s["alpha"], self.s["labelSmoothing"], direction)
+        loss.backward()
+        return loss
+
+    def clear(self):
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def check(self, request):
+        first, target = padded(request["check"]["source"]), padded(request["check"]["target"])
+        self.model.eval()
+        loss = self.backward(self.model, torch.cat([first, padded(request["secondSource"])]), target, request["direction"])
+        tokens = target.ne(1).sum().item()
+        norm = sum(p.grad.double().square().sum().item() for p in self.parameters) ** 0.5 / tokens
+        self.clear()
+        self.model.train()
+        return {"loss": loss.item(), "gradientNorm": norm}
+
+    def step(self, request):
+        source, target = padded(request["step"]["source"]), padded(request["step"]["target"])
+        tokens = target.ne(1).sum().item()
+        self.update += 1
+        start = time.perf_counter()
+        loss = self.backward(self.compiled, torch.cat([source, source]), target, request["direction"])
+        with torch.no_grad():
+            adam_step(self.parameters, self.state, self.update, 5e-4, 1e-4, 1.0 / tokens)
+        self.clear()
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"seconds": seconds, "peakMegabytes": peak, "loss": loss.item()}
+
+    def products(self, request):
+        dtype = getattr(torch, self.s["precision"])
+        work = []
+        for rows, k, n, times in request["products"]:
+            if (rows, k, n) not in self.buffers:
+                make = lambda *shape: torch.randn(*shape).to(dtype)
+                x, w, y = make(rows, k), make(n, k), make(rows, n)
+                self.buffers[rows, k, n] = (x, w, y, torch.empty_like(y), torch.empty_like(x), torch.empty_like(w))
+            work += [self.buffers[rows, k, n]] * times
+        with torch.no_grad():
+            start = time.perf_counter()
+            for x, w, y, out, in_gradient, weight_gradient in work:
+                torch.mm(x, w.t(), out=out)
+            for x, w, y, out, in_gradient, weight_gradient in reversed(work):
+                torch.mm(y, w, out=in_gradient)
+                torch.mm(y.t(), x, out=weight_gradient)
+            return {"seconds": time.perf_counter() - start}
 
 
 def main():
     s = json.loads(sys.stdin.readline())
-    torch.manual_seed(s["seed"])
     torch.set_num_threads(s["threads"])
-    model = Model(s["vocabSize"], s["embedDim"], s["ffnDim"], s["heads"], s["layers"], s["dropout"]).train()
-    parameters = list(model.parameters())
-    state = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
-    print(json.dumps({"version": torch.__version__, "parameters": sum(p.numel() for p in parameters)}), flush=True)
-    update = 0
-    for _ in sys.stdin:
-        update += 1
-        tokens = lambda length: torch.cat([torch.randint(4, s["vocabSize"], (s["pairs"], length - 1)), torch.full((s["pairs"], 1), 2)], 1)
-        source, target = tokens(s["sourceTokens"]), tokens(s["targetTokens"])
-        previous = torch.cat([target[:, -1:], target[:, :-1]], 1)
-        start = time.perf_counter()
-        logits = model(torch.cat([source, source.clone()]), torch.cat([previous, previous.clone()]))
-        loss = criterion(logits, target, s["alpha"], s["labelSmoothing"], s["direction"])
-        loss.backward()
-        with torch.no_grad():
-            adam_step(parameters, state, update, 5e-4, 1e-4, 1.0 / target.numel())
-        for parameter in parameters:
-            parameter.grad = None
-        seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": seconds, "peakMegabytes": peak, "loss": loss.item()}), flush=True)
+    side = Side(s)
+    print(json.dumps({"version": torch.__version__, "parameters": sum(p.numel() for p in side.parameters)}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = next(getattr(side, kind) for kind in ("check", "step", "products") if kind in request)(request)
+        print(json.dumps(answer), flush=True)
 
 
 main()

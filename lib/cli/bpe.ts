@@ -1,9 +1,10 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { filterLines, readInput, standardInput } from './line_filter.js';
+import { namedCommand } from './named_command.js';
 
 /** `rdrop bpe learn|apply|vocabulary`: byte pair encoding in subword-nmt's format, standard input to standard output. */
 export function bpeCommand(): Command {
-  const command = new Command('bpe').description('byte pair encoding, in the file format of subword-nmt');
+  const command = namedCommand('bpe');
   command
     .command('learn')
     .description('learn codes from tokenised text')

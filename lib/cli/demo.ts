@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { namedCommand } from './named_command.js';
 
 interface Flags {
   out?: string;
@@ -9,8 +10,7 @@ interface Flags {
 
 /** `rdrop demo`: plain dropout against R-Drop in one and in both directions, from made text to a report. */
 export function demoCommand(): Command {
-  return new Command('demo')
-    .description('train plain dropout and R-Drop on a made corpus and compare them (minutes on a CPU)')
+  return namedCommand('demo')
     .option('--out <directory>', 'where everything goes; finished trials there are reused (runs/demo)')
     .option('--quick', 'seconds instead of minutes; the figures then mean nothing', false)
     .option('--fresh', 'start over', false)

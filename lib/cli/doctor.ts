@@ -1,9 +1,9 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { namedCommand } from './named_command.js';
 
 /** `rdrop doctor`: explains every probe for libtorch and the addon. Exit status 1 when the native core does not open. */
 export function doctorCommand(): Command {
-  return new Command('doctor')
-    .description('explain where libtorch and the native addon were looked for, and whether they open')
+  return namedCommand('doctor')
     .option('--json', 'print the diagnosis as JSON', false)
     .action(async (options: { json: boolean }) => {
       const { diagnosisLines, doctor } = await import('../libtorch/doctor.js');

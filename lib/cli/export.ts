@@ -1,5 +1,6 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
+import { namedCommand } from './named_command.js';
 
 interface Flags {
   run?: string;
@@ -11,8 +12,7 @@ interface Flags {
 
 /** `rdrop export huggingface|fairseq|both`: a run as other programs load it. */
 export function exportCommand(): Command {
-  const command = new Command('export')
-    .description('write a run for Hugging Face transformers (FSMT), fairseq and CTranslate2')
+  const command = namedCommand('export')
     .argument('<format>', 'huggingface, fairseq (CTranslate2 converts it), or both in one directory')
     .option('--run <directory>', 'the run directory')
     .option('--checkpoint <name>', 'which of its checkpoints, best or last')

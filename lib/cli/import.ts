@@ -1,8 +1,9 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { namedCommand } from './named_command.js';
 
 /** `rdrop import fairseq`: a run directory of what fairseq trained. The options are those of fairseqImportSchema. */
 export function importCommand(): Command {
-  const command = new Command('import').description("make a run directory of another program's model");
+  const command = namedCommand('import');
   command
     .command('fairseq')
     .description('a checkpoint of fairseq; its pickle is read and never executed')

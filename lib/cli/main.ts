@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { type CommandName, descriptions, namedCommand } from './named_command.js';
 
-/** Each command in its own file, loaded when it is asked for; in pipeline order, as the help shows them. */
-const commands: Record<string, () => Promise<Command>> = {
+/** Each command in its own file, loaded when it is asked for. */
+const commands: Record<CommandName, () => Promise<Command>> = {
   setup: async () => (await import('./setup.js')).setupCommand(),
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
   demo: async () => (await import('./demo.js')).demoCommand(),
@@ -18,7 +19,11 @@ const commands: Record<string, () => Promise<Command>> = {
   stats: async () => (await import('./stats.js')).statsCommand(),
   theory: async () => (await import('./theory.js')).theoryCommand(),
   report: async () => (await import('./report.js')).reportCommand(),
+  bench: async () => (await import('./bench.js')).benchCommand(),
 };
+
+/** The command of `rdrop <command> …` or `rdrop help <command>`. */
+const askedFor = (argv: readonly string[]) => (argv[0] === 'help' ? argv[1] : argv[0]);
 
 /** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -34,9 +39,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     // An option belongs to the command before it: `prepare` and `prepare iwslt14` share names.
     .enablePositionalOptions()
     .description('train Transformers with R-Drop: uni- or bidirectional KL');
-  const asked = commands[argv[0] ?? ''];
-  for (const load of asked === undefined ? Object.values(commands) : [asked])
-    program.addCommand(await load());
+  const asked = askedFor(argv);
+  // Only the one asked for is loaded: the others stand in the help with their names and descriptions alone.
+  for (const name of Object.keys(descriptions) as CommandName[])
+    program.addCommand(name === asked ? await commands[name]() : namedCommand(name));
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {

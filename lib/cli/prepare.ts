@@ -1,15 +1,15 @@
 import { Command } from 'commander';
 import type { PrepareResult, PrepareRun, SideSummary } from '../data/prepare_stages.js';
 import { RdropError } from '../errors.js';
+import { namedCommand } from './named_command.js';
 
 /**
  * `rdrop prepare`: a prepared directory from parallel text, or with `iwslt14` from an archive. The options are those of
  * prepareSchema and iwslt14Schema (lib/config.ts).
  */
 export function prepareCommand(): Command {
-  const command = new Command('prepare')
+  const command = namedCommand('prepare')
     .enablePositionalOptions()
-    .description('tokens, byte pair encoding and dictionary of a parallel corpus, ready for training')
     .option('--source <language>', 'source language, the ending of its files (before .gz)')
     .option('--target <language>', 'target language, likewise')
     .option('--train <prefix>', 'training text: <prefix>.<language> or <prefix>.<language>.gz')

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { namedCommand } from './named_command.js';
 
 interface ReportOptions {
   out?: string;
@@ -8,8 +9,7 @@ interface ReportOptions {
 
 /** `rdrop report`: the report of a sweep or of runs, as one HTML file and as Markdown. */
 export function reportCommand(): Command {
-  return new Command('report')
-    .description('write report.html and report.md of a sweep, a run or several of either')
+  return namedCommand('report')
     .argument('<directories...>', 'sweep or run directories')
     .option('--out <directory>', 'where the two files go; the directory itself when only one is given')
     .option(

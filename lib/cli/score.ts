@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   type BleuConfig,
   bleuSchema,
@@ -9,6 +9,7 @@ import {
   sentenceBootstrapSchema,
 } from '../config.js';
 import type { ScoreReport } from '../evaluation/score_report.js';
+import { namedCommand } from './named_command.js';
 
 interface ScoreFlags {
   hyp: string;
@@ -33,11 +34,7 @@ export function scoreCommand(): Command {
   const { tokenize, lowercase } = bleuSchema.parse({});
   const { samples, seed } = sentenceBootstrapSchema.parse({});
   const exchanges = randomisationSchema.parse({}).samples;
-  return new Command('score')
-    .description(
-      'BLEU, chrF and TER of translations, equal to those of sacreBLEU (one detokenised sentence a line, plain or .gz), ' +
-        'and BLEU4 of tokenised ones, equal to that of fairseq-score; tests of the difference to a baseline',
-    )
+  return namedCommand('score')
     .requiredOption('--hyp <file>', 'the translations')
     .requiredOption('--ref <file>', 'the references; give it again for further references', again)
     .addOption(

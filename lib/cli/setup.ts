@@ -1,10 +1,10 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { RdropError } from '../errors.js';
+import { namedCommand } from './named_command.js';
 
 /** `rdrop setup`: provides libtorch in the cache. Progress goes to standard error, so that --json stays one document. */
 export function setupCommand(): Command {
-  return new Command('setup')
-    .description('provide libtorch: download it (pip, else the official zip), check it, keep it in the cache')
+  return namedCommand('setup')
     .option('--from <archive>', 'a torch wheel or libtorch zip, as a path or URL, instead of what pip finds')
     .option(
       '--cuda',

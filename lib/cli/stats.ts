@@ -1,5 +1,6 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { alternatives, comparisonSchema } from '../config.js';
+import { namedCommand } from './named_command.js';
 import { statsPowerCommand } from './stats_power.js';
 
 interface StatsOptions {
@@ -19,8 +20,7 @@ const collect = (value: string, values: string[]): string[] => [...values, value
 export function statsCommand(): Command {
   const defaults = comparisonSchema.parse({});
   return (
-    new Command('stats')
-      .description('compare the figures of arms, one a run, in the order of the seeds; plan a comparison')
+    namedCommand('stats')
       .usage('[options] | power [options]')
       .option('--a <numbers>', 'figures of the first arm, as in 37.34,37.29,37.32')
       .option('--b <numbers>', 'figures of the second arm')

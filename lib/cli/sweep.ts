@@ -1,5 +1,6 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { SweepOptions } from '../config.js';
+import { namedCommand } from './named_command.js';
 
 interface Flags {
   data?: string;
@@ -19,8 +20,7 @@ const collect = (value: string, values: string[]): string[] => [...values, value
 
 /** `rdrop sweep`: the same configuration with several seeds and KL directions; called again, it goes on. */
 export function sweepCommand(): Command {
-  return new Command('sweep')
-    .description('train with several seeds and KL directions; called again, it completes what is missing')
+  return namedCommand('sweep')
     .option('--data <directory>', 'made by rdrop prepare')
     .requiredOption('--out <directory>', 'the sweep directory: a plan, and one run directory a trial')
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')

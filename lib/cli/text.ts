@@ -1,6 +1,7 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { checkLanguage, languages } from '../text/languages.js';
 import { filterLines } from './line_filter.js';
+import { namedCommand } from './named_command.js';
 
 const langOption = ['--lang <language>', `whose rules: ${languages.join(' or ')}`] as const;
 
@@ -13,9 +14,7 @@ interface TokenizeFlags {
 
 /** `rdrop text tokenize|detokenize|normalize|lowercase`: from standard input to standard output, line by line. */
 export function textCommand(): Command {
-  const command = new Command('text').description(
-    'prepare text as Moses does, from standard input to standard output',
-  );
+  const command = namedCommand('text');
   command
     .command('tokenize')
     .description('lower-case and normalize if asked to, then tokens separated by spaces')

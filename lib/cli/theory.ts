@@ -1,5 +1,6 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { TheoryOptions } from '../config.js';
+import { namedCommand } from './named_command.js';
 
 interface Flags {
   run?: string;
@@ -30,8 +31,7 @@ const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => let
 
 /** `rdrop theory`: do both directions of KL agree in expectation, and how much more does the gradient of one vary? */
 export function theoryCommand(): Command {
-  const command = new Command('theory')
-    .description('section 3 of the paper measured: expectations and gradient variances of uni and bi')
+  const command = namedCommand('theory')
     .option('--run <directory>', 'a run directory; without one a model is initialised')
     .option('--preset <name>', 'without --run: the model and loss of a preset')
     .option('--set <option=value>', 'one option, e.g. model.dropout=0.2; may be repeated', collect, []);

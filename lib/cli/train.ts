@@ -1,6 +1,7 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { TrainOptions } from '../config.js';
 import type { TrainEvent } from '../training/training_loop.js';
+import { namedCommand } from './named_command.js';
 
 interface Flags {
   data?: string;
@@ -83,8 +84,7 @@ export async function trainOptions(flags: Flags): Promise<TrainOptions> {
 
 /** `rdrop train`: begins a run or goes on with one. Ctrl-C ends it after the step under way, with a checkpoint. */
 export function trainCommand(): Command {
-  const command = new Command('train')
-    .description('train a model on a prepared directory')
+  const command = namedCommand('train')
     .option('--data <directory>', 'made by rdrop prepare')
     .requiredOption('--run <directory>', 'the run directory to make, or with --resume to go on with')
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')

@@ -1,5 +1,6 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
+import { namedCommand } from './named_command.js';
 
 interface Flags {
   run: string;
@@ -14,8 +15,7 @@ interface Flags {
 
 /** `rdrop translate`: raw text, one sentence a line, from a file or standard input. */
 export function translateCommand(): Command {
-  const command = new Command('translate')
-    .description('translate lines of raw text with a trained run')
+  const command = namedCommand('translate')
     .requiredOption('--run <directory>', 'the run directory')
     .addOption(
       new Option('--checkpoint <name>', 'which of its checkpoints').choices(['best', 'last']).default('best'),

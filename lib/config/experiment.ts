@@ -1,38 +1,46 @@
 /** Statistics over runs, sweep, theory, demo. */
-import { z } from 'zod';
 import { count, positive } from './ranges.js';
 import { lossSchema, runModelSchema, runtimeSchema } from './training.js';
+import { lazily, z } from './zod.js';
 
 /** The percentile bootstrap of a difference of means (lib/experiment/statistics.ts). */
-export const bootstrapSchema = z.strictObject({
-  samples: count.max(10_000_000).default(10_000),
-  /** Share of the resampled differences inside the interval. */
-  level: z.number().gt(0).lt(1).default(0.95),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
-});
+export const bootstrapSchema = lazily(() =>
+  z.strictObject({
+    samples: count.max(10_000_000).default(10_000),
+    /** Share of the resampled differences inside the interval. */
+    level: z.number().gt(0).lt(1).default(0.95),
+    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
+  }),
+);
 export type BootstrapConfig = z.infer<typeof bootstrapSchema>;
 export type BootstrapOptions = z.input<typeof bootstrapSchema>;
 
 /** Exact intervals of effect sizes and shifts (lib/experiment/effect_sizes.ts, shift.ts). */
-export const intervalSchema = z.strictObject({
-  /** Confidence of the interval. */
-  level: bootstrapSchema.shape.level,
-});
+export const intervalSchema = lazily(() =>
+  z.strictObject({
+    /** Confidence of the interval. */
+    level: bootstrapSchema.shape.level,
+  }),
+);
 export type IntervalOptions = z.input<typeof intervalSchema>;
 
 export const alternatives = ['two-sided', 'less', 'greater'] as const;
 /** What a test looks for: a difference, or that the first sample tends to be smaller or larger. */
 export type Alternative = (typeof alternatives)[number];
 
-export const rankTestSchema = z.strictObject({ alternative: z.enum(alternatives).default('two-sided') });
+export const rankTestSchema = lazily(() =>
+  z.strictObject({ alternative: z.enum(alternatives).default('two-sided') }),
+);
 export type RankTestOptions = z.input<typeof rankTestSchema>;
 
 /** Everything about two arms, or about each pair of several (lib/experiment/statistics.ts). */
-export const comparisonSchema = z.strictObject({
-  ...bootstrapSchema.shape,
-  /** Of the rank tests; intervals stay two-sided. */
-  alternative: rankTestSchema.shape.alternative,
-});
+export const comparisonSchema = lazily(() =>
+  z.strictObject({
+    ...bootstrapSchema.shape,
+    /** Of the rank tests; intervals stay two-sided. */
+    alternative: rankTestSchema.shape.alternative,
+  }),
+);
 export type ComparisonOptions = z.input<typeof comparisonSchema>;
 
 export const plannedTests = ['rank-sum', 'signed-rank', 't', 'paired-t'] as const;
@@ -40,31 +48,33 @@ export type PlannedTest = (typeof plannedTests)[number];
 const pairedPlannedTests: readonly PlannedTest[] = ['signed-rank', 'paired-t'];
 
 /** The power of a comparison that has not been run yet (lib/experiment/planned_power.ts). */
-export const plannedPowerSchema = z
-  .strictObject({
-    runsPerArm: count.max(100),
-    /** The true difference of two arms' means, in standard deviations of a run. */
-    effectSize: z.number(),
-    test: z.enum(plannedTests).default('rank-sum'),
-    alternative: rankTestSchema.shape.alternative,
-    /** The chance of a false rejection that is accepted; a test rejects with p ≤ α. */
-    alpha: z.number().gt(0).lt(1).default(0.05),
-    /** Each pair of arms is a test; α is divided by their number, as in the first step of Holm's correction. */
-    arms: z.int().min(2).max(20).default(2),
-    /** Of the two runs of a seed, for the paired tests. */
-    correlation: z.number().gt(-1).lt(1).default(0),
-    /** The power for which the fewest runs are sought. */
-    targetPower: z.number().gt(0).lt(1).default(0.8),
-    /** Comparisons drawn for a rank test; the power of a t test needs none. */
-    simulations: count.max(1_000_000).default(10_000),
-    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
-    /** How long a run takes, for the cost in hours. */
-    hoursPerRun: positive.optional(),
-  })
-  .refine(({ test, correlation }) => correlation === 0 || pairedPlannedTests.includes(test), {
-    path: ['correlation'],
-    error: `expected 0 unless the test is ${pairedPlannedTests.join(' or ')}`,
-  });
+export const plannedPowerSchema = lazily(() =>
+  z
+    .strictObject({
+      runsPerArm: count.max(100),
+      /** The true difference of two arms' means, in standard deviations of a run. */
+      effectSize: z.number(),
+      test: z.enum(plannedTests).default('rank-sum'),
+      alternative: rankTestSchema.shape.alternative,
+      /** The chance of a false rejection that is accepted; a test rejects with p ≤ α. */
+      alpha: z.number().gt(0).lt(1).default(0.05),
+      /** Each pair of arms is a test; α is divided by their number, as in the first step of Holm's correction. */
+      arms: z.int().min(2).max(20).default(2),
+      /** Of the two runs of a seed, for the paired tests. */
+      correlation: z.number().gt(-1).lt(1).default(0),
+      /** The power for which the fewest runs are sought. */
+      targetPower: z.number().gt(0).lt(1).default(0.8),
+      /** Comparisons drawn for a rank test; the power of a t test needs none. */
+      simulations: count.max(1_000_000).default(10_000),
+      seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
+      /** How long a run takes, for the cost in hours. */
+      hoursPerRun: positive.optional(),
+    })
+    .refine(({ test, correlation }) => correlation === 0 || pairedPlannedTests.includes(test), {
+      path: ['correlation'],
+      error: `expected 0 unless the test is ${pairedPlannedTests.join(' or ')}`,
+    }),
+);
 export type PlannedPowerOptions = z.input<typeof plannedPowerSchema>;
 
 export const armNames = ['plain', 'uni', 'uni-reverse', 'bi'] as const;
@@ -73,83 +83,91 @@ export type Arm = (typeof armNames)[number];
 
 const distinct = <T>(values: readonly T[]): boolean => new Set(values).size === values.length;
 
-export const sweepSchema = z.strictObject({
-  /** Where sweep.json and one directory a trial, `<arm>-<seed>`, go. */
-  directory: z.string().min(1),
-  seeds: z
-    .array(runtimeSchema.shape.seed)
-    .min(1)
-    .refine(distinct, { error: 'expected seeds that differ' })
-    .default([63, 64, 65]),
-  directions: z
-    .array(z.enum(armNames))
-    .min(1)
-    .refine(distinct, { error: 'expected directions that differ' })
-    .default(['uni', 'bi']),
-  /** Trials at a time, which share the cores; 0 runs as many as there are cores, one thread each. */
-  parallel: z.int().min(0).max(1024).default(0),
-  /** Whether a failed trial ends the sweep. */
-  stopOnFailure: z.boolean().default(false),
-});
+export const sweepSchema = lazily(() =>
+  z.strictObject({
+    /** Where sweep.json and one directory a trial, `<arm>-<seed>`, go. */
+    directory: z.string().min(1),
+    seeds: z
+      .array(runtimeSchema.shape.seed)
+      .min(1)
+      .refine(distinct, { error: 'expected seeds that differ' })
+      .default([63, 64, 65]),
+    directions: z
+      .array(z.enum(armNames))
+      .min(1)
+      .refine(distinct, { error: 'expected directions that differ' })
+      .default(['uni', 'bi']),
+    /** Trials at a time, which share the cores; 0 runs as many as there are cores, one thread each. */
+    parallel: z.int().min(0).max(1024).default(0),
+    /** Whether a failed trial ends the sweep. */
+    stopOnFailure: z.boolean().default(false),
+  }),
+);
 export type SweepConfig = z.infer<typeof sweepSchema>;
 export type SweepOptions = z.input<typeof sweepSchema>;
 
 /** `lossSchema` without the direction, which the experiment compares; what is left out is that of the run. */
-const theoryLossSchema = z.strictObject({
-  alpha: lossSchema.shape.alpha.unwrap().optional(),
-  labelSmoothing: lossSchema.shape.labelSmoothing.unwrap().optional(),
-  passReduction: lossSchema.shape.passReduction.unwrap().optional(),
-});
+const theoryLossSchema = lazily(() =>
+  z.strictObject({
+    alpha: lossSchema.shape.alpha.unwrap().optional(),
+    labelSmoothing: lossSchema.shape.labelSmoothing.unwrap().optional(),
+    passReduction: lossSchema.shape.passReduction.unwrap().optional(),
+  }),
+);
 
 /** Section 3 of the paper as an experiment (lib/experiment/theory.ts): a run or a fresh model, and mask pairs. */
-export const theorySchema = z
-  .strictObject({
-    run: z
-      .strictObject({
-        directory: z.string().min(1),
-        /** initial: the parameters with which the run began. */
-        checkpoint: z.enum(['best', 'last', 'initial']).default('best'),
-      })
-      .optional(),
-    /** A freshly initialised model instead of a run's. */
-    model: runModelSchema.optional(),
-    /** A prepared directory; left out, that of the run. */
-    data: z.string().min(1).optional(),
-    split: z.enum(['train', 'valid', 'test']).default('valid'),
-    /** Batches of the split, drawn with the seed and held fixed. */
-    batches: count.default(4),
-    /** Size of a batch: pairs × the longest side of any of them, eos included. */
-    maxTokens: count.default(1024),
-    /** Pairs of masks that each batch is passed under. */
-    pairs: z.int().min(4).max(1_000_000).default(50),
-    loss: theoryLossSchema.prefault({}),
-    /** Of every interval. */
-    level: z.number().gt(0).lt(1).default(0.95),
-    /** Random signs drawn for the randomisation test. */
-    samples: count.max(10_000_000).default(10_000),
-    /** Of the masks, of the choice of batches, of the signs, and of a fresh model's initialisation. */
-    seed: runtimeSchema.shape.seed,
-    device: runtimeSchema.shape.device,
-    precision: runtimeSchema.shape.precision,
-    /** Threads of libtorch; 0 takes every core. */
-    threads: z.int().min(0).max(1024).default(0),
-  })
-  .refine((options) => (options.run === undefined) !== (options.model === undefined), {
-    path: ['run'],
-    error: 'expected either a run or a model to initialise, not both',
-  })
-  .refine((options) => options.run !== undefined || options.data !== undefined, {
-    path: ['data'],
-    error: 'expected a prepared directory where no run names one',
-  });
+export const theorySchema = lazily(() =>
+  z
+    .strictObject({
+      run: z
+        .strictObject({
+          directory: z.string().min(1),
+          /** initial: the parameters with which the run began. */
+          checkpoint: z.enum(['best', 'last', 'initial']).default('best'),
+        })
+        .optional(),
+      /** A freshly initialised model instead of a run's. */
+      model: runModelSchema.optional(),
+      /** A prepared directory; left out, that of the run. */
+      data: z.string().min(1).optional(),
+      split: z.enum(['train', 'valid', 'test']).default('valid'),
+      /** Batches of the split, drawn with the seed and held fixed. */
+      batches: count.default(4),
+      /** Size of a batch: pairs × the longest side of any of them, eos included. */
+      maxTokens: count.default(1024),
+      /** Pairs of masks that each batch is passed under. */
+      pairs: z.int().min(4).max(1_000_000).default(50),
+      loss: theoryLossSchema.prefault({}),
+      /** Of every interval. */
+      level: z.number().gt(0).lt(1).default(0.95),
+      /** Random signs drawn for the randomisation test. */
+      samples: count.max(10_000_000).default(10_000),
+      /** Of the masks, of the choice of batches, of the signs, and of a fresh model's initialisation. */
+      seed: runtimeSchema.shape.seed,
+      device: runtimeSchema.shape.device,
+      precision: runtimeSchema.shape.precision,
+      /** Threads of libtorch; 0 takes every core. */
+      threads: z.int().min(0).max(1024).default(0),
+    })
+    .refine((options) => (options.run === undefined) !== (options.model === undefined), {
+      path: ['run'],
+      error: 'expected either a run or a model to initialise, not both',
+    })
+    .refine((options) => options.run !== undefined || options.data !== undefined, {
+      path: ['data'],
+      error: 'expected a prepared directory where no run names one',
+    }),
+);
 export type TheoryConfig = z.infer<typeof theorySchema>;
 export type TheoryOptions = z.input<typeof theorySchema>;
 
-export const demoSchema = z.strictObject({
-  directory: z.string().min(1).default('runs/demo'),
-  /** A minute's worth, to see that everything works; its figures mean nothing. */
-  quick: z.boolean().default(false),
-  /** Removes an earlier demo in the directory first. */
-  fresh: z.boolean().default(false),
-});
+export const demoSchema = lazily(() =>
+  z.strictObject({
+    directory: z.string().min(1).default('runs/demo'),
+    /** A minute's worth, to see that everything works; its figures mean nothing. */
+    quick: z.boolean().default(false),
+    /** Removes an earlier demo in the directory first. */
+    fresh: z.boolean().default(false),
+  }),
+);
 export type DemoOptions = z.input<typeof demoSchema>;

@@ -1,12 +1,12 @@
 /** Ranges that options share. */
-import { z } from 'zod';
+import { lazily, z } from './zod.js';
 
-export const count = z.int().min(1);
-export const dropoutRate = z.number().min(0).lt(1);
-export const positive = z.number().positive();
-export const nonNegative = z.number().min(0);
+export const count = lazily(() => z.int().min(1));
+export const dropoutRate = lazily(() => z.number().min(0).lt(1));
+export const positive = lazily(() => z.number().positive());
+export const nonNegative = lazily(() => z.number().min(0));
 
 /** A language as a file name ends in it. */
-export const languageCode = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'expected a language code such as "de"');
+export const languageCode = lazily(() =>
+  z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'expected a language code such as "de"'),
+);

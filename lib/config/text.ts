@@ -1,109 +1,125 @@
 /** From text to a prepared directory. */
-import { z } from 'zod';
 import { RdropError } from '../errors.js';
 import { count, languageCode, nonNegative } from './ranges.js';
+import { lazily, z } from './zod.js';
 
 /** How text becomes tokens: the content of text.json in a prepared directory, besides its version. */
-export const textSchema = z.strictObject({
-  source: languageCode,
-  target: languageCode,
-  /** moses: the rules of tokenizer.perl (German and English); none: the text is tokenised already. */
-  tokenizer: z.enum(['moses', 'none']).default('moses'),
-  /** Plain quotation marks and dashes, as normalize-punctuation.perl makes them (German and English). */
-  normalize: z.boolean().default(false),
-  /** true: before everything else; 'after': the tokens, as the recipes of IWSLT do. */
-  lowercase: z
-    .union([z.boolean(), z.literal('after')], { error: 'expected true, false or "after"' })
-    .default(false),
-  /** Merges of the byte pair encoding, learned on both languages together; 0 leaves words whole. */
-  bpe: z.int().min(0).max(1_000_000).default(10_000),
-});
+export const textSchema = lazily(() =>
+  z.strictObject({
+    source: languageCode,
+    target: languageCode,
+    /** moses: the rules of tokenizer.perl (German and English); none: the text is tokenised already. */
+    tokenizer: z.enum(['moses', 'none']).default('moses'),
+    /** Plain quotation marks and dashes, as normalize-punctuation.perl makes them (German and English). */
+    normalize: z.boolean().default(false),
+    /** true: before everything else; 'after': the tokens, as the recipes of IWSLT do. */
+    lowercase: z
+      .union([z.boolean(), z.literal('after')], { error: 'expected true, false or "after"' })
+      .default(false),
+    /** Merges of the byte pair encoding, learned on both languages together; 0 leaves words whole. */
+    bpe: z.int().min(0).max(1_000_000).default(10_000),
+  }),
+);
 export type TextConfig = z.infer<typeof textSchema>;
 
 /** The flags of Moses's tokenizer.perl. */
-export const tokenizeSchema = z.strictObject({
-  /** Writes & | < > ' " [ ] as entities (the script's default). */
-  escape: z.boolean().default(true),
-  /** A hyphen between letters or digits becomes the token @-@ (-a). */
-  aggressive: z.boolean().default(false),
-  /** Regular expressions of Perl; what they match stays one token (-protected). */
-  protectedPatterns: z.array(z.string().min(1)).default([]),
-  /** A line that is one tag comes back as it is (-x). */
-  skipXml: z.boolean().default(false),
-});
+export const tokenizeSchema = lazily(() =>
+  z.strictObject({
+    /** Writes & | < > ' " [ ] as entities (the script's default). */
+    escape: z.boolean().default(true),
+    /** A hyphen between letters or digits becomes the token @-@ (-a). */
+    aggressive: z.boolean().default(false),
+    /** Regular expressions of Perl; what they match stays one token (-protected). */
+    protectedPatterns: z.array(z.string().min(1)).default([]),
+    /** A line that is one tag comes back as it is (-x). */
+    skipXml: z.boolean().default(false),
+  }),
+);
 export type TokenizeOptions = z.input<typeof tokenizeSchema>;
 
 /** The flag of Moses's detokenizer.perl. */
-export const mosesDetokenizeSchema = z.strictObject({
-  /** Writes the first letter in upper case (-u). */
-  uppercase: z.boolean().default(false),
-});
+export const mosesDetokenizeSchema = lazily(() =>
+  z.strictObject({
+    /** Writes the first letter in upper case (-u). */
+    uppercase: z.boolean().default(false),
+  }),
+);
 export type MosesDetokenizeOptions = z.input<typeof mosesDetokenizeSchema>;
 
-export const detokenizeSchema = z
-  .strictObject({
-    /** moses: the rules of detokenizer.perl; sacremoses: those of its port to Python, which fairseq calls. */
-    as: z.enum(['moses', 'sacremoses']).default('moses'),
-    ...mosesDetokenizeSchema.shape,
-  })
-  .refine((options) => options.as === 'moses' || !options.uppercase, {
-    path: ['uppercase'],
-    error: 'sacremoses has no such option',
-  });
+export const detokenizeSchema = lazily(() =>
+  z
+    .strictObject({
+      /** moses: the rules of detokenizer.perl; sacremoses: those of its port to Python, which fairseq calls. */
+      as: z.enum(['moses', 'sacremoses']).default('moses'),
+      ...mosesDetokenizeSchema.shape,
+    })
+    .refine((options) => options.as === 'moses' || !options.uppercase, {
+      path: ['uppercase'],
+      error: 'sacremoses has no such option',
+    }),
+);
 
 /** The flag of Moses's normalize-punctuation.perl. */
-export const normalizeSchema = z.strictObject({
-  /** Leaves ` and '' as they are (-penn). */
-  penn: z.boolean().default(false),
-});
+export const normalizeSchema = lazily(() =>
+  z.strictObject({
+    /** Leaves ` and '' as they are (-penn). */
+    penn: z.boolean().default(false),
+  }),
+);
 export type NormalizeOptions = z.input<typeof normalizeSchema>;
 
 /** The flags of subword-nmt's learn_bpe.py. */
-export const bpeSchema = z.strictObject({
-  /** Most merges to learn. */
-  merges: count.max(1_000_000).default(10_000),
-  /** Learning ends when no pair of symbols occurs this often any more (subword-nmt). */
-  minFrequency: count.default(2),
-  /** Counts the characters of the text among the merges, so that merges is about the number of symbols. */
-  totalSymbols: z.boolean().default(false),
-  /** The input is one "word count" a line instead of text. */
-  dictInput: z.boolean().default(false),
-});
+export const bpeSchema = lazily(() =>
+  z.strictObject({
+    /** Most merges to learn. */
+    merges: count.max(1_000_000).default(10_000),
+    /** Learning ends when no pair of symbols occurs this often any more (subword-nmt). */
+    minFrequency: count.default(2),
+    /** Counts the characters of the text among the merges, so that merges is about the number of symbols. */
+    totalSymbols: z.boolean().default(false),
+    /** The input is one "word count" a line instead of text. */
+    dictInput: z.boolean().default(false),
+  }),
+);
 export type BpeOptions = z.input<typeof bpeSchema>;
 
 /** The flags of subword-nmt's apply_bpe.py. */
-export const bpeApplySchema = z
-  .strictObject({
-    /** How many of the merges to apply, the first ones; all when left out. */
-    merges: z.int().min(0).optional(),
-    /** Marks a piece that the next one continues. */
-    separator: z.string().min(1).default('@@'),
-    /** A file of `rdrop bpe vocabulary`: merges that give other pieces are undone. */
-    vocabulary: z.string().min(1).optional(),
-    /** Pieces of the vocabulary that occur less often do not count. */
-    vocabularyThreshold: z.int().min(0).optional(),
-    /** Words or regular expressions of Python that are never split. */
-    glossaries: z.array(z.string().min(1)).default([]),
-  })
-  .refine((options) => options.vocabularyThreshold === undefined || options.vocabulary !== undefined, {
-    path: ['vocabularyThreshold'],
-    error: 'expected together with vocabulary',
-  });
+export const bpeApplySchema = lazily(() =>
+  z
+    .strictObject({
+      /** How many of the merges to apply, the first ones; all when left out. */
+      merges: z.int().min(0).optional(),
+      /** Marks a piece that the next one continues. */
+      separator: z.string().min(1).default('@@'),
+      /** A file of `rdrop bpe vocabulary`: merges that give other pieces are undone. */
+      vocabulary: z.string().min(1).optional(),
+      /** Pieces of the vocabulary that occur less often do not count. */
+      vocabularyThreshold: z.int().min(0).optional(),
+      /** Words or regular expressions of Python that are never split. */
+      glossaries: z.array(z.string().min(1)).default([]),
+    })
+    .refine((options) => options.vocabularyThreshold === undefined || options.vocabulary !== undefined, {
+      path: ['vocabularyThreshold'],
+      error: 'expected together with vocabulary',
+    }),
+);
 export type BpeApplyOptions = z.input<typeof bpeApplySchema>;
 
 /** The dictionary of fairseq-preprocess. */
-export const dictionarySchema = z.strictObject({
-  /** Types that occur less often are left out (--thresholdsrc, --thresholdtgt). */
-  threshold: z.int().min(0).default(0),
-  /** Most types, the four specials included and the filling not; 0 sets no limit (--nwordssrc, --nwordstgt). */
-  nwords: z.int().min(0).default(0),
-  /** The dictionary is filled up to a multiple of this. */
-  paddingFactor: count.default(8),
-});
+export const dictionarySchema = lazily(() =>
+  z.strictObject({
+    /** Types that occur less often are left out (--thresholdsrc, --thresholdtgt). */
+    threshold: z.int().min(0).default(0),
+    /** Most types, the four specials included and the filling not; 0 sets no limit (--nwordssrc, --nwordstgt). */
+    nwords: z.int().min(0).default(0),
+    /** The dictionary is filled up to a multiple of this. */
+    paddingFactor: count.default(8),
+  }),
+);
 export type DictionaryOptions = z.input<typeof dictionarySchema>;
 
 /** From tokens to a prepared directory: what every recipe shares. */
-const preparedShape = {
+const preparedShape = () => ({
   /** The directory to make. */
   out: z.string().min(1),
   /** Replaces a prepared directory that is there already. */
@@ -114,32 +130,36 @@ const preparedShape = {
   ...dictionarySchema.shape,
   /** A dict.txt to use instead of building one (fairseq's --srcdict). */
   dictionary: z.string().min(1).optional(),
-};
-
-export const prepareSchema = z.strictObject({
-  ...textSchema.shape,
-  /** Prefixes of the parallel files: <prefix>.<language>, plain or with .gz behind it. */
-  train: z.string().min(1),
-  valid: z.string().min(1),
-  test: z.string().min(1).optional(),
-  ...preparedShape,
-  /** Training pairs with a side shorter than this are left out; counted in tokens before BPE, as the next two. */
-  minLength: z.int().min(0).default(1),
-  /** Training pairs with a longer side are left out; 0 keeps all. */
-  maxLength: z.int().min(0).default(0),
-  /** Training pairs with one side longer than the other times this are left out; 0 keeps all. */
-  ratio: nonNegative.default(0),
 });
+
+export const prepareSchema = lazily(() =>
+  z.strictObject({
+    ...textSchema.shape,
+    /** Prefixes of the parallel files: <prefix>.<language>, plain or with .gz behind it. */
+    train: z.string().min(1),
+    valid: z.string().min(1),
+    test: z.string().min(1).optional(),
+    ...preparedShape(),
+    /** Training pairs with a side shorter than this are left out; counted in tokens before BPE, as the next two. */
+    minLength: z.int().min(0).default(1),
+    /** Training pairs with a longer side are left out; 0 keeps all. */
+    maxLength: z.int().min(0).default(0),
+    /** Training pairs with one side longer than the other times this are left out; 0 keeps all. */
+    ratio: nonNegative.default(0),
+  }),
+);
 export type PrepareConfig = z.infer<typeof prepareSchema>;
 export type PrepareOptions = z.input<typeof prepareSchema>;
 
 /** fairseq's prepare-iwslt14.sh and the fairseq-preprocess behind it. */
-export const iwslt14Schema = z.strictObject({
-  /** de-en.tgz, or the directory de-en that was in it. */
-  archive: z.string().min(1),
-  bpe: textSchema.shape.bpe,
-  ...preparedShape,
-});
+export const iwslt14Schema = lazily(() =>
+  z.strictObject({
+    /** de-en.tgz, or the directory de-en that was in it. */
+    archive: z.string().min(1),
+    bpe: textSchema.shape.bpe,
+    ...preparedShape(),
+  }),
+);
 export type Iwslt14Config = z.infer<typeof iwslt14Schema>;
 export type Iwslt14Options = z.input<typeof iwslt14Schema>;
 

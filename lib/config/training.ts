@@ -1,172 +1,192 @@
 /** Loss, model, optimiser, search and run. */
-import { z } from 'zod';
 import { count, dropoutRate, nonNegative, positive } from './ranges.js';
+import { lazily, z } from './zod.js';
 
 export const klDirections = ['uni', 'uni-reverse', 'bi'] as const;
 /** uni: D(P1‖P2), the paper's eq. (5). uni-reverse: D(P2‖P1). bi: half the sum of both, eq. (2). */
-export const klDirectionSchema = z.enum(klDirections);
+export const klDirectionSchema = lazily(() => z.enum(klDirections));
 export type KlDirection = z.infer<typeof klDirectionSchema>;
 
-export const lossSchema = z.strictObject({
-  direction: klDirectionSchema.default('uni'),
-  /** Weight α of the KL term. 0 trains on cross-entropy alone (both passes still run). */
-  alpha: nonNegative.default(5),
-  /** ε of label smoothing, spread over all V classes as fairseq does. */
-  labelSmoothing: z.number().min(0).lt(1).default(0.1),
-  /** 'sum' adds the cross-entropies of both passes (dropreg's criterion), 'mean' halves them. */
-  passReduction: z.enum(['sum', 'mean']).default('sum'),
-});
+export const lossSchema = lazily(() =>
+  z.strictObject({
+    direction: klDirectionSchema.default('uni'),
+    /** Weight α of the KL term. 0 trains on cross-entropy alone (both passes still run). */
+    alpha: nonNegative.default(5),
+    /** ε of label smoothing, spread over all V classes as fairseq does. */
+    labelSmoothing: z.number().min(0).lt(1).default(0.1),
+    /** 'sum' adds the cross-entropies of both passes (dropreg's criterion), 'mean' halves them. */
+    passReduction: z.enum(['sum', 'mean']).default('sum'),
+  }),
+);
 export type LossConfig = z.infer<typeof lossSchema>;
 
-export const lossOptionsSchema = z.strictObject({
-  direction: klDirectionSchema,
-  alpha: nonNegative,
-  labelSmoothing: z.number().min(0).lt(1).default(0),
-  /** Rows with this target have loss 0 and gradient exactly 0. */
-  ignoreIndex: z.int().default(-100),
-  passReduction: z.enum(['sum', 'mean']).default('sum'),
-});
+export const lossOptionsSchema = lazily(() =>
+  z.strictObject({
+    direction: klDirectionSchema,
+    alpha: nonNegative,
+    labelSmoothing: z.number().min(0).lt(1).default(0),
+    /** Rows with this target have loss 0 and gradient exactly 0. */
+    ignoreIndex: z.int().default(-100),
+    passReduction: z.enum(['sum', 'mean']).default('sum'),
+  }),
+);
 export type LossOptions = z.input<typeof lossOptionsSchema>;
 
-export const modelSchema = z
-  .strictObject({
-    /** Dictionary types V, the four specials included. */
-    vocabSize: z.int().min(5),
-    embedDim: count.default(512),
-    ffnDim: count.default(1024),
-    heads: count.default(4),
-    encoderLayers: count.default(6),
-    decoderLayers: count.default(6),
-    /** On embeddings and on residual branches. */
-    dropout: dropoutRate.default(0.3),
-    attentionDropout: dropoutRate.default(0),
-    activationDropout: dropoutRate.default(0),
-    norm: z.enum(['post', 'pre']).default('post'),
-    activation: z.enum(['relu', 'gelu']).default('relu'),
-    /** Which embedding matrices are one: source, target and output projection; target and output; or none. */
-    shareEmbeddings: z.enum(['all', 'decoder', 'none']).default('all'),
-    /** Longest sequence in tokens, eos included. */
-    maxPositions: count.default(1024),
-  })
-  .refine((model) => model.embedDim % model.heads === 0, {
-    path: ['heads'],
-    error: 'embedDim must be a multiple of heads',
-  })
-  .refine((model) => model.embedDim % 2 === 0, {
-    path: ['embedDim'],
-    error: 'embedDim must be even (sine and cosine halves)',
-  });
+export const modelSchema = lazily(() =>
+  z
+    .strictObject({
+      /** Dictionary types V, the four specials included. */
+      vocabSize: z.int().min(5),
+      embedDim: count.default(512),
+      ffnDim: count.default(1024),
+      heads: count.default(4),
+      encoderLayers: count.default(6),
+      decoderLayers: count.default(6),
+      /** On embeddings and on residual branches. */
+      dropout: dropoutRate.default(0.3),
+      attentionDropout: dropoutRate.default(0),
+      activationDropout: dropoutRate.default(0),
+      norm: z.enum(['post', 'pre']).default('post'),
+      activation: z.enum(['relu', 'gelu']).default('relu'),
+      /** Which embedding matrices are one: source, target and output projection; target and output; or none. */
+      shareEmbeddings: z.enum(['all', 'decoder', 'none']).default('all'),
+      /** Longest sequence in tokens, eos included. */
+      maxPositions: count.default(1024),
+    })
+    .refine((model) => model.embedDim % model.heads === 0, {
+      path: ['heads'],
+      error: 'embedDim must be a multiple of heads',
+    })
+    .refine((model) => model.embedDim % 2 === 0, {
+      path: ['embedDim'],
+      error: 'embedDim must be even (sine and cosine halves)',
+    }),
+);
 export type ModelConfig = z.infer<typeof modelSchema>;
 export type ModelOptions = z.input<typeof modelSchema>;
 
-export const runtimeSchema = z.strictObject({
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
-  /** auto: CUDA where a GPU can be used, else the CPU. */
-  device: z.enum(['auto', 'cpu', 'cuda']).default('cpu'),
-  /**
-   * auto: bfloat16 on a GPU, float32 on a CPU. On a GPU master parameters, moments and weight gradients are float32 whatever
-   * this says; float16 scales the loss as fairseq does, tf32 rounds the factors of matrix products alone.
-   */
-  precision: z.enum(['auto', 'float32', 'float64', 'tf32', 'bfloat16', 'float16']).default('auto'),
-});
+export const runtimeSchema = lazily(() =>
+  z.strictObject({
+    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
+    /** auto: CUDA where a GPU can be used, else the CPU. */
+    device: z.enum(['auto', 'cpu', 'cuda']).default('cpu'),
+    /**
+     * auto: bfloat16 on a GPU, float32 on a CPU. On a GPU master parameters, moments and weight gradients are float32 whatever
+     * this says; float16 scales the loss as fairseq does, tf32 rounds the factors of matrix products alone.
+     */
+    precision: z.enum(['auto', 'float32', 'float64', 'tf32', 'bfloat16', 'float16']).default('auto'),
+  }),
+);
 export type RuntimeConfig = z.infer<typeof runtimeSchema>;
 export type RuntimeOptions = z.input<typeof runtimeSchema>;
 
 /** fairseq's Adam and inverse_sqrt schedule (fairseq/optim/adam.py, inverse_square_root_schedule.py). */
-export const optimizerSchema = z.strictObject({
-  /** inverse_sqrt: linear warm-up, then ∝ 1/√update. constant: learningRate throughout, no warm-up. */
-  schedule: z.enum(['inverse_sqrt', 'constant']).default('inverse_sqrt'),
-  learningRate: positive.default(5e-4),
-  warmupUpdates: z.int().min(0).default(4000),
-  warmupInitLearningRate: nonNegative.default(1e-7),
-  beta1: z.number().min(0).lt(1).default(0.9),
-  beta2: z.number().min(0).lt(1).default(0.98),
-  epsilon: positive.default(1e-8),
-  /** Decoupled: p -= lr·weightDecay·p before the step. */
-  weightDecay: nonNegative.default(1e-4),
-  /** Largest norm of the gradient (after division by the tokens); 0 switches clipping off. */
-  clipNorm: nonNegative.default(0),
-});
+export const optimizerSchema = lazily(() =>
+  z.strictObject({
+    /** inverse_sqrt: linear warm-up, then ∝ 1/√update. constant: learningRate throughout, no warm-up. */
+    schedule: z.enum(['inverse_sqrt', 'constant']).default('inverse_sqrt'),
+    learningRate: positive.default(5e-4),
+    warmupUpdates: z.int().min(0).default(4000),
+    warmupInitLearningRate: nonNegative.default(1e-7),
+    beta1: z.number().min(0).lt(1).default(0.9),
+    beta2: z.number().min(0).lt(1).default(0.98),
+    epsilon: positive.default(1e-8),
+    /** Decoupled: p -= lr·weightDecay·p before the step. */
+    weightDecay: nonNegative.default(1e-4),
+    /** Largest norm of the gradient (after division by the tokens); 0 switches clipping off. */
+    clipNorm: nonNegative.default(0),
+  }),
+);
 export type OptimizerConfig = z.infer<typeof optimizerSchema>;
 
 /** fairseq's beam search; the longest hypothesis has maxLenA·sourceLength + maxLenB tokens, eos not counted. */
-export const beamSchema = z
-  .strictObject({
-    beam: count.default(5),
-    /** The score of a hypothesis is its log-probability divided by length ** lengthPenalty. */
-    lengthPenalty: z.number().default(1),
-    maxLenA: nonNegative.default(0),
-    maxLenB: z.int().min(0).default(200),
-    minLen: z.int().min(1).default(1),
-    nBest: count.default(1),
-  })
-  .refine((options) => options.nBest <= options.beam, {
-    path: ['nBest'],
-    error: 'nBest must not exceed beam',
-  });
+export const beamSchema = lazily(() =>
+  z
+    .strictObject({
+      beam: count.default(5),
+      /** The score of a hypothesis is its log-probability divided by length ** lengthPenalty. */
+      lengthPenalty: z.number().default(1),
+      maxLenA: nonNegative.default(0),
+      maxLenB: z.int().min(0).default(200),
+      minLen: z.int().min(1).default(1),
+      nBest: count.default(1),
+    })
+    .refine((options) => options.nBest <= options.beam, {
+      path: ['nBest'],
+      error: 'nBest must not exceed beam',
+    }),
+);
 export type BeamConfig = z.infer<typeof beamSchema>;
 export type BeamOptions = z.input<typeof beamSchema>;
 
 /** beamSchema where one translation is wanted: there nBest would have no effect, and is refused. */
-export const oneBestSchema = z.strictObject({ ...beamSchema.shape, nBest: z.undefined().optional() });
+export const oneBestSchema = lazily(() =>
+  z.strictObject({ ...beamSchema.shape, nBest: z.undefined().optional() }),
+);
 export type OneBestConfig = z.infer<typeof oneBestSchema>;
 export type OneBestOptions = z.input<typeof oneBestSchema>;
 
-export const batchPlanSchema = z.strictObject({
-  /** Largest batch: pairs × the longest side of any of them, eos included. */
-  maxTokens: count.default(4096),
-  /** A batch has fewer than this many pairs or a multiple of it. */
-  multipleOf: count.default(8),
-});
+export const batchPlanSchema = lazily(() =>
+  z.strictObject({
+    /** Largest batch: pairs × the longest side of any of them, eos included. */
+    maxTokens: count.default(4096),
+    /** A batch has fewer than this many pairs or a multiple of it. */
+    multipleOf: count.default(8),
+  }),
+);
 
 /** The model of a run: as modelSchema, without vocabSize, which the dictionary of the data gives. */
-export const runModelSchema = z.strictObject({ ...modelSchema.shape, vocabSize: z.undefined().optional() });
+export const runModelSchema = lazily(() =>
+  z.strictObject({ ...modelSchema.shape, vocabSize: z.undefined().optional() }),
+);
 
-export const trainSchema = z.strictObject({
-  /** A directory made by `rdrop prepare`. */
-  data: z.string().min(1),
-  /** Where config.json, metrics, checkpoints and results go. */
-  runDirectory: z.string().min(1),
-  seed: runtimeSchema.shape.seed,
-  device: runtimeSchema.shape.device.unwrap().default('auto'),
-  precision: runtimeSchema.shape.precision,
-  /** Threads of libtorch; 0 takes every core. Bit-identical runs need the same number. */
-  threads: z.int().min(0).max(1024).default(0),
-  model: runModelSchema.prefault({}),
-  loss: lossSchema.prefault({}),
-  optimizer: optimizerSchema.prefault({}),
-  batches: batchPlanSchema
-    .extend({
-      /** Batches whose gradients are added up before one update. */
-      accumulate: count.default(1),
-    })
-    .prefault({}),
-  /** Training ends at whichever of the three limits comes first; 0 switches a limit off. */
-  maxUpdates: z.int().min(0).default(300_000),
-  maxEpochs: z.int().min(0).default(0),
-  maxMinutes: nonNegative.default(0),
-  /** Updates between two lines of metrics. */
-  logInterval: count.default(100),
-  validation: z
-    .strictObject({
-      /** Updates between two validations; 0 validates at the end of each epoch. */
-      interval: z.int().min(0).default(0),
-      /** The figure that picks the best checkpoint. 'loss' leaves out the beam search. */
-      metric: z.enum(['bleu', 'loss']).default('bleu'),
-      /**
-       * raw: BLEU against the untouched text. fairseq: as --eval-bleu --eval-bleu-detok moses computes it, against the
-       * reference's tokens put together again, rounded to two decimals; of equal ones the later is the best.
-       */
-      bleu: z.enum(['raw', 'fairseq']).default('raw'),
-      /** Validations without improvement after which training ends; 0 never does. */
-      patience: z.int().min(0).default(0),
-      beam: oneBestSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
-    })
-    .prefault({}),
-  /** The beam search on the test split once training has ended. */
-  test: z.strictObject({ beam: oneBestSchema.prefault({}) }).prefault({}),
-  /** Updates between two checkpoints besides those of validation; 0 makes none. */
-  checkpointInterval: z.int().min(0).default(0),
-});
+export const trainSchema = lazily(() =>
+  z.strictObject({
+    /** A directory made by `rdrop prepare`. */
+    data: z.string().min(1),
+    /** Where config.json, metrics, checkpoints and results go. */
+    runDirectory: z.string().min(1),
+    seed: runtimeSchema.shape.seed,
+    device: runtimeSchema.shape.device.unwrap().default('auto'),
+    precision: runtimeSchema.shape.precision,
+    /** Threads of libtorch; 0 takes every core. Bit-identical runs need the same number. */
+    threads: z.int().min(0).max(1024).default(0),
+    model: runModelSchema.prefault({}),
+    loss: lossSchema.prefault({}),
+    optimizer: optimizerSchema.prefault({}),
+    batches: batchPlanSchema
+      .extend({
+        /** Batches whose gradients are added up before one update. */
+        accumulate: count.default(1),
+      })
+      .prefault({}),
+    /** Training ends at whichever of the three limits comes first; 0 switches a limit off. */
+    maxUpdates: z.int().min(0).default(300_000),
+    maxEpochs: z.int().min(0).default(0),
+    maxMinutes: nonNegative.default(0),
+    /** Updates between two lines of metrics. */
+    logInterval: count.default(100),
+    validation: z
+      .strictObject({
+        /** Updates between two validations; 0 validates at the end of each epoch. */
+        interval: z.int().min(0).default(0),
+        /** The figure that picks the best checkpoint. 'loss' leaves out the beam search. */
+        metric: z.enum(['bleu', 'loss']).default('bleu'),
+        /**
+         * raw: BLEU against the untouched text. fairseq: as --eval-bleu --eval-bleu-detok moses computes it, against the
+         * reference's tokens put together again, rounded to two decimals; of equal ones the later is the best.
+         */
+        bleu: z.enum(['raw', 'fairseq']).default('raw'),
+        /** Validations without improvement after which training ends; 0 never does. */
+        patience: z.int().min(0).default(0),
+        beam: oneBestSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
+      })
+      .prefault({}),
+    /** The beam search on the test split once training has ended. */
+    test: z.strictObject({ beam: oneBestSchema.prefault({}) }).prefault({}),
+    /** Updates between two checkpoints besides those of validation; 0 makes none. */
+    checkpointInterval: z.int().min(0).default(0),
+  }),
+);
 export type TrainConfig = z.infer<typeof trainSchema>;
 export type TrainOptions = z.input<typeof trainSchema>;

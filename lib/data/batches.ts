@@ -1,16 +1,18 @@
-import { z } from 'zod';
+import { lazily, z } from '../config/zod.js';
 import { batchPlanSchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { NumpyRandom } from './numpy_random.js';
 
-const planSchema = batchPlanSchema.extend({
-  /** Of the order of pairs inside a batch, and with `epoch` of the order of batches. */
-  seed: z.int().min(0).default(1),
-  /** Counted from 1, as fairseq does. */
-  epoch: z.int().min(0).default(1),
-  /** fairseq: shuffled. sorted: short to long, the same for every seed and epoch (validation, translation). */
-  order: z.enum(['fairseq', 'sorted']).default('fairseq'),
-});
+const planSchema = lazily(() =>
+  batchPlanSchema.extend({
+    /** Of the order of pairs inside a batch, and with `epoch` of the order of batches. */
+    seed: z.int().min(0).default(1),
+    /** Counted from 1, as fairseq does. */
+    epoch: z.int().min(0).default(1),
+    /** fairseq: shuffled. sorted: short to long, the same for every seed and epoch (validation, translation). */
+    order: z.enum(['fairseq', 'sorted']).default('fairseq'),
+  }),
+);
 export type BatchPlanOptions = z.input<typeof planSchema>;
 
 /**

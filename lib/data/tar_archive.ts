@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Parser, type ReadEntry } from 'tar';
+import type { ReadEntry } from 'tar';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 import { type LineWork, throwIfAborted } from '../text/map_lines.js';
@@ -40,6 +40,7 @@ export async function readTarMembers(
     failure ??= error;
   };
 
+  const { Parser } = await import('tar');
   const parser = new Parser({
     strict: true,
     zstd: false,

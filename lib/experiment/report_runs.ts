@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { z } from 'zod';
+import { lazily, z } from '../config/zod.js';
 import { describe, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
@@ -42,40 +42,48 @@ export interface RunSummary {
   environment?: Record<string, unknown>;
 }
 
-const figure = z.number().nullish();
-const resultFile = z.looseObject({
-  updates: figure,
-  epochs: figure,
-  seconds: figure,
-  bestUpdate: figure,
-  validBleu: figure,
-  testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
-  parameters: figure,
-  scores: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        score: z.number(),
-        signature: z.string(),
-        higherIsBetter: z.boolean(),
-      }),
-    )
-    .nullish(),
-});
-const sweepFile = z.looseObject({
-  seeds: z.array(z.number()).min(1),
-  directions: z.array(z.string()).min(1),
-});
-const configFile = z.looseObject({
-  seed: z.number(),
-  loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
-});
-const metricsLine = z.looseObject({
-  type: z.string(),
-  update: z.number(),
-  loss: figure,
-  bleu: figure,
-});
+const figure = lazily(() => z.number().nullish());
+const resultFile = lazily(() =>
+  z.looseObject({
+    updates: figure,
+    epochs: figure,
+    seconds: figure,
+    bestUpdate: figure,
+    validBleu: figure,
+    testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
+    parameters: figure,
+    scores: z
+      .array(
+        z.looseObject({
+          name: z.string(),
+          score: z.number(),
+          signature: z.string(),
+          higherIsBetter: z.boolean(),
+        }),
+      )
+      .nullish(),
+  }),
+);
+const sweepFile = lazily(() =>
+  z.looseObject({
+    seeds: z.array(z.number()).min(1),
+    directions: z.array(z.string()).min(1),
+  }),
+);
+const configFile = lazily(() =>
+  z.looseObject({
+    seed: z.number(),
+    loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
+  }),
+);
+const metricsLine = lazily(() =>
+  z.looseObject({
+    type: z.string(),
+    update: z.number(),
+    loss: figure,
+    bleu: figure,
+  }),
+);
 
 /**
  * The runs of sweep directories (with every trial of their plan, begun or not) and run directories.

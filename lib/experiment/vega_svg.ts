@@ -2,8 +2,7 @@
  * What all plots share: their look, and how a vega-lite specification becomes an <svg> element. Apart from the files whose
  * types are public, because vega's types need a browser's.
  */
-import { None, parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 
 export const width = 640;
 export const config = {
@@ -18,6 +17,8 @@ export const config = {
 
 /** Compiles a vega-lite specification and draws it without a browser. */
 export async function renderSvg(spec: TopLevelSpec, index: number, label: string): Promise<string> {
+  // Loaded here: they take longer than the rest of the library, and few of its users draw.
+  const [{ None, parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const quiet = { level: () => quiet, error: fail, warn: () => quiet, info: () => quiet, debug: () => quiet };
   const compiled = compile(spec, { logger: quiet }).spec;
   const view = new View(parse(compiled), { renderer: 'none', logLevel: None });

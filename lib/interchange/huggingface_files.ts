@@ -1,7 +1,7 @@
 import type { OneBestConfig } from '../config.js';
 import { encodeSafetensors } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
-import { separator } from '../text/bpe.js';
+import { usualSeparator } from '../text/bpe.js';
 import { endOfWord } from '../text/bpe_learner.js';
 import { bos, type Dictionary, eos, pad } from '../text/dictionary.js';
 import type { ExportedRun } from './exported_run.js';
@@ -118,6 +118,7 @@ function generationConfig(run: ExportedRun, beam: OneBestConfig) {
  * @throws RdropError NOT_EXPRESSIBLE when two types would become one
  */
 export function fsmtVocabulary(dictionary: Dictionary, path: string): string {
+  const separator = usualSeparator();
   const seen = new Map<string, number>();
   const lines = dictionary.symbols.map((symbol, id) => {
     const inside = symbol.length > separator.length && symbol.endsWith(separator);

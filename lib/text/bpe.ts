@@ -1,3 +1,4 @@
+import { once } from '../config/zod.js';
 import { type BpeApplyOptions, bpeApplySchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { readLines, writeFileAtomically } from '../files.js';
@@ -20,8 +21,12 @@ interface Application {
 }
 
 /** Marks a piece that the next one continues, where nothing else is asked for. */
-export const { separator } = parseConfig(bpeApplySchema, {}, 'bpe');
-const plain: Application = { separator, vocabulary: new Set(), glossaries: null };
+export const usualSeparator = once(() => parseConfig(bpeApplySchema, {}, 'bpe').separator);
+const plain = (): Application => ({
+  separator: usualSeparator(),
+  vocabulary: new Set(),
+  glossaries: null,
+});
 
 /**
  * Byte pair encoding of words (Sennrich, Haddow, Birch 2016), algorithm and file format of subword-nmt. Files of
@@ -38,7 +43,7 @@ export class Bpe {
   private constructor(
     readonly merges: readonly Merge[],
     readonly version: '0.1' | '0.2' = '0.2',
-    private readonly application: Application = plain,
+    private readonly application: Application = plain(),
   ) {
     if (application.vocabulary.size > 0) this.findOrigins();
     merges.forEach(([first, second], rank) => {
@@ -216,7 +221,7 @@ export class Bpe {
 
 /** Undoes segment(): "lo@@ w@@ er" becomes "lower" (fairseq's post_process for subword_nmt). */
 export function joinPieces(line: string): string {
-  return `${line} `.replaceAll(`${separator} `, '').replace(trailingSpace, '');
+  return `${line} `.replaceAll(`${usualSeparator()} `, '').replace(trailingSpace, '');
 }
 
 /** Generates merges, so that the caller may show progress and let others work in between. */

@@ -1,3 +1,4 @@
+import { once } from '../config/zod.js';
 import { type MosesDetokenizeOptions, mosesDetokenizeSchema, parseConfig } from '../config.js';
 import { alnum, alpha, perlSpace, punctuation } from './characters.js';
 import { checkLanguage } from './languages.js';
@@ -55,7 +56,7 @@ function isCjk(character: string | undefined): boolean {
 const startsWithCjk = (word: string) => word >= '\u1100' && isCjk([...word][0]);
 const endsWithCjk = (word: string) => isCjk([...word].at(-1));
 
-const defaults = parseConfig(mosesDetokenizeSchema, {}, 'detokenize');
+const defaults = once(() => parseConfig(mosesDetokenizeSchema, {}, 'detokenize'));
 
 /**
  * Text from tokens: the inverse of mosesTokenise as far as one exists (detokenizer.perl). Entities are resolved,
@@ -65,15 +66,11 @@ const defaults = parseConfig(mosesDetokenizeSchema, {}, 'detokenize');
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
  */
-export function mosesDetokenise(
-  line: string,
-  lang: string,
-  options: MosesDetokenizeOptions = defaults,
-): string {
+export function mosesDetokenise(line: string, lang: string, options?: MosesDetokenizeOptions): string {
   const english = checkLanguage(lang) === 'en';
   const { uppercase } =
-    options === defaults
-      ? defaults
+    options === undefined
+      ? defaults()
       : parseConfig(mosesDetokenizeSchema, options, 'detokenize', 'INVALID_ARGUMENT');
   if (untouched.test(line)) return line;
   const words = unescapeSpecial(` ${line} `.replaceAll(' @-@ ', '-')).split(' ');

@@ -1,3 +1,4 @@
+import { once } from '../config/zod.js';
 import { type NormalizeOptions, normalizeSchema, parseConfig } from '../config.js';
 import { checkLanguage } from './languages.js';
 
@@ -78,7 +79,7 @@ const compiled = {
   en: { plain: rules('en', false), penn: rules('en', true) },
 };
 
-const defaults = parseConfig(normalizeSchema, {}, 'normalize');
+const defaults = once(() => parseConfig(normalizeSchema, {}, 'normalize'));
 
 /**
  * Punctuation in its plain form: straight quotation marks, hyphens for dashes, three dots for an ellipsis, no space
@@ -86,13 +87,11 @@ const defaults = parseConfig(normalizeSchema, {}, 'normalize');
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
  */
-export function normalisePunctuation(
-  line: string,
-  lang: string,
-  options: NormalizeOptions = defaults,
-): string {
+export function normalisePunctuation(line: string, lang: string, options?: NormalizeOptions): string {
   const { penn } =
-    options === defaults ? defaults : parseConfig(normalizeSchema, options, 'normalize', 'INVALID_ARGUMENT');
+    options === undefined
+      ? defaults()
+      : parseConfig(normalizeSchema, options, 'normalize', 'INVALID_ARGUMENT');
   let text = `${line}\n`;
   for (const [pattern, replacement] of compiled[checkLanguage(lang)][penn ? 'penn' : 'plain'])
     text = text.replace(pattern, replacement);

@@ -1,3 +1,4 @@
+import { once } from '../config/zod.js';
 import { parseConfig, type TokenizeOptions, tokenizeSchema } from '../config.js';
 import { type Abbreviations, abbreviations } from './abbreviations.js';
 import { alnum, alpha, lower, perlSpace } from './characters.js';
@@ -30,7 +31,7 @@ const startsLower = new RegExp(`^[${lower}]`, 'v');
 const startsWithDigit = /^[0-9]/;
 const hasAlpha = new RegExp(`[${alpha}]`, 'v');
 
-const defaults = parseConfig(tokenizeSchema, {}, 'tokenize');
+const defaults = once(() => parseConfig(tokenizeSchema, {}, 'tokenize'));
 
 /**
  * Tokens of a sentence, separated by a space each, as Moses's tokenizer.perl gives them for German and English. A
@@ -41,10 +42,10 @@ const defaults = parseConfig(tokenizeSchema, {}, 'tokenize');
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en, an unknown option, a pattern that is none.
  */
-export function mosesTokenise(line: string, lang: string, options: TokenizeOptions = defaults): string {
+export function mosesTokenise(line: string, lang: string, options?: TokenizeOptions): string {
   const language = checkLanguage(lang);
   const { aggressive, protectedPatterns, skipXml, ...rest } =
-    options === defaults ? defaults : parseConfig(tokenizeSchema, options, 'tokenize', 'INVALID_ARGUMENT');
+    options === undefined ? defaults() : parseConfig(tokenizeSchema, options, 'tokenize', 'INVALID_ARGUMENT');
   if (blank.test(line) || (skipXml && tagLine.test(line))) return line;
   let text = ` ${line} `.replace(spaces, ' ').replace(controls, '');
   let kept: string[] = [];

@@ -2,39 +2,41 @@ import { createHash, randomBytes } from 'node:crypto';
 import { access, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { z } from 'zod';
+import { lazily, z } from '../config/zod.js';
 import { decodeSafetensors, type Tensor } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 import { windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimiser. */
-export const trainingStateSchema = z.strictObject({
-  /** Of the configuration, see run_directory.ts. */
-  fingerprint: z.string(),
-  update: z.int().min(0),
-  /** Counted from 1. */
-  epoch: z.int().min(1),
-  /** Updates done in this epoch. */
-  position: z.int().min(0),
-  lastValidated: z.int().min(0),
-  best: z.strictObject({ update: z.int(), loss: z.number(), bleu: z.number().nullable() }).nullable(),
-  /** Validations since the best one. */
-  sinceBest: z.int().min(0),
-  /** Of the steps alone. */
-  trainingSeconds: z.number(),
-  /** Of fit(): steps, validations and checkpoints. */
-  elapsedSeconds: z.number(),
-  /** The sums of the next line of metrics. */
-  window: windowSchema,
-  /** OptimizerState of lib/native.ts without the moments. */
-  optimizer: z.strictObject({
+export const trainingStateSchema = lazily(() =>
+  z.strictObject({
+    /** Of the configuration, see run_directory.ts. */
+    fingerprint: z.string(),
     update: z.int().min(0),
-    applied: z.int().min(0),
-    lossScale: z.number(),
-    lastOverflow: z.int().min(-1),
+    /** Counted from 1. */
+    epoch: z.int().min(1),
+    /** Updates done in this epoch. */
+    position: z.int().min(0),
+    lastValidated: z.int().min(0),
+    best: z.strictObject({ update: z.int(), loss: z.number(), bleu: z.number().nullable() }).nullable(),
+    /** Validations since the best one. */
+    sinceBest: z.int().min(0),
+    /** Of the steps alone. */
+    trainingSeconds: z.number(),
+    /** Of fit(): steps, validations and checkpoints. */
+    elapsedSeconds: z.number(),
+    /** The sums of the next line of metrics. */
+    window: windowSchema,
+    /** OptimizerState of lib/native.ts without the moments. */
+    optimizer: z.strictObject({
+      update: z.int().min(0),
+      applied: z.int().min(0),
+      lossScale: z.number(),
+      lastOverflow: z.int().min(-1),
+    }),
   }),
-});
+);
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 
 /** Of a trainer whose every step was applied. */
@@ -51,11 +53,13 @@ const optimizerFile = 'optimizer.safetensors';
 const stateFile = 'state.json';
 
 /** The file has these and `sha256`, that of them as JSON without spaces. */
-const stateFileSchema = z.strictObject({
-  version: z.literal(2),
-  files: z.record(z.string(), z.string()),
-  state: trainingStateSchema,
-});
+const stateFileSchema = lazily(() =>
+  z.strictObject({
+    version: z.literal(2),
+    files: z.record(z.string(), z.string()),
+    state: trainingStateSchema,
+  }),
+);
 
 export interface CheckpointContent {
   model: readonly Uint8Array[];

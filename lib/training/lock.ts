@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import { lazily, z } from '../config/zod.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 
-const ownerSchema = z.object({ pid: z.int(), host: z.string(), started: z.string().nullable() });
+const ownerSchema = lazily(() =>
+  z.object({ pid: z.int(), host: z.string(), started: z.string().nullable() }),
+);
 type Owner = z.infer<typeof ownerSchema>;
 
 /**

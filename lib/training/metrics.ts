@@ -1,5 +1,5 @@
 import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
-import { z } from 'zod';
+import { lazily, z } from '../config/zod.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import type { NativeFigures, NativeLoss, NativeStep } from '../native.js';
 
@@ -73,19 +73,21 @@ export function stepMetrics(step: NativeStep, figures: NativeFigures): StepMetri
   };
 }
 
-export const windowSchema = z.strictObject({
-  loss: z.number(),
-  crossEntropy: z.number(),
-  nll: z.number(),
-  kl: z.number(),
-  tokens: z.number(),
-  gradientNorm: z.number(),
-  updates: z.int(),
-  /** Of the last update. */
-  learningRate: z.number(),
-  skipped: z.int(),
-  seconds: z.number(),
-});
+export const windowSchema = lazily(() =>
+  z.strictObject({
+    loss: z.number(),
+    crossEntropy: z.number(),
+    nll: z.number(),
+    kl: z.number(),
+    tokens: z.number(),
+    gradientNorm: z.number(),
+    updates: z.int(),
+    /** Of the last update. */
+    learningRate: z.number(),
+    skipped: z.int(),
+    seconds: z.number(),
+  }),
+);
 /** Sums over the updates since the last line of metrics. */
 export type Window = z.infer<typeof windowSchema>;
 

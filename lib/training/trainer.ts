@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import { lazily, z } from '../config/zod.js';
 import { parseConfig, type TrainConfig, type TrainOptions, trainSchema } from '../config.js';
 import { RdropError } from '../errors.js';
 import { resolveRuntime } from '../model/device.js';
@@ -7,15 +7,15 @@ import { type Batch, packBatch } from '../model/pack.js';
 import { Receivers } from '../model/receiver.js';
 import type { Transformer } from '../model/transformer.js';
 import { type StepMetrics, stepMetrics } from './metrics.js';
-import { loadRunData } from './run_data.js';
-import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
-import { type TrainEvent, TrainingLoop } from './training_loop.js';
+import type { TrainEvent, TrainingLoop } from './training_loop.js';
 
-const limitsSchema = z.strictObject({
-  maxUpdates: trainSchema.shape.maxUpdates.unwrap().optional(),
-  maxEpochs: trainSchema.shape.maxEpochs.unwrap().optional(),
-  maxMinutes: trainSchema.shape.maxMinutes.unwrap().optional(),
-});
+const limitsSchema = lazily(() =>
+  z.strictObject({
+    maxUpdates: trainSchema.shape.maxUpdates.unwrap().optional(),
+    maxEpochs: trainSchema.shape.maxEpochs.unwrap().optional(),
+    maxMinutes: trainSchema.shape.maxMinutes.unwrap().optional(),
+  }),
+);
 /** The limits of a run that goes on; without one the run's own holds. */
 export type ResumeOptions = z.input<typeof limitsSchema>;
 
@@ -57,6 +57,7 @@ export class Trainer {
    */
   static async create(options: TrainOptions): Promise<Trainer> {
     const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
+    const { TrainingLoop, RunDirectory, loadRunData } = await parts();
     const data = await loadRunData(config);
     const run = await RunDirectory.create(config, data.hashes);
     try {
@@ -75,6 +76,7 @@ export class Trainer {
    */
   static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
     const changed = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
+    const { TrainingLoop, RunDirectory, hashData, loadRunData, readRunConfig } = await parts();
     const run = await RunDirectory.open(runDirectory);
     try {
       const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
@@ -173,6 +175,13 @@ export class Trainer {
     this.dispose();
   }
 }
+
+/** Half of the library, which only those who train need. */
+const parts = async () => ({
+  ...(await import('./run_data.js')),
+  ...(await import('./run_directory.js')),
+  ...(await import('./training_loop.js')),
+});
 
 /** A run goes on where it began: what 'auto' stood for is written into its configuration. */
 const resolved = (config: TrainConfig): TrainConfig => ({ ...config, ...resolveRuntime(config) });

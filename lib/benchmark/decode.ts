@@ -1,0 +1,127 @@
+/** `rdrop bench decode`: beam search of a trained run against transformers' generate on the same sentences. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { native } from '../binding.js';
+import { beamSchema, parseConfig } from '../config.js';
+import { loadCorpus } from '../data/corpus.js';
+import { fromNative, RdropError } from '../errors.js';
+import { exportModel } from '../interchange/export_model.js';
+import { loadParameters, Transformer } from '../model/transformer.js';
+import type { Dictionary } from '../text/dictionary.js';
+import { TextPipeline } from '../text/pipeline.js';
+import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { translateCorpus } from '../translation/translate_corpus.js';
+import {
+  type BenchContext,
+  type BenchRow,
+  comparePairs,
+  conditionsOf,
+  coreConditions,
+  interleave,
+  roundsOf,
+  secondsOf,
+} from './measure.js';
+import { Peer } from './peer_process.js';
+
+/** Sentences at a time on the peer's side; ours are batched by tokens. */
+const batchSentences = 32;
+/** Share of hypotheses that must be the same: nearly equal scores may be ordered otherwise by other roundings. */
+const leastEqual = 0.99;
+
+/** @throws RdropError INVALID_ARGUMENT without a run, BENCHMARK_FAILED, those of reading the run and its data */
+export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
+  const { options, python, onProgress } = context;
+  if (options.run === undefined) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      'bench decode: expected --run, a trained run directory, got nothing',
+    );
+  }
+  const { directory, config, checkpoint } = await openRunCheckpoint(options.run, 'best');
+  const pipeline = await TextPipeline.load(directory);
+  const wanted = options.quick ? 4 : options.sentences;
+  const sources = await sentencesOf(config.data, pipeline.dictionary, wanted);
+  await fromNative(() => native().setThreads(options.threads));
+  const { precision } = options;
+  const model = await Transformer.create(
+    { ...config.model, vocabSize: pipeline.dictionary.size },
+    { seed: config.seed, device: 'cpu', precision },
+  );
+  const exported = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
+  let peer: Peer | undefined;
+  try {
+    await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
+    const { maxTokens } = config.batches;
+    const search = parseConfig(beamSchema, { ...config.test.beam, beam: options.beam, nBest: 1 }, 'beam');
+    const translate = () =>
+      translateCorpus(model, sources, { beam: { ...search, nBest: undefined }, maxTokens });
+    const measures: Record<string, () => Promise<number>> = { ours: () => secondsOf(translate) };
+    let equal: number | undefined;
+    if (python.path !== null) {
+      onProgress('decode: exporting the run');
+      const { lengthPenalty, maxLenA, maxLenB, minLen } = search;
+      const { threads } = native().info();
+      await exportModel(
+        { run: directory, checkpoint: 'best', format: 'huggingface', out: join(exported, 'model') },
+        { beam: options.beam },
+      );
+      peer = await Peer.start(python.path, 'generate.py', {
+        ...{ model: join(exported, 'model'), sentences: sources.map((source) => [...source]) },
+        ...{ beam: options.beam, threads, lengthPenalty, maxLenA, maxLenB, minLen, batchSentences },
+      });
+      const ask = () => peer!.ask<{ seconds: number; hypotheses: number[][] }>('run');
+      measures['peer'] = async () => (await ask()).seconds;
+      onProgress('decode: comparing hypotheses');
+      equal = shareOfEqual(await translate(), (await ask()).hypotheses);
+    } else {
+      await translate();
+    }
+    const rounds = roundsOf(options, 'decode');
+    onProgress(`decode: ${rounds} rounds`);
+    const times = await interleave(rounds, measures);
+    const rates = (seconds: number[]) => seconds.map((each) => sources.length / each);
+    const row: BenchRow = {
+      name: `beam search, ${precision}`,
+      shape: `${sources.length} sentences, beam ${options.beam}`,
+      unit: 'sentences/second',
+      ...comparePairs(
+        rates(times['ours']!),
+        peer === undefined ? null : rates(times['peer']!),
+        'ours ÷ peer',
+      ),
+      peerName: peer === undefined ? null : 'transformers generate, float32',
+      conditions: conditionsOf(context, {
+        ...{ ratio: 'ours ÷ peer', precision, rounds, ...coreConditions(), run: options.run },
+        ...{ ...search, parameters: model.parameterCount, maxTokens },
+        ...(equal !== undefined && { equalHypotheses: equal, batchSentences }),
+      }),
+    };
+    return [row];
+  } finally {
+    peer?.stop();
+    model.dispose();
+    await rm(exported, { recursive: true, force: true });
+  }
+}
+
+/** The sources of the test split, or where there is none of the validation split. */
+async function sentencesOf(data: string, dictionary: Dictionary, count: number): Promise<Int32Array[]> {
+  try {
+    return (await loadCorpus(data, 'test', dictionary)).source.slice(0, count);
+  } catch (error) {
+    if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND') throw error;
+    return (await loadCorpus(data, 'valid', dictionary)).source.slice(0, count);
+  }
+}
+
+/** @throws RdropError BENCHMARK_FAILED when too many differ */
+function shareOfEqual(ours: readonly { tokens: Int32Array }[], theirs: readonly number[][]): number {
+  const same = ours.filter(({ tokens }, i) => String([...tokens]) === String(theirs[i] ?? [])).length;
+  const share = same / ours.length;
+  if (share >= leastEqual) return share;
+  throw new RdropError(
+    'BENCHMARK_FAILED',
+    `decode: expected the peer's hypotheses for at least ${leastEqual} of the sentences, got ${same} of ${ours.length}`,
+  );
+}

@@ -1,0 +1,143 @@
+/** What every suite shares: a row, measurements in turn, and what they say. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { native, packageRoot } from '../binding.js';
+import { type BenchConfig, type BenchSuite, usualRounds } from '../config.js';
+import type { PeerPython } from './peer_process.js';
+
+export interface BenchRow {
+  name: string;
+  shape: string;
+  /** Median, in `unit`. */
+  ours: number;
+  peer: number | null;
+  peerName: string | null;
+  /** Median of the ratios of each pair, as conditions.ratio says: how many times as fast as the peer, else a share of it. */
+  ratio: number | null;
+  /** Tenth and ninetieth percentile of those ratios; without a peer, of ours. */
+  spread: { low: number; high: number };
+  unit: string;
+  conditions: Record<string, unknown>;
+}
+
+/** What a suite is given. */
+export interface BenchContext {
+  options: BenchConfig;
+  /** The Python that has torch, or why there is none. */
+  python: PeerPython;
+  onProgress: (text: string) => void;
+}
+
+/** Linear between the two nearest of the sorted values. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = q * (sorted.length - 1);
+  const below = sorted[Math.floor(at)]!;
+  return below + (at - Math.floor(at)) * (sorted[Math.ceil(at)]! - below);
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** What a ratio is: 'peer ÷ ours' of times, 'ours ÷ peer' of rates and of shares. */
+export type RatioOf = 'peer ÷ ours' | 'ours ÷ peer';
+
+/**
+ * The figures of measurements that were taken in pairs.
+ *
+ * @param ours one a round
+ * @param peer of the same rounds, or null without a peer
+ */
+export function comparePairs(
+  ours: readonly number[],
+  peer: readonly number[] | null,
+  ratio: RatioOf = 'peer ÷ ours',
+): Pick<BenchRow, 'ours' | 'peer' | 'ratio' | 'spread'> {
+  const ratios = peer?.map((theirs, i) => (ratio === 'peer ÷ ours' ? theirs / ours[i]! : ours[i]! / theirs));
+  const spreadOf = ratios ?? ours;
+  return {
+    ours: median(ours),
+    peer: peer === null ? null : median(peer),
+    ratio: ratios === undefined ? null : median(ratios),
+    spread: { low: quantile(spreadOf, 0.1), high: quantile(spreadOf, 0.9) },
+  };
+}
+
+/**
+ * Measures the sides in turn, once each a round; every other round goes backwards, so that none is always the one after the
+ * same other.
+ *
+ * @returns side → one figure a round
+ */
+export async function interleave<K extends string>(
+  rounds: number,
+  sides: Record<K, (round: number) => Promise<number>>,
+): Promise<Record<K, number[]>> {
+  const names = Object.keys(sides) as K[];
+  const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
+  for (let round = 0; round < rounds; round++) {
+    for (const name of round % 2 === 0 ? names : names.toReversed())
+      found[name].push(await sides[name](round));
+  }
+  return found;
+}
+
+export const roundsOf = ({ rounds, quick }: BenchConfig, suite: BenchSuite): number =>
+  rounds ?? (quick ? 2 : usualRounds[suite]);
+
+/** Seconds that an asynchronous piece of work takes. */
+export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+/** What a row was measured under; `more` is what its suite adds. */
+export function conditionsOf(
+  { options, python }: BenchContext,
+  more: Record<string, unknown>,
+): Record<string, unknown> {
+  const isa = process.env['ONEDNN_MAX_CPU_ISA'];
+  return {
+    ratio: 'peer ÷ ours',
+    seed: options.seed,
+    threads: options.threads,
+    ...more,
+    ...(options.quick && { quick: true }),
+    device: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.versions.node,
+    ...(python.path === null ? { peerMissing: python.missing } : { peerVersion: `torch ${python.version}` }),
+    ...(isa !== undefined && { onednnMaxCpuIsa: isa }),
+    // Well above the number of threads: something else was running, and only the ratios mean anything.
+    loadAverage: loadavg()[0],
+    date: new Date().toISOString(),
+    commit: commit(),
+  };
+}
+
+/** Of the suites that open the core (the load suite must not): threads are as many as 0 stood for. */
+export function coreConditions(): Record<string, unknown> {
+  const { compiledAgainst, instructionSet, threads } = native().info();
+  return { libtorch: compiledAgainst, instructionSet, threads };
+}
+
+/** The commit of a checkout, marked where files differ from it; else the version of the package. */
+function commit(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  if (!existsSync(join(packageRoot, '.git'))) return version;
+  const git = (...args: string[]) =>
+    execFileSync('git', args, {
+      cwd: packageRoot,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '-modified'}`;
+  } catch {
+    return version;
+  }
+}

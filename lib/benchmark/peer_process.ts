@@ -1,0 +1,104 @@
+/** The Python processes beside which we are measured (benchmarks/peers/): found, started, asked line by line. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { packageRoot } from '../binding.js';
+import { RdropError } from '../errors.js';
+
+export type PeerPython =
+  | { path: string; version: string; missing?: undefined }
+  | { path: null; version?: undefined; missing: string };
+
+/** A Python that has torch: the one asked for, else RDROP_PYTHON, else python3. Or a sentence that says why there is none. */
+export async function findPeerPython(asked: string | undefined): Promise<PeerPython> {
+  const path = asked ?? process.env['RDROP_PYTHON'] ?? 'python3';
+  try {
+    const { stdout } = await promisify(execFile)(path, ['-c', 'import torch; print(torch.__version__)']);
+    return { path, version: stdout.trim() };
+  } catch (error) {
+    const { code, stderr } = error as { code?: unknown; stderr?: string };
+    const reason =
+      code === 'ENOENT'
+        ? 'there is no such program'
+        : (stderr?.trim().split('\n').at(-1) ?? String((error as Error).message));
+    return { path: null, missing: `${path}: expected a Python with torch (${reason})` };
+  }
+}
+
+/**
+ * What keeps glibc from giving memory back and taking it anew in each step. Without it page faults take much of the peer's
+ * time, and we would be measured against those.
+ */
+const tunedAllocator = {
+  MALLOC_MMAP_MAX_: '0',
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 40),
+  MALLOC_TOP_PAD_: String(2 ** 28),
+  MALLOC_ARENA_MAX: '1',
+  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+};
+
+/** One peer: settings on its first line of standard input, then one request and one answer a line, all JSON. */
+export class Peer {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #script: string;
+  readonly #closed: Promise<void>;
+  #errors = '';
+  #stopped = false;
+
+  private constructor(python: string, script: string) {
+    this.#script = script;
+    this.#child = spawn(python, [join(packageRoot, 'benchmarks', 'peers', script)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...tunedAllocator },
+    });
+    this.#closed = new Promise((resolve) => {
+      this.#child.once('close', () => resolve()).once('error', () => resolve());
+    });
+    // A peer that has ended is told when its answer is missed.
+    this.#child.stdin!.on('error', () => {});
+    this.#child.stderr!.on('data', (chunk) => {
+      this.#errors = `${this.#errors}${chunk}`.slice(-4000);
+    });
+    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  /** @throws RdropError BENCHMARK_FAILED when it ends before its first line */
+  static async start(python: string, script: string, settings: object): Promise<Peer> {
+    const peer = new Peer(python, script);
+    await peer.ask(settings);
+    return peer;
+  }
+
+  /** @throws RdropError BENCHMARK_FAILED when the peer ends, or does not answer in JSON */
+  async ask<T = Record<string, unknown>>(request: unknown): Promise<T> {
+    this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await this.#answers.next();
+    if (done || value === undefined) {
+      // What it said on standard error may come after its end.
+      await this.#closed;
+      throw new RdropError(
+        'BENCHMARK_FAILED',
+        `benchmarks/peers/${this.#script}: expected an answer, but it ended: ${this.#errors.trim()}`,
+      );
+    }
+    try {
+      return JSON.parse(value) as T;
+    } catch (error) {
+      throw new RdropError(
+        'BENCHMARK_FAILED',
+        `benchmarks/peers/${this.#script}: expected JSON, got ${JSON.stringify(value.slice(0, 200))}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** May be called again. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#child.stdin!.end();
+    this.#child.kill();
+  }
+}

@@ -1,0 +1,105 @@
+/** `rdrop bench step`: one training step against PyTorch, against its own matrix products, and what TypeScript adds to it. */
+import { sum } from './iwslt14.js';
+import {
+  type BenchContext,
+  type BenchRow,
+  comparePairs,
+  conditionsOf,
+  coreConditions,
+  interleave,
+  median,
+  roundsOf,
+} from './measure.js';
+import { matrixProducts, type StepShape, stepShapes } from './shapes.js';
+import { batchSource, peerForms, StepSides } from './step_sides.js';
+
+export async function stepRows(context: BenchContext): Promise<BenchRow[]> {
+  const { shape, quick } = context.options;
+  const rows: BenchRow[] = [];
+  for (const each of stepShapes(shape, quick)) rows.push(...(await rowsOf(context, each)));
+  return rows;
+}
+
+async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow[]> {
+  const { options, python, onProgress } = context;
+  const { direction, precision, seed } = options;
+  const forms = python.path === null ? [] : peerForms(options);
+  const rounds = roundsOf(options, 'step');
+  const sides = await StepSides.open(context, shape.model, forms);
+  try {
+    const next = batchSource(seed, shape.model.vocabSize);
+    const checked = next(shape.batch);
+    const differences = await sides.check(checked, next(shape.batch).source, direction, forms, precision);
+    const warmUp = 2;
+    const batches = Array.from({ length: Math.max(rounds, warmUp) }, () => next(shape.batch));
+    const overhead: number[] = [];
+    const core: number[] = [];
+    const ours = async (round: number) => {
+      const { seconds, nativeSeconds } = await sides.step(batches[round]!, direction);
+      overhead.push(seconds - nativeSeconds);
+      core.push(nativeSeconds);
+      return seconds;
+    };
+    const products = matrixProducts(shape.model, shape.batch);
+    // The peer of our own precision stands for the machine.
+    const machine = forms.find((form) => form.precision === precision)?.name;
+    const measures: Record<string, (round: number) => Promise<number>> = { ours };
+    for (const { name } of forms) {
+      measures[name] = (round) => sides.peerStep(name, batches[round]!, direction);
+    }
+    if (machine !== undefined) measures['products'] = () => sides.productSeconds(machine, products);
+    onProgress(`${shape.name}: warming up`);
+    // Twice: workspaces grow in the first, and torch.compile may compile again in the second.
+    await interleave(warmUp, measures);
+    overhead.length = 0;
+    core.length = 0;
+    onProgress(`${shape.name}: ${rounds} rounds`);
+    const times = await interleave(rounds, measures);
+
+    const conditions = (more: Record<string, unknown>) =>
+      conditionsOf(context, {
+        ...{ precision, direction, rounds, parameters: sides.model.parameterCount, ...coreConditions() },
+        tokens: sum(shape.batch.source) + sum(shape.batch.target),
+        ...more,
+      });
+    const common = { shape: shape.name, unit: 'seconds' };
+    const row = { ...common, name: `training step, ${precision}` };
+    const rows: BenchRow[] = forms.map(({ name, precision: theirs }) => ({
+      ...row,
+      ...comparePairs(times['ours']!, times[name]!),
+      peerName: name,
+      conditions: conditions({ peerPrecision: theirs, difference: differences.get(name) }),
+    }));
+    if (forms.length === 0) {
+      rows.push({
+        ...row,
+        ...comparePairs(times['ours']!, null),
+        peerName: null,
+        conditions: conditions({}),
+      });
+    }
+    if (machine !== undefined) {
+      const theirs = times['products']!;
+      const operations = 3 * sum(products.map(([m, k, n, count]) => 2 * m! * k! * n! * count!));
+      rows.push({
+        ...common,
+        name: `step against its matrix products, ${precision}`,
+        ...comparePairs(times['ours']!, theirs, 'ours ÷ peer'),
+        peerName: 'matrix products alone',
+        conditions: conditions({
+          ...{ ratio: 'ours ÷ peer', operations, operationsPerSecond: operations / median(theirs) },
+        }),
+      });
+    }
+    rows.push({
+      ...common,
+      name: `TypeScript and addon in a step, ${precision}`,
+      ...comparePairs(overhead, core, 'ours ÷ peer'),
+      peerName: 'the native step',
+      conditions: conditions({ ratio: 'ours ÷ peer' }),
+    });
+    return rows;
+  } finally {
+    sides.close();
+  }
+}
