@@ -4,6 +4,8 @@
 #include "ops/activation_kernel.inc"
 #include "ops/adam_kernel.inc"
 #include "ops/attention_kernel.inc"
+#include "ops/beam_candidates_kernel.inc"
+#include "ops/cached_attention_kernel.inc"
 #include "ops/dropout_residual_norm_kernel.inc"
 #include "ops/embedding_kernel.inc"
 #include "ops/rdrop_loss_kernel.inc"
@@ -20,6 +22,8 @@ constexpr LayerKernels<T> layer_kernels = {
     {dropout_residual_norm_forward<T>, dropout_residual_norm_backward<T>},
     {activation_forward<T>, activation_backward<T>},
     {adam_step<T>, adam_sum_of_squares<T>},
+    {beam_candidates<T>},
+    {cached_attention_to_history<T>, cached_attention_to_source<T>},
 };
 
 extern const Kernels table;

@@ -11,6 +11,8 @@
 #include "ops/activation_kernel.h"
 #include "ops/adam_kernel.h"
 #include "ops/attention_kernel.h"
+#include "ops/beam_candidates_kernel.h"
+#include "ops/cached_attention_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/embedding_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
@@ -25,6 +27,8 @@ struct LayerKernels {
   DropoutResidualNormKernels<T> dropout_residual_norm;
   ActivationKernels<T> activation;
   AdamKernels<T> adam;
+  BeamCandidatesKernels<T> beam_candidates;
+  CachedAttentionKernels<T> cached_attention;
 };
 
 struct Kernels {
