@@ -9,7 +9,8 @@ The search is fairseq's as far as generate has it: a sentence is done with its b
 score is divided by length ** lengthPenalty, nothing writes padding, the longest length forces eos. generate counts the
 start token into its lengths, so those are one larger here; its longest length is one for a whole batch, so a batch has
 sentences of one longest length alone unless maxLenA is 0. Sentences are sorted by length, so that batches hold little
-padding. FSMT's attention is its own: there is no sdpa to choose.
+padding; batches of 32 sentences are the fastest at 2 threads on Multi30k (of 16, 32, 64 and 128). FSMT has an attention of
+its own: there is no sdpa to choose.
 """
 
 import json
@@ -27,7 +28,7 @@ def batches_of(sentences, settings, positions):
     longest = lambda i: min(int(settings["maxLenA"] * len(sentences[i]) + settings["maxLenB"]), positions - 1)
     batches = []
     for i in sorted(range(len(sentences)), key=lambda i: (-len(sentences[i]), i)):
-        if not batches or len(batches[-1][0]) == settings.get("batchSentences", 128) or batches[-1][1] != longest(i):
+        if not batches or len(batches[-1][0]) == settings.get("batchSentences", 32) or batches[-1][1] != longest(i):
             batches.append(([], longest(i)))
         batches[-1][0].append(i)
     return batches

@@ -125,8 +125,8 @@ void collect_candidates(const Sentence& sentence, int64_t row, const Continuatio
 }
 
 /// Decodes some sentences together; writes their hypotheses to their places in `results`.
-void search_group(const Transformer& model, const SourceGroup& group, const BeamOptions& options,
-                  Workspace& workspace, std::vector<std::vector<Hypothesis>>& results) {
+void search_group(const Transformer& model, const SourceGroup& group, const BeamOptions& options, Workspace& workspace,
+                  std::vector<std::vector<Hypothesis>>& results) {
   IncrementalDecoder decoder(model, group.sources, workspace.decoder);
   std::vector<Sentence> sentences;
   for (int32_t i = 0; i < group.sources.count(); ++i) {

@@ -81,8 +81,8 @@ State IncrementalDecoder::self_attention(const State& state, const SelfAttention
 State IncrementalDecoder::cross_attention(const State& state, const CrossAttention& weights, const LayerNorm& norm,
                                           const at::Tensor& key_value) const {
   at::Tensor attended = at::empty_like(state.normed);
-  attention_to_source(linear(state.normed, weights.query), key_value, source_begin_, source_end_,
-                      model_.config().heads, attended);
+  attention_to_source(linear(state.normed, weights.query), key_value, source_begin_, source_end_, model_.config().heads,
+                      attended);
   return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);
 }
 

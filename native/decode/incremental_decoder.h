@@ -39,8 +39,8 @@ class IncrementalDecoder {
   DecoderMemory& memory_;
   bool pre_norm_;
   std::vector<int32_t> source_offsets_;
-  std::vector<at::Tensor> sources_;               // L × [S,2D]: keys and values of the sources
-  std::vector<std::vector<at::Tensor>> history_;  // L × positions × [R,2D]: keys and values of the hypotheses
+  std::vector<at::Tensor> sources_;                 // L × [S,2D]: keys and values of the sources
+  std::vector<std::vector<at::Tensor>> history_;    // L × positions × [R,2D]: keys and values of the hypotheses
   std::vector<int32_t> source_begin_, source_end_;  // [R]
   // Keys and values stay where they were computed; ancestors [R, ancestor_stride_] tells for each position the row
   // that held it.

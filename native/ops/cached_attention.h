@@ -1,5 +1,6 @@
 // Attention of one query a row over cached keys and values, for decoding on the CPU (a device has decode_attention). R
-// rows, H heads, D width. The output is that of attention.h for sequences of one query.
+// rows, H heads, D width. The output is that of attention.h for sequences of
+// one query, and NaN where a score is not finite.
 #pragma once
 
 #include <ATen/core/Tensor.h>

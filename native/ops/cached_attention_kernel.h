@@ -1,13 +1,13 @@
-// Kernel arguments of attention of one query a row over cached keys and values, for decoding on the CPU. R rows, H heads
-// of width Dh, D = H·Dh. A cache holds rows of a key and its value, [2D].
+// Kernel arguments of attention of one query a row over cached keys and values, for decoding on the CPU. R rows, H
+// heads of width Dh, D = H·Dh. A cache holds rows of a key and its value, [2D].
 #pragma once
 
 #include <stdint.h>
 
 namespace rdrop {
 
-/// A row's history lies with the rows that held its positions then: the key of position p is row ancestors[r·stride + p]
-/// of block p, so that no cache moves when hypotheses do.
+/// A row's history lies with the rows that held its positions then: the key of position p is row ancestors[r·stride +
+/// p] of block p, so that no cache moves when hypotheses do.
 template <typename T>
 struct CachedHistory {
   const T* const* blocks;    // [length] key and value of each position, rows `width` elements apart
@@ -29,7 +29,7 @@ struct CachedAttention {
   const T* query;  // [R,D] rows query_stride apart
   T* out;          // [R,D]
   int64_t query_stride, heads, head_dim;
-  T* scores;        ///< of this thread: H·(most keys of a row)
+  T* scores;         ///< of this thread: H·(most keys of a row)
   const T** places;  ///< of this thread: most keys of a row
 };
 

@@ -25,10 +25,17 @@ Found<T> run(const Array<T>& logits, const std::vector<Follow>& follow, int64_t 
   Found<T> result{std::vector<double>(rows, 7), std::vector<double>(rows * count, 7),
                   std::vector<int32_t>(rows * count, -7), std::vector<int32_t>(rows, -7)};
   std::vector<T> scratch(beam_candidates_scratch(classes, count));
-  const BeamCandidates<T> arguments{logits.data(),          follow.data(),        classes,
-                                    count,                  kPadToken,            kEosToken,
-                                    result.log_sums.data(), result.values.data(), result.tokens.data(),
-                                    result.found.data(),    scratch.data()};
+  const BeamCandidates<T> arguments{logits.data(),
+                                    follow.data(),
+                                    classes,
+                                    count,
+                                    kPadToken,
+                                    kEosToken,
+                                    result.log_sums.data(),
+                                    result.values.data(),
+                                    result.tokens.data(),
+                                    result.found.data(),
+                                    scratch.data()};
   kernels().layers<T>().beam_candidates.candidates(arguments, 0, rows);
   return result;
 }
@@ -103,7 +110,8 @@ void refuse() {
         const Found<T> found = run(logits, {Follow::any, Follow::any}, 130, 4);
         expect(std::isfinite(found.log_sums[0]), std::string(set) + ": the row beside it counted");
         // One type without any probability is nothing wrong.
-        expect(std::isfinite(found.log_sums[1]) == (bad == T(-infinity)), std::string(set) + ": the log-sum of its row");
+        expect(std::isfinite(found.log_sums[1]) == (bad == T(-infinity)),
+               std::string(set) + ": the log-sum of its row");
       }
     }
     Array<T> nothing(std::vector<double>(130, -INFINITY));

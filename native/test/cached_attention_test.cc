@@ -18,7 +18,8 @@ std::vector<double> attend(const std::vector<double>& query, size_t query_at, co
     double largest = -INFINITY, total = 0;
     for (const size_t place : places) {
       double score = 0;
-      for (int64_t c = head * head_dim; c < (head + 1) * head_dim; ++c) score += query[query_at + c] * memory[place + c];
+      for (int64_t c = head * head_dim; c < (head + 1) * head_dim; ++c)
+        score += query[query_at + c] * memory[place + c];
       scores.push_back(score / std::sqrt(double(head_dim)));
       largest = std::max(largest, scores.back());
     }
@@ -88,6 +89,32 @@ void compare_all() {
 const Case odd_shapes{"cached attention: history and source in every instruction set, odd shapes", [] {
                         compare_all<float>();
                         compare_all<double>();
+                      }};
+
+template <typename T>
+void pass_on() {
+  for (const char* set : {"scalar", "avx2", "avx512"}) {
+    if (!select_kernels(set)) continue;
+    for (const double bad : {double(INFINITY), -double(INFINITY), double(NAN)}) {
+      // The key of one of three positions; the values are finite.
+      Array<T> query(std::vector<double>(16, 1.0)), memory(normal(3 * 32, 5)), out(std::vector<double>(16, 0.0));
+      memory.data()[32 + 9] = T(bad);
+      T scores[2 * 3];
+      const T* places[3];
+      const int32_t begin = 0, end = 3;
+      kernels().layers<T>().cached_attention.to_source({query.data(), out.data(), 16, 2, 8, scores, places},
+                                                       {memory.data(), &begin, &end, 32}, 0, 1);
+      for (int c = 0; c < 16; ++c) {
+        expect(std::isnan(double(out.data()[c])) == (c >= 8),
+               std::string(set) + ": a score that is not finite is lost");
+      }
+    }
+  }
+}
+
+const Case not_finite{"cached attention: a score that is not finite makes its head NaN", [] {
+                        pass_on<float>();
+                        pass_on<double>();
                       }};
 
 }  // namespace
