@@ -94,9 +94,9 @@ test('several groups of sentences, each longer than the cache is at first', asyn
   const options = { ...defaults, beam: 3, nBest: 1, minLen: 36, maxLenB: 70 };
   const together = await translate(pack(many), options, other);
   for (const i of [0, 39, 80, 149]) {
-    const [{ tokens, score }] = together[i] as [{ tokens: Int32Array; score: number }];
-    const [[alone]] = (await translate(pack([many[i]!]), options, other)) as [[{ tokens: Int32Array }]];
-    expect([...alone.tokens]).toEqual([...tokens]);
+    const { tokens, score } = together[i]![0]!;
+    const [alone] = await translate(pack([many[i]!]), options, other);
+    expect([...alone![0]!.tokens]).toEqual([...tokens]);
     expect(tokens.length).toBeGreaterThan(36);
     const { nll } = await other.evaluate(
       { source: pack([many[i]!]), target: pack([tokens]) },
