@@ -6,11 +6,12 @@ where a sentence is its token ids with eos at the end, answers {version}, and th
 {seconds, hypotheses}: token ids with eos, one list a sentence, in the order of the sentences. float32.
 
 The search is fairseq's as far as generate has it: a sentence is done with its beam-th hypothesis (early_stopping), the
-score is divided by length ** lengthPenalty, nothing writes padding, the longest length forces eos. generate counts the
-start token into its lengths, so those are one larger here; its longest length is one for a whole batch, so a batch has
-sentences of one longest length alone unless maxLenA is 0. Sentences are sorted by length, so that batches hold little
-padding; batches of 32 sentences are the fastest at 2 threads on Multi30k (of 16, 32, 64 and 128). FSMT has an attention of
-its own: there is no sdpa to choose.
+score is divided by length ** lengthPenalty, nothing writes padding, the longest length forces eos, which keeps its own
+log-probability (forced_eos_token_id would give it 0 and so rank hypotheses otherwise). generate counts the start token
+into its lengths, so those are one larger here; its longest length is one for a whole batch, so a batch holds sentences
+of one longest length alone: with maxLenA other than 0, of one source length. Sentences are sorted by length, so that
+batches hold little padding. batchSentences is 32 where it is not given, the fastest of 16, 32, 64 and 128 for the first
+256 sentences of Multi30k's test_2016_flickr at 2 threads. FSMT has an attention of its own: there is no sdpa to choose.
 """
 
 import json
@@ -34,6 +35,20 @@ def batches_of(sentences, settings, positions):
     return batches
 
 
+class EosAtTheEnd(transformers.LogitsProcessor):
+    """Nothing but eos may follow the longest length, at what it costs."""
+
+    def __init__(self, longest):
+        self.longest = longest
+
+    def __call__(self, input_ids, scores):
+        if input_ids.shape[1] <= self.longest:
+            return scores
+        only = torch.full_like(scores, -torch.inf)
+        only[:, EOS] = scores[:, EOS]
+        return only
+
+
 @torch.inference_mode()
 def translate(model, sentences, settings):
     hypotheses = [None] * len(sentences)
@@ -54,7 +69,7 @@ def translate(model, sentences, settings):
             max_length=longest + 2,
             min_length=settings.get("minLen", 1) + 1,
             suppress_tokens=[PAD],
-            forced_eos_token_id=EOS,
+            logits_processor=transformers.LogitsProcessorList([EosAtTheEnd(longest)]),
         )
         for i, row in zip(places, output.tolist()):
             tokens = row[1:]  # without the start token
@@ -68,6 +83,7 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     model = transformers.FSMTForConditionalGeneration.from_pretrained(settings["model"], dtype=torch.float32).eval()
+    model.generation_config.forced_eos_token_id = model.config.forced_eos_token_id = None
     version = f"transformers {transformers.__version__}, torch {torch.__version__}"
     print(json.dumps({"version": version}), flush=True)
     for _ in sys.stdin:
