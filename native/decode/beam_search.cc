@@ -4,9 +4,7 @@
 // types.
 #include "decode/beam_search.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/logsumexp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +14,7 @@
 #include "decode/incremental_decoder.h"
 #include "decode/source_groups.h"
 #include "errors.h"
-#include "ops/dispatch.h"
+#include "ops/beam_candidates.h"
 
 namespace rdrop {
 namespace {
@@ -54,41 +52,9 @@ bool better(const Candidate& a, const Candidate& b) {
 }
 
 /// Which tokens may follow at this length.
-struct Allowed {
-  bool eos, others;
-};
-
-Allowed allowed_at(int64_t length, const Sentence& sentence, const BeamOptions& options) {
-  if (length >= sentence.max_length) return {true, false};
-  return {length >= options.min_len, true};
-}
-
-/// The best `count` continuations of one row of logits [V], appended to `best`.
-template <typename T>
-void best_of_row(const T* logits, int64_t classes, double log_sum, double sum, int32_t beam, Allowed allowed,
-                 size_t count, std::vector<Candidate>& best) {
-  std::vector<Candidate> heap;  // its front is the worst of the best
-  const auto offer = [&](int32_t token) {
-    const Candidate candidate{sum + (double(logits[token]) - log_sum), beam, token};
-    if (heap.size() == count) {
-      if (!better(candidate, heap.front())) return;
-      std::pop_heap(heap.begin(), heap.end(), better);
-      heap.pop_back();
-    }
-    heap.push_back(candidate);
-    std::push_heap(heap.begin(), heap.end(), better);
-  };
-  if (allowed.others) {
-    T threshold = -std::numeric_limits<T>::infinity();
-    for (int32_t token = 0; token < classes; ++token) {
-      if (logits[token] < threshold || token == kPad || (token == kEos && !allowed.eos)) continue;
-      offer(token);
-      if (heap.size() == count) threshold = logits[heap.front().token];
-    }
-  } else {
-    offer(kEos);
-  }
-  best.insert(best.end(), heap.begin(), heap.end());
+Follow follow_at(int64_t length, const Sentence& sentence, const BeamOptions& options) {
+  if (length >= sentence.max_length) return Follow::eos;
+  return length >= options.min_len ? Follow::any : Follow::others;
 }
 
 /// A beam that ends in eos, which brings its sum to `sum`.
@@ -101,8 +67,9 @@ Hypothesis finish(Beam beam, double sum, const BeamOptions& options) {
 /// Replaces the sentence's beams by their continuations. Returns whether the sentence is done.
 bool advance(Sentence& sentence, std::vector<Candidate>& candidates, int64_t length, const BeamOptions& options) {
   const size_t width = size_t(options.beam);
-  std::sort(candidates.begin(), candidates.end(), better);
-  candidates.resize(std::min(candidates.size(), 2 * width));
+  const size_t most = std::min(candidates.size(), 2 * width);
+  std::partial_sort(candidates.begin(), candidates.begin() + most, candidates.end(), better);
+  candidates.resize(most);
   std::vector<Beam> next;
   for (size_t i = 0; i < candidates.size() && next.size() < width; ++i) {
     const Candidate& candidate = candidates[i];
@@ -122,41 +89,45 @@ bool advance(Sentence& sentence, std::vector<Candidate>& candidates, int64_t len
   return sentence.finished.size() == width || length >= sentence.max_length;
 }
 
-/// The candidates of every sentence from the logits [R,V] of its beams.
-std::vector<std::vector<Candidate>> candidates_of(const std::vector<Sentence>& sentences, const at::Tensor& logits,
-                                                  int64_t length, const BeamOptions& options) {
-  const at::Tensor log_sums = at::logsumexp(logits, 1).to(at::kDouble);
-  const double* log_sum = log_sums.const_data_ptr<double>();
-  const int64_t classes = logits.size(1);
-  std::vector<std::vector<Candidate>> candidates(sentences.size());
-  std::vector<int64_t> first_row(sentences.size() + 1, 0);
-  for (size_t i = 0; i < sentences.size(); ++i) first_row[i + 1] = first_row[i] + int64_t(sentences[i].beams.size());
-  for (int64_t row = 0; row < first_row.back(); ++row) {
-    if (!std::isfinite(log_sum[row])) {
+/// What a search keeps from step to step and from group to group.
+struct Workspace {
+  DecoderMemory decoder;
+  std::vector<Follow> follow;
+  Continuations continuations;
+  std::vector<Candidate> candidates;
+};
+
+/// The best continuations of each row from the logits [R,V].
+void find_continuations(const std::vector<Sentence>& sentences, const at::Tensor& logits, int64_t length,
+                        const BeamOptions& options, Workspace& workspace) {
+  workspace.follow.clear();
+  for (const Sentence& sentence : sentences) {
+    workspace.follow.insert(workspace.follow.end(), sentence.beams.size(), follow_at(length, sentence, options));
+  }
+  beam_candidates(logits, workspace.follow, 2 * options.beam, workspace.continuations);
+  for (const double log_sum : workspace.continuations.log_sums) {
+    if (!std::isfinite(log_sum)) {
       fail("NON_FINITE", "beam search: the model's logits at position " + std::to_string(length) + " are not finite");
     }
   }
-  dispatch_floating(logits, [&](auto zero) {
-    using T = decltype(zero);
-    const T* data = logits.const_data_ptr<T>();
-    at::parallel_for(0, int64_t(sentences.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const Allowed allowed = allowed_at(length, sentences[i], options);
-        for (size_t b = 0; b < sentences[i].beams.size(); ++b) {
-          const int64_t row = first_row[i] + int64_t(b);
-          best_of_row(data + row * classes, classes, log_sum[row], sentences[i].beams[b].sum(), int32_t(b), allowed,
-                      size_t(2 * options.beam), candidates[i]);
-        }
-      }
-    });
-  });
-  return candidates;
+}
+
+/// The candidates of a sentence, whose beams are the rows from `row` on.
+void collect_candidates(const Sentence& sentence, int64_t row, const Continuations& continuations,
+                        std::vector<Candidate>& candidates) {
+  candidates.clear();
+  for (size_t b = 0; b < sentence.beams.size(); ++b, ++row) {
+    const double sum = sentence.beams[b].sum(), log_sum = continuations.log_sums[row];
+    for (int64_t i = row * continuations.count; i < row * continuations.count + continuations.found[row]; ++i) {
+      candidates.push_back({sum + (continuations.values[i] - log_sum), int32_t(b), continuations.tokens[i]});
+    }
+  }
 }
 
 /// Decodes some sentences together; writes their hypotheses to their places in `results`.
-void search_group(const Transformer& model, const SourceGroup& group, const BeamOptions& options,
+void search_group(const Transformer& model, const SourceGroup& group, const BeamOptions& options, Workspace& workspace,
                   std::vector<std::vector<Hypothesis>>& results) {
-  IncrementalDecoder decoder(model, group.sources);
+  IncrementalDecoder decoder(model, group.sources, workspace.decoder);
   std::vector<Sentence> sentences;
   for (int32_t i = 0; i < group.sources.count(); ++i) {
     const int64_t source_length = group.sources.offsets[i + 1] - group.sources.offsets[i];
@@ -173,11 +144,13 @@ void search_group(const Transformer& model, const SourceGroup& group, const Beam
         owners.push_back(sentence.source);
       }
     }
-    auto candidates = candidates_of(sentences, decoder.step(tokens, owners, parents), length, options);
+    find_continuations(sentences, decoder.step(tokens, owners, parents), length, options, workspace);
     std::vector<Sentence> open;
-    for (size_t i = 0; i < sentences.size(); ++i) {
-      Sentence& sentence = sentences[i];
-      if (!advance(sentence, candidates[i], length, options)) {
+    int64_t row = 0;
+    for (Sentence& sentence : sentences) {
+      collect_candidates(sentence, row, workspace.continuations, workspace.candidates);
+      row += int64_t(sentence.beams.size());
+      if (!advance(sentence, workspace.candidates, length, options)) {
         open.push_back(std::move(sentence));
         continue;
       }
@@ -196,8 +169,9 @@ Translations beam_search(const Transformer& model, const Packed& sources, const 
   if (model.device()) return beam_search_on(*model.device(), model, sources, options);
   Translations translations;
   translations.hypotheses.resize(sources.count());
+  Workspace workspace;
   for (const SourceGroup& group : source_groups(sources, kGroupTokens, [](int64_t) { return kGroupSentences; })) {
-    search_group(model, group, options, translations.hypotheses);
+    search_group(model, group, options, workspace, translations.hypotheses);
   }
   return translations;
 }

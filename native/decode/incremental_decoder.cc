@@ -2,18 +2,18 @@
 // once.
 #include "decode/incremental_decoder.h"
 
-#include <ATen/Parallel.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
 
-#include <cstring>
-#include <numeric>
+#include <algorithm>
 
 #include "model/linear.h"
 #include "model/tensors.h"
 #include "ops/activation.h"
+#include "ops/cached_attention.h"
 #include "ops/dispatch.h"
 #include "ops/dropout_residual_norm.h"
 #include "ops/embedding.h"
@@ -30,66 +30,60 @@ State add_and_norm(const at::Tensor& branch, const State& state, const LayerNorm
   return {normed.normed, pre_norm ? normed.sum : at::Tensor()};
 }
 
-/// One query a row.
-std::vector<int32_t> row_offsets(int64_t rows) {
-  std::vector<int32_t> offsets(rows + 1);
-  std::iota(offsets.begin(), offsets.end(), 0);
-  return offsets;
+/// The first rows of a tensor that is kept, made anew where it has too few.
+at::Tensor first_rows(at::Tensor& kept, int64_t rows, int64_t columns, const at::TensorOptions& options) {
+  if (!kept.defined() || kept.size(0) < rows) kept = at::empty({rows, columns}, options);
+  return kept.narrow(0, 0, rows);
 }
 
 }  // namespace
 
-IncrementalDecoder::IncrementalDecoder(const Transformer& model, const Packed& sources)
-    : model_(model), pre_norm_(model.config().pre_norm), source_offsets_(sources.offsets) {
+IncrementalDecoder::IncrementalDecoder(const Transformer& model, const Packed& sources, DecoderMemory& memory)
+    : model_(model),
+      memory_(memory),
+      pre_norm_(model.config().pre_norm),
+      source_offsets_(sources.offsets),
+      history_(model.parameters().decoder.size()),
+      ancestor_stride_(kFirstCapacity) {
   const at::Tensor encoded = model.encode(sources);
   for (const auto& layer : model.parameters().decoder) {
-    memory_.push_back(linear(encoded, layer.cross_attention.key_value));
-    cache_.push_back(at::empty({0, kFirstCapacity, 2 * model.config().embed_dim}, encoded.options()));
+    sources_.push_back(linear(encoded, layer.cross_attention.key_value));
   }
+  memory_.projected.resize(history_.size());
 }
 
 void IncrementalDecoder::reorder(const std::vector<int32_t>& parents, int64_t rows) {
-  for (at::Tensor& cache : cache_) {
-    const int64_t capacity = cache.size(1), width = cache.size(2);
-    const int64_t next_capacity = length_ < capacity ? capacity : 2 * capacity;
-    at::Tensor next = at::empty({rows, next_capacity, width}, cache.options());
-    const int64_t element = cache.element_size();
-    const char* from = static_cast<const char*>(cache.const_data_ptr());
-    char* to = static_cast<char*>(next.mutable_data_ptr());
-    at::parallel_for(0, length_ > 0 ? rows : 0, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        std::memcpy(to + row * next_capacity * width * element, from + parents[row] * capacity * width * element,
-                    length_ * width * element);
-      }
-    });
-    cache = next;
+  const int64_t stride = length_ < ancestor_stride_ ? ancestor_stride_ : 2 * ancestor_stride_;
+  next_ancestors_.resize(rows * stride);
+  for (int64_t row = 0; row < rows; ++row) {
+    int32_t* to = next_ancestors_.data() + row * stride;
+    if (length_ > 0) std::copy_n(ancestors_.data() + parents[row] * ancestor_stride_, length_, to);
+    to[length_] = int32_t(row);
   }
+  ancestors_.swap(next_ancestors_);
+  ancestor_stride_ = stride;
 }
 
 State IncrementalDecoder::self_attention(const State& state, const SelfAttention& weights, const LayerNorm& norm,
-                                         at::Tensor& cache) {
-  const int64_t rows = state.normed.size(0), d = state.normed.size(1), capacity = cache.size(1);
-  const at::Tensor all = linear(state.normed, weights.query_key_value);
-  cache.select(1, length_).copy_(all.narrow(1, d, 2 * d));
-  AttentionShape shape;
-  shape.query_offsets = row_offsets(rows);
-  shape.heads = model_.config().heads;
-  for (int64_t row = 0; row < rows; ++row) {
-    shape.key_begin.push_back(int32_t(row * capacity));
-    shape.key_end.push_back(int32_t(row * capacity + length_ + 1));
-  }
-  const at::Tensor keys = cache.view({rows * capacity, 2 * d});
+                                         size_t layer) {
+  const int64_t rows = state.normed.size(0), d = state.normed.size(1);
+  std::vector<at::Tensor>& kept = memory_.projected[layer];
+  if (int64_t(kept.size()) == length_) kept.emplace_back();
+  at::Tensor all = first_rows(kept[length_], rows, 3 * d, state.normed.options());
+  const Linear& projection = weights.query_key_value;
+  at::addmm_out(all, projection.bias.value, state.normed, projection.weight.value.t());
+  history_[layer].push_back(all.narrow(1, d, 2 * d));
   at::Tensor attended = at::empty_like(state.normed);
-  attention(all.narrow(1, 0, d), keys.narrow(1, 0, d), keys.narrow(1, d, d), shape, Dropout{}, attended);
+  attention_to_history(all.narrow(1, 0, d), history_[layer], ancestors_, ancestor_stride_, model_.config().heads,
+                       attended);
   return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);
 }
 
 State IncrementalDecoder::cross_attention(const State& state, const CrossAttention& weights, const LayerNorm& norm,
-                                          const at::Tensor& key_value, const AttentionShape& shape) const {
-  const int64_t d = state.normed.size(1);
+                                          const at::Tensor& key_value) const {
   at::Tensor attended = at::empty_like(state.normed);
-  attention(linear(state.normed, weights.query), key_value.narrow(1, 0, d), key_value.narrow(1, d, d), shape, Dropout{},
-            attended);
+  attention_to_source(linear(state.normed, weights.query), key_value, source_begin_, source_end_, model_.config().heads,
+                      attended);
   return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);
 }
 
@@ -103,12 +97,11 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
   const Parameters& parameters = model_.parameters();
   const int64_t rows = int64_t(tokens.size());
   reorder(parents, rows);
-  AttentionShape to_source;
-  to_source.query_offsets = row_offsets(rows);
-  to_source.heads = model_.config().heads;
+  source_begin_.clear();
+  source_end_.clear();
   for (const int32_t sentence : sentences) {
-    to_source.key_begin.push_back(source_offsets_[sentence]);
-    to_source.key_end.push_back(source_offsets_[sentence + 1]);
+    source_begin_.push_back(source_offsets_[sentence]);
+    source_end_.push_back(source_offsets_[sentence + 1]);
   }
   const at::Tensor positions = at::full({rows}, int64_t(kPad + 1 + length_), at::TensorOptions(at::kInt));
   State state{
@@ -124,13 +117,15 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
     const auto& layer = layers[i];
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters.decoder_norm;
     state = self_attention(state, layer.self_attention,
-                           pre_norm_ ? layer.cross_attention.norm : layer.self_attention.norm, cache_[i]);
+                           pre_norm_ ? layer.cross_attention.norm : layer.self_attention.norm, i);
     state = cross_attention(state, layer.cross_attention,
-                            pre_norm_ ? layer.feed_forward.norm : layer.cross_attention.norm, memory_[i], to_source);
+                            pre_norm_ ? layer.feed_forward.norm : layer.cross_attention.norm, sources_[i]);
     state = feed_forward(state, layer.feed_forward, pre_norm_ ? last : layer.feed_forward.norm);
   }
   ++length_;
-  const at::Tensor logits = at::mm(state.normed, parameters.output_projection.value.t());
+  const at::Tensor& projection = parameters.output_projection.value;
+  at::Tensor logits = first_rows(memory_.logits, rows, projection.size(0), state.normed.options());
+  at::mm_out(logits, state.normed, projection.t());
   return logits.to(wide_type(logits.scalar_type()));
 }
 

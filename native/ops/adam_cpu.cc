@@ -26,7 +26,7 @@ void adam(at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment,
                            learning_rate * std::sqrt(correction2) / correction1,
                            copy.defined() ? mutable_elements<Bfloat16>(copy) : nullptr};
     parallel_rows(parameter.numel(), 1,
-                  [&](int64_t begin, int64_t end) { kernels().adam<T>().step(step, begin, end); });
+                  [&](int64_t begin, int64_t end) { kernels().wide<T>().adam.step(step, begin, end); });
   });
 }
 
@@ -39,7 +39,7 @@ double gradient_norm(const at::Tensor& gradient) {
     const T* data = gradient.const_data_ptr<T>();
     parallel_rows(chunks, chunk, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        sums[size_t(i)] = kernels().adam<T>().sum_of_squares(data, i * chunk, std::min(size, (i + 1) * chunk));
+        sums[size_t(i)] = kernels().wide<T>().adam.sum_of_squares(data, i * chunk, std::min(size, (i + 1) * chunk));
       }
     });
   });

@@ -4,6 +4,8 @@
 #include "ops/activation_kernel.inc"
 #include "ops/adam_kernel.inc"
 #include "ops/attention_kernel.inc"
+#include "ops/beam_candidates_kernel.inc"
+#include "ops/cached_attention_kernel.inc"
 #include "ops/dropout_residual_norm_kernel.inc"
 #include "ops/embedding_kernel.inc"
 #include "ops/rdrop_loss_kernel.inc"
@@ -19,6 +21,13 @@ constexpr LayerKernels<T> layer_kernels = {
     {attention_forward<T>, attention_backward<T>},
     {dropout_residual_norm_forward<T>, dropout_residual_norm_backward<T>},
     {activation_forward<T>, activation_backward<T>},
+    {cached_attention_to_history<T>, cached_attention_to_source<T>},
+};
+
+template <typename W>
+constexpr WideKernels<W> wide_kernels = {
+    {adam_step<W>, adam_sum_of_squares<W>},
+    {beam_candidates<W>},
 };
 
 extern const Kernels table;
@@ -28,8 +37,8 @@ const Kernels table = {
     layer_kernels<float>,
     layer_kernels<double>,
     layer_kernels<Bfloat16>,
-    {adam_step<float>, adam_sum_of_squares<float>},
-    {adam_step<double>, adam_sum_of_squares<double>},
+    wide_kernels<float>,
+    wide_kernels<double>,
 };
 
 }  // namespace rdrop::RDROP_ISA

@@ -11,6 +11,8 @@
 #include "ops/activation_kernel.h"
 #include "ops/adam_kernel.h"
 #include "ops/attention_kernel.h"
+#include "ops/beam_candidates_kernel.h"
+#include "ops/cached_attention_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/embedding_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
@@ -24,6 +26,14 @@ struct LayerKernels {
   AttentionKernels<T> attention;
   DropoutResidualNormKernels<T> dropout_residual_norm;
   ActivationKernels<T> activation;
+  CachedAttentionKernels<T> cached_attention;
+};
+
+/// The kernels for numbers that are never stored in 16 bits: masters, moments, logits of a search.
+template <typename W>
+struct WideKernels {
+  AdamKernels<W> adam;
+  BeamCandidatesKernels<W> beam_candidates;
 };
 
 struct Kernels {
@@ -32,8 +42,8 @@ struct Kernels {
   LayerKernels<float> float32;
   LayerKernels<double> float64;
   LayerKernels<Bfloat16> bfloat16;
-  AdamKernels<float> adam_float32;
-  AdamKernels<double> adam_float64;
+  WideKernels<float> wide_float32;
+  WideKernels<double> wide_float64;
 
   template <typename T>
   const LayerKernels<T>& layers() const {
@@ -46,12 +56,12 @@ struct Kernels {
     }
   }
 
-  template <typename T>
-  const AdamKernels<T>& adam() const {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      return adam_float32;
+  template <typename W>
+  const WideKernels<W>& wide() const {
+    if constexpr (sizeof(W) == sizeof(float)) {
+      return wide_float32;
     } else {
-      return adam_float64;
+      return wide_float64;
     }
   }
 };

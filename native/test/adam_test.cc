@@ -23,7 +23,7 @@ void compare(size_t size, bool with_copy) {
       second(squares(size, 4));
   Array<double> parameter64(parameter.values()), gradient64(gradient.values()), first64(first.values()),
       second64(second.values());
-  scalar_kernels().adam<double>().step(
+  scalar_kernels().wide<double>().adam.step(
       {parameter64.data(), gradient64.data(), first64.data(), second64.data(), kCoefficients.gradient_scale, kBeta1,
        kBeta2, kEpsilon, kCoefficients.decay, kCoefficients.step_size},
       0, int64_t(size));
@@ -82,7 +82,7 @@ const Case sums{"adam: sum of squares in double", [] {
                   for (const size_t size : {0, 1, 6, 5003}) {
                     const Array<float> gradient(normal(size, 5, 1e-3));
                     const double expected =
-                        scalar_kernels().adam<float>().sum_of_squares(gradient.data(), 0, int64_t(size));
+                        scalar_kernels().wide<float>().adam.sum_of_squares(gradient.data(), 0, int64_t(size));
                     for (const int64_t blocks : {1, 3}) {
                       in_every_order([&] { expect_close("sum", {device_sum(gradient, blocks)}, {expected}, 2e-7, 0); });
                     }

@@ -85,6 +85,44 @@ test('scores are those of the whole sequence at once', async () => {
   }
 });
 
+test('several groups of sentences, each longer than the cache is at first', async () => {
+  const other = await native().Transformer.create(
+    { ...modelConfig, shareEmbeddings: 'none' },
+    { seed: 3, device: 'cpu', precision: 'float64' },
+  );
+  const many = Array.from({ length: 150 }, (_, i) => sources[i % 40]!);
+  const options = { ...defaults, beam: 3, nBest: 1, minLen: 36, maxLenB: 70 };
+  const together = await translate(pack(many), options, other);
+  for (const i of [0, 39, 80, 149]) {
+    const { tokens, score } = together[i]![0]!;
+    const [alone] = await translate(pack([many[i]!]), options, other);
+    expect([...alone![0]!.tokens]).toEqual([...tokens]);
+    expect(tokens.length).toBeGreaterThan(36);
+    const { nll } = await other.evaluate(
+      { source: pack([many[i]!]), target: pack([tokens]) },
+      { direction: 'uni', alpha: 0, labelSmoothing: 0, ignoreIndex: 1, passReduction: 'sum' },
+    );
+    expect(score).toBeCloseTo(-nll / tokens.length, 9);
+  }
+  other.dispose();
+});
+
+test('logits that are not finite are refused', async () => {
+  const other = await native().Transformer.create(modelConfig, {
+    seed: 3,
+    device: 'cpu',
+    precision: 'float32',
+  });
+  const weights = fixture('trained_weights')!;
+  const parameters = new Map(
+    other.parameterShapes.map(([name]) => [name, Float32Array.from(floats(weights, name))]),
+  );
+  parameters.get('decoder.layers.0.fc2.bias')![0] = Number.NaN;
+  await other.setParameters(parameters);
+  await expect(translate(pack([sources[0]!]), defaults, other)).rejects.toMatchObject({ code: 'NON_FINITE' });
+  other.dispose();
+});
+
 test('lengths stay within minLen and the longest length', async () => {
   const short = await translate(pack(sources), { ...defaults, maxLenB: 3, nBest: 5 });
   for (const { tokens } of short.flat()) {
