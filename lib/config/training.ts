@@ -71,8 +71,8 @@ export const runtimeSchema = lazily(() =>
     /** auto: CUDA where a GPU can be used, else the CPU. */
     device: z.enum(['auto', 'cpu', 'cuda']).default('cpu'),
     /**
-     * auto: bfloat16 on a GPU, float32 on a CPU. On a GPU master parameters, moments and weight gradients are float32 whatever
-     * this says; float16 scales the loss as fairseq does, tf32 rounds the factors of matrix products alone.
+     * auto: bfloat16 on a GPU, float32 on a CPU. Master parameters, moments and gradients of parameters are float32 with
+     * bfloat16 and float16; float16 (GPU) scales the loss as fairseq does, tf32 (GPU) rounds the factors of matrix products alone.
      */
     precision: z.enum(['auto', 'float32', 'float64', 'tf32', 'bfloat16', 'float16']).default('auto'),
   }),

@@ -2,11 +2,9 @@
 // once.
 #include "decode/incremental_decoder.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/mm.h>
 
 #include <algorithm>
 
@@ -71,7 +69,7 @@ State IncrementalDecoder::self_attention(const State& state, const SelfAttention
   if (int64_t(kept.size()) == length_) kept.emplace_back();
   at::Tensor all = first_rows(kept[length_], rows, 3 * d, state.normed.options());
   const Linear& projection = weights.query_key_value;
-  at::addmm_out(all, projection.bias.value, state.normed, projection.weight.value.t());
+  linear_into(state.normed, projection, all);
   history_[layer].push_back(all.narrow(1, d, 2 * d));
   at::Tensor attended = at::empty_like(state.normed);
   attention_to_history(all.narrow(1, 0, d), history_[layer], ancestors_, ancestor_stride_, model_.config().heads,
@@ -125,7 +123,7 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
   ++length_;
   const at::Tensor& projection = parameters.output_projection.value;
   at::Tensor logits = first_rows(memory_.logits, rows, projection.size(0), state.normed.options());
-  at::mm_out(logits, state.normed, projection.t());
+  matrix_product(state.normed, projection.t(), 0, logits);
   return logits.to(wide_type(logits.scalar_type()));
 }
 

@@ -6,18 +6,26 @@
 #include <ATen/ops/sum.h>
 
 #include "device/device.h"
+#include "model/bfloat16_product.h"
 #include "model/tensors.h"
-#include "model/widened_product.h"
 #include "ops/column_sums.h"
 
 namespace rdrop {
 
 at::Tensor linear(const at::Tensor& x, const Linear& layer) {
-  Device* device = current_device();
-  if (!device) return at::addmm(layer.bias.value, x, layer.weight.value.t());
-  at::Tensor out = device->empty({x.size(0), layer.weight.value.size(0)}, x.scalar_type());
-  device->product_with_bias(x, layer.weight.value.t(), layer.bias.value, out);
+  at::Tensor out = new_tensor({x.size(0), layer.weight.value.size(0)}, x.scalar_type());
+  linear_into(x, layer, out);
   return out;
+}
+
+void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out) {
+  if (Device* device = current_device()) {
+    device->product_with_bias(x, layer.weight.value.t(), layer.bias.value, out);
+  } else if (x.scalar_type() == at::kBFloat16) {
+    bfloat16_product(x, layer.weight.value.t(), layer.bias.value, 0, out);
+  } else {
+    at::addmm_out(out, layer.bias.value, x, layer.weight.value.t());
+  }
 }
 
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
@@ -56,8 +64,8 @@ void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Ten
 
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) {
   if (Device* device = current_device()) return device->product(a, b, beta, out);
-  if (a.scalar_type() != out.scalar_type()) {
-    add_widened_product(a, b, out);
+  if (a.scalar_type() == at::kBFloat16) {
+    bfloat16_product(a, b, at::Tensor(), beta, out);
   } else if (beta == 0) {
     at::mm_out(out, a, b);
   } else {

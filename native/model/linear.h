@@ -9,6 +9,8 @@ namespace rdrop {
 
 /// x [R,in]. Returns [R,out].
 at::Tensor linear(const at::Tensor& x, const Linear& layer);
+/// The same into out [R,out].
+void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out);
 
 /// Adds the gradients of weight and bias; gradient [R,out], x [R,in].
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);

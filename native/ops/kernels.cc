@@ -9,6 +9,7 @@
 #include "ops/dropout_residual_norm_kernel.inc"
 #include "ops/embedding_kernel.inc"
 #include "ops/rdrop_loss_kernel.inc"
+#include "ops/rounding_kernel.inc"
 
 #define RDROP_STRING(x) #x
 #define RDROP_NAME(x) RDROP_STRING(x)
@@ -39,6 +40,7 @@ const Kernels table = {
     layer_kernels<Bfloat16>,
     wide_kernels<float>,
     wide_kernels<double>,
+    {round_rows_of_product, add_widened},
 };
 
 }  // namespace rdrop::RDROP_ISA

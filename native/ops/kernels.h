@@ -16,6 +16,7 @@
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/embedding_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
+#include "ops/rounding_kernel.h"
 
 namespace rdrop {
 
@@ -44,6 +45,7 @@ struct Kernels {
   LayerKernels<Bfloat16> bfloat16;
   WideKernels<float> wide_float32;
   WideKernels<double> wide_float64;
+  RoundingKernels rounding;
 
   template <typename T>
   const LayerKernels<T>& layers() const {

@@ -1,0 +1,89 @@
+// On Intel's chips by oneMKL's product of bfloat16 into float32, which libtorch_cpu carries but no header of libtorch
+// declares; hence it is looked up by name, and may be absent. Elsewhere (oneMKL uses no units for bfloat16 but Intel's)
+// by oneDNN. oneDNN compiles a kernel for every new shape, which takes longer than a small product, and nearly every
+// batch of real sentences has a number of rows of its own; oneMKL does not.
+#include "model/bfloat16_product.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <dlfcn.h>
+
+#include <cstring>
+
+#include "errors.h"
+#include "ops/dispatch.h"
+
+namespace rdrop {
+namespace {
+
+/// cblas_gemm_bf16bf16f32 of oneMKL's reference, 32-bit integers: layout, transposes, m, n, k, alpha, a, lda, b, ldb,
+/// beta, c, ldc.
+using WidenedGemm = void (*)(int, int, int, int, int, int, float, const void*, int, const void*, int, float, float*,
+                             int);
+constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
+
+/// null where oneMKL has no such product, or has it without the chip's units. The instruction set is that of the
+/// kernels in use, so that a test which narrows it takes the other way.
+WidenedGemm widened_gemm() {
+  static const bool intel = __builtin_cpu_is("intel") && __builtin_cpu_supports("avx512bf16");
+  static const auto found = reinterpret_cast<WidenedGemm>(dlsym(RTLD_DEFAULT, "cblas_gemm_bf16bf16f32"));
+  return intel && std::strcmp(kernels().instruction_set, "avx512") == 0 ? found : nullptr;
+}
+
+struct Operand {
+  int transpose, stride;
+};
+
+/// Row-major as it lies in memory, or the transpose of that.
+Operand operand(const at::Tensor& matrix) {
+  if (matrix.stride(1) == 1) return {kPlain, int(std::max(matrix.stride(0), matrix.size(1)))};
+  return {kTransposed, int(std::max(matrix.stride(1), matrix.size(0)))};
+}
+
+void multiply(WidenedGemm gemm, const at::Tensor& a, const at::Tensor& b, float beta, float* out) {
+  const Operand left = operand(a), right = operand(b);
+  const int m = int(a.size(0)), n = int(b.size(1)), k = int(a.size(1));
+  gemm(kRowMajor, left.transpose, right.transpose, m, n, k, 1, a.const_data_ptr(), left.stride, b.const_data_ptr(),
+       right.stride, beta, out, n);
+}
+
+/// Memory of this thread for `size` numbers, kept from product to product: new pages would cost more than the rounding.
+float* workspace(int64_t size) {
+  thread_local at::Tensor memory;
+  if (!memory.defined() || memory.numel() < size) memory = at::empty({size}, at::TensorOptions(at::kFloat));
+  return memory.mutable_data_ptr<float>();
+}
+
+void widen_and_add(const at::Tensor& product, at::Tensor& out) {
+  const Bfloat16* from = elements<Bfloat16>(product);
+  float* to = out.mutable_data_ptr<float>();
+  parallel_rows(product.numel(), 1,
+                [&](int64_t begin, int64_t end) { kernels().rounding.add_widened(from, to, begin, end); });
+}
+
+}  // namespace
+
+void bfloat16_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, double beta, at::Tensor& out) {
+  const bool widened = out.scalar_type() == at::kFloat;
+  if (widened && (beta != 1 || bias.defined())) fail("INTERNAL", "bfloat16_product: a float32 sum is added to");
+  if (const WidenedGemm gemm = widened_gemm()) {
+    if (widened) return multiply(gemm, a, b, 1, out.mutable_data_ptr<float>());
+    const int64_t rows = out.size(0), columns = out.size(1);
+    float* sums = workspace(rows * columns);
+    multiply(gemm, a, b, 0, sums);
+    const Rounding rounding{sums, optional_elements<Bfloat16>(bias), mutable_elements<Bfloat16>(out), columns,
+                            beta != 0};
+    parallel_rows(rows, columns, [&](int64_t begin, int64_t end) { kernels().rounding.round(rounding, begin, end); });
+  } else if (widened) {
+    widen_and_add(at::mm(a, b), out);
+  } else if (bias.defined()) {
+    at::addmm_out(out, bias, a, b);
+  } else if (beta != 0) {
+    at::addmm_out(out, out, a, b);
+  } else {
+    at::mm_out(out, a, b);
+  }
+}
+
+}  // namespace rdrop
