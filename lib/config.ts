@@ -1,11 +1,10 @@
 /**
  * The only home of option names, ranges and defaults. Every object is strict: an unknown key is an error, and each
- * accepted key has an effect. Sources: paper section 4 and the fairseq flags of dropreg/R-Drop's translation script.
+ * accepted key has an effect. Sources: paper section 4 and the fairseq flags of dropreg/R-Drop's translation script. Options of what only a command or a late
+ * stage needs have their users import them: config/benchmark.ts, config/interchange.ts.
  */
-export * from './config/benchmark.js';
 export * from './config/evaluation.js';
 export * from './config/experiment.js';
-export * from './config/interchange.js';
 export * from './config/parse.js';
 export * from './config/text.js';
 export * from './config/training.js';

@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
-import { gunzipSync } from 'node:zlib';
 import { RdropError } from './errors.js';
 
 /** Turns a file system error into a coded one that names the file. */
@@ -29,6 +27,7 @@ export async function writeFileAtomically(
   path: string,
   content: string | Uint8Array | Iterable<Uint8Array>,
 ): Promise<void> {
+  const { randomBytes } = await import('node:crypto');
   const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
   let file: FileHandle | undefined;
   try {
@@ -76,6 +75,7 @@ export async function readLines(path: string): Promise<string[]> {
     throw fileError(error, path, 'read');
   }
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    const { gunzipSync } = await import('node:zlib');
     try {
       bytes = gunzipSync(bytes);
     } catch (error) {

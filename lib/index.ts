@@ -5,6 +5,7 @@
 
 // Options and errors.
 
+export type { ExportFormat, ExportOptions, FairseqImportOptions } from './config/interchange.js';
 export {
   type Alternative,
   type Arm,
@@ -14,9 +15,6 @@ export {
   type ChrfOptions,
   type ComparisonOptions,
   type DictionaryOptions,
-  type ExportFormat,
-  type ExportOptions,
-  type FairseqImportOptions,
   type FairseqScoreOptions,
   type KlDirection,
   klDirections,
@@ -57,8 +55,17 @@ export { mosesTokenise } from './text/tokenise.js';
 // Corpus and batches, and the file format of parameters.
 
 export { type BatchPlanOptions, planBatches } from './data/batches.js';
-export { type CleanedCorpus, cleanCorpus, type LengthLimits } from './data/clean_corpus.js';
-export { loadCorpus, loadRaw, type Split } from './data/corpus.js';
+export type { CleanedCorpus, LengthLimits } from './data/clean_corpus.js';
+/** cleanCorpus of lib/data/clean_corpus.ts. */
+export const cleanCorpus: typeof import('./data/clean_corpus.js').cleanCorpus = async (...args) =>
+  (await import('./data/clean_corpus.js')).cleanCorpus(...args);
+export type { Split } from './data/corpus.js';
+/** loadCorpus of lib/data/corpus.ts. */
+export const loadCorpus: typeof import('./data/corpus.js').loadCorpus = async (...args) =>
+  (await import('./data/corpus.js')).loadCorpus(...args);
+/** loadRaw of lib/data/corpus.ts. */
+export const loadRaw: typeof import('./data/corpus.js').loadRaw = async (...args) =>
+  (await import('./data/corpus.js')).loadRaw(...args);
 /** prepareIwslt14 of lib/data/iwslt14.ts. */
 export const prepareIwslt14: typeof import('./data/iwslt14.js').prepareIwslt14 = async (...args) =>
   (await import('./data/iwslt14.js')).prepareIwslt14(...args);
@@ -123,17 +130,28 @@ export { type ChrfScore, chrf, chrfMetric } from './evaluation/chrf.js';
 export { splitCompounds } from './evaluation/compound_split.js';
 export { type FairseqScore, fairseqMetric, fairseqScore } from './evaluation/fairseq_score.js';
 export type { Metric } from './evaluation/metric.js';
-export { type ScoredTexts, type ScoreRow, scoreAll } from './evaluation/score_table.js';
+export type { ScoredTexts, ScoreRow } from './evaluation/score_table.js';
+/** scoreAll of lib/evaluation/score_table.ts. */
+export const scoreAll: typeof import('./evaluation/score_table.js').scoreAll = async (...args) =>
+  (await import('./evaluation/score_table.js')).scoreAll(...args);
 export type { References } from './evaluation/segments.js';
-export {
-  bootstrapConfidence,
-  type ConfidenceResult,
-  type PairedCorpus,
-  type PairedResult,
-  pairedApproximateRandomisation,
-  pairedBootstrap,
-  type SystemCorpus,
+export type {
+  ConfidenceResult,
+  PairedCorpus,
+  PairedResult,
+  SystemCorpus,
 } from './evaluation/significance.js';
+/** bootstrapConfidence of lib/evaluation/significance.ts. */
+export const bootstrapConfidence: typeof import('./evaluation/significance.js').bootstrapConfidence = async (
+  ...args
+) => (await import('./evaluation/significance.js')).bootstrapConfidence(...args);
+/** pairedApproximateRandomisation of lib/evaluation/significance.ts. */
+export const pairedApproximateRandomisation: typeof import('./evaluation/significance.js').pairedApproximateRandomisation =
+  async (...args) => (await import('./evaluation/significance.js')).pairedApproximateRandomisation(...args);
+/** pairedBootstrap of lib/evaluation/significance.ts. */
+export const pairedBootstrap: typeof import('./evaluation/significance.js').pairedBootstrap = async (
+  ...args
+) => (await import('./evaluation/significance.js')).pairedBootstrap(...args);
 export { type TerScore, ter, terMetric } from './evaluation/ter.js';
 
 // Experiments: demo, sweep, statistics, theory, report.

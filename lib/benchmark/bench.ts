@@ -1,5 +1,6 @@
 /** The benchmark as a whole: its suites in turn. docs/benchmarks.md says what each row means. */
-import { type BenchOptions, type BenchSuite, benchSchema, parseConfig } from '../config.js';
+import { type BenchOptions, type BenchSuite, benchSchema } from '../config/benchmark.js';
+import { parseConfig } from '../config.js';
 import type { BenchContext, BenchRow } from './measure.js';
 import { findPeerPython } from './peer_process.js';
 import { appendResults } from './results.js';

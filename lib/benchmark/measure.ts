@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { native, packageRoot } from '../binding.js';
-import { type BenchConfig, type BenchSuite, usualRounds } from '../config.js';
+import { type BenchConfig, type BenchSuite, usualRounds } from '../config/benchmark.js';
 import type { PeerPython } from './peer_process.js';
 
 export interface BenchRow {

@@ -1,7 +1,7 @@
 /** One CSV file a suite, one line a row, appended. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BenchSuite } from '../config.js';
+import type { BenchSuite } from '../config/benchmark.js';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import type { BenchRow } from './measure.js';

@@ -1,5 +1,5 @@
 /** The training steps of the benchmark: a model, and the lengths of a batch. */
-import type { BenchShape } from '../config.js';
+import type { BenchShape } from '../config/benchmark.js';
 import type { NativeLossOptions, NativeModelConfig, NativeOptimizerOptions } from '../native.js';
 import type { BatchLengths } from './iwslt14.js';
 

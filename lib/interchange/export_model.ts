@@ -1,11 +1,6 @@
 import { join, resolve } from 'node:path';
-import {
-  type ExportOptions,
-  exportSchema,
-  type OneBestOptions,
-  oneBestSchema,
-  parseConfig,
-} from '../config.js';
+import { type ExportOptions, exportSchema } from '../config/interchange.js';
+import { type OneBestOptions, oneBestSchema, parseConfig } from '../config.js';
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
 import { RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';

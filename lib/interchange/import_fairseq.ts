@@ -1,12 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import {
-  type FairseqImportOptions,
-  fairseqImportSchema,
-  parseConfig,
-  type TextConfig,
-  trainSchema,
-} from '../config.js';
+import { type FairseqImportOptions, fairseqImportSchema } from '../config/interchange.js';
+import { parseConfig, type TextConfig, trainSchema } from '../config.js';
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
 import { encodeSafetensors } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';

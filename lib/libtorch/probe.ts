@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -141,6 +140,8 @@ function probePython(env: Environment): Probe {
     detail,
   });
   // -I would ignore PYTHONPATH and the user's packages, which are legitimate homes of a torch.
+  // Loaded here alone: whoever merely imports the library must not wait for it.
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const run = spawnSync('python3', ['-c', script], {
     env: env as NodeJS.ProcessEnv,
     encoding: 'utf8',

@@ -5,14 +5,18 @@ import { checkLanguage } from './languages.js';
 
 /** The rules are those of Moses's detokenizer.perl; German has none of its own there. */
 
-const untouched = new RegExp(`^<[^\\n]+>$|^[${perlSpace}]*$`, 'v');
 const opening = /^[\p{Sc}([{¿¡]+$/u;
 const closing = /^[,.?!:;\\%}\])]+$/;
 const quotation = /^['"„“`]+$/;
 const doubleQuotation = /^[„“”]+$/;
-const contraction = new RegExp(`^'[${alpha}]`, 'v');
-const firstLetter = new RegExp(`^([${punctuation}${perlSpace}]*)([${alpha}])`, 'v');
-const endsInAlnum = new RegExp(`[${alnum}]$`, 'v');
+
+/** Made when the first line comes: each gathers sets of Unicode's characters, which the import must not wait for. */
+const patterns = once(() => ({
+  untouched: new RegExp(`^<[^\\n]+>$|^[${perlSpace}]*$`, 'v'),
+  contraction: new RegExp(`^'[${alpha}]`, 'v'),
+  firstLetter: new RegExp(`^([${punctuation}${perlSpace}]*)([${alpha}])`, 'v'),
+  endsInAlnum: new RegExp(`[${alnum}]$`, 'v'),
+}));
 
 /** Entities of the tokeniser, and the older names of three of them, in the order in which they are resolved. */
 const entities: readonly (readonly [string, string])[] = [
@@ -72,6 +76,7 @@ export function mosesDetokenise(line: string, lang: string, options?: MosesDetok
     options === undefined
       ? defaults()
       : parseConfig(mosesDetokenizeSchema, options, 'detokenize', 'INVALID_ARGUMENT');
+  const { untouched, contraction, firstLetter, endsInAlnum } = patterns();
   if (untouched.test(line)) return line;
   const words = unescapeSpecial(` ${line} `.replaceAll(' @-@ ', '-')).split(' ');
   while (words.at(-1) === '') words.pop();

@@ -1,3 +1,4 @@
+import { once } from '../config/zod.js';
 import { pythonSpace, words } from './characters.js';
 import { unescapeSpecial } from './detokenise.js';
 import { checkLanguage } from './languages.js';
@@ -7,12 +8,16 @@ import { sacremosesLetters } from './sacremoses_letters.js';
 const currency =
   '$\\u00a2-\\u00a5\\u058f\\u060b\\u09f2-\\u09f3\\u09fb\\u0af1\\u0bf9\\u0e3f\\u17db\\u20a0-\\u20bd\\ua838\\ufdfc\\ufe69\\uff04\\uffe0-\\uffe1\\uffe5-\\uffe6';
 
-const opening = new RegExp(`^[${currency}\\(\\[\\{¿¡]+$`, 'v');
 const closing = /^[,.?!:;\\%}\])]+$/;
-const contraction = new RegExp(`^'[${sacremosesLetters}]`, 'v');
 const quotation = /^['"„“`]+$/;
 const doubleQuotation = /^[„“”]+$/;
-const spaceAround = new RegExp(`^[${pythonSpace}]+|[${pythonSpace}]+$`, 'gv');
+
+/** Made when the first line comes: the list of letters is long. */
+const patterns = once(() => ({
+  opening: new RegExp(`^[${currency}\\(\\[\\{¿¡]+$`, 'v'),
+  contraction: new RegExp(`^'[${sacremosesLetters()}]`, 'v'),
+  spaceAround: new RegExp(`^[${pythonSpace}]+|[${pythonSpace}]+$`, 'gv'),
+}));
 
 /** First and last code points of Chinese, Japanese and Korean; both of them are left out, as in the original. */
 const cjkRanges: readonly (readonly [number, number])[] = [
@@ -45,6 +50,7 @@ function isCjk(character: string | undefined): boolean {
  */
 export function sacremosesDetokenise(line: string, lang: string): string {
   const english = checkLanguage(lang) === 'en';
+  const { opening, contraction, spaceAround } = patterns();
   const tokens = words(unescapeSpecial(` ${words(line).join(' ')} `.replaceAll(' @-@ ', '-')));
   const quotes = new Map<string, number>();
   let text = '';

@@ -21,12 +21,10 @@ const runs = `
   2-c 2-4 2 2-1 2-1 2-2z y-a2 j-1r 3-1h 15-b 39-4 2-3q 11-p 7-p c-2g 4-5 3-5 3-5 3-2`;
 
 /** The inside of a bracket expression for a regular expression with the flag v. */
-export const sacremosesLetters: string = lettersOf(runs);
-
-function lettersOf(text: string): string {
+export function sacremosesLetters(): string {
   let end = 0;
   let result = '';
-  for (const run of text.trim().split(/\s+/)) {
+  for (const run of runs.trim().split(/\s+/)) {
     const [distance, more] = run.split('-') as [string, string | undefined];
     const first = end + Number.parseInt(distance, 36);
     end = first + Number.parseInt(more ?? '0', 36);

@@ -7,29 +7,31 @@ import { protect, restoreProtected } from './protected_patterns.js';
 
 /** The steps and their order are those of Moses's tokenizer.perl 1.1; each pattern is a rule of that script. */
 
-const blank = new RegExp(`^[${perlSpace}]*$`, 'v');
 const tagLine = /^<[^\n]+>$/;
-const spaces = new RegExp(`[${perlSpace}]+`, 'gv');
 // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
 const controls = /[\u0000-\u001f]/g;
-const special = new RegExp(`([^${alnum}${perlSpace}.'\`,\\-])`, 'gv');
 
 const commaAfterOther = /(\P{N}),/gu;
 const commaBeforeOther = /,(\P{N})/gu;
 const commaAtEnd = /(\p{N}),$/u;
 
-const apostrophes = {
-  between: new RegExp(`([^${alpha}])'([^${alpha}])`, 'gv'),
-  before: new RegExp(`([^${alpha}\\p{N}])'([${alpha}])`, 'gv'),
-  after: new RegExp(`([${alpha}])'([^${alpha}])`, 'gv'),
-  inside: new RegExp(`([${alpha}])'([${alpha}])`, 'gv'),
-  decade: /(\p{N})'(s)/gu,
-};
-
-const hyphenInside = new RegExp(`([${alnum}])-(?=[${alnum}])`, 'gv');
-const startsLower = new RegExp(`^[${lower}]`, 'v');
+/** Made when the first line comes: each gathers sets of Unicode's characters, which the import must not wait for. */
+const patterns = once(() => ({
+  blank: new RegExp(`^[${perlSpace}]*$`, 'v'),
+  spaces: new RegExp(`[${perlSpace}]+`, 'gv'),
+  special: new RegExp(`([^${alnum}${perlSpace}.'\`,\\-])`, 'gv'),
+  hyphenInside: new RegExp(`([${alnum}])-(?=[${alnum}])`, 'gv'),
+  startsLower: new RegExp(`^[${lower}]`, 'v'),
+  hasAlpha: new RegExp(`[${alpha}]`, 'v'),
+  apostrophes: {
+    between: new RegExp(`([^${alpha}])'([^${alpha}])`, 'gv'),
+    before: new RegExp(`([^${alpha}\\p{N}])'([${alpha}])`, 'gv'),
+    after: new RegExp(`([${alpha}])'([^${alpha}])`, 'gv'),
+    inside: new RegExp(`([${alpha}])'([${alpha}])`, 'gv'),
+    decade: /(\p{N})'(s)/gu,
+  },
+}));
 const startsWithDigit = /^[0-9]/;
-const hasAlpha = new RegExp(`[${alpha}]`, 'v');
 
 const defaults = once(() => parseConfig(tokenizeSchema, {}, 'tokenize'));
 
@@ -46,6 +48,7 @@ export function mosesTokenise(line: string, lang: string, options?: TokenizeOpti
   const language = checkLanguage(lang);
   const { aggressive, protectedPatterns, skipXml, ...rest } =
     options === undefined ? defaults() : parseConfig(tokenizeSchema, options, 'tokenize', 'INVALID_ARGUMENT');
+  const { blank, spaces, special, hyphenInside } = patterns();
   if (blank.test(line) || (skipXml && tagLine.test(line))) return line;
   let text = ` ${line} `.replace(spaces, ' ').replace(controls, '');
   let kept: string[] = [];
@@ -82,6 +85,7 @@ function restoreDots(text: string): string {
 
 function splitApostrophes(text: string, english: boolean): string {
   if (!english) return text.replaceAll("'", " ' ");
+  const { apostrophes } = patterns();
   return text
     .replace(apostrophes.between, "$1 ' $2")
     .replace(apostrophes.before, "$1 ' $2")
@@ -92,6 +96,7 @@ function splitApostrophes(text: string, english: boolean): string {
 
 /** Splits the full stop off a word unless it marks an abbreviation, or the next word goes on in lower case. */
 function splitFullStops(text: string, { always, beforeNumber }: Abbreviations): string {
+  const { startsLower, hasAlpha } = patterns();
   const words = text.split(' ');
   while (words.at(-1) === '') words.pop();
   const last = words.length - 1;

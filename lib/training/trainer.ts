@@ -6,7 +6,7 @@ import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import { Receivers } from '../model/receiver.js';
 import type { Transformer } from '../model/transformer.js';
-import { type StepMetrics, stepMetrics } from './metrics.js';
+import type { StepMetrics, stepMetrics } from './metrics.js';
 import type { TrainEvent, TrainingLoop } from './training_loop.js';
 
 const limitsSchema = lazily(() =>
@@ -21,6 +21,7 @@ export type ResumeOptions = z.input<typeof limitsSchema>;
 
 interface State {
   loop: TrainingLoop;
+  stepMetrics: typeof stepMetrics;
   status: 'ready' | 'stepping' | 'fitting' | 'disposed';
 }
 
@@ -46,8 +47,8 @@ function end(state: State): void {
  * and number of threads give bit-identical parameters, whether or not the run was interrupted.
  */
 export class Trainer {
-  private constructor(loop: TrainingLoop) {
-    states.set(this, { loop, status: 'ready' });
+  private constructor(loop: TrainingLoop, metrics: typeof stepMetrics) {
+    states.set(this, { loop, stepMetrics: metrics, status: 'ready' });
   }
 
   /**
@@ -57,11 +58,11 @@ export class Trainer {
    */
   static async create(options: TrainOptions): Promise<Trainer> {
     const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
-    const { TrainingLoop, RunDirectory, loadRunData } = await parts();
+    const { TrainingLoop, RunDirectory, loadRunData, stepMetrics } = await parts();
     const data = await loadRunData(config);
     const run = await RunDirectory.create(config, data.hashes);
     try {
-      return new Trainer(await TrainingLoop.create(config, run, data));
+      return new Trainer(await TrainingLoop.create(config, run, data), stepMetrics);
     } catch (error) {
       run.release();
       throw error;
@@ -76,7 +77,7 @@ export class Trainer {
    */
   static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
     const changed = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
-    const { TrainingLoop, RunDirectory, hashData, loadRunData, readRunConfig } = await parts();
+    const { TrainingLoop, RunDirectory, hashData, loadRunData, readRunConfig, stepMetrics } = await parts();
     const run = await RunDirectory.open(runDirectory);
     try {
       const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
@@ -90,7 +91,7 @@ export class Trainer {
         loop.dispose();
         throw error;
       }
-      return new Trainer(loop);
+      return new Trainer(loop, stepMetrics);
     } catch (error) {
       run.release();
       throw error;
@@ -132,7 +133,7 @@ export class Trainer {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
       const result = await state.loop.step(batches.map(packBatch));
       const figures = result.figures ?? (await state.loop.settle())!;
-      return stepMetrics(result, figures);
+      return state.stepMetrics(result, figures);
     } finally {
       end(state);
     }
@@ -178,6 +179,7 @@ export class Trainer {
 
 /** Half of the library, which only those who train need. */
 const parts = async () => ({
+  ...(await import('./metrics.js')),
   ...(await import('./run_data.js')),
   ...(await import('./run_directory.js')),
   ...(await import('./training_loop.js')),

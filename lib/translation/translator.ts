@@ -12,8 +12,7 @@ import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
-import { translateCorpus } from './translate_corpus.js';
+import type { translateCorpus } from './translate_corpus.js';
 
 /** The best hypothesis of a line. */
 export interface Translation {
@@ -45,6 +44,8 @@ interface State {
   pipeline: TextPipeline;
   beam: OneBestConfig;
   maxTokens: number;
+  /** At hand since load(): translate() must have queued its work when it gives its promise. */
+  translateCorpus: typeof translateCorpus;
   disposed: boolean;
 }
 
@@ -65,6 +66,8 @@ export class Translator {
     runDirectory: string,
     { checkpoint: name = 'best', threads = 0, device }: LoadOptions = {},
   ): Promise<Translator> {
+    const { openRunCheckpoint } = await import('../training/run_checkpoint.js');
+    const { translateCorpus } = await import('./translate_corpus.js');
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name);
     const pipeline = await TextPipeline.load(directory);
     await fromNative(() => native().setThreads(threads));
@@ -87,6 +90,7 @@ export class Translator {
       pipeline,
       beam: config.test.beam,
       maxTokens: config.batches.maxTokens,
+      translateCorpus,
       disposed: false,
     });
   }
@@ -102,7 +106,7 @@ export class Translator {
     beamOptions: OneBestOptions = {},
     { signal, onProgress }: TranslateOptions = {},
   ): Promise<Translation[]> {
-    const { model, pipeline, beam: defaults, maxTokens, disposed } = states.get(this);
+    const { model, pipeline, beam: defaults, maxTokens, translateCorpus, disposed } = states.get(this);
     if (disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
     const beam = parseConfig(oneBestSchema, { ...defaults, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
     if (!Array.isArray(lines)) {

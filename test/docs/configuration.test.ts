@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import * as config from '../../lib/config.js';
+import * as benchmark from '../../lib/config/benchmark.js';
+import * as interchange from '../../lib/config/interchange.js';
+import * as others from '../../lib/config.js';
+
+const config = { ...others, ...benchmark, ...interchange };
 
 const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 
