@@ -2,7 +2,7 @@ import { once } from '../config/zod.js';
 import { type BpeApplyOptions, bpeApplySchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { readLines, writeFileAtomically } from '../files.js';
-import { Glossaries } from './bpe_glossaries.js';
+import type { Glossaries } from './bpe_glossaries.js';
 import { BpeLearner, countWords, endOfWord } from './bpe_learner.js';
 import { countsOfLines, readVocabulary, splitUnknown } from './bpe_vocabulary.js';
 import { pythonSpace } from './characters.js';
@@ -92,7 +92,8 @@ export class Bpe {
       separator: rest.separator,
       vocabulary:
         vocabulary === undefined ? new Set() : await readVocabulary(vocabulary, vocabularyThreshold),
-      glossaries: glossaries.length === 0 ? null : new Glossaries(glossaries),
+      glossaries:
+        glossaries.length === 0 ? null : new (await import('./bpe_glossaries.js')).Glossaries(glossaries),
     });
   }
 

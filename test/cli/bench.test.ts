@@ -210,13 +210,15 @@ describe('the start of a process', () => {
     expect(help('help', 'prepare')).toContain('iwslt14');
   });
 
-  it('loads no zod with the library', () => {
+  it('loads no package and none of the larger built-ins with the library', () => {
     const code = `import module from 'node:module';
+      const before = new Set(process.moduleLoadList);
       await import(${JSON.stringify(join(packageRoot, 'dist/index.js'))});
-      const loaded = Object.keys(module.createRequire(${JSON.stringify(main)}).cache ?? {});
-      console.log(loaded.length)`;
-    expect(
-      execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }).trim(),
-    ).toBe('0');
+      const packages = Object.keys(module.createRequire(${JSON.stringify(main)}).cache ?? {});
+      const late = ['child_process', 'crypto', 'zlib'].map((name) => 'NativeModule ' + name);
+      const builtins = process.moduleLoadList.filter((name) => !before.has(name) && late.includes(name));
+      console.log(JSON.stringify({ packages, builtins }))`;
+    const printed = execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+    expect(JSON.parse(printed)).toEqual({ packages: [], builtins: [] });
   });
 });
