@@ -69,8 +69,8 @@ struct NamedSlice {
 struct Parameters {
   /// Allocates and initialises (design, "The model"): every parameter is a function of the seed and its own name, so
   /// that fusing or reordering layers changes nothing.
-  /// device null: on the CPU. Masters are float32, or float64 where `type` is; where `type` has 16 bits there is a copy of
-  /// that type for the network.
+  /// device null: on the CPU. Masters are float32, or float64 where `type` is; where `type` has 16 bits there is a copy
+  /// of that type for the network.
   Parameters(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device);
 
   /// Makes the 16-bit copy from the masters again, after they were written from outside; in the scope of the device.

@@ -9,8 +9,8 @@ namespace rdrop {
 
 class Device;
 
-/// in [R,F]; bias [F] is added to it first, undefined where the input has it, as always on a device. Returns [R,F]: in's
-/// own memory for relu (whose backward needs only the output), new memory for gelu.
+/// in [R,F]; bias [F] is added to it first, undefined where the input has it, as always on a device. Returns [R,F]:
+/// in's own memory for relu (whose backward needs only the output), new memory for gelu.
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias = {});
 
 /// saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place. Adds to bias_gradient

@@ -13,8 +13,8 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
   at::Tensor out = kind == Activation::relu ? in : at::empty_like(in);
   dispatch_layers(in, [&](auto zero) {
     using T = decltype(zero);
-    const ActivationForward<T> arguments{
-        elements<T>(in), mutable_elements<T>(out), in.size(1), kind, dropout, optional_elements<T>(bias)};
+    const ActivationForward<T> arguments{elements<T>(in), mutable_elements<T>(out),  in.size(1), kind,
+                                         dropout,         optional_elements<T>(bias)};
     parallel_rows(in.size(0), in.size(1) * 2,
                   [&](int64_t begin, int64_t end) { kernels().layers<T>().activation.forward(arguments, begin, end); });
   });

@@ -53,24 +53,23 @@ NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient
   dispatch_layers(saved.sum, [&](auto zero) {
     using T = decltype(zero);
     using W = Wide<T>;
-    sum_over_ranges<W>(rows, columns, {&gamma_gradient, &beta_gradient, &bias_gradient},
-                       [&](W* partial, int64_t begin, int64_t end) {
-                         const DropoutResidualNormBackward<T> arguments{
-                             elements<T>(normed_gradient),
-                             optional_elements<T>(sum_gradient),
-                             elements<T>(saved.sum),
-                             elements<W>(gamma),
-                             elements<W>(saved.mean),
-                             elements<W>(saved.rstd),
-                             mutable_elements<T>(result.residual),
-                             mutable_elements<T>(result.branch),
-                             partial,
-                             partial + columns,
-                             columns,
-                             dropout,
-                             bias_gradient.defined() ? partial + 2 * columns : nullptr};
-                         kernels().layers<T>().dropout_residual_norm.backward(arguments, begin, end);
-                       });
+    sum_over_ranges<W>(
+        rows, columns, {&gamma_gradient, &beta_gradient, &bias_gradient}, [&](W* partial, int64_t begin, int64_t end) {
+          const DropoutResidualNormBackward<T> arguments{elements<T>(normed_gradient),
+                                                         optional_elements<T>(sum_gradient),
+                                                         elements<T>(saved.sum),
+                                                         elements<W>(gamma),
+                                                         elements<W>(saved.mean),
+                                                         elements<W>(saved.rstd),
+                                                         mutable_elements<T>(result.residual),
+                                                         mutable_elements<T>(result.branch),
+                                                         partial,
+                                                         partial + columns,
+                                                         columns,
+                                                         dropout,
+                                                         bias_gradient.defined() ? partial + 2 * columns : nullptr};
+          kernels().layers<T>().dropout_residual_norm.backward(arguments, begin, end);
+        });
   });
   return result;
 }

@@ -33,14 +33,8 @@ constexpr WideKernels<W> wide_kernels = {
 
 extern const Kernels table;
 const Kernels table = {
-    RDROP_NAME(RDROP_ISA),
-    rdrop_loss_kernels,
-    layer_kernels<float>,
-    layer_kernels<double>,
-    layer_kernels<Bfloat16>,
-    wide_kernels<float>,
-    wide_kernels<double>,
-    {round_rows_of_product, add_widened},
+    RDROP_NAME(RDROP_ISA),   rdrop_loss_kernels,  layer_kernels<float>, layer_kernels<double>,
+    layer_kernels<Bfloat16>, wide_kernels<float>, wide_kernels<double>, {round_rows_of_product, add_widened},
 };
 
 }  // namespace rdrop::RDROP_ISA

@@ -1,5 +1,5 @@
-// Sums over rows that come out alike for any number of threads: a fixed number of ranges of rows, each with partial sums
-// of its own, which are then added in their order.
+// Sums over rows that come out alike for any number of threads: a fixed number of ranges of rows, each with partial
+// sums of its own, which are then added in their order.
 #pragma once
 
 #include <ATen/ops/zeros.h>

@@ -33,8 +33,9 @@ void compare_embedding(int64_t columns, double p) {
     const auto& kernel = kernels().layers<T>().embedding;
     Array<T> found(size);
     Array<W> found_sums(start.values());
-    kernel.forward({table.data(), sinusoids.data(), tokens.data(), positions.data(), found.data(), columns, scale, dropout},
-                   0, rows);
+    kernel.forward(
+        {table.data(), sinusoids.data(), tokens.data(), positions.data(), found.data(), columns, scale, dropout}, 0,
+        rows);
     for (int64_t part = 0; part < 2; ++part) {
       kernel.backward({gradient.data(), tokens.data(), found_sums.data(), rows, columns, scale, dropout}, part, 2);
     }
@@ -86,8 +87,8 @@ struct Attended {
 
 template <typename T>
 Attended attend(const Array<T>& queries, const Array<T>& keys, const Array<T>& upstream,
-                   const std::vector<int32_t>& query_offsets, const std::vector<int32_t>& key_offsets, int64_t heads,
-                   int64_t head_dim, bool causal, const Dropout& dropout) {
+                const std::vector<int32_t>& query_offsets, const std::vector<int32_t>& key_offsets, int64_t heads,
+                int64_t head_dim, bool causal, const Dropout& dropout) {
   const int64_t width = heads * head_dim;
   Array<T> out(queries.size()), query(queries.size()), key(keys.size());
   std::vector<int64_t> offsets;

@@ -65,10 +65,9 @@ void compare(int64_t rows, int64_t columns, const Options& options) {
   const Array<W> gamma(normal(width, 4)), beta(normal(width, 5));
   const Array<T> normed_gradient(normal(size, 6)), sum_gradient(normal(size, 7));
   const Dropout dropout = some_dropout(options.p, rows);
-  const Expected expected =
-      reference({branch.values(), residual.values(), bias.values(), gamma.values(), beta.values(),
-                 normed_gradient.values(), sum_gradient.values()},
-                keep_factors(dropout, rows, columns), rows, columns, options);
+  const Expected expected = reference({branch.values(), residual.values(), bias.values(), gamma.values(), beta.values(),
+                                       normed_gradient.values(), sum_gradient.values()},
+                                      keep_factors(dropout, rows, columns), rows, columns, options);
   in_every_set([&](const std::string& set) {
     const auto& kernel = kernels().layers<T>().dropout_residual_norm;
     Array<T> sum(branch.values()), normed(size), residual_gradient(size), branch_gradient(size);
@@ -77,10 +76,10 @@ void compare(int64_t rows, int64_t columns, const Options& options) {
     // In two ranges, as threads would.
     for (int64_t part = 0; part < 2; ++part) {
       const int64_t begin = part * rows / 2, end = (part + 1) * rows / 2;
-      kernel.forward({options.residual ? residual.data() : nullptr, sum.data(), gamma.data(), beta.data(),
-                      normed.data(), mean.data(), rstd.data(), columns, 1e-5, dropout,
-                      options.bias ? bias.data() : nullptr},
-                     begin, end);
+      kernel.forward(
+          {options.residual ? residual.data() : nullptr, sum.data(), gamma.data(), beta.data(), normed.data(),
+           mean.data(), rstd.data(), columns, 1e-5, dropout, options.bias ? bias.data() : nullptr},
+          begin, end);
       kernel.backward({normed_gradient.data(), options.sum_gradient ? sum_gradient.data() : nullptr, sum.data(),
                        gamma.data(), mean.data(), rstd.data(), residual_gradient.data(), separate, dgamma.data(),
                        dbeta.data(), columns, dropout, options.bias ? dbias.data() : nullptr},
@@ -101,16 +100,17 @@ void compare(int64_t rows, int64_t columns, const Options& options) {
   });
 }
 
-const Case norm{"the CPU's residual, dropout and norm: every instruction set, type and odd width", [] {
-                  for (const int64_t columns : {1, 3, 16, 50, 67, 256, 300}) {
-                    for (const Options& options : {Options{true, true, false, 0.3}, Options{true, false, true, 0.0},
-                                                   Options{false, true, true, 0.5}, Options{false, false, false, 0.0}}) {
-                      compare<float>(5, columns, options);
-                      compare<double>(5, columns, options);
-                      compare<Bfloat16>(5, columns, options);
-                    }
-                  }
-                }};
+const Case norm{
+    "the CPU's residual, dropout and norm: every instruction set, type and odd width", [] {
+      for (const int64_t columns : {1, 3, 16, 50, 67, 256, 300}) {
+        for (const Options& options : {Options{true, true, false, 0.3}, Options{true, false, true, 0.0},
+                                       Options{false, true, true, 0.5}, Options{false, false, false, 0.0}}) {
+          compare<float>(5, columns, options);
+          compare<double>(5, columns, options);
+          compare<Bfloat16>(5, columns, options);
+        }
+      }
+    }};
 
 }  // namespace
 }  // namespace rdrop::test

@@ -2,7 +2,12 @@
 // (the narrower instruction sets go without), what is kept in float32, and runs that repeat.
 import { describe, expect, test } from 'vitest';
 import { native } from '../../lib/binding.js';
-import type { FloatArray, NativeOptimizerOptions, NativeTransformer } from '../../lib/native.js';
+import type {
+  FloatArray,
+  NativeModelConfig,
+  NativeOptimizerOptions,
+  NativeTransformer,
+} from '../../lib/native.js';
 import { fixture, fixtureBatch, fixtureModel, floats, pack } from '../support/fairseq_fixtures.js';
 import { onEachInstructionSet } from '../support/instruction_sets.js';
 
@@ -29,7 +34,7 @@ const optimizer: NativeOptimizerOptions = {
 
 async function modelOf(
   precision: 'bfloat16' | 'float32' | 'float64',
-  options: Partial<typeof fixtureModel> = {},
+  options: Partial<NativeModelConfig> = {},
 ): Promise<NativeTransformer> {
   const model = await native().Transformer.create(
     { ...fixtureModel, ...options },
@@ -66,7 +71,7 @@ describe.each([
   { name: 'post-norm, gelu, every dropout', options: { activation: 'gelu', attentionDropout: 0.2 } },
 ] as const)('$name', ({ options }) => {
   test.each([false, true])('loss and gradients near those of float64, dropout %s', async (training) => {
-    const shape = { ...options, dropout: 0.3, activationDropout: 0.1 };
+    const shape: Partial<NativeModelConfig> = { ...options, dropout: 0.3, activationDropout: 0.1 };
     const truth = await modelOf('float64', shape);
     const extra = { secondSource: null, training, update: 3 };
     const batch = fixtureBatch(batches, 'b1');
@@ -114,10 +119,16 @@ test('master parameters are float32: steps that bfloat16 could not hold add up',
   const before = await model.parameters();
   for (const values of before.values()) expect(values).toBeInstanceOf(Float32Array);
   // A bfloat16 near 1 moves in steps of 1/256 or 1/128; none of sixty steps of about 2e-5 would be seen there.
-  const trainer = await native().Trainer.create(model, { ...optimizer, learningRate: 2e-5, weightDecay: 0 }, loss);
+  const trainer = await native().Trainer.create(
+    model,
+    { ...optimizer, learningRate: 2e-5, weightDecay: 0 },
+    loss,
+  );
   for (let i = 0; i < 60; i++) await trainer.step([fixtureBatch(batches, 'b1')]);
   const name = 'encoder.layers.0.self_attn_layer_norm.weight';
-  const moved = Array.from((await model.parameters()).get(name)!, (x, i) => Math.abs(x - before.get(name)![i]!));
+  const moved = Array.from((await model.parameters()).get(name)!, (x, i) =>
+    Math.abs(x - before.get(name)![i]!),
+  );
   expect(Math.max(...moved)).toBeGreaterThan(2e-4);
   expect(Math.max(...moved)).toBeLessThan(1 / 512);
 });
