@@ -88,7 +88,8 @@ const refused = ({ path }: { path: string }, option: string, expected: string, g
 
 /**
  * The same search: fairseq stops as soon as it has as many hypotheses as beams, divides by the length with eos, and never
- * writes padding. transformers counts the start token into both lengths.
+ * writes padding. transformers counts the start token into both lengths. Only a hypothesis that is cut at the longest length
+ * scores differently: transformers takes the forced eos for certain, fairseq for as likely as the model does.
  */
 function generationConfig(run: ExportedRun, beam: OneBestConfig) {
   if (beam.maxLenA !== 0) {
