@@ -17,6 +17,8 @@ struct WideType<Bfloat16> {
 template <typename T>
 using Wide = typename WideType<T>::type;
 
+#ifndef __CUDACC__  // for the CPU's bodies alone; nvcc 13.0 breaks down over the bits of a template's argument
+
 namespace RDROP_ISA {
 
 inline float wide(float x) {
@@ -55,4 +57,7 @@ inline Bfloat16 where_positive(Bfloat16 sign, Bfloat16 x) {
 }
 
 }  // namespace RDROP_ISA
+
+#endif
+
 }  // namespace rdrop
