@@ -6,7 +6,7 @@ import type { NativeLossOptions } from '../../lib/native.js';
 import { pack, relativeError } from '../support/fairseq_fixtures.js';
 
 test('a batch of several chunks is the sum of its pairs', async () => {
-  // So many types that a chunk has 32 positions, the least; the batch has 51.
+  // So many types that a chunk has at most 32 positions, the least; the batch has 51.
   const vocabSize = 40_000;
   const model = await native().Transformer.create(
     {
