@@ -153,16 +153,28 @@ void compare_attention(int64_t heads, int64_t head_dim, bool causal, double p) {
 }
 
 template <typename T>
-void refuse_nan_scores() {
-  std::vector<double> values = normal(2 * 8, 1);
-  const Array<T> keys(normal(2 * 16, 2)), upstream(normal(2 * 8, 3));
-  values[3] = std::nan("");
-  values[9] = std::numeric_limits<double>::infinity();
-  const Array<T> queries(values);
-  in_every_set([&](const std::string& set) {
-    const auto found = attend(queries, keys, upstream, {0, 2}, {0, 2}, 1, 8, false, some_dropout(0, 2));
-    for (const double x : found.out) expect(std::isnan(x), set + ": a score that is not finite was lost");
-  });
+void refuse_odd_scores() {
+  constexpr size_t width = 8, second_key = 2 * width;
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  std::vector<double> queries = normal(2 * width, 1), keys = normal(4 * width, 2);
+  queries[0] = 1, queries[width] = -1;  // so that an infinite key gives a score of either sign
+  const Array<T> upstream(normal(2 * width, 3));
+  const auto all_odd = [&](const char* what, const std::vector<double>& q, const std::vector<double>& k) {
+    const Array<T> from(q), to(k);
+    in_every_set([&](const std::string& set) {
+      const auto found = attend(from, to, upstream, {0, 2}, {0, 2}, 1, width, false, some_dropout(0, 2));
+      for (const double x : found.out) expect(std::isnan(x), set + ": " + what + " was lost");
+    });
+  };
+  std::vector<double> odd_queries = queries;
+  odd_queries[3] = nan, odd_queries[width + 1] = infinity;
+  all_odd("a query that is not finite", odd_queries, keys);
+  // In the second key alone: the largest score is found to be finite, and an exponential of less would be taken for 0.
+  for (const double odd : {nan, infinity}) {
+    std::vector<double> odd_keys = keys;
+    odd_keys[second_key] = odd;
+    all_odd("a later key that is not finite", queries, odd_keys);
+  }
 }
 
 void compare_adam(size_t size) {
@@ -204,7 +216,7 @@ void compare_layers() {
       compare_attention<T>(1, 40, causal, p);
     }
   }
-  refuse_nan_scores<T>();
+  refuse_odd_scores<T>();
 }
 
 const Case float32_layers{"the CPU's layers in float32, every instruction set", compare_layers<float>};
