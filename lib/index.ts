@@ -156,12 +156,16 @@ export { type TerScore, ter, terMetric } from './evaluation/ter.js';
 
 // Experiments: demo, sweep, statistics, theory, report.
 
-export {
-  type DemoCorpus,
-  type DemoCorpusOptions,
-  demoCorpus,
-  writeDemoCorpus,
-} from './experiment/demo_corpus.js';
+export type { DemoCorpus, DemoCorpusOptions } from './experiment/demo_corpus.js';
+/** demoCorpus of lib/experiment/demo_corpus.ts; a promise here, because its grammars are loaded by the first call. */
+export const demoCorpus = async (
+  ...args: Parameters<typeof import('./experiment/demo_corpus.js').demoCorpus>
+): Promise<import('./experiment/demo_corpus.js').DemoCorpus> =>
+  (await import('./experiment/demo_corpus.js')).demoCorpus(...args);
+/** writeDemoCorpus of lib/experiment/demo_corpus.ts. */
+export const writeDemoCorpus: typeof import('./experiment/demo_corpus.js').writeDemoCorpus = async (
+  ...args
+) => (await import('./experiment/demo_corpus.js')).writeDemoCorpus(...args);
 export type { PlannedComparison } from './experiment/planned_comparison.js';
 export { type PlannedPower, plannedPower, smallestP } from './experiment/planned_power.js';
 export type { RunSummary } from './experiment/report.js';

@@ -1,10 +1,11 @@
 /** What every suite shares: a row, measurements in turn, and what they say. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { native, packageRoot } from '../binding.js';
 import { type BenchConfig, type BenchSuite, usualRounds } from '../config/benchmark.js';
+import { packageVersion } from '../package_version.js';
 import type { PeerPython } from './peer_process.js';
 
 export interface BenchRow {
@@ -125,10 +126,7 @@ export function coreConditions(): Record<string, unknown> {
 
 /** The commit of a checkout, marked where files differ from it; else the version of the package. */
 function commit(): string {
-  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  if (!existsSync(join(packageRoot, '.git'))) return version;
+  if (!existsSync(join(packageRoot, '.git'))) return packageVersion();
   const git = (...args: string[]) =>
     execFileSync('git', args, {
       cwd: packageRoot,
@@ -138,6 +136,6 @@ function commit(): string {
   try {
     return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '-modified'}`;
   } catch {
-    return version;
+    return packageVersion();
   }
 }

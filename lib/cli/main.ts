@@ -40,6 +40,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .enablePositionalOptions()
     .description('train Transformers with R-Drop: uni- or bidirectional KL');
   const asked = askedFor(argv);
+  const wantsVersion = asked === '--version' || asked === '-V';
+  program.version(wantsVersion ? (await import('../package_version.js')).packageVersion() : '');
   // Only the one asked for is loaded: the others stand in the help with their names and descriptions alone.
   for (const name of Object.keys(descriptions) as CommandName[])
     program.addCommand(name === asked ? await commands[name]() : namedCommand(name));

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { checkVersion, cudaLibraries, findAddon, loadLoader, openNative, packageRoot } from '../binding.js';
 import { asRdropError, type ErrorCode } from '../errors.js';
 import type { Native, NativeInfo } from '../native.js';
+import { packageVersion } from '../package_version.js';
 import { damage } from './archive.js';
 import {
   cachedLibtorch,
@@ -130,8 +130,7 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
   const lacking = await lackingForPip(env);
   const diagnosis: Diagnosis = {
     ok: false,
-    rdrop: (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string })
-      .version,
+    rdrop: packageVersion(),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     probes,

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
-import { native, packageRoot } from '../binding.js';
+import { native } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
 import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
+import { packageVersion } from '../package_version.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { Lock } from './lock.js';
@@ -197,11 +198,8 @@ export function differences(a: unknown, b: unknown, path = ''): string[] {
 
 /** Versions, machine and threads: the conditions under which numbers come about. */
 export async function environment(threads: number) {
-  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
-    version: string;
-  };
   return {
-    rdrop: version,
+    rdrop: packageVersion(),
     node: process.version,
     platform: process.platform,
     architecture: process.arch,

@@ -204,6 +204,13 @@ describe('the start of a process', () => {
     }
   });
 
+  it('tells the version', () => {
+    const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+    expect(help('--version')).toBe(`${version}\n`);
+    expect(help('-V')).toBe(`${version}\n`);
+    expect(help('--help')).toContain('--version');
+  });
+
   it('shows the options of the one that is asked for, either way', () => {
     expect(help('help', 'train')).toBe(help('train', '--help'));
     expect(help('train', '--help')).toContain('--max-minutes');
