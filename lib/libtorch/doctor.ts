@@ -51,9 +51,10 @@ export interface Diagnosis {
   next: string | null;
 }
 
+/** Without the advice to run doctor: that is what is running. */
 const failureOf = (error: unknown): Failure => {
   const { code, message } = asRdropError(error);
-  return { code, message };
+  return { code, message: message.replace(/\. Next: npx rdrop doctor$/, '') };
 };
 
 function examineAddon(root: string, libtorch: Libtorch | null): Diagnosis['addon'] {

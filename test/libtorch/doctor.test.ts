@@ -119,4 +119,6 @@ test('doctor is content with a libtorch that opens', async () => {
   expect(diagnosis).toMatchObject({ ok: true, next: null, libtorch: { source: 'RDROP_LIBTORCH' } });
   expect(diagnosis.core.info?.threads).toBeGreaterThan(0);
   expect(diagnosisLines(diagnosis).at(-1)).toBe('All is well.');
+  // Here or in a failure: nobody who reads doctor's answer needs to be sent to doctor.
+  expect(diagnosisLines(diagnosis).join('\n')).not.toContain('npx rdrop doctor');
 });
