@@ -12,7 +12,7 @@ import { cpus, loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { median } from '../dist/benchmark/measure.js';
+import { commit, median } from '../dist/benchmark/measure.js';
 import { iwslt14Sizes, modelOf, quickSizes } from '../dist/benchmark/shapes.js';
 import { batchSource, StepSides } from '../dist/benchmark/step_sides.js';
 import { native, packageRoot } from '../dist/binding.js';
@@ -87,7 +87,7 @@ if (values.point !== undefined) {
   const conditions = {
     ...{ precision, steps, quick, base, device: cpus()[0].model, cores, libtorch, instructionSet },
     ...{ node: process.versions.node, loadAverage: loadavg()[0], date: new Date().toISOString() },
-    ...{ onednnMaxCpuIsa: process.env.ONEDNN_MAX_CPU_ISA ?? null },
+    ...{ commit: commit(), onednnMaxCpuIsa: process.env.ONEDNN_MAX_CPU_ISA ?? null },
   };
 
   const write = (path, text) => {

@@ -1,4 +1,4 @@
-// Times of the loss alone, for benchmarks/rdrop_loss.mjs: the copy of the logits into JavaScript's world and back costs
+// Times of the loss alone, for `rdrop bench loss`: the copy of the logits into JavaScript's world and back costs
 // more than the loss.
 #pragma once
 

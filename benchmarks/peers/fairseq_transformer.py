@@ -72,11 +72,13 @@ class Model(nn.Module):
         x = self.embed(tokens) * math.sqrt(self.width) + self.positions[2 : 2 + tokens.shape[1]]
         return F.dropout(x, self.dropout, self.training)
 
-    def forward(self, source, previous):
-        """Logits [B,T,V]."""
-        hidden = next(self.encoder.parameters()).dtype
-        padding = torch.zeros(source.shape, dtype=hidden, device=source.device)
-        padding = padding.masked_fill(source.eq(1), float("-inf"))[:, None, None, :]
+    def forward(self, source, previous, padded=True):
+        """Logits [B,T,V]. Not padded: no position of the source is, so that attention needs no mask, as in fairseq."""
+        padding = None
+        if padded:
+            hidden = next(self.encoder.parameters()).dtype
+            padding = torch.zeros(source.shape, dtype=hidden, device=source.device)
+            padding = padding.masked_fill(source.eq(1), float("-inf"))[:, None, None, :]
         memory = self.embed_tokens(source)
         for layer in self.encoder:
             memory = layer(memory, padding)

@@ -1,6 +1,7 @@
 """The batches of benchmarks/iwslt14/batches.txt with the tokens that benchmarks/iwslt14/batches.mjs draws: both sides of a
 comparison train on the same numbers. A batch is a pair of lists of lengths; sentences are padded with 1."""
 
+import math
 import pathlib
 
 import torch
@@ -32,7 +33,10 @@ def sample_batches(batches, count):
     ordered = sorted(batches, key=tokens_of)
     count = min(count, len(ordered))
     chosen = [ordered[int((i + 0.5) * len(ordered) / count)] for i in range(count)]
-    return [chosen[37 * i % count] for i in range(count)]
+    step = math.floor(0.58 * count + 0.5)
+    while math.gcd(step, count) != 1:
+        step += 1
+    return [chosen[step * i % count] for i in range(count)]
 
 
 class Tokens:

@@ -42,7 +42,7 @@ def main():
     logits = torch.from_numpy(np.fromfile(s["logits"], dtype=np.float32)).view(-1, s["classes"]).requires_grad_()
     target = torch.from_numpy(np.fromfile(s["targets"], dtype=np.int32)).long()
     rows = target.shape[0]
-    forms = {"eager": criterion, "compile": torch.compile(criterion)}
+    forms = {"eager": criterion}
     print(json.dumps({"version": f"torch {torch.__version__}"}), flush=True)
 
     def once(form, direction):
@@ -56,11 +56,14 @@ def main():
         request = json.loads(line)
         direction = request["direction"]
         if "time" in request:
+            if request["time"] == "compile" and "compile" not in forms:
+                forms["compile"] = torch.compile(criterion)
             form = forms[request["time"]]
             if (request["time"], direction) not in warm:
                 once(form, direction)
                 once(form, direction)
                 warm.add((request["time"], direction))
+            once(form, direction)  # ours has an untimed one before each request too
             seconds = []
             for _ in range(request["repeats"]):
                 start = time.perf_counter()

@@ -52,7 +52,7 @@ class Side:
         """source of both passes, one below the other; target of one."""
         previous = decoder_input(target)
         with self.context():
-            logits = model(source, torch.cat([previous, previous]))
+            logits = model(source, torch.cat([previous, previous]), padded=source.eq(1).any().item())
         loss = self.criterion(logits, target, self.s["alpha"], self.s["labelSmoothing"], direction)
         loss.backward()
         return loss
@@ -64,7 +64,7 @@ class Side:
     def check(self, request):
         first, target = padded(request["check"]["source"]), padded(request["check"]["target"])
         self.model.eval()
-        loss = self.backward(self.model, torch.cat([first, padded(request["secondSource"])]), target, request["direction"])
+        loss = self.backward(self.compiled, torch.cat([first, padded(request["secondSource"])]), target, request["direction"])
         tokens = target.ne(1).sum().item()
         norm = sum(p.grad.double().square().sum().item() for p in self.parameters) ** 0.5 / tokens
         self.clear()

@@ -1,9 +1,22 @@
 /** The benchmark as a whole: its suites in turn. docs/benchmarks.md says what each row means. */
-import { type BenchOptions, type BenchSuite, benchSchema } from '../config/benchmark.js';
+import {
+  type BenchConfig,
+  type BenchOptions,
+  type BenchSuite,
+  benchSchema,
+  optionsOfQuick,
+  suitesOfOption,
+} from '../config/benchmark.js';
 import { parseConfig } from '../config.js';
+import { RdropError } from '../errors.js';
 import type { BenchContext, BenchRow } from './measure.js';
 import { findPeerPython } from './peer_process.js';
-import { appendResults } from './results.js';
+import { appendResults, checkResults } from './results.js';
+
+export interface BenchEvents {
+  onProgress?: (text: string) => void;
+  onRows?: (rows: BenchRow[]) => void;
+}
 
 const suites: Record<BenchSuite, (context: BenchContext) => Promise<BenchRow[]>> = {
   loss: async (context) => (await import('./loss.js')).lossRows(context),
@@ -13,28 +26,47 @@ const suites: Record<BenchSuite, (context: BenchContext) => Promise<BenchRow[]>>
   load: async (context) => (await import('./load.js')).loadRows(context),
 };
 
+/** @throws RdropError INVALID_ARGUMENT for an option that would be ignored */
+function refuseIgnored(options: BenchOptions, { suites, quick }: BenchConfig): void {
+  for (const [name, value] of Object.entries(options)) {
+    const those = suitesOfOption[name];
+    if (value === undefined || those === undefined || those.some((suite) => suites.includes(suite))) continue;
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `bench.${name}: expected with one of the suites ${those.join(', ')}, got ${suites.join(', ')}`,
+    );
+  }
+  const sized = optionsOfQuick.find((name) => options[name] !== undefined);
+  if (quick && sized !== undefined)
+    throw new RdropError('INVALID_ARGUMENT', `bench.${sized}: expected no size with quick, which sets all`);
+}
+
 /**
  * Runs suites one after another. Where no suite is named, `decode` is left out unless a run is given, and onProgress says so.
  *
- * @returns the rows, in the order of the suites
+ * @returns the rows, in the order of the suites; onRows has those of each suite when it ends, whatever becomes of the next
  * @throws RdropError INVALID_ARGUMENT, BENCHMARK_FAILED (the peer ended, or a result is wrong: no time is then told), those of
  *   `native()` and of files
  */
 export async function bench(
   options: BenchOptions,
-  { onProgress = () => {} }: { onProgress?: (text: string) => void } = {},
+  { onProgress = () => {}, onRows = () => {} }: BenchEvents = {},
 ): Promise<BenchRow[]> {
   const config = parseConfig(benchSchema, options, 'bench', 'INVALID_ARGUMENT');
+  refuseIgnored(options, config);
+  const chosen = config.suites.filter((suite) => {
+    const leftOut = suite === 'decode' && options.suites === undefined && config.run === undefined;
+    if (leftOut) onProgress('decode is left out: it needs --run');
+    return !leftOut;
+  });
+  if (config.results !== undefined) for (const suite of chosen) await checkResults(config.results, suite);
   const python = await findPeerPython(config.peerPython);
   if (python.path === null) onProgress(`without a peer: ${python.missing}`);
   const context = { options: config, python, onProgress };
   const rows: BenchRow[] = [];
-  for (const suite of config.suites) {
-    if (suite === 'decode' && options.suites === undefined && config.run === undefined) {
-      onProgress('decode is left out: it needs --run');
-      continue;
-    }
+  for (const suite of chosen) {
     const found = await suites[suite](context);
+    onRows(found);
     if (config.results !== undefined) await appendResults(config.results, suite, found);
     rows.push(...found);
   }

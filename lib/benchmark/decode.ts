@@ -1,8 +1,8 @@
 /** `rdrop bench decode`: beam search of a trained run against transformers' generate on the same sentences. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../binding.js';
+import type { BenchConfig } from '../config/benchmark.js';
+import type { BeamConfig } from '../config/training.js';
 import { beamSchema, parseConfig } from '../config.js';
 import { loadCorpus } from '../data/corpus.js';
 import { fromNative, RdropError } from '../errors.js';
@@ -23,14 +23,18 @@ import {
   secondsOf,
 } from './measure.js';
 import { Peer } from './peer_process.js';
+import { withScratch } from './scratch.js';
 
 /** Sentences at a time on the peer's side; ours are batched by tokens. */
 const batchSentences = 32;
-/** Share of hypotheses that must be the same: nearly equal scores may be ordered otherwise by other roundings. */
+/** Share of hypotheses that must be the same in float32: nearly equal scores may be ordered otherwise by other roundings. */
 const leastEqual = 0.99;
 
 /** @throws RdropError INVALID_ARGUMENT without a run, BENCHMARK_FAILED, those of reading the run and its data */
-export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
+export const decodeRows = (context: BenchContext): Promise<BenchRow[]> =>
+  withScratch((exported) => rowsIn(context, exported));
+
+async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;
   if (options.run === undefined) {
     throw new RdropError(
@@ -48,7 +52,6 @@ export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
     { ...config.model, vocabSize: pipeline.dictionary.size },
     { seed: config.seed, device: 'cpu', precision },
   );
-  const exported = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
   let peer: Peer | undefined;
   try {
     await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
@@ -57,25 +60,22 @@ export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
     const translate = () =>
       translateCorpus(model, sources, { beam: { ...search, nBest: undefined }, maxTokens });
     const measures: Record<string, () => Promise<number>> = { ours: () => secondsOf(translate) };
+    const warm = await translate();
     let equal: number | undefined;
+    let missing: string | undefined;
     if (python.path !== null) {
-      onProgress('decode: exporting the run');
-      const { lengthPenalty, maxLenA, maxLenB, minLen } = search;
-      const { threads } = native().info();
-      await exportModel(
-        { run: directory, checkpoint: 'best', format: 'huggingface', out: join(exported, 'model') },
-        { beam: options.beam },
-      );
-      peer = await Peer.start(python.path, 'generate.py', {
-        ...{ model: join(exported, 'model'), sentences: sources.map((source) => [...source]) },
-        ...{ beam: options.beam, threads, lengthPenalty, maxLenA, maxLenB, minLen, batchSentences },
-      });
-      const ask = () => peer!.ask<{ seconds: number; hypotheses: number[][] }>('run');
-      measures['peer'] = async () => (await ask()).seconds;
-      onProgress('decode: comparing hypotheses');
-      equal = shareOfEqual(await translate(), (await ask()).hypotheses);
-    } else {
-      await translate();
+      const model = join(exported, 'model');
+      const started = await startPeer(python.path, context, { directory, model, sources, search });
+      if (typeof started === 'string') {
+        missing = started;
+        onProgress(`decode: without a peer: ${missing}`);
+      } else {
+        peer = started;
+        const ask = () => started.ask<{ seconds: number; hypotheses: number[][] }>('run');
+        measures['peer'] = async () => (await ask()).seconds;
+        onProgress('decode: comparing hypotheses');
+        equal = shareOfEqual(warm, (await ask()).hypotheses, precision);
+      }
     }
     const rounds = roundsOf(options, 'decode');
     onProgress(`decode: ${rounds} rounds`);
@@ -94,15 +94,48 @@ export async function decodeRows(context: BenchContext): Promise<BenchRow[]> {
       conditions: conditionsOf(context, {
         ...{ ratio: 'ours ÷ peer', precision, rounds, ...coreConditions(), run: options.run },
         ...{ ...search, parameters: model.parameterCount, maxTokens },
-        ...(equal !== undefined && { equalHypotheses: equal, batchSentences }),
+        ...(equal !== undefined && { equalHypotheses: equal, batchSentences, peerVersion: peer!.version }),
+        ...(missing !== undefined && { peerMissing: missing, peerVersion: undefined }),
       }),
     };
     return [row];
   } finally {
     peer?.stop();
     model.dispose();
-    await rm(exported, { recursive: true, force: true });
   }
+}
+
+interface PeerTask {
+  directory: string;
+  /** Where the run is exported to. */
+  model: string;
+  sources: readonly Int32Array[];
+  search: BeamConfig;
+}
+
+/** transformers with the exported run, or why it cannot have it. */
+async function startPeer(
+  python: string,
+  { options, onProgress }: BenchContext,
+  { directory, model, sources, search }: PeerTask,
+): Promise<Peer | string> {
+  onProgress('decode: exporting the run');
+  const { lengthPenalty, maxLenA, maxLenB, minLen } = search;
+  const { threads } = native().info();
+  try {
+    await exportModel(
+      { run: directory, checkpoint: 'best', format: 'huggingface', out: model },
+      { beam: options.beam },
+    );
+  } catch (error) {
+    // What transformers cannot express; whatever else goes wrong is an error.
+    if (error instanceof RdropError && error.code === 'NOT_EXPRESSIBLE') return error.message;
+    throw error;
+  }
+  return Peer.startOrReason(python, 'generate.py', {
+    ...{ model, sentences: sources.map((source) => [...source]) },
+    ...{ beam: options.beam, threads, lengthPenalty, maxLenA, maxLenB, minLen, batchSentences },
+  });
 }
 
 /** The sources of the test split, or where there is none of the validation split. */
@@ -115,11 +148,15 @@ async function sentencesOf(data: string, dictionary: Dictionary, count: number):
   }
 }
 
-/** @throws RdropError BENCHMARK_FAILED when too many differ */
-function shareOfEqual(ours: readonly { tokens: Int32Array }[], theirs: readonly number[][]): number {
+/** @throws RdropError BENCHMARK_FAILED when too many differ; in bfloat16 the share is told, for roundings alone change some */
+function shareOfEqual(
+  ours: readonly { tokens: Int32Array }[],
+  theirs: readonly number[][],
+  precision: BenchConfig['precision'],
+): number {
   const same = ours.filter(({ tokens }, i) => String([...tokens]) === String(theirs[i] ?? [])).length;
   const share = same / ours.length;
-  if (share >= leastEqual) return share;
+  if (share >= leastEqual || precision === 'bfloat16') return share;
   throw new RdropError(
     'BENCHMARK_FAILED',
     `decode: expected the peer's hypotheses for at least ${leastEqual} of the sentences, got ${same} of ${ours.length}`,

@@ -27,9 +27,10 @@ export async function epochRows(context: BenchContext): Promise<BenchRow[]> {
     : recorded;
   const sample = sampleBatches(epoch, quick ? 4 : options.batches);
   const model = modelOf(quick ? quickSizes : iwslt14Sizes);
-  const forms = python.path === null ? [] : peerForms(options);
-  const sides = await StepSides.open(context, model, forms);
+  const asked = python.path === null ? [] : peerForms(options);
+  const sides = await StepSides.open(context, model, asked);
   try {
+    const forms = asked.filter(({ name }) => sides.peers.has(name));
     const next = batchSource(seed, model.vocabSize);
     const few = { source: [7, 12, 9], target: [8, 11, 10] };
     const checked = next(few);
@@ -49,14 +50,15 @@ export async function epochRows(context: BenchContext): Promise<BenchRow[]> {
       }
       return measures;
     };
-    // The largest batch first, so that no workspace grows while others are timed.
+    // The largest batch first, so that no workspace grows while others are timed. What is new in each batch (pages, kernels
+    // that a peer compiles for its shape) falls to whoever comes first, hence the order that changes from batch to batch.
     onProgress('epoch: warming up');
     await interleave(1, measuresOf(largest));
     /** Side → one median a batch. */
     const times = new Map<string, number[]>();
     for (const [i, batch] of batches.entries()) {
       onProgress(`epoch: batch ${i + 1} of ${batches.length}`);
-      for (const [side, seconds] of Object.entries(await interleave(rounds, measuresOf(batch))))
+      for (const [side, seconds] of Object.entries(await interleave(rounds, measuresOf(batch), i)))
         times.set(side, [...(times.get(side) ?? []), median(seconds)]);
     }
     const sizes = batches.map(({ size }) => size);
@@ -102,7 +104,9 @@ export async function epochRows(context: BenchContext): Promise<BenchRow[]> {
           peerName: form.name,
         });
       }
-      if (forms.length === 0) rows.push(row(name, `ours ${direction}`, null, { direction }));
+      for (const missing of sides.missing.keys())
+        rows.push(row(name, `ours ${direction}`, null, { direction, ...sides.missingOf(missing) }));
+      if (asked.length === 0) rows.push(row(name, `ours ${direction}`, null, { direction }));
     }
     rows.push({
       ...row(`epoch of IWSLT'14, uni against bi, ${precision}`, 'ours uni', 'ours bi', {}),

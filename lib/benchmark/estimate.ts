@@ -1,4 +1,5 @@
 /** What a sample of batches says of a whole epoch. */
+import { RdropError } from '../errors.js';
 import { studentUpperQuantile } from '../experiment/distributions.js';
 import { mean } from '../experiment/numbers.js';
 
@@ -17,6 +18,7 @@ export interface TotalEstimate {
  * @param sizes of the sampled units, at least three that are not all equal
  * @param values of the same units
  * @param allSizes of every unit
+ * @throws RdropError BENCHMARK_FAILED with fewer or equal units
  */
 export function regressionTotal(
   sizes: readonly number[],
@@ -27,6 +29,12 @@ export function regressionTotal(
   const all = allSizes.length;
   const [x, y] = [mean(sizes), mean(values)];
   const spread = sizes.reduce((sum, size) => sum + (size - x) ** 2, 0);
+  if (n < 3 || spread === 0) {
+    throw new RdropError(
+      'BENCHMARK_FAILED',
+      `an epoch from a sample: expected at least three batches that differ in size, got the sizes ${sizes.join(', ')}`,
+    );
+  }
   const slope = sizes.reduce((sum, size, i) => sum + (size - x) * (values[i]! - y), 0) / spread;
   const total = all * (y + slope * (mean(allSizes) - x));
   const residuals = sizes.reduce((sum, size, i) => sum + (values[i]! - y - slope * (size - x)) ** 2, 0);

@@ -57,7 +57,10 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
         peerWallSeconds: median(times['torch']!),
         pythonSeconds: median(times['python']!),
       }),
-      ...(!torch && what !== 'core' && { peerMissing: 'PyTorch has nothing to compare it with' }),
+      ...(!torch && { peerVersion: undefined }),
+      ...(what !== 'core' && { peerMissing: 'PyTorch has nothing to compare it with' }),
+      // None is used yet.
+      threads: undefined,
     }),
   });
   return [

@@ -1,6 +1,5 @@
 /** `rdrop bench loss`: the fused loss with its gradient, and copying the logits, against fairseq's composition in PyTorch. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { native } from '../binding.js';
 import { klDirections } from '../config.js';
@@ -16,6 +15,7 @@ import {
   roundsOf,
 } from './measure.js';
 import { Peer } from './peer_process.js';
+import { withScratch } from './scratch.js';
 import { benchLoss } from './shapes.js';
 
 /** Normal numbers (Box-Muller over a linear congruential generator): a network's logits, both passes alike but not equal. */
@@ -38,7 +38,10 @@ function makeInput(rows: number, classes: number, seed: number) {
 /** Largest error of our gradient and relative error of our loss against float64. */
 const tolerance = 1e-5;
 
-export async function lossRows(context: BenchContext): Promise<BenchRow[]> {
+export const lossRows = (context: BenchContext): Promise<BenchRow[]> =>
+  withScratch((directory) => rowsIn(context, directory));
+
+async function rowsIn(context: BenchContext, directory: string): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;
   const { seed, quick } = options;
   const [rows, classes] = quick ? [24, 120] : [2048, 10_152];
@@ -46,17 +49,22 @@ export async function lossRows(context: BenchContext): Promise<BenchRow[]> {
   const { logits, targets } = makeInput(rows, classes, seed);
   await fromNative(() => native().setThreads(options.threads));
   const { threads } = native().info();
-  const directory = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
   let peer: Peer | undefined;
   try {
     const errors = new Map<string, object>();
+    let missing: string | undefined;
     if (python.path !== null) {
       const files = { logits: join(directory, 'logits'), targets: join(directory, 'targets') };
       await writeFile(files.logits, logits);
       await writeFile(files.targets, targets);
-      peer = await Peer.start(python.path, 'rdrop_loss.py', {
+      const started = await Peer.startOrReason(python.path, 'rdrop_loss.py', {
         ...{ rows, classes, threads, seed, ...benchLoss, ...files },
       });
+      if (typeof started === 'string') missing = started;
+      else peer = started;
+    }
+    if (missing !== undefined) onProgress(`loss: without a peer: ${missing}`);
+    if (peer !== undefined) {
       for (const direction of klDirections) {
         const ours = await fromNative(() =>
           native().rdropLoss(logits, classes, targets, { ...benchLoss, direction }),
@@ -100,6 +108,7 @@ export async function lossRows(context: BenchContext): Promise<BenchRow[]> {
         conditions: conditionsOf(context, {
           ...{ precision: 'float32', direction, rounds, ...coreConditions(), ...errors.get(direction) },
           copySeconds: median(copies),
+          ...(missing !== undefined && { peerMissing: missing, peerVersion: undefined }),
         }),
       };
       for (const [form, seconds] of Object.entries(theirs)) {
@@ -111,6 +120,5 @@ export async function lossRows(context: BenchContext): Promise<BenchRow[]> {
     return found;
   } finally {
     peer?.stop();
-    await rm(directory, { recursive: true, force: true });
   }
 }

@@ -69,16 +69,18 @@ export function comparePairs(
  * Measures the sides in turn, once each a round; every other round goes backwards, so that none is always the one after the
  * same other.
  *
+ * @param begin 1: the first round goes backwards already
  * @returns side → one figure a round
  */
 export async function interleave<K extends string>(
   rounds: number,
   sides: Record<K, (round: number) => Promise<number>>,
+  begin = 0,
 ): Promise<Record<K, number[]>> {
   const names = Object.keys(sides) as K[];
   const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const name of round % 2 === 0 ? names : names.toReversed())
+    for (const name of (begin + round) % 2 === 0 ? names : names.toReversed())
       found[name].push(await sides[name](round));
   }
   return found;
@@ -104,12 +106,12 @@ export function conditionsOf(
     ratio: 'peer ÷ ours',
     seed: options.seed,
     threads: options.threads,
+    ...(python.path === null ? { peerMissing: python.missing } : { peerVersion: `torch ${python.version}` }),
     ...more,
     ...(options.quick && { quick: true }),
     device: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     node: process.versions.node,
-    ...(python.path === null ? { peerMissing: python.missing } : { peerVersion: `torch ${python.version}` }),
     ...(isa !== undefined && { onednnMaxCpuIsa: isa }),
     // Well above the number of threads: something else was running, and only the ratios mean anything.
     loadAverage: loadavg()[0],
@@ -124,9 +126,11 @@ export function coreConditions(): Record<string, unknown> {
   return { libtorch: compiledAgainst, instructionSet, threads };
 }
 
-/** The commit of a checkout, marked where files differ from it; else the version of the package. */
-function commit(): string {
+/** The commit of a checkout, marked where files but results differ from it; else the version of the package. */
+export function commit(): string {
   if (!existsSync(join(packageRoot, '.git'))) return packageVersion();
+  // What benchmarks write does not change what they measure.
+  const written = [':!benchmarks/results', ':!docs/plots'];
   const git = (...args: string[]) =>
     execFileSync('git', args, {
       cwd: packageRoot,
@@ -134,7 +138,7 @@ function commit(): string {
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();
   try {
-    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '-modified'}`;
+    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '--', '.', ...written) === '' ? '' : '-modified'}`;
   } catch {
     return packageVersion();
   }

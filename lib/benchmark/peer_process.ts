@@ -21,7 +21,7 @@ export async function findPeerPython(asked: string | undefined): Promise<PeerPyt
     const reason =
       code === 'ENOENT'
         ? 'there is no such program'
-        : (stderr?.trim().split('\n').at(-1) ?? String((error as Error).message));
+        : stderr?.trim().split('\n').at(-1) || (error as Error).message.trim();
     return { path: null, missing: `${path}: expected a Python with torch (${reason})` };
   }
 }
@@ -43,9 +43,12 @@ export class Peer {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
   readonly #script: string;
-  readonly #closed: Promise<void>;
+  /** How it ended. */
+  readonly #closed: Promise<string>;
   #errors = '';
   #stopped = false;
+  /** What the first answer says of it, where it says something. */
+  version: string | undefined;
 
   private constructor(python: string, script: string) {
     this.#script = script;
@@ -54,7 +57,9 @@ export class Peer {
       env: { ...process.env, ...tunedAllocator },
     });
     this.#closed = new Promise((resolve) => {
-      this.#child.once('close', () => resolve()).once('error', () => resolve());
+      this.#child
+        .once('close', (status, signal) => resolve(signal ?? `status ${status}`))
+        .once('error', ({ message }) => resolve(message));
     });
     // A peer that has ended is told when its answer is missed.
     this.#child.stdin!.on('error', () => {});
@@ -64,11 +69,26 @@ export class Peer {
     this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
-  /** @throws RdropError BENCHMARK_FAILED when it ends before its first line */
+  /** @throws RdropError BENCHMARK_FAILED when it does not answer its settings in JSON; it has then ended */
   static async start(python: string, script: string, settings: object): Promise<Peer> {
     const peer = new Peer(python, script);
-    await peer.ask(settings);
-    return peer;
+    try {
+      peer.version = (await peer.ask<{ version?: string }>(settings)).version;
+      return peer;
+    } catch (error) {
+      peer.stop();
+      throw error;
+    }
+  }
+
+  /** As start(); where the peer cannot begin (a package that it needs is missing, say), the reason instead. */
+  static async startOrReason(python: string, script: string, settings: object): Promise<Peer | string> {
+    try {
+      return await Peer.start(python, script, settings);
+    } catch (error) {
+      if (error instanceof RdropError && error.code === 'BENCHMARK_FAILED') return error.message;
+      throw error;
+    }
   }
 
   /** @throws RdropError BENCHMARK_FAILED when the peer ends, or does not answer in JSON */
@@ -77,10 +97,10 @@ export class Peer {
     const { value, done } = await this.#answers.next();
     if (done || value === undefined) {
       // What it said on standard error may come after its end.
-      await this.#closed;
+      const end = await this.#closed;
       throw new RdropError(
         'BENCHMARK_FAILED',
-        `benchmarks/peers/${this.#script}: expected an answer, but it ended: ${this.#errors.trim()}`,
+        `benchmarks/peers/${this.#script}: expected an answer, but it ended (${end}): ${this.#errors.trim()}`,
       );
     }
     try {

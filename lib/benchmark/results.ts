@@ -32,6 +32,34 @@ const cell = (value: unknown): string => {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
+const pathOf = (directory: string, suite: BenchSuite) => join(directory, `${suite}.csv`);
+
+/** What the file has, every line ended; empty where there is none. */
+async function readResults(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw fileError(error, path, 'read');
+  });
+  const before = text.replaceAll('\r\n', '\n').replace(/([^\n])$/, '$1\n');
+  const first = before.slice(0, before.indexOf('\n'));
+  if (before !== '' && first !== header) {
+    throw new RdropError(
+      'MALFORMED_FILE',
+      `${path}:1: expected the columns ${header}, got ${JSON.stringify(first)}`,
+    );
+  }
+  return before;
+}
+
+/**
+ * Whether results of a suite will find their place, asked before hours of measuring. Makes the directory.
+ *
+ * @throws RdropError as appendResults
+ */
+export async function checkResults(directory: string, suite: BenchSuite): Promise<void> {
+  await appendResults(directory, suite, []);
+}
+
 /**
  * Appends to <suite>.csv in the directory, which is made where it is missing.
  *
@@ -43,18 +71,8 @@ export async function appendResults(
   suite: BenchSuite,
   rows: readonly BenchRow[],
 ): Promise<string> {
-  const path = join(directory, `${suite}.csv`);
-  const before = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw fileError(error, path, 'read');
-  });
-  const first = before.slice(0, before.indexOf('\n'));
-  if (before !== '' && first !== header) {
-    throw new RdropError(
-      'MALFORMED_FILE',
-      `${path}:1: expected the columns ${header}, got ${JSON.stringify(first)}`,
-    );
-  }
+  const path = pathOf(directory, suite);
+  const before = await readResults(path);
   const lines = rows.map((row) =>
     Object.values(columns)
       .map((value) => cell(value(row)))
@@ -63,7 +81,6 @@ export async function appendResults(
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw fileError(error, directory, 'write');
   });
-  const text = `${before === '' ? `${header}\n` : before}${lines.join('\n')}\n`;
-  await writeFileAtomically(path, text);
+  await writeFileAtomically(path, [before || `${header}\n`, ...lines.map((line) => `${line}\n`)].join(''));
   return path;
 }

@@ -23,10 +23,11 @@ export async function stepRows(context: BenchContext): Promise<BenchRow[]> {
 async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;
   const { direction, precision, seed } = options;
-  const forms = python.path === null ? [] : peerForms(options);
+  const asked = python.path === null ? [] : peerForms(options);
   const rounds = roundsOf(options, 'step');
-  const sides = await StepSides.open(context, shape.model, forms);
+  const sides = await StepSides.open(context, shape.model, asked);
   try {
+    const forms = asked.filter(({ name }) => sides.peers.has(name));
     const next = batchSource(seed, shape.model.vocabSize);
     const checked = next(shape.batch);
     const differences = await sides.check(checked, next(shape.batch).source, direction, forms, precision);
@@ -60,6 +61,8 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
       conditionsOf(context, {
         ...{ precision, direction, rounds, parameters: sides.model.parameterCount, ...coreConditions() },
         tokens: sum(shape.batch.source) + sum(shape.batch.target),
+        // Of the process so far, Node and the shapes before this one included.
+        peakMegabytes: process.resourceUsage().maxRSS / 1024,
         ...more,
       });
     const common = { shape: shape.name, unit: 'seconds' };
@@ -68,16 +71,15 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
       ...row,
       ...comparePairs(times['ours']!, times[name]!),
       peerName: name,
-      conditions: conditions({ peerPrecision: theirs, difference: differences.get(name) }),
+      conditions: conditions({
+        ...{ peerPrecision: theirs, difference: differences.get(name) },
+        peerPeakMegabytes: sides.peakMegabytes.get(name),
+      }),
     }));
-    if (forms.length === 0) {
-      rows.push({
-        ...row,
-        ...comparePairs(times['ours']!, null),
-        peerName: null,
-        conditions: conditions({}),
-      });
-    }
+    const alone = { ...row, ...comparePairs(times['ours']!, null), peerName: null };
+    for (const name of sides.missing.keys())
+      rows.push({ ...alone, conditions: conditions(sides.missingOf(name)) });
+    if (rows.length === 0) rows.push({ ...alone, conditions: conditions({}) });
     if (machine !== undefined) {
       const theirs = times['products']!;
       const operations = 3 * sum(products.map(([m, k, n, count]) => 2 * m! * k! * n! * count!));

@@ -1,6 +1,4 @@
 /** Both sides of a training step: ours in this process, each form of PyTorch's in one of its own, with our parameters. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../binding.js';
 import type { BenchConfig, BenchPeer } from '../config/benchmark.js';
@@ -14,6 +12,7 @@ import { stepMetrics } from '../training/metrics.js';
 import { type BatchLengths, tokenSource } from './iwslt14.js';
 import type { BenchContext } from './measure.js';
 import { Peer } from './peer_process.js';
+import { withScratch } from './scratch.js';
 import { benchLoss, benchOptimizer } from './shapes.js';
 
 export type StepPrecision = BenchConfig['precision'];
@@ -55,6 +54,10 @@ const forPeer = ({ source, target }: Batch) => ({ source: asLists(source), targe
 
 export class StepSides {
   readonly peers = new Map<string, Peer>();
+  /** Form of the peer → the peak memory of its process after its latest step. */
+  readonly peakMegabytes = new Map<string, number>();
+  /** Form of the peer → why it could not begin. */
+  readonly missing = new Map<string, string>();
   readonly #trainers = new Map<KlDirection, NativeTrainer>();
 
   private constructor(
@@ -64,36 +67,46 @@ export class StepSides {
 
   /** @throws RdropError BENCHMARK_FAILED, OUT_OF_MEMORY, those of `native()` */
   static async open(
-    { options, python, onProgress }: BenchContext,
+    context: BenchContext,
     config: NativeModelConfig,
     forms: readonly PeerForm[],
   ): Promise<StepSides> {
-    const { seed, precision } = options;
-    await fromNative(() => native().setThreads(options.threads));
-    const { threads } = native().info();
+    const { seed, precision, threads } = context.options;
+    await fromNative(() => native().setThreads(threads));
     const model = await fromNative(() =>
       native().Transformer.create(config, { seed, device: 'cpu', precision }),
     );
     const sides = new StepSides(model, config);
-    const directory = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
     try {
-      if (python.path === null) return sides;
-      const parameters = join(directory, 'parameters.safetensors');
-      await writeFileAtomically(parameters, encodeSafetensors(await floats(model)));
-      for (const { form, precision: arithmetic, name } of forms) {
-        onProgress(`starting ${name}`);
-        const settings = {
-          ...{ ...config, layers: config.encoderLayers, seed, threads, form, precision: arithmetic },
-          ...{ ...benchLoss, parameters },
-        };
-        sides.peers.set(name, await Peer.start(python.path, 'train_step.py', settings));
-      }
+      await withScratch((directory) => sides.#startPeers(context, forms, directory));
       return sides;
     } catch (error) {
       sides.close();
       throw error;
-    } finally {
-      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  async #startPeers(
+    { options: { seed }, python, onProgress }: BenchContext,
+    forms: readonly PeerForm[],
+    directory: string,
+  ): Promise<void> {
+    if (python.path === null) return;
+    const parameters = join(directory, 'parameters.safetensors');
+    await writeFileAtomically(parameters, encodeSafetensors(await floats(this.model)));
+    const { threads } = native().info();
+    for (const { form, precision, name } of forms) {
+      onProgress(`starting ${name}`);
+      const peer = await Peer.startOrReason(python.path, 'train_step.py', {
+        ...{ ...this.config, layers: this.config.encoderLayers, seed, threads, form, precision },
+        ...{ ...benchLoss, parameters },
+      });
+      if (typeof peer === 'string') {
+        this.missing.set(name, peer);
+        onProgress(`without ${name}: ${peer}`);
+      } else {
+        this.peers.set(name, peer);
+      }
     }
   }
 
@@ -160,10 +173,18 @@ export class StepSides {
     return { seconds: (performance.now() - began) / 1000, nativeSeconds: result.seconds };
   }
 
-  /** Seconds of a step of a peer. */
+  /** What the row of a peer that could not begin is measured under. */
+  missingOf(name: string): { peerMissing: string; peerVersion: undefined } {
+    return { peerMissing: this.missing.get(name)!, peerVersion: undefined };
+  }
+
+  /** Seconds of a step of a peer, which also tells the peak memory of its process so far. */
   async peerStep(name: string, batch: Batch, direction: KlDirection): Promise<number> {
     const request = { step: forPeer(batch), direction };
-    return (await this.peers.get(name)!.ask<{ seconds: number }>(request)).seconds;
+    const peer = this.peers.get(name)!;
+    const { seconds, peakMegabytes } = await peer.ask<{ seconds: number; peakMegabytes: number }>(request);
+    this.peakMegabytes.set(name, peakMegabytes);
+    return seconds;
   }
 
   /** Seconds of matrix products alone, in the precision of a peer. */

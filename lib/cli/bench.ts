@@ -31,30 +31,55 @@ type Flags = Record<string, unknown>;
 async function run(suites: string[], { json, ...flags }: Flags): Promise<void> {
   const { bench } = await import('../benchmark/bench.js');
   const options = { ...flags, ...(suites.length > 0 && { suites }) };
-  const rows = await bench(options as Parameters<typeof bench>[0], {
-    onProgress: (text) => process.stderr.write(`${text}\n`),
-  });
-  if (json) {
-    process.stdout.write(`${JSON.stringify(rows)}\n`);
-    return;
+  const rows: BenchRow[] = [];
+  // Exits at once, which removes what lies in the directory for temporary files; peers end with their standard input.
+  const interrupted = () => process.exit(130);
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    await bench(options as Parameters<typeof bench>[0], {
+      onProgress: (text) => process.stderr.write(`${text}\n`),
+      onRows: (found) => rows.push(...found),
+    });
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    // What was measured before a suite failed is told all the same.
+    if (rows.length > 0) process.stdout.write(`${await textOf(rows, json === true)}\n`);
   }
-  const { textTable } = await import('./text_table.js');
-  process.stdout.write(`${textTable(tableOf(rows)).join('\n')}\n`);
 }
 
-const figure = (value: number | null) => (value === null ? '-' : value.toPrecision(3));
+async function textOf(rows: readonly BenchRow[], json: boolean): Promise<string> {
+  if (json) return JSON.stringify(rows);
+  const { textTable } = await import('./text_table.js');
+  return textTable(tableOf(rows)).join('\n');
+}
+
+/** Three digits or more, without an exponent: 3592 stays 3592. */
+const figure = (value: number) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const range = ({ low, high }: { low: number; high: number }) => `${figure(low)} to ${figure(high)}`;
+
+function cellsOf({ name, shape, unit, ours, peer, peerName, ratio, spread, conditions }: BenchRow): string[] {
+  const factor = unit === 'seconds' && Math.max(ours, peer ?? 0) < 1 ? 1000 : 1;
+  const scaled = ({ low, high }: { low: number; high: number }) =>
+    range({ low: factor * low, high: factor * high });
+  const interval = (conditions['interval'] as BenchRow['spread'] | undefined) ?? (ratio === null && spread);
+  return [
+    ...[name, shape, factor === 1 ? unit : 'ms', figure(factor * ours), interval ? scaled(interval) : ''],
+    ...(peer === null || ratio === null
+      ? ['', '', '', '']
+      : [figure(factor * peer), peerName ?? '', figure(ratio), range(spread)]),
+  ];
+}
 
 function tableOf(rows: readonly BenchRow[]) {
-  const missing = rows.find(({ conditions }) => conditions['peerVersion'] === undefined)?.conditions[
-    'peerMissing'
-  ];
+  const missing = new Set(
+    rows.filter(({ peer }) => peer === null).map(({ conditions }) => String(conditions['peerMissing'])),
+  );
   return {
-    caption: 'Medians; the ratio is that of each pair, with its tenth and ninetieth percentile.',
-    head: ['what', 'shape', 'unit', 'ours', 'peer', 'of', 'ratio', 'p10', 'p90'],
-    rows: rows.map(({ name, shape, unit, ours, peer, peerName, ratio, spread }) => [
-      ...[name, shape, unit, figure(ours), figure(peer), peerName ?? '-', figure(ratio)],
-      ...(ratio === null ? ['-', '-'] : [figure(spread.low), figure(spread.high)]),
-    ]),
-    notes: missing === undefined ? [] : [`Without a peer: ${missing}`],
+    caption:
+      'Medians; the ratio is that of each pair; ranges from the tenth to the ninetieth percentile. Of an epoch: the total that the ' +
+      'sample tells, its 95 % interval, and the ratio of the totals.',
+    head: ['what', 'shape', 'unit', 'ours', 'range', 'peer', 'of', 'ratio', 'range'],
+    rows: rows.map(cellsOf),
+    notes: [...missing].map((reason) => `Without a peer: ${reason}`),
   };
 }

@@ -22,8 +22,9 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   bench: async () => (await import('./bench.js')).benchCommand(),
 };
 
-/** The command of `rdrop <command> …` or `rdrop help <command>`. */
-const askedFor = (argv: readonly string[]) => (argv[0] === 'help' ? argv[1] : argv[0]);
+/** The command of `rdrop <command> …`, `rdrop -- <command> …` or `rdrop help <command>`. */
+const askedFor = ([first, second]: readonly string[]) =>
+  first === 'help' || first === '--' ? second : first;
 
 /** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */
 export async function main(argv: readonly string[]): Promise<void> {

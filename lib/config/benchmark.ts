@@ -16,11 +16,30 @@ export type BenchPeer = (typeof benchPeers)[number];
 /** How often each suite measures where `rounds` is left out: an epoch's rounds are long, and its batches many. */
 export const usualRounds: Record<BenchSuite, number> = { loss: 9, step: 9, epoch: 1, decode: 3, load: 9 };
 
+const eachOnce = (values: readonly string[]) => new Set(values).size === values.length;
+
+/** The options that only some suites have; the others belong to all. */
+export const suitesOfOption: Partial<Record<string, readonly BenchSuite[]>> = {
+  shape: ['step'],
+  precision: ['step', 'epoch', 'decode'],
+  direction: ['step'],
+  threads: ['loss', 'step', 'epoch', 'decode'],
+  batches: ['epoch'],
+  peers: ['loss', 'step', 'epoch'],
+  run: ['decode'],
+  beam: ['decode'],
+  sentences: ['decode'],
+};
+
+/** The options whose sizes `quick` sets. */
+export const optionsOfQuick = ['shape', 'batches', 'sentences'] as const;
+
 export const benchSchema = lazily(() =>
   z.strictObject({
     suites: z
       .array(z.enum(benchSuites))
       .min(1)
+      .refine(eachOnce, { error: 'expected each suite once' })
       .default([...benchSuites]),
     /** Of the suite `step`; left out, all of them. */
     shape: z.enum(benchShapes).optional(),
@@ -36,7 +55,11 @@ export const benchSchema = lazily(() =>
     batches: z.int().min(3).max(1102).default(12),
     seed: runtimeSchema.shape.seed,
     /** compile: torch.compile, which takes minutes to begin. */
-    peers: z.array(z.enum(benchPeers)).min(1).default(['eager']),
+    peers: z
+      .array(z.enum(benchPeers))
+      .min(1)
+      .refine(eachOnce, { error: 'expected each peer once' })
+      .default(['eager']),
     /** A Python that has torch; left out, RDROP_PYTHON, then python3. */
     peerPython: z.string().min(1).optional(),
     /** The run directory that `decode` translates with. */

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { regressionTotal } from '../../lib/benchmark/estimate.js';
+import { readBatches, sampleBatches, tokensOf } from '../../lib/benchmark/iwslt14.js';
 import { type BenchRow, comparePairs, interleave, quantile } from '../../lib/benchmark/measure.js';
 import { appendResults } from '../../lib/benchmark/results.js';
 import { matrixProducts, modelOf } from '../../lib/benchmark/shapes.js';
@@ -33,10 +34,34 @@ describe('figures of pairs', () => {
     const found = await interleave(3, { a: side('a'), b: side('b') });
     expect(order).toEqual(['a0', 'b0', 'b1', 'a1', 'a2', 'b2']);
     expect(found).toEqual({ a: [0, 1, 2], b: [0, 1, 2] });
+    order.length = 0;
+    await interleave(2, { a: side('a'), b: side('b') }, 1);
+    expect(order).toEqual(['b0', 'a0', 'a1', 'b1']);
   });
 });
 
 describe('the total of an epoch', () => {
+  it('comes from a sample that has every size once, whatever its number', () => {
+    const batches = readBatches();
+    for (const count of [3, 12, 37, 74, 111, 500, 1102]) {
+      const sample = sampleBatches(batches, count);
+      expect(new Set(sample).size).toBe(count);
+      // In the order of size, neighbours lie over a quarter of the sample apart.
+      const sizes = sample.map(tokensOf);
+      const sorted = sizes.toSorted((a, b) => a - b);
+      const far = sizes.slice(1).filter((size, i) => {
+        return Math.abs(sorted.indexOf(size) - sorted.indexOf(sizes[i]!)) >= Math.floor(count / 4);
+      });
+      expect(far.length).toBeGreaterThanOrEqual(0.9 * (count - 1));
+    }
+  });
+
+  it('needs batches of different sizes', () => {
+    const refused = expect.objectContaining({ code: 'BENCHMARK_FAILED' });
+    expect(() => regressionTotal([5, 5, 5], [1, 2, 3], [5, 5, 5, 6])).toThrow(refused);
+    expect(() => regressionTotal([5, 6], [1, 2], [5, 6, 7])).toThrow(refused);
+  });
+
   it('is exact where time is linear in size', () => {
     const all = [1, 2, 3, 4, 5, 6];
     const { total, low, high } = regressionTotal([1, 4, 6], [3, 9, 13], all);
@@ -84,6 +109,15 @@ describe('results', () => {
     expect(lines[1]).toMatch(/^today,abc,"a, ""b""",2x3,1,,,,0\.5,2,seconds,x,2,2\.13\.0,,"\{""date""/);
     expect(lines[2]).toBe(lines[1]);
     expect(lines[3]).toContain(',c,');
+  });
+
+  it('keep what is there, whatever ends its last line', async () => {
+    const directory = scratchDirectory();
+    const path = await appendResults(directory, 'step', [row]);
+    const two = readFileSync(path, 'utf8');
+    writeFileSync(path, two.trimEnd().replaceAll('\n', '\r\n'));
+    await appendResults(directory, 'step', [row]);
+    expect(readFileSync(path, 'utf8')).toBe(`${two}${two.split('\n')[1]}\n`);
   });
 
   it('do not go into a file with other columns', async () => {

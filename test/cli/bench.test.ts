@@ -12,7 +12,10 @@ import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData, tinyOptions, trainAll } from '../training/tiny_run.js';
 
 const python = await findPeerPython(undefined);
-const bench = (...args: string[]) => runCommand(benchCommand(), [...args, '--quick', '--threads', '1']);
+const oneThread = ['--threads', '1'];
+const bench = (...args: string[]) =>
+  // Loading uses no threads, and says so.
+  runCommand(benchCommand(), [...args, '--quick', ...(args[0] === 'load' ? [] : oneThread)]);
 const noPeer = ['--peer-python', '/nonexistent/python'];
 
 async function rowsOf(...args: string[]): Promise<BenchRow[]> {
@@ -28,7 +31,8 @@ function checkShape(rows: BenchRow[]) {
     expect(Number.isFinite(row.ours)).toBe(true);
     expect(row.spread.low).toBeLessThanOrEqual(row.spread.high);
     expect(row.peer === null).toBe(row.ratio === null);
-    expect(row.conditions).toMatchObject({ quick: true, seed: 1, threads: 1, node: process.versions.node });
+    expect(row.conditions).toMatchObject({ quick: true, seed: 1, node: process.versions.node });
+    expect(row.conditions['threads']).toBe(row.shape === 'a fresh process' ? undefined : 1);
   }
 }
 
@@ -72,7 +76,7 @@ describe('rdrop bench without a peer', () => {
     const results = scratchDirectory();
     const { output, thrown } = await bench('step', ...noPeer, '--results', results);
     expect(thrown).toBeNull();
-    expect(output).toMatch(/training step, float32 +quick-3x5 +seconds/);
+    expect(output).toMatch(/training step, float32 +quick-3x5 +ms/);
     expect(output).toContain('Without a peer: /nonexistent/python');
     expect(existsSync(join(results, 'loss.csv'))).toBe(false);
     expect(readFileSync(join(results, 'step.csv'), 'utf8').trimEnd().split('\n').length).toBe(3);
@@ -82,8 +86,36 @@ describe('rdrop bench without a peer', () => {
     const code = async (...args: string[]) => ((await bench(...args)).thrown as { code?: string }).code;
     expect(await code('speed')).toBe('INVALID_ARGUMENT');
     expect(await code('step', '--shape', 'huge')).toBe('INVALID_ARGUMENT');
+    expect(await code('step', '--peers', 'eager,eager')).toBe('INVALID_ARGUMENT');
+    expect(await code('step', 'step')).toBe('INVALID_ARGUMENT');
     expect(await code('step', '--rounds', '0')).toBe('INVALID_ARGUMENT');
     expect(await code('decode', ...noPeer)).toBe('INVALID_ARGUMENT');
+  });
+
+  it('refuses what it would ignore', async () => {
+    const message = async (...args: string[]) => ((await bench(...args)).thrown as Error | null)?.message;
+    expect(await message('loss', '--precision', 'bfloat16')).toBe(
+      'bench.precision: expected with one of the suites step, epoch, decode, got loss',
+    );
+    expect(await message('load', '--threads', '1')).toMatch(/bench\.threads: expected with one of/);
+    expect(await message('step', '--shape', 'tiny-32x12')).toMatch(
+      /bench\.shape: expected no size with quick/,
+    );
+  });
+
+  it('asks whether the results find their place before it measures', async () => {
+    const results = scratchDirectory();
+    writeFileSync(join(results, 'step.csv'), 'a,b\n');
+    const { output, thrown } = await bench('loss', 'step', ...noPeer, '--results', results);
+    expect(thrown).toMatchObject({ code: 'MALFORMED_FILE' });
+    expect(output).toBe('');
+    expect(readFileSync(join(results, 'loss.csv'), 'utf8').trimEnd().split('\n').length).toBe(1);
+  });
+
+  it('tells what was measured before a suite failed', async () => {
+    const { output, thrown } = await bench('loss', 'decode', ...noPeer, '--run', '/nonexistent', '--json');
+    expect(thrown).not.toBeNull();
+    expect((JSON.parse(output) as BenchRow[]).length).toBe(3);
   });
 });
 
@@ -103,16 +135,35 @@ describe('a peer that is wrong', () => {
     expect(output).toBe('');
   });
 
-  it('is told when it ends', async () => {
+  const program = (text: string) => {
     const path = join(scratchDirectory(), 'python');
-    writeFileSync(
-      path,
-      '#!/bin/sh\nif [ "$1" = -c ]; then echo 9; else echo "no such module" >&2; exit 3; fi\n',
-    );
+    writeFileSync(path, `#!/bin/sh\nif [ "$1" = -c ]; then echo 9; exit; fi\n${text}\n`);
     chmodSync(path, 0o755);
-    const { thrown } = await bench('loss', '--peer-python', path);
+    return path;
+  };
+
+  it('is left out when it cannot begin, and the rows say why', async () => {
+    const silent = program('echo "no such module" >&2; exit 3');
+    const rows = await rowsOf('loss', 'step', 'epoch', '--peer-python', silent);
+    checkShape(rows);
+    const alone = rows.filter(({ peer }) => peer === null);
+    expect(alone.length).toBe(6);
+    for (const { conditions } of alone) {
+      expect(conditions['peerMissing']).toMatch(
+        /expected an answer, but it ended \(status 3\): no such module$/,
+      );
+      expect(conditions).not.toHaveProperty('peerVersion');
+    }
+    // A line that is no answer: it is stopped, so that this test ends.
+    const [row] = await rowsOf('loss', '--peer-python', program('echo a banner; cat'));
+    expect(row!.conditions['peerMissing']).toMatch(/expected JSON, got "a banner"$/);
+  });
+
+  it('is told when it ends', async () => {
+    const dying = program('read line; echo "{}"; read line; kill -9 $$');
+    const { thrown } = await bench('loss', '--peer-python', dying);
     expect(thrown).toMatchObject({ code: 'BENCHMARK_FAILED' });
-    expect((thrown as Error).message).toContain('no such module');
+    expect((thrown as Error).message).toContain('it ended (SIGKILL)');
   });
 });
 
@@ -218,14 +269,29 @@ describe('the start of a process', () => {
   });
 
   it('loads no package and none of the larger built-ins with the library', () => {
+    // A hook of its own thread sees every module that is resolved; what is required stands in the cache.
+    const hook = `import { writeSync } from 'node:fs';
+      export async function resolve(specifier, context, next) {
+        const found = await next(specifier, context);
+        writeSync(1, found.url + '\\n');
+        return found;
+      }`;
     const code = `import module from 'node:module';
+      module.register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}));
       const before = new Set(process.moduleLoadList);
       await import(${JSON.stringify(join(packageRoot, 'dist/index.js'))});
-      const packages = Object.keys(module.createRequire(${JSON.stringify(main)}).cache ?? {});
-      const late = ['child_process', 'crypto', 'zlib'].map((name) => 'NativeModule ' + name);
-      const builtins = process.moduleLoadList.filter((name) => !before.has(name) && late.includes(name));
-      console.log(JSON.stringify({ packages, builtins }))`;
+      for (const path of Object.keys(module.createRequire(${JSON.stringify(main)}).cache ?? {})) console.log(path);
+      for (const name of process.moduleLoadList) if (!before.has(name)) console.log(name)`;
     const printed = execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
-    expect(JSON.parse(printed)).toEqual({ packages: [], builtins: [] });
+    expect(printed).toContain('dist/index.js');
+    expect(printed.split('\n').filter((line) => line.includes('node_modules'))).toEqual([]);
+    for (const late of ['child_process', 'crypto', 'zlib']) {
+      expect(printed).not.toContain(`NativeModule ${late}\n`);
+      expect(printed).not.toContain(`node:${late}\n`);
+    }
+  });
+
+  it('takes a command behind --', () => {
+    expect(() => help('--', 'train')).toThrow("required option '--run <directory>' not specified");
   });
 });
