@@ -178,6 +178,8 @@ export interface NativeInfo {
   compiledAgainst: string;
   /** Instruction set of the kernels chosen at run time. */
   instructionSet: 'avx512' | 'avx2' | 'scalar';
+  /** What multiplies in bfloat16 on the CPU: ATen's way compiles a kernel for each new shape, or has no units to use. */
+  bfloat16Product: 'oneMKL' | 'ATen';
   threads: number;
   cuda: NativeCuda;
 }

@@ -181,7 +181,9 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
   if (addon.compiledAgainst !== null) lines.push(`  ✓ compiled against libtorch ${addon.compiledAgainst}`);
   if (addon.failure) lines.push(`  ✗ ${addon.failure.code}: ${addon.failure.message}`);
   if (core.info) {
-    lines.push(`  ✓ opens: ${core.info.instructionSet} kernels, ${core.info.threads} threads`);
+    lines.push(
+      `  ✓ opens: ${core.info.instructionSet} kernels, bfloat16 multiplied by ${core.info.bfloat16Product}, ${core.info.threads} threads`,
+    );
   } else if (core.failure && core.failure.message !== addon.failure?.message) {
     lines.push(`  ✗ ${core.failure.code}: ${core.failure.message}`);
   }

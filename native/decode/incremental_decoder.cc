@@ -122,9 +122,11 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
   }
   ++length_;
   const at::Tensor& projection = parameters.output_projection.value;
-  at::Tensor logits = first_rows(memory_.logits, rows, projection.size(0), state.normed.options());
+  // Not rounded to bfloat16, where too many would be equal.
+  const auto options = state.normed.options().dtype(wide_type(state.normed.scalar_type()));
+  at::Tensor logits = first_rows(memory_.logits, rows, projection.size(0), options);
   matrix_product(state.normed, projection.t(), 0, logits);
-  return logits.to(wide_type(logits.scalar_type()));
+  return logits;
 }
 
 }  // namespace rdrop

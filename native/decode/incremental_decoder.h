@@ -13,7 +13,7 @@ namespace rdrop {
 /// Memory of a decoder, which the next one takes over: what is big is not handed back to the system between steps.
 struct DecoderMemory {
   std::vector<std::vector<at::Tensor>> projected;  // L × positions × [most R,3D]: queries, keys and values
-  at::Tensor logits;                               // [most R,V]
+  at::Tensor logits;                               // [most R,V], float32 where the model is bfloat16
 };
 
 class IncrementalDecoder {

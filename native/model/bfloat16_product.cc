@@ -1,7 +1,8 @@
 // On Intel's chips by oneMKL's product of bfloat16 into float32, which libtorch_cpu carries but no header of libtorch
 // declares; hence it is looked up by name, and may be absent. Elsewhere (oneMKL uses no units for bfloat16 but Intel's)
-// by oneDNN. oneDNN compiles a kernel for every new shape, which takes longer than a small product, and nearly every
-// batch of real sentences has a number of rows of its own; oneMKL does not.
+// by ATen, which gives it to oneDNN where the chip has units for it. oneDNN compiles a kernel for every new shape,
+// which takes longer than a small product, and nearly every batch of real sentences has a number of rows of its own;
+// oneMKL does not.
 #include "model/bfloat16_product.h"
 
 #include <ATen/ops/addmm.h>
@@ -9,6 +10,7 @@
 #include <ATen/ops/mm.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "errors.h"
@@ -48,11 +50,30 @@ void multiply(WidenedGemm gemm, const at::Tensor& a, const at::Tensor& b, float 
        right.stride, beta, out, n);
 }
 
-/// Memory of this thread for `size` numbers, kept from product to product: new pages would cost more than the rounding.
-float* workspace(int64_t size) {
-  thread_local at::Tensor memory;
-  if (!memory.defined() || memory.numel() < size) memory = at::empty({size}, at::TensorOptions(at::kFloat));
+/// Sums that are kept from product to product, for new pages would cost more than the rounding: 16 MiB, what a chunk of
+/// the training's logits needs.
+constexpr int64_t kWorkspaceElements = 1 << 22;
+
+float* workspace() {
+  thread_local const at::Tensor memory = at::empty({kWorkspaceElements}, at::TensorOptions(at::kFloat));
   return memory.mutable_data_ptr<float>();
+}
+
+/// The product, and bias and what is in `out` added before it is rounded; as many rows at a time as the workspace
+/// holds.
+void multiply_and_round(WidenedGemm gemm, const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add,
+                        at::Tensor& out) {
+  const int64_t rows = out.size(0), columns = out.size(1), step = std::max<int64_t>(1, kWorkspaceElements / columns);
+  const at::Tensor wide_row =
+      columns > kWorkspaceElements ? at::empty({columns}, at::TensorOptions(at::kFloat)) : at::Tensor();
+  float* sums = wide_row.defined() ? wide_row.mutable_data_ptr<float>() : workspace();
+  for (int64_t first = 0; first < rows; first += step) {
+    const int64_t count = std::min(step, rows - first);
+    multiply(gemm, a.narrow(0, first, count), b, 0, sums);
+    const Rounding rounding{sums, optional_elements<Bfloat16>(bias), mutable_elements<Bfloat16>(out) + first * columns,
+                            columns, add};
+    parallel_rows(count, columns, [&](int64_t begin, int64_t end) { kernels().rounding.round(rounding, begin, end); });
+  }
 }
 
 void widen_and_add(const at::Tensor& product, at::Tensor& out) {
@@ -64,19 +85,23 @@ void widen_and_add(const at::Tensor& product, at::Tensor& out) {
 
 }  // namespace
 
+const char* bfloat16_product_library() {
+  return widened_gemm() ? "oneMKL" : "ATen";
+}
+
 void bfloat16_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, double beta, at::Tensor& out) {
   const bool widened = out.scalar_type() == at::kFloat;
-  if (widened && (beta != 1 || bias.defined())) fail("INTERNAL", "bfloat16_product: a float32 sum is added to");
+  if ((beta != 0 && beta != 1) || (bias.defined() && (widened || beta != 0))) {
+    fail("INTERNAL", "bfloat16_product: expected beta 0 or 1, and a bias alone and with bfloat16, got beta ", beta,
+         bias.defined() ? " with a bias" : "");
+  }
   if (const WidenedGemm gemm = widened_gemm()) {
-    if (widened) return multiply(gemm, a, b, 1, out.mutable_data_ptr<float>());
-    const int64_t rows = out.size(0), columns = out.size(1);
-    float* sums = workspace(rows * columns);
-    multiply(gemm, a, b, 0, sums);
-    const Rounding rounding{sums, optional_elements<Bfloat16>(bias), mutable_elements<Bfloat16>(out), columns,
-                            beta != 0};
-    parallel_rows(rows, columns, [&](int64_t begin, int64_t end) { kernels().rounding.round(rounding, begin, end); });
-  } else if (widened) {
+    if (widened) return multiply(gemm, a, b, float(beta), out.mutable_data_ptr<float>());
+    multiply_and_round(gemm, a, b, bias, beta != 0, out);
+  } else if (widened && beta != 0) {
     widen_and_add(at::mm(a, b), out);
+  } else if (widened) {
+    at::mm_out(out, a.to(at::kFloat), b.to(at::kFloat));
   } else if (bias.defined()) {
     at::addmm_out(out, bias, a, b);
   } else if (beta != 0) {

@@ -16,7 +16,8 @@ void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out);
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
 
 /// A layer whose bias the operation after it adds, and whose bias's gradient that operation's backward sums, so that no
-/// sweep is made for either. On a device the product does both, and bias and bias_gradient are undefined.
+/// sweep is made for either. On a device linear() and linear_backward() do both, and bias and bias_gradient are
+/// undefined.
 struct OpenLinear {
   at::Tensor product;        // [R,out]
   at::Tensor bias;           // [out]
@@ -33,8 +34,8 @@ at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer);
 /// Adds the gradient of x to `sum` [R,in].
 void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Tensor& sum);
 
-/// out = a·b + beta·out. a [m,k], b [k,n], out [m,n]; transposed views are welcome. a and b bfloat16 and out float32 is
-/// welcome too where beta is 1: gradients of weights.
+/// out = a·b + beta·out. a [m,k], b [k,n], out [m,n]; transposed views are welcome, and so are a and b in bfloat16 with
+/// out in float32.
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
 
 }  // namespace rdrop

@@ -36,7 +36,7 @@ struct StepInput {
 
 class Transformer {
  public:
-  /// device null: on the CPU in float32 or float64. On a device: in float32, bfloat16 or float16.
+  /// device null: on the CPU in float32, float64 or bfloat16. On a device: in float32, bfloat16 or float16.
   Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device = nullptr);
 
   const ModelConfig& config() const { return config_; }

@@ -3,14 +3,25 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "errors.h"
+
 namespace rdrop {
+
+/// A cast that nothing judges would read and write beyond the tensor.
+template <typename T>
+void check_elements(const at::Tensor& tensor) {
+  if (tensor.element_size() == sizeof(T)) return;
+  fail("INTERNAL", "elements of a tensor: expected ", sizeof(T), " bytes each, got ", tensor.element_size());
+}
 
 template <typename T>
 const T* elements(const at::Tensor& tensor) {
+  check_elements<T>(tensor);
   return static_cast<const T*>(tensor.const_data_ptr());
 }
 template <typename T>
 T* mutable_elements(const at::Tensor& tensor) {
+  check_elements<T>(tensor);
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 

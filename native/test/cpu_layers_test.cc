@@ -200,6 +200,30 @@ void compare_adam(size_t size) {
   });
 }
 
+void compare_rounding(int64_t columns, bool bias, bool add) {
+  constexpr int64_t rows = 3;
+  const size_t size = size_t(rows * columns);
+  const Array<float> from(normal(size, 1));
+  const Array<Bfloat16> addend(normal(size_t(columns), 2)), before(normal(size, 3));
+  in_every_set([&](const std::string& set) {
+    Array<Bfloat16> to(before.values()), expected(size);
+    for (size_t i = 0; i < size; ++i) {
+      float x = from.data()[i];
+      if (bias) x += portable::wide(addend.data()[i % size_t(columns)]);
+      if (add) x += portable::wide(before.data()[i]);
+      expected.data()[i] = portable::rounded<Bfloat16>(x);
+    }
+    kernels().rounding.round({from.data(), bias ? addend.data() : nullptr, to.data(), columns, add}, 0, 1);
+    kernels().rounding.round({from.data(), bias ? addend.data() : nullptr, to.data(), columns, add}, 1, rows);
+    expect(to.values() == expected.values(), set + ": a product is not rounded once");
+    Array<float> sum(from.values());
+    kernels().rounding.add_widened(before.data(), sum.data(), 1, int64_t(size));
+    std::vector<double> sums = from.values();
+    for (size_t i = 1; i < size; ++i) sums[i] = double(from.data()[i] + portable::wide(before.data()[i]));
+    expect(sum.values() == sums, set + ": a bfloat16 product is not added");
+  });
+}
+
 template <typename T>
 void compare_layers() {
   for (const double p : {0.0, 0.3}) {
@@ -222,6 +246,13 @@ void compare_layers() {
 const Case float32_layers{"the CPU's layers in float32, every instruction set", compare_layers<float>};
 const Case float64_layers{"the CPU's layers in float64, every instruction set", compare_layers<double>};
 const Case bfloat16_layers{"the CPU's layers in bfloat16, every instruction set", compare_layers<Bfloat16>};
+const Case rounding{"the CPU's rounding of products, every instruction set", [] {
+                      for (const int64_t columns : {1, 15, 32, 67}) {
+                        for (const bool bias : {false, true}) {
+                          for (const bool add : {false, true}) compare_rounding(columns, bias, add);
+                        }
+                      }
+                    }};
 const Case adam{"the CPU's Adam writes the rounded copy, every instruction set", [] {
                   for (const size_t size : {1, 15, 16, 100, 1000}) compare_adam(size);
                 }};

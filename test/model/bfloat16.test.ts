@@ -89,6 +89,41 @@ describe.each([
   });
 });
 
+test('pre-norm and embeddings apart: gradients near those of float64, and sums over micro-batches', async () => {
+  const shape = { ...fixtureModel, norm: 'pre', shareEmbeddings: 'none', dropout: 0.3 } as const;
+  const runtime = { seed: 1, device: 'cpu' } as const;
+  const truth = await native().Transformer.create(shape, { ...runtime, precision: 'float64' });
+  const model = await native().Transformer.create(shape, { ...runtime, precision: 'bfloat16' });
+  await model.setParameters(
+    new Map([...(await truth.parameters())].map(([name, values]) => [name, Float32Array.from(values)])),
+  );
+  const extra = { secondSource: null, training: true, update: 3 };
+  const batch = fixtureBatch(batches, 'b1');
+  const expected = await truth.lossAndGradients(batch, loss, extra);
+  const found = await model.lossAndGradients(batch, loss, extra);
+  expect(Math.abs(found.loss / expected.loss - 1)).toBeLessThan(5e-3);
+  expectGradients(found.gradients, expected.gradients, 'pre-norm');
+  // A step of two micro-batches moves the masters as float64's does, but for the sign of what is nearly nothing.
+  const moved: Float64Array[] = [];
+  for (const each of [truth, model]) {
+    const before = await each.parameters();
+    const trainer = await native().Trainer.create(each, { ...optimizer, schedule: 'constant' }, loss);
+    await trainer.step([batch, fixtureBatch(batches, 'b0')]);
+    const after = await each.parameters();
+    moved.push(
+      Float64Array.from(
+        [...after].flatMap(([name, values]) => Array.from(values, (x, i) => x - before.get(name)![i]!)),
+      ),
+    );
+    trainer.dispose();
+  }
+  const cosine =
+    moved[0]!.reduce((sum, x, i) => sum + x * moved[1]![i]!, 0) / norm(moved[0]!) / norm(moved[1]!);
+  expect(cosine).toBeGreaterThan(0.9);
+  model.dispose();
+  truth.dispose();
+});
+
 test('logits and evaluation near those of float64', async () => {
   const [model, truth] = [await modelOf('bfloat16'), await modelOf('float64')];
   const batch = fixtureBatch(batches, 'b0');

@@ -47,19 +47,17 @@ const timeless = ({
   ...rest
 }: Record<string, unknown>) => rest;
 
-/** Parameters, moments, metrics and result are those of the run that was never stopped. */
-async function expectSame(run: string): Promise<void> {
+/** Parameters, moments, metrics and result are those of a run that was never stopped. */
+async function expectSame(run: string, whole = straight): Promise<void> {
   for (const name of ['last', 'best']) {
-    expect((await modelBytes(run, name)).equals(await modelBytes(straight, name)), name).toBe(true);
+    expect((await modelBytes(run, name)).equals(await modelBytes(whole, name)), name).toBe(true);
     const optimizer = join('checkpoints', name, 'optimizer.safetensors');
-    expect((await readFile(join(run, optimizer))).equals(await readFile(join(straight, optimizer)))).toBe(
-      true,
-    );
+    expect((await readFile(join(run, optimizer))).equals(await readFile(join(whole, optimizer)))).toBe(true);
   }
-  expect((await metricsOf(run)).map(timeless)).toEqual((await metricsOf(straight)).map(timeless));
+  expect((await metricsOf(run)).map(timeless)).toEqual((await metricsOf(whole)).map(timeless));
   const result = async (path: string) =>
     timeless(JSON.parse(await readFile(join(path, 'result.json'), 'utf8')));
-  expect(await result(run)).toEqual(await result(straight));
+  expect(await result(run)).toEqual(await result(whole));
   expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['best', 'last']);
   expect(existsSync(join(run, 'run.lock'))).toBe(false);
 }
@@ -118,6 +116,20 @@ describe('a run that was stopped', () => {
     await fitAll(trainer);
     trainer.dispose();
     await expectSame(run);
+  });
+
+  it('in bfloat16 goes on bit for bit: the copy of the weights is made anew', async () => {
+    const narrow = (run: string) => ({ ...options(run), precision: 'bfloat16' as const, maxUpdates: 30 });
+    const whole = at('narrow-whole');
+    await trainAll(narrow(whole));
+    const run = at('narrow');
+    const trainer = await Trainer.create(narrow(run));
+    for await (const event of trainer.fit()) if (event.type === 'checkpoint' && event.update === 20) break;
+    trainer.dispose();
+    using resumed = await Trainer.resume(run);
+    await fitAll(resumed);
+    resumed.dispose();
+    await expectSame(run, whole);
   });
 
   it('between the two renames of a checkpoint has its old one back', async () => {
