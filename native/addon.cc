@@ -105,8 +105,12 @@ Napi::Value reset_peak_of(const Napi::CallbackInfo& info) {
 
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
-    const int64_t wanted = info[0].IsNumber() ? info[0].As<Napi::Number>().Int64Value() : -1;
-    if (wanted < 0) fail("INVALID_ARGUMENT", "threads: expected 0 (every core) or a count");
+    // libgomp ends the process when it cannot start as many as it is told to.
+    const double asked = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+    if (!(asked >= 0 && asked <= 1024) || asked != double(int64_t(asked))) {
+      fail("INVALID_ARGUMENT", "threads: expected 0 (every core) or a count up to 1024");
+    }
+    const auto wanted = int64_t(asked);
     return run(
         info.Env(),
         [wanted] {

@@ -9,6 +9,8 @@ import {
 } from '../config/benchmark.js';
 import { parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
+import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { runOf } from './decode.js';
 import type { BenchContext, BenchRow } from './measure.js';
 import { findPeerPython } from './peer_process.js';
 import { appendResults, checkResults } from './results.js';
@@ -59,6 +61,7 @@ export async function bench(
     if (leftOut) onProgress('decode is left out: it needs --run');
     return !leftOut;
   });
+  if (chosen.includes('decode')) await openRunCheckpoint(runOf(config), 'best');
   if (config.results !== undefined) for (const suite of chosen) await checkResults(config.results, suite);
   const python = await findPeerPython(config.peerPython);
   if (python.path === null) onProgress(`without a peer: ${python.missing}`);

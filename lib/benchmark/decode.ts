@@ -36,13 +36,7 @@ export const decodeRows = (context: BenchContext): Promise<BenchRow[]> =>
 
 async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;
-  if (options.run === undefined) {
-    throw new RdropError(
-      'INVALID_ARGUMENT',
-      'bench decode: expected --run, a trained run directory, got nothing',
-    );
-  }
-  const { directory, config, checkpoint } = await openRunCheckpoint(options.run, 'best');
+  const { directory, config, checkpoint } = await openRunCheckpoint(runOf(options), 'best');
   const pipeline = await TextPipeline.load(directory);
   const wanted = options.quick ? 4 : options.sentences;
   const sources = await sentencesOf(config.data, pipeline.dictionary, wanted);
@@ -103,6 +97,15 @@ async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow
     peer?.stop();
     model.dispose();
   }
+}
+
+/** @throws RdropError INVALID_ARGUMENT without a run */
+export function runOf({ run }: BenchConfig): string {
+  if (run !== undefined) return run;
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    'bench decode: expected --run, a trained run directory, got nothing',
+  );
 }
 
 interface PeerTask {

@@ -65,7 +65,7 @@ export async function epochRows(context: BenchContext): Promise<BenchRow[]> {
     const allSizes = epoch.map(tokensOf);
     const estimate = (side: string) => regressionTotal(sizes, times.get(side)!, allSizes);
     const common = {
-      shape: `${epoch.length} batches, ${sum(allSizes)} tokens`,
+      shape: `${quick ? 'quick: ' : ''}${epoch.length} batches, ${sum(allSizes)} tokens`,
       unit: 'seconds',
     };
     const row = (

@@ -104,7 +104,11 @@ async function rowsIn(context: BenchContext, directory: string): Promise<BenchRo
       }
       const { ours, ...theirs } = await interleave(rounds, measures);
       const row = {
-        ...{ name: `loss and gradient, ${direction}`, shape: `${rows}x${classes}`, unit: 'seconds' },
+        ...{
+          name: `loss and gradient, ${direction}`,
+          shape: `${quick ? 'quick: ' : ''}${rows}x${classes}`,
+          unit: 'seconds',
+        },
         conditions: conditionsOf(context, {
           ...{ precision: 'float32', direction, rounds, ...coreConditions(), ...errors.get(direction) },
           copySeconds: median(copies),

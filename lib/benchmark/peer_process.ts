@@ -14,7 +14,12 @@ export type PeerPython =
 export async function findPeerPython(asked: string | undefined): Promise<PeerPython> {
   const path = asked ?? process.env['RDROP_PYTHON'] ?? 'python3';
   try {
-    const { stdout } = await promisify(execFile)(path, ['-c', 'import torch; print(torch.__version__)']);
+    const { stdout } = await promisify(execFile)(
+      path,
+      ['-c', 'import torch; print(torch.__version__)'],
+      // Python imports from the directory that it is called in before anything else.
+      { cwd: packageRoot },
+    );
     return { path, version: stdout.trim() };
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string };
@@ -55,7 +60,10 @@ export class Peer {
     this.#child = spawn(python, [join(packageRoot, 'benchmarks', 'peers', script)], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...tunedAllocator },
+      // A group of its own, with the compilers that torch.compile starts: one signal ends them all.
+      detached: true,
     });
+    process.once('exit', this.#kill);
     this.#closed = new Promise((resolve) => {
       this.#child
         .once('close', (status, signal) => resolve(signal ?? `status ${status}`))
@@ -118,7 +126,17 @@ export class Peer {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    process.off('exit', this.#kill);
     this.#child.stdin!.end();
-    this.#child.kill();
+    this.#kill();
   }
+
+  readonly #kill = (): void => {
+    if (this.#child.pid === undefined) return;
+    try {
+      process.kill(-this.#child.pid);
+    } catch {
+      // It has ended.
+    }
+  };
 }

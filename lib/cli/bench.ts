@@ -32,18 +32,22 @@ async function run(suites: string[], { json, ...flags }: Flags): Promise<void> {
   const { bench } = await import('../benchmark/bench.js');
   const options = { ...flags, ...(suites.length > 0 && { suites }) };
   const rows: BenchRow[] = [];
-  // Exits at once, which removes what lies in the directory for temporary files; peers end with their standard input.
-  const interrupted = () => process.exit(130);
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  // What was measured before a suite failed, or was stopped, is told all the same.
+  const tell = async () => {
+    if (rows.length > 0) process.stdout.write(`${await textOf(rows, json === true)}\n`);
+  };
+  // The exit ends the peers and removes what lies in the directory for temporary files.
+  const interrupted = () => void tell().finally(() => process.exit(130));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.once(signal, interrupted);
   try {
     await bench(options as Parameters<typeof bench>[0], {
       onProgress: (text) => process.stderr.write(`${text}\n`),
       onRows: (found) => rows.push(...found),
     });
   } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-    // What was measured before a suite failed is told all the same.
-    if (rows.length > 0) process.stdout.write(`${await textOf(rows, json === true)}\n`);
+    for (const signal of signals) process.off(signal, interrupted);
+    await tell();
   }
 }
 
@@ -62,11 +66,14 @@ function cellsOf({ name, shape, unit, ours, peer, peerName, ratio, spread, condi
   const scaled = ({ low, high }: { low: number; high: number }) =>
     range({ low: factor * low, high: factor * high });
   const interval = (conditions['interval'] as BenchRow['spread'] | undefined) ?? (ratio === null && spread);
+  // Of times and of rates how many times as fast; of a share how much of the other.
+  const share = conditions['ratio'] === 'ours ÷ peer' && unit === 'seconds';
+  const meaning = (value: string) => (share ? `${value} of it` : `${value} × as fast`);
   return [
     ...[name, shape, factor === 1 ? unit : 'ms', figure(factor * ours), interval ? scaled(interval) : ''],
     ...(peer === null || ratio === null
       ? ['', '', '', '']
-      : [figure(factor * peer), peerName ?? '', figure(ratio), range(spread)]),
+      : [figure(factor * peer), peerName ?? '', meaning(figure(ratio)), range(spread)]),
   ];
 }
 
@@ -76,10 +83,17 @@ function tableOf(rows: readonly BenchRow[]) {
   );
   return {
     caption:
-      'Medians; the ratio is that of each pair; ranges from the tenth to the ninetieth percentile. Of an epoch: the total that the ' +
-      'sample tells, its 95 % interval, and the ratio of the totals.',
-    head: ['what', 'shape', 'unit', 'ours', 'range', 'peer', 'of', 'ratio', 'range'],
+      'Medians; the ratio is that of each pair; ranges from the tenth to the ninetieth percentile.' +
+      (rows.some(({ conditions }) => 'interval' in conditions)
+        ? ' Of an epoch: the total that the sample tells, its 95 % interval, and the ratio of the totals.'
+        : ''),
+    head: ['what', 'shape', 'unit', 'ours', 'its range', 'peer', 'of', 'ratio', 'its range'],
     rows: rows.map(cellsOf),
-    notes: [...missing].map((reason) => `Without a peer: ${reason}`),
+    notes: [
+      ...(rows.some(({ conditions }) => conditions['quick'])
+        ? ['Quick: everything runs; the figures mean nothing.']
+        : []),
+      ...[...missing].map((reason) => `Without a peer: ${reason}`),
+    ],
   };
 }

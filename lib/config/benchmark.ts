@@ -1,6 +1,6 @@
 /** Benchmarks: `rdrop bench`. */
 import { count } from './ranges.js';
-import { klDirections, runtimeSchema } from './training.js';
+import { klDirections, runtimeSchema, threadsSchema } from './training.js';
 import { lazily, z } from './zod.js';
 
 export const benchSuites = ['loss', 'step', 'epoch', 'decode', 'load'] as const;
@@ -48,7 +48,7 @@ export const benchSchema = lazily(() =>
     /** Of training steps; an epoch is measured in uni and bi, the loss in all three. */
     direction: z.enum(klDirections).default('uni'),
     /** Threads of both sides; 0 takes every core. */
-    threads: z.int().min(0).max(1024).default(0),
+    threads: threadsSchema,
     /** Pairs of measurements, one of ours and one of theirs; left out, the usual number of the suite. */
     rounds: count.optional(),
     /** Batches of an epoch that are measured. */

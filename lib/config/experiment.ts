@@ -1,6 +1,6 @@
 /** Statistics over runs, sweep, theory, demo. */
 import { count, positive } from './ranges.js';
-import { lossSchema, runModelSchema, runtimeSchema } from './training.js';
+import { lossSchema, runModelSchema, runtimeSchema, threadsSchema } from './training.js';
 import { lazily, z } from './zod.js';
 
 /** The percentile bootstrap of a difference of means (lib/experiment/statistics.ts). */
@@ -146,8 +146,7 @@ export const theorySchema = lazily(() =>
       seed: runtimeSchema.shape.seed,
       device: runtimeSchema.shape.device,
       precision: runtimeSchema.shape.precision,
-      /** Threads of libtorch; 0 takes every core. */
-      threads: z.int().min(0).max(1024).default(0),
+      threads: threadsSchema,
     })
     .refine((options) => (options.run === undefined) !== (options.model === undefined), {
       path: ['run'],

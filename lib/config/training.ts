@@ -1,4 +1,6 @@
 /** Loss, model, optimiser, search and run. */
+
+import type { z as zod } from 'zod';
 import { count, dropoutRate, nonNegative, positive } from './ranges.js';
 import { lazily, z } from './zod.js';
 
@@ -32,9 +34,22 @@ export const lossOptionsSchema = lazily(() =>
 );
 export type LossOptions = z.input<typeof lossOptionsSchema>;
 
+/** What must hold between the options of a model. */
+function withModelRules<S extends zod.ZodType<{ embedDim: number; heads: number }>>(schema: S) {
+  return schema
+    .refine((model) => model.embedDim % model.heads === 0, {
+      path: ['heads'],
+      error: 'embedDim must be a multiple of heads',
+    })
+    .refine((model) => model.embedDim % 2 === 0, {
+      path: ['embedDim'],
+      error: 'embedDim must be even (sine and cosine halves)',
+    });
+}
+
 export const modelSchema = lazily(() =>
-  z
-    .strictObject({
+  withModelRules(
+    z.strictObject({
       /** Dictionary types V, the four specials included. */
       vocabSize: z.int().min(5),
       embedDim: count.default(512),
@@ -52,15 +67,8 @@ export const modelSchema = lazily(() =>
       shareEmbeddings: z.enum(['all', 'decoder', 'none']).default('all'),
       /** Longest sequence in tokens, eos included. */
       maxPositions: count.default(1024),
-    })
-    .refine((model) => model.embedDim % model.heads === 0, {
-      path: ['heads'],
-      error: 'embedDim must be a multiple of heads',
-    })
-    .refine((model) => model.embedDim % 2 === 0, {
-      path: ['embedDim'],
-      error: 'embedDim must be even (sine and cosine halves)',
     }),
+  ),
 );
 export type ModelConfig = z.infer<typeof modelSchema>;
 export type ModelOptions = z.input<typeof modelSchema>;
@@ -126,6 +134,9 @@ export const oneBestSchema = lazily(() =>
 export type OneBestConfig = z.infer<typeof oneBestSchema>;
 export type OneBestOptions = z.input<typeof oneBestSchema>;
 
+/** Threads of libtorch; 0 takes every core. */
+export const threadsSchema = lazily(() => z.int().min(0).max(1024).default(0));
+
 export const batchPlanSchema = lazily(() =>
   z.strictObject({
     /** Largest batch: pairs × the longest side of any of them, eos included. */
@@ -137,7 +148,7 @@ export const batchPlanSchema = lazily(() =>
 
 /** The model of a run: as modelSchema, without vocabSize, which the dictionary of the data gives. */
 export const runModelSchema = lazily(() =>
-  z.strictObject({ ...modelSchema.shape, vocabSize: z.undefined().optional() }),
+  withModelRules(z.strictObject({ ...modelSchema.shape, vocabSize: z.undefined().optional() })),
 );
 
 export const trainSchema = lazily(() =>
@@ -150,7 +161,7 @@ export const trainSchema = lazily(() =>
     device: runtimeSchema.shape.device.unwrap().default('auto'),
     precision: runtimeSchema.shape.precision,
     /** Threads of libtorch; 0 takes every core. Bit-identical runs need the same number. */
-    threads: z.int().min(0).max(1024).default(0),
+    threads: threadsSchema,
     model: runModelSchema.prefault({}),
     loss: lossSchema.prefault({}),
     optimizer: optimizerSchema.prefault({}),

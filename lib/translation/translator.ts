@@ -6,6 +6,7 @@ import {
   oneBestSchema,
   parseConfig,
   type RuntimeOptions,
+  threadsSchema,
 } from '../config.js';
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
@@ -60,7 +61,7 @@ export class Translator {
   /**
    * Reads a run directory: its text pipeline and one of its checkpoints.
    *
-   * @throws RdropError FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH
+   * @throws RdropError INVALID_ARGUMENT, FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH
    */
   static async load(
     runDirectory: string,
@@ -70,7 +71,8 @@ export class Translator {
     const { translateCorpus } = await import('./translate_corpus.js');
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name);
     const pipeline = await TextPipeline.load(directory);
-    await fromNative(() => native().setThreads(threads));
+    const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
+    await fromNative(() => native().setThreads(count));
     const model = await Transformer.create(
       { ...config.model, vocabSize: pipeline.dictionary.size },
       {

@@ -113,9 +113,20 @@ describe('rdrop bench without a peer', () => {
   });
 
   it('tells what was measured before a suite failed', async () => {
+    const fake = fakePython({ gradientError: 0, lossError: 0, seconds: [1], loss: 1, gradientNorm: 1 });
+    const { output, thrown } = await bench('loss', 'step', '--peer-python', fake, '--json');
+    expect(thrown).toMatchObject({ code: 'BENCHMARK_FAILED' });
+    expect((JSON.parse(output) as BenchRow[]).map(({ name }) => name)).toEqual([
+      'loss and gradient, uni',
+      'loss and gradient, uni-reverse',
+      'loss and gradient, bi',
+    ]);
+  });
+
+  it('looks for the run before it measures', async () => {
     const { output, thrown } = await bench('loss', 'decode', ...noPeer, '--run', '/nonexistent', '--json');
-    expect(thrown).not.toBeNull();
-    expect((JSON.parse(output) as BenchRow[]).length).toBe(3);
+    expect(thrown).toMatchObject({ code: 'FILE_NOT_FOUND' });
+    expect(output).toBe('');
   });
 });
 

@@ -179,6 +179,9 @@ describe('every option of a run has an effect', () => {
     ['loss.temperature', { loss: { temperature: 2 } }],
     ['epochs', { epochs: 3 }],
     ['device', { device: 'tpu' }],
+    // What must hold between two options, in a run as well as in a model.
+    ['model.heads', { model: { embedDim: 32, heads: 5 } }],
+    ['model.embedDim', { model: { embedDim: 15, heads: 5 } }],
   ])('%s is refused and makes no directory', async (path, unknown) => {
     const options = mergeOptions(base(), unknown) as unknown as TrainOptions;
     await expect(trainAll(options)).rejects.toMatchObject({

@@ -81,6 +81,9 @@ describe('Translator', () => {
     translator.dispose();
     await expect(translator.translate([''])).rejects.toMatchObject({ code: 'DISPOSED' });
     const { translate } = Translator.prototype;
+    for (const threads of [-1, 1.5, 1025, Number.NaN]) {
+      await expect(Translator.load(run, { threads })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    }
     await expect(translate.call({} as never, ['w1'])).rejects.toMatchObject({ code: 'WRONG_RECEIVER' });
   });
 
