@@ -1,6 +1,6 @@
 /** The Python processes beside which we are measured (benchmarks/peers/): found, started, asked line by line. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { packageRoot } from '../binding.js';
@@ -12,7 +12,9 @@ export type PeerPython =
 
 /** A Python that has torch: the one asked for, else RDROP_PYTHON, else python3. Or a sentence that says why there is none. */
 export async function findPeerPython(asked: string | undefined): Promise<PeerPython> {
-  const path = asked ?? process.env['RDROP_PYTHON'] ?? 'python3';
+  const named = asked ?? process.env['RDROP_PYTHON'] ?? 'python3';
+  // A path is one from here, wherever it is called.
+  const path = named.includes('/') ? resolve(named) : named;
   try {
     const { stdout } = await promisify(execFile)(
       path,
@@ -64,10 +66,10 @@ export class Peer {
       detached: true,
     });
     process.once('exit', this.#kill);
-    this.#closed = new Promise((resolve) => {
+    this.#closed = new Promise((settle) => {
       this.#child
-        .once('close', (status, signal) => resolve(signal ?? `status ${status}`))
-        .once('error', ({ message }) => resolve(message));
+        .once('close', (status, signal) => settle(signal ?? `status ${status}`))
+        .once('error', ({ message }) => settle(message));
     });
     // A peer that has ended is told when its answer is missed.
     this.#child.stdin!.on('error', () => {});

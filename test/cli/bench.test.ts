@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BenchRow } from '../../lib/benchmark/measure.js';
 import { findPeerPython } from '../../lib/benchmark/peer_process.js';
@@ -168,6 +168,12 @@ describe('a peer that is wrong', () => {
     // A line that is no answer: it is stopped, so that this test ends.
     const [row] = await rowsOf('loss', '--peer-python', program('echo a banner; cat'));
     expect(row!.conditions['peerMissing']).toMatch(/expected JSON, got "a banner"$/);
+  });
+
+  it('is found by a path from the directory that the command is called in', async () => {
+    const fake = fakePython({ gradientError: 0, lossError: 0, seconds: [1] });
+    const [row] = await rowsOf('loss', '--peer-python', relative(process.cwd(), fake));
+    expect(row!.peer).toBe(1);
   });
 
   it('is told when it ends', async () => {
