@@ -11,8 +11,8 @@
 namespace rdrop {
 namespace {
 
-/// Logits of one pass in a chunk. CPU: with both passes in float32 16 MiB, which most last-level caches hold; fewer
-/// rows make slower products (206 rows at 213 GFLOP/s, 768 at 285, V 10,152, AVX-512). Device: 64 MiB in 16 bits,
+/// Logits of one pass in a chunk. CPU: with both passes in float32 16 MiB, for the last-level cache; fewer rows
+/// make slower products (206 rows at 213 GFLOP/s, 768 at 285, V 10,152, AVX-512). Device: 64 MiB in 16 bits,
 /// enough rows to fill a large GPU with matrix products.
 constexpr int64_t kChunkElements = 1 << 21;
 constexpr int64_t kDeviceChunkElements = 1 << 24;
