@@ -178,8 +178,10 @@ export interface NativeInfo {
   compiledAgainst: string;
   /** Instruction set of the kernels chosen at run time. */
   instructionSet: 'avx512' | 'avx2' | 'scalar';
-  /** What multiplies in bfloat16 on the CPU: ATen's way compiles a kernel for each new shape, or has no units to use. */
-  bfloat16Product: 'oneMKL' | 'ATen';
+  /** What multiplies on the CPU: rdrop's own kernels where the libraries have slower ones. */
+  float32Product: 'rdrop' | 'ATen';
+  /** The same in bfloat16: ATen's way compiles a kernel for each new shape, or has no units to use. */
+  bfloat16Product: 'rdrop' | 'oneMKL' | 'ATen';
   threads: number;
   cuda: NativeCuda;
 }

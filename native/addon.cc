@@ -11,7 +11,7 @@
 #include "device/open_cuda.h"
 #include "errors.h"
 #include "handles.h"
-#include "model/bfloat16_product.h"
+#include "model/linear.h"
 #include "ops/kernels.h"
 #include "time_loss.h"
 #include "worker.h"
@@ -54,7 +54,8 @@ Napi::Value info_of(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("compiledAgainst", TORCH_VERSION);
   object.Set("instructionSet", kernels().instruction_set);
-  object.Set("bfloat16Product", bfloat16_product_library());
+  object.Set("float32Product", product_library(at::kFloat));
+  object.Set("bfloat16Product", product_library(at::kBFloat16));
   object.Set("threads", double(threads ? threads.load() : at::get_num_threads()));
   object.Set("cuda", cuda_info(info.Env()));
   return object;

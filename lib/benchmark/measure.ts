@@ -122,8 +122,8 @@ export function conditionsOf(
 
 /** Of the suites that open the core (the load suite must not): threads are as many as 0 stood for. */
 export function coreConditions(): Record<string, unknown> {
-  const { compiledAgainst, instructionSet, bfloat16Product, threads } = native().info();
-  return { libtorch: compiledAgainst, instructionSet, bfloat16Product, threads };
+  const { compiledAgainst, instructionSet, float32Product, bfloat16Product, threads } = native().info();
+  return { libtorch: compiledAgainst, instructionSet, float32Product, bfloat16Product, threads };
 }
 
 /** The commit of a checkout, marked where files but results differ from it; else the version of the package. */

@@ -182,7 +182,7 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
   if (addon.failure) lines.push(`  ✗ ${addon.failure.code}: ${addon.failure.message}`);
   if (core.info) {
     lines.push(
-      `  ✓ opens: ${core.info.instructionSet} kernels, bfloat16 multiplied by ${core.info.bfloat16Product}, ${core.info.threads} threads`,
+      `  ✓ opens: ${core.info.instructionSet} kernels, ${core.info.threads} threads; products by ${core.info.float32Product} in float32, by ${core.info.bfloat16Product} in bfloat16`,
     );
   } else if (core.failure && core.failure.message !== addon.failure?.message) {
     lines.push(`  ✗ ${core.failure.code}: ${core.failure.message}`);

@@ -70,8 +70,9 @@ void multiply_and_round(WidenedGemm gemm, const at::Tensor& a, const at::Tensor&
   for (int64_t first = 0; first < rows; first += step) {
     const int64_t count = std::min(step, rows - first);
     multiply(gemm, a.narrow(0, first, count), b, 0, sums);
-    const Rounding rounding{sums, optional_elements<Bfloat16>(bias), mutable_elements<Bfloat16>(out) + first * columns,
-                            columns, add};
+    const Rounding rounding{
+        sums,    columns, optional_elements<Bfloat16>(bias), mutable_elements<Bfloat16>(out) + first * columns, columns,
+        columns, add};
     parallel_rows(count, columns, [&](int64_t begin, int64_t end) { kernels().rounding.round(rounding, begin, end); });
   }
 }

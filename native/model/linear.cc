@@ -6,11 +6,33 @@
 #include <ATen/ops/sum.h>
 
 #include "device/device.h"
+#include "errors.h"
 #include "model/bfloat16_product.h"
 #include "model/tensors.h"
 #include "ops/column_sums.h"
+#include "ops/panel_product.h"
 
 namespace rdrop {
+
+namespace {
+
+/// matrix_product on the CPU; bias [n] or undefined, which goes with beta 0.
+void cpu_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, double beta, at::Tensor& out) {
+  if (beta != 0 && beta != 1) fail("INTERNAL", "matrix_product: expected beta 0 or 1, got ", beta);
+  if (panels_multiply(a.scalar_type())) {
+    panel_product(a, b, bias, beta != 0, out);
+  } else if (a.scalar_type() == at::kBFloat16) {
+    bfloat16_product(a, b, bias, beta, out);
+  } else if (bias.defined()) {
+    at::addmm_out(out, bias, a, b);
+  } else if (beta != 0) {
+    at::addmm_out(out, out, a, b);
+  } else {
+    at::mm_out(out, a, b);
+  }
+}
+
+}  // namespace
 
 at::Tensor linear(const at::Tensor& x, const Linear& layer) {
   at::Tensor out = new_tensor({x.size(0), layer.weight.value.size(0)}, x.scalar_type());
@@ -21,10 +43,8 @@ at::Tensor linear(const at::Tensor& x, const Linear& layer) {
 void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out) {
   if (Device* device = current_device()) {
     device->product_with_bias(x, layer.weight.value.t(), layer.bias.value, out);
-  } else if (x.scalar_type() == at::kBFloat16) {
-    bfloat16_product(x, layer.weight.value.t(), layer.bias.value, 0, out);
   } else {
-    at::addmm_out(out, layer.bias.value, x, layer.weight.value.t());
+    cpu_product(x, layer.weight.value.t(), layer.bias.value, 0, out);
   }
 }
 
@@ -64,13 +84,12 @@ void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Ten
 
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) {
   if (Device* device = current_device()) return device->product(a, b, beta, out);
-  if (a.scalar_type() == at::kBFloat16) {
-    bfloat16_product(a, b, at::Tensor(), beta, out);
-  } else if (beta == 0) {
-    at::mm_out(out, a, b);
-  } else {
-    at::addmm_out(out, out, a, b, beta);
-  }
+  cpu_product(a, b, at::Tensor(), beta, out);
+}
+
+const char* product_library(at::ScalarType type) {
+  if (panels_multiply(type)) return "rdrop";
+  return type == at::kBFloat16 ? bfloat16_product_library() : "ATen";
 }
 
 }  // namespace rdrop

@@ -34,8 +34,11 @@ at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer);
 /// Adds the gradient of x to `sum` [R,in].
 void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Tensor& sum);
 
-/// out = a·b + beta·out. a [m,k], b [k,n], out [m,n]; transposed views are welcome, and so are a and b in bfloat16 with
-/// out in float32.
+/// out = a·b + beta·out, beta 0 or 1. a [m,k], b [k,n], out [m,n]; transposed views are welcome, and so are a and b in
+/// bfloat16 with out in float32.
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
+
+/// What multiplies this type on the CPU: "rdrop" (ops/panel_product.h), "oneMKL" or "ATen".
+const char* product_library(at::ScalarType type);
 
 }  // namespace rdrop

@@ -8,6 +8,7 @@
 #include "ops/cached_attention_kernel.inc"
 #include "ops/dropout_residual_norm_kernel.inc"
 #include "ops/embedding_kernel.inc"
+#include "ops/panel_product_kernel.inc"
 #include "ops/rdrop_loss_kernel.inc"
 #include "ops/rounding_kernel.inc"
 
@@ -31,10 +32,22 @@ constexpr WideKernels<W> wide_kernels = {
     {beam_candidates<W>},
 };
 
+template <typename T>
+constexpr PanelProductKernels<T> panel_product_kernels = {pack_panels<T, kLeftPanel>, pack_panels<T, kRightPanel>,
+                                                          multiply_panels<T>};
+
 extern const Kernels table;
 const Kernels table = {
-    RDROP_NAME(RDROP_ISA),   rdrop_loss_kernels,  layer_kernels<float>, layer_kernels<double>,
-    layer_kernels<Bfloat16>, wide_kernels<float>, wide_kernels<double>, {round_rows_of_product, add_widened},
+    RDROP_NAME(RDROP_ISA),
+    rdrop_loss_kernels,
+    layer_kernels<float>,
+    layer_kernels<double>,
+    layer_kernels<Bfloat16>,
+    wide_kernels<float>,
+    wide_kernels<double>,
+    panel_product_kernels<float>,
+    panel_product_kernels<Bfloat16>,
+    {round_rows_of_product, add_widened},
 };
 
 }  // namespace rdrop::RDROP_ISA

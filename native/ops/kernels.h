@@ -15,6 +15,7 @@
 #include "ops/cached_attention_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/embedding_kernel.h"
+#include "ops/panel_product_kernel.h"
 #include "ops/rdrop_loss_kernel.h"
 #include "ops/rounding_kernel.h"
 
@@ -45,6 +46,8 @@ struct Kernels {
   LayerKernels<Bfloat16> bfloat16;
   WideKernels<float> wide_float32;
   WideKernels<double> wide_float64;
+  PanelProductKernels<float> panels_float32;
+  PanelProductKernels<Bfloat16> panels_bfloat16;
   RoundingKernels rounding;
 
   template <typename T>
@@ -55,6 +58,15 @@ struct Kernels {
       return float64;
     } else {
       return bfloat16;
+    }
+  }
+
+  template <typename T>
+  const PanelProductKernels<T>& panel_product() const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return panels_float32;
+    } else {
+      return panels_bfloat16;
     }
   }
 

@@ -6,9 +6,11 @@
 namespace rdrop {
 
 struct Rounding {
-  const float* from;     // [R,C]
+  const float* from;  // [R,C]
+  int64_t from_stride;
   const Bfloat16* bias;  // [C] added first, or null
   Bfloat16* to;          // [R,C]
+  int64_t to_stride;
   int64_t columns;
   bool add;  ///< to what is there
 };

@@ -213,8 +213,10 @@ void compare_rounding(int64_t columns, bool bias, bool add) {
       if (add) x += portable::wide(before.data()[i]);
       expected.data()[i] = portable::rounded<Bfloat16>(x);
     }
-    kernels().rounding.round({from.data(), bias ? addend.data() : nullptr, to.data(), columns, add}, 0, 1);
-    kernels().rounding.round({from.data(), bias ? addend.data() : nullptr, to.data(), columns, add}, 1, rows);
+    kernels().rounding.round({from.data(), columns, bias ? addend.data() : nullptr, to.data(), columns, columns, add},
+                             0, 1);
+    kernels().rounding.round({from.data(), columns, bias ? addend.data() : nullptr, to.data(), columns, columns, add},
+                             1, rows);
     expect(to.values() == expected.values(), set + ": a product is not rounded once");
     Array<float> sum(from.values());
     kernels().rounding.add_widened(before.data(), sum.data(), 1, int64_t(size));

@@ -1,0 +1,19 @@
+// Matrix products on the CPU by kernels of our own, where the libraries have slower ones: oneMKL keeps its AVX-512 for
+// Intel's chips, and oneDNN, which multiplies bfloat16 elsewhere, compiles a kernel for every new shape, while nearly
+// every batch of real sentences has a number of rows of its own. M rows, N columns, K terms a sum.
+//
+// A row of the result depends neither on the number of threads nor on the rows beside it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace rdrop {
+
+/// Whether panel_product is the way to multiply this type with the instruction set in use.
+bool panels_multiply(at::ScalarType type);
+
+/// out = a·b + bias (+ out). a [M,K] and b [K,N] float32 or bfloat16, each with contiguous rows or contiguous columns;
+/// bias [N] of their type or undefined; out [M,N] contiguous, of their type or float32 (then without a bias).
+void panel_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out);
+
+}  // namespace rdrop
