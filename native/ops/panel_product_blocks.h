@@ -12,6 +12,12 @@ namespace rdrop {
 constexpr int64_t kBlockRows = 16 * kLeftPanel, kBlockSteps = 256;           // a left block: 192 KiB
 constexpr int64_t kRectangleRows = 4 * kBlockRows, kRectangleColumns = 512;  // a right block: 512 KiB
 
+/// The size of each of `parts` even parts, in whole panels.
+inline int64_t in_panels(int64_t size, int64_t parts, int64_t panel) {
+  const int64_t part = (size + parts - 1) / parts;
+  return std::max<int64_t>(1, (part + panel - 1) / panel) * panel;
+}
+
 struct Rectangle {
   int64_t row, rows, column, columns;
 };
@@ -44,11 +50,6 @@ class PanelGrid {
   }
 
  private:
-  static int64_t in_panels(int64_t size, int64_t parts, int64_t panel) {
-    const int64_t part = (size + parts - 1) / parts;
-    return std::max<int64_t>(1, (part + panel - 1) / panel) * panel;
-  }
-
   int64_t rows_, columns_, row_step_ = 0, column_step_ = 0, down_ = 0, across_ = 0;
 };
 
@@ -81,13 +82,15 @@ void multiply_rectangle(const PanelProductKernels<T>& kernels, const PanelSource
     return PanelSource<T>{all.from + line * all.line_stride + term * all.term_stride, all.line_stride, all.term_stride,
                           lines, terms};
   };
+  const int64_t blocks = (part.rows + kBlockRows - 1) / kBlockRows;  // even ones, none small
+  const int64_t block_rows = in_panels(part.rows, blocks, kLeftPanel);
   constexpr int64_t block_terms = kBlockSteps * kStepTerms<T>;
   for (int64_t term = 0; term == 0 || term < left.terms; term += block_terms) {
     const int64_t terms = std::min(block_terms, left.terms - term);
     const PanelSource<T> columns = cut(right, part.column, part.columns, term, terms);
     kernels.pack_right(columns, workspace.right());
-    for (int64_t row = 0; row < part.rows; row += kBlockRows) {
-      const PanelSource<T> rows = cut(left, part.row + row, std::min(kBlockRows, part.rows - row), term, terms);
+    for (int64_t row = 0; row < part.rows; row += block_rows) {
+      const PanelSource<T> rows = cut(left, part.row + row, std::min(block_rows, part.rows - row), term, terms);
       kernels.pack_left(rows, workspace.left());
       kernels.multiply({workspace.left(), workspace.right(), rows.lines, columns.lines, rows.steps(),
                         term == 0 ? sums.bias : nullptr, sums.out + row * sums.stride, sums.stride,
