@@ -1,8 +1,8 @@
 // On Intel's chips by oneMKL's product of bfloat16 into float32, which libtorch_cpu carries but no header of libtorch
-// declares; hence it is looked up by name, and may be absent. Elsewhere (oneMKL uses no units for bfloat16 but Intel's)
-// by ATen, which gives it to oneDNN where the chip has units for it. oneDNN compiles a kernel for every new shape,
-// which takes longer than a small product, and nearly every batch of real sentences has a number of rows of its own;
-// oneMKL does not.
+// declares; hence it is looked up by name, and may be absent. Where it is, or has no units to use (oneMKL uses none but
+// Intel's), by ATen, which gives it to oneDNN. oneDNN compiles a kernel for every new shape, which takes longer than a
+// small product, and nearly every batch of real sentences has a number of rows of its own; oneMKL does not. Chips for
+// which ops/panel_product.h speaks do not come here.
 #include "model/bfloat16_product.h"
 
 #include <ATen/ops/addmm.h>

@@ -6,6 +6,7 @@
 //   ops/<op>_cpu.cc       checks, splits rows over threads, calls through this table
 //   ops/<op>_kernel.h     the arguments of the kernel and its entry in the table
 //   ops/<op>_kernel.inc   the bodies, included by kernels.cc alone
+// and where the scalar body alone would be slow an ops/<op>_vector.inc beside it.
 #pragma once
 
 #include "ops/activation_kernel.h"
