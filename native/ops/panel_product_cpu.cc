@@ -76,6 +76,10 @@ bool panels_multiply(at::ScalarType type) {
 }
 
 void panel_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out) {
+  if (a.size(1) != b.size(0) || out.size(0) != a.size(0) || out.size(1) != b.size(1) || !out.is_contiguous()) {
+    fail("INTERNAL", "panel_product: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(), " times ",
+         b.sizes(), " into ", out.sizes());
+  }
   if (a.scalar_type() == at::kFloat) {
     multiply_into_float32<float>(a, b, optional_elements<float>(bias), add, out);
   } else if (out.scalar_type() == at::kFloat) {
