@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { native, packageRoot } from '../binding.js';
 import { type BenchConfig, type BenchSuite, usualRounds } from '../config/benchmark.js';
 import { packageVersion } from '../package_version.js';
@@ -65,6 +66,9 @@ export function comparePairs(
   };
 }
 
+/** Milliseconds between turns: OpenMP's threads go on spinning for some after their work, on the cores of the next side. */
+const pauseBetweenTurns = 50;
+
 /**
  * Measures the sides in turn, once each a round; every other round goes backwards, so that none is always the one after the
  * same other.
@@ -80,8 +84,10 @@ export async function interleave<K extends string>(
   const names = Object.keys(sides) as K[];
   const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const name of (begin + round) % 2 === 0 ? names : names.toReversed())
+    for (const name of (begin + round) % 2 === 0 ? names : names.toReversed()) {
+      await pause(pauseBetweenTurns);
       found[name].push(await sides[name](round));
+    }
   }
   return found;
 }

@@ -7,6 +7,8 @@ export interface StepShape {
   name: string;
   model: NativeModelConfig;
   batch: BatchLengths;
+  /** Steps of a turn, one after the other: more than one where waking threads and filling caches is much of a step. */
+  stepsATurn: number;
 }
 
 type Sizes = [vocabSize: number, embedDim: number, ffnDim: number, heads: number, layers: number];
@@ -25,22 +27,23 @@ export const modelOf = (
 export const iwslt14Sizes: Sizes = [10_152, 512, 1024, 4, 6];
 export const quickSizes: Sizes = [120, 32, 64, 4, 1];
 
-const shape = (name: string, sizes: Sizes, pairs: number, length: number): StepShape => ({
+const shape = (name: string, sizes: Sizes, pairs: number, length: number, stepsATurn = 1): StepShape => ({
   name,
   model: modelOf(sizes),
   batch: { source: new Array(pairs).fill(length), target: new Array(pairs).fill(length) },
+  stepsATurn,
 });
 
 const shapes: Record<BenchShape, StepShape> = {
   'iwslt14-16x24': shape('iwslt14-16x24', iwslt14Sizes, 16, 24),
   'iwslt14-48x30': shape('iwslt14-48x30', iwslt14Sizes, 48, 30),
   'multi30k-64x16': shape('multi30k-64x16', [8000, 256, 512, 4, 3], 64, 16),
-  'tiny-32x12': shape('tiny-32x12', [500, 64, 128, 4, 2], 32, 12),
+  'tiny-32x12': shape('tiny-32x12', [500, 64, 128, 4, 2], 32, 12, 10),
 };
 
 /** The shapes that are asked for; with quick one small one, so that its name tells it. */
 export function stepShapes(asked: BenchShape | undefined, quick: boolean): StepShape[] {
-  if (quick) return [shape('quick-3x5', quickSizes, 3, 5)];
+  if (quick) return [shape('quick-3x5', quickSizes, 3, 5, 2)];
   return asked === undefined ? Object.values(shapes) : [shapes[asked]];
 }
 

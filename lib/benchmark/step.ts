@@ -1,4 +1,5 @@
 /** `rdrop bench step`: one training step against PyTorch, against its own matrix products, and what TypeScript adds to it. */
+import type { Batch } from '../model/pack.js';
 import { sum } from './iwslt14.js';
 import {
   type BenchContext,
@@ -32,23 +33,31 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
     const checked = next(shape.batch);
     const differences = await sides.check(checked, next(shape.batch).source, direction, forms, precision);
     const warmUp = 2;
-    const batches = Array.from({ length: Math.max(rounds, warmUp) }, () => next(shape.batch));
+    const { stepsATurn } = shape;
+    const batches = Array.from({ length: Math.max(rounds, warmUp) * stepsATurn }, () => next(shape.batch));
+    /** Seconds of a step, on average over the batches of a round. */
+    const turn = (secondsOf: (batch: Batch) => Promise<number>) => async (round: number) => {
+      let total = 0;
+      for (const batch of batches.slice(round * stepsATurn, (round + 1) * stepsATurn))
+        total += await secondsOf(batch);
+      return total / stepsATurn;
+    };
     const overhead: number[] = [];
     const core: number[] = [];
-    const ours = async (round: number) => {
-      const { seconds, nativeSeconds } = await sides.step(batches[round]!, direction);
+    const ours = turn(async (batch) => {
+      const { seconds, nativeSeconds } = await sides.step(batch, direction);
       overhead.push(seconds - nativeSeconds);
       core.push(nativeSeconds);
       return seconds;
-    };
+    });
     const products = matrixProducts(shape.model, shape.batch);
     // The peer of our own precision stands for the machine.
     const machine = forms.find((form) => form.precision === precision)?.name;
     const measures: Record<string, (round: number) => Promise<number>> = { ours };
     for (const { name } of forms) {
-      measures[name] = (round) => sides.peerStep(name, batches[round]!, direction);
+      measures[name] = turn((batch) => sides.peerStep(name, batch, direction));
     }
-    if (machine !== undefined) measures['products'] = () => sides.productSeconds(machine, products);
+    if (machine !== undefined) measures['products'] = turn(() => sides.productSeconds(machine, products));
     onProgress(`${shape.name}: warming up`);
     // Twice: workspaces grow in the first, and torch.compile may compile again in the second.
     await interleave(warmUp, measures);
@@ -60,6 +69,7 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
     const conditions = (more: Record<string, unknown>) =>
       conditionsOf(context, {
         ...{ precision, direction, rounds, parameters: sides.model.parameterCount, ...coreConditions() },
+        stepsATurn,
         tokens: sum(shape.batch.source) + sum(shape.batch.target),
         // Of the process so far, Node and the shapes before this one included.
         peakMegabytes: process.resourceUsage().maxRSS / 1024,
