@@ -10,6 +10,7 @@
 #include "decode/device_decoder.h"
 #include "decode/source_groups.h"
 #include "device/device.h"
+#include "device/launch.h"
 #include "device/dispatch.h"
 #include "errors.h"
 

@@ -5,7 +5,6 @@
 // which ops/panel_product.h speaks do not come here.
 #include "model/bfloat16_product.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <dlfcn.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 
 #include "errors.h"
+#include "model/aten_product.h"
 #include "ops/dispatch.h"
 
 namespace rdrop {
@@ -103,12 +103,8 @@ void bfloat16_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor
     widen_and_add(at::mm(a, b), out);
   } else if (widened) {
     at::mm_out(out, a.to(at::kFloat), b.to(at::kFloat));
-  } else if (bias.defined()) {
-    at::addmm_out(out, bias, a, b);
-  } else if (beta != 0) {
-    at::addmm_out(out, out, a, b);
   } else {
-    at::mm_out(out, a, b);
+    aten_product(a, b, bias, beta != 0, out);
   }
 }
 

@@ -1,12 +1,9 @@
 // See linear.h.
 #include "model/linear.h"
 
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/sum.h>
-
 #include "device/device.h"
 #include "errors.h"
+#include "model/aten_product.h"
 #include "model/bfloat16_product.h"
 #include "model/tensors.h"
 #include "ops/column_sums.h"
@@ -23,12 +20,8 @@ void cpu_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bia
     panel_product(a, b, bias, beta != 0, out);
   } else if (a.scalar_type() == at::kBFloat16) {
     bfloat16_product(a, b, bias, beta, out);
-  } else if (bias.defined()) {
-    at::addmm_out(out, bias, a, b);
-  } else if (beta != 0) {
-    at::addmm_out(out, out, a, b);
   } else {
-    at::mm_out(out, a, b);
+    aten_product(a, b, bias, beta != 0, out);
   }
 }
 
@@ -51,11 +44,7 @@ void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out) {
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
   at::Tensor weight = layer.weight.gradient, bias = layer.bias.gradient;
   matrix_product(gradient.t(), x, 1, weight);
-  if (Device* device = current_device()) {
-    column_sums_on(*device, gradient, bias);
-  } else {
-    bias.add_(at::sum(gradient, {0}, false, bias.scalar_type()));
-  }
+  column_sums(gradient, bias);
 }
 
 OpenLinear open_linear(const at::Tensor& x, const Linear& layer) {

@@ -7,7 +7,11 @@ namespace rdrop {
 
 class Device;
 
-/// Adds the sum of each column of x [R,C] to out float32 [C] on a device, always in the same order.
+/// Adds the sum of each column of x [R,C] to out [C], in float64 where x is, else in float32; on the device of the
+/// scope or the CPU, in an order that does not hang on threads.
+void column_sums(const at::Tensor& x, at::Tensor& out);
+
+/// The same on a device.
 void column_sums_on(Device& device, const at::Tensor& x, at::Tensor& out);
 
 }  // namespace rdrop

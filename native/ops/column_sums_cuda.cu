@@ -13,6 +13,7 @@ using namespace portable;
 constexpr int kWarps = int(kColumnSumsWarps);
 constexpr int kThreads = kWarps * 32;
 constexpr int kTile = int(kColumnSumsTile);  // four columns a lane
+static_assert(kColumnSumsMostTiles <= kCounters);
 
 /// Shared memory: [kWarps, kTile] sums of the warps, then a word.
 template <typename T>

@@ -6,6 +6,7 @@
 #include "ops/attention_kernel.inc"
 #include "ops/beam_candidates_kernel.inc"
 #include "ops/cached_attention_kernel.inc"
+#include "ops/column_sums_kernel.inc"
 #include "ops/dropout_residual_norm_kernel.inc"
 #include "ops/embedding_kernel.inc"
 #include "ops/panel_product_kernel.inc"
@@ -24,6 +25,7 @@ constexpr LayerKernels<T> layer_kernels = {
     {dropout_residual_norm_forward<T>, dropout_residual_norm_backward<T>},
     {activation_forward<T>, activation_backward<T>},
     {cached_attention_to_history<T>, cached_attention_to_source<T>},
+    {column_sums<T>},
 };
 
 template <typename W>

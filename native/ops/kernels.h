@@ -14,6 +14,7 @@
 #include "ops/attention_kernel.h"
 #include "ops/beam_candidates_kernel.h"
 #include "ops/cached_attention_kernel.h"
+#include "ops/column_sums_kernel.h"
 #include "ops/dropout_residual_norm_kernel.h"
 #include "ops/embedding_kernel.h"
 #include "ops/panel_product_kernel.h"
@@ -30,6 +31,7 @@ struct LayerKernels {
   DropoutResidualNormKernels<T> dropout_residual_norm;
   ActivationKernels<T> activation;
   CachedAttentionKernels<T> cached_attention;
+  ColumnSumsKernels<T> column_sums;
 };
 
 /// The kernels for numbers that are never stored in 16 bits: masters, moments, logits of a search.
