@@ -1,9 +1,9 @@
-// column_sums under the emulated grid against sums in double.
+// column_sums under the emulated grid and on the CPU, in every instruction set, against sums in double.
 #include "ops/column_sums_kernel.h"
 
 #include <cmath>
 
-#include "test/check.h"
+#include "test/cpu_layers.h"
 
 namespace rdrop::test {
 namespace {
@@ -34,6 +34,32 @@ void all_shapes() {
   }
   compare<T>(40, 128, 3);
 }
+
+/// Rows [1, rows) of x are added to what is in partial.
+template <typename T>
+void compare_on_cpu() {
+  for (const int64_t columns : {1, 7, 16, 63, 64, 130, 300}) {
+    for (const int64_t rows : {1, 2, 21, 75}) {
+      const Array<T> x(normal(size_t(rows * columns), 1));
+      const Array<Wide<T>> before(normal(size_t(columns), 2));
+      std::vector<double> expected = before.values();
+      const std::vector<double> values = x.values();
+      for (int64_t i = columns; i < rows * columns; ++i) expected[size_t(i % columns)] += values[size_t(i)];
+      in_every_set([&](const std::string& set) {
+        Array<Wide<T>> partial(before.values());
+        kernels().layers<T>().column_sums.add(x.data(), columns, partial.data(), 1, rows);
+        const double rounding = double(rows) * roundoff<Wide<T>>();
+        expect_close(set + " " + type_name<T>(), partial.values(), expected, rounding, 8 * rounding);
+      });
+    }
+  }
+}
+
+const Case on_cpu{"column_sums on the CPU, every instruction set", [] {
+                    compare_on_cpu<float>();
+                    compare_on_cpu<double>();
+                    compare_on_cpu<Bfloat16>();
+                  }};
 
 const Case float32{"column_sums: float32", all_shapes<float>};
 const Case bfloat16{"column_sums: bfloat16", all_shapes<Bfloat16>};
