@@ -2,8 +2,11 @@
 // and libtorch_cpu with RTLD_GLOBAL from wherever they were found, then the core library, which has no run
 // path of its own, and hands a fresh exports object to the core's initialiser.
 #include <dlfcn.h>
+#include <link.h>
 #include <node_api.h>
 
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,6 +49,24 @@ bool read_paths(napi_env env, napi_value argument, std::vector<std::string>* lib
   return true;
 }
 
+/// The file that a path leads to, or the path itself where there is none.
+std::string real_path(const char* path) {
+  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(path, nullptr), &std::free);
+  return resolved ? resolved.get() : path;
+}
+
+/// The core that another copy of the package has opened in this process; empty: none. Two would register the same torch
+/// operators, which ends the process.
+std::string other_core(const std::string& core) {
+  void* handle = dlopen("librdrop_core.so", RTLD_LAZY | RTLD_NOLOAD);
+  if (!handle) return {};
+  link_map* map = nullptr;
+  std::string path;
+  if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) path = real_path(map->l_name);
+  dlclose(handle);
+  return path == real_path(core.c_str()) ? std::string() : path;
+}
+
 napi_value open(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument = nullptr;
@@ -56,6 +77,12 @@ napi_value open(napi_env env, napi_callback_info info) {
     bool pending = false;
     if (napi_is_exception_pending(env, &pending) == napi_ok && pending) return nullptr;
     return fail(env, "INVALID_ARGUMENT", "open: expected {libraries: string[], core: string}");
+  }
+  const std::string other = other_core(core);
+  if (!other.empty()) {
+    return fail(env, "ADDON_NOT_FOUND",
+                core + ": this process has opened another copy of rdrop, " + other +
+                    ", and only one can be. Next: npm ls rdrop shows which packages bring a copy of their own");
   }
   for (const std::string& library : libraries) {
     // Global, because the core finds libtorch's symbols there.
