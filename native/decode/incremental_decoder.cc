@@ -3,7 +3,6 @@
 #include "decode/incremental_decoder.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
@@ -71,7 +70,7 @@ State IncrementalDecoder::self_attention(const State& state, const SelfAttention
   const Linear& projection = weights.query_key_value;
   linear_into(state.normed, projection, all);
   history_[layer].push_back(all.narrow(1, d, 2 * d));
-  at::Tensor attended = at::empty_like(state.normed);
+  at::Tensor attended = new_like(state.normed);
   attention_to_history(all.narrow(1, 0, d), history_[layer], ancestors_, ancestor_stride_, model_.config().heads,
                        attended);
   return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);
@@ -79,7 +78,7 @@ State IncrementalDecoder::self_attention(const State& state, const SelfAttention
 
 State IncrementalDecoder::cross_attention(const State& state, const CrossAttention& weights, const LayerNorm& norm,
                                           const at::Tensor& key_value) const {
-  at::Tensor attended = at::empty_like(state.normed);
+  at::Tensor attended = new_like(state.normed);
   attention_to_source(linear(state.normed, weights.query), key_value, source_begin_, source_end_, model_.config().heads,
                       attended);
   return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);

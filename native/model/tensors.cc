@@ -1,17 +1,16 @@
 // See tensors.h.
 #include "model/tensors.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "device/device.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 
 at::Tensor new_tensor(at::IntArrayRef sizes, at::ScalarType type) {
   if (Device* device = current_device()) return device->empty(sizes, type);
-  return at::empty(sizes, at::TensorOptions(type));
+  return temporary(sizes, type);
 }
 
 void fill_zero(at::Tensor& tensor) {

@@ -1,16 +1,15 @@
 // The activation on the CPU.
 #include "ops/activation.h"
 
-#include <ATen/ops/empty_like.h>
-
 #include "device/device.h"
 #include "ops/range_sums.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias) {
   if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
-  at::Tensor out = kind == Activation::relu ? in : at::empty_like(in);
+  at::Tensor out = kind == Activation::relu ? in : temporary_like(in);
   dispatch_layers(in, [&](auto zero) {
     using T = decltype(zero);
     const ActivationForward<T> arguments{elements<T>(in), mutable_elements<T>(out),  in.size(1), kind,

@@ -1,9 +1,8 @@
 // Attention on the CPU: one item (a head of a sequence) at a time, items over threads.
 #include "ops/attention.h"
 
-#include <ATen/ops/empty.h>
-
 #include "ops/dispatch.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 namespace {
@@ -28,10 +27,10 @@ Plan plan_of(const AttentionShape& shape, int64_t head_dim, at::ScalarType type)
 
 template <typename T, typename Run>
 void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& shape, const Run& run) {
-  const auto options = at::TensorOptions(c10::CppTypeToScalarType<Wide<T>>::value);
+  constexpr at::ScalarType type = c10::CppTypeToScalarType<Wide<T>>::value;
   const int64_t items = int64_t(plan.probability_offsets.size()) * shape.heads;
   at::parallel_for(0, items, 4, [&](int64_t begin, int64_t end) {
-    const at::Tensor scratch = at::empty({plan.scratch}, options);
+    const at::Tensor scratch = temporary({plan.scratch}, type);
     Attention<T> mine = arguments;
     mine.scratch = mutable_elements<Wide<T>>(scratch);
     run(mine, begin, end);
@@ -45,7 +44,7 @@ AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const a
   if (Device* device = current_device()) return attention_on(*device, query, key, value, shape, dropout, out);
   const int64_t head_dim = query.size(1) / shape.heads;
   const Plan plan = plan_of(shape, head_dim, query.scalar_type());
-  at::Tensor probability = at::empty({plan.probabilities}, at::TensorOptions(wide_type(query.scalar_type())));
+  at::Tensor probability = temporary({plan.probabilities}, wide_type(query.scalar_type()));
   dispatch_layers(query, [&](auto zero) {
     using T = decltype(zero);
     Attention<T> arguments{};

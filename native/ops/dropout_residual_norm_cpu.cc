@@ -1,11 +1,9 @@
 // dropout_residual_norm on the CPU: rows over threads.
 #include "ops/dropout_residual_norm.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-
 #include "device/device.h"
 #include "ops/range_sums.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 
@@ -15,8 +13,8 @@ Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residua
     return dropout_residual_norm_on(*device, branch, residual, gamma, beta, dropout);
   }
   const int64_t rows = branch.size(0), columns = branch.size(1);
-  const auto statistics = at::TensorOptions(wide_type(branch.scalar_type()));
-  Normed result{branch, at::empty_like(branch), at::empty({rows}, statistics), at::empty({rows}, statistics)};
+  const at::ScalarType statistics = wide_type(branch.scalar_type());
+  Normed result{branch, temporary_like(branch), temporary({rows}, statistics), temporary({rows}, statistics)};
   dispatch_layers(branch, [&](auto zero) {
     using T = decltype(zero);
     using W = Wide<T>;
@@ -48,8 +46,8 @@ NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient
   }
   const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
   NormedGradients result;
-  result.residual = at::empty_like(saved.sum);
-  result.branch = dropout.p > 0 ? at::empty_like(saved.sum) : result.residual;
+  result.residual = temporary_like(saved.sum);
+  result.branch = dropout.p > 0 ? temporary_like(saved.sum) : result.residual;
   dispatch_layers(saved.sum, [&](auto zero) {
     using T = decltype(zero);
     using W = Wide<T>;

@@ -5,7 +5,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sin.h>
@@ -14,6 +13,7 @@
 
 #include "device/device.h"
 #include "ops/dispatch.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 
@@ -21,7 +21,7 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
                      const at::Tensor& positions, const Dropout& dropout) {
   if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
   const int64_t rows = tokens.size(0), columns = table.size(1);
-  at::Tensor out = at::empty({rows, columns}, table.options());
+  at::Tensor out = temporary({rows, columns}, table.scalar_type());
   dispatch_layers(table, [&](auto zero) {
     using T = decltype(zero);
     const EmbeddingForward<T> arguments{elements<T>(table),         elements<Wide<T>>(sinusoids),

@@ -2,11 +2,11 @@
 // sums of its own, which are then added in their order.
 #pragma once
 
-#include <ATen/ops/zeros.h>
-
+#include <algorithm>
 #include <utility>
 
 #include "ops/dispatch.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 
@@ -17,10 +17,12 @@ constexpr int64_t kSumRanges = 16;
 template <typename W, size_t sums, typename F>
 void sum_over_ranges(int64_t rows, int64_t columns, at::Tensor* const (&targets)[sums], const F& f) {
   const int64_t ranges = std::min(kSumRanges, std::max<int64_t>(1, rows)), size = int64_t(sums) * columns;
-  const at::Tensor memory = at::zeros({ranges, size}, at::TensorOptions(c10::CppTypeToScalarType<W>::value));
+  const at::Tensor memory = temporary({ranges, size}, c10::CppTypeToScalarType<W>::value);
   W* partial = mutable_elements<W>(memory);
   parallel_parts(ranges, [&](int64_t part, int64_t parts) {
-    f(partial + part * size, rows * part / parts, rows * (part + 1) / parts);
+    W* own = partial + part * size;
+    std::fill(own, own + size, W(0));
+    f(own, rows * part / parts, rows * (part + 1) / parts);
   });
   for (size_t i = 0; i < sums; ++i) {
     if (!targets[i]->defined()) continue;

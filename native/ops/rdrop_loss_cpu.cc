@@ -11,6 +11,7 @@
 
 #include "errors.h"
 #include "ops/kernels.h"
+#include "ops/temporary.h"
 
 namespace rdrop {
 namespace {
@@ -55,7 +56,7 @@ at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t row
   const int64_t grain = std::max<int64_t>(1, grain_elements / arguments.classes);
   at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
     RdropLossArguments own = arguments;
-    const at::Tensor scratch = at::empty({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
+    const at::Tensor scratch = temporary({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
     own.scratch = scratch.mutable_data_ptr();
     kernel(own, begin, end);
   });
