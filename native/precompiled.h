@@ -5,7 +5,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <napi.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
 #include <memory>

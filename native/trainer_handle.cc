@@ -1,11 +1,11 @@
 // The trainer as JavaScript sees it: NativeTrainer of lib/native.ts.
+#include <chrono>
+
 #include "convert.h"
 #include "errors.h"
 #include "handles.h"
 #include "model/tensors.h"
 #include "worker.h"
-
-#include <chrono>
 
 namespace rdrop {
 namespace {
