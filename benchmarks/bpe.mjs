@@ -8,10 +8,11 @@
 // core: the processes are bound to the first one where taskset is there. Prints one JSON array of rows.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { processorName } from '../dist/processor.js';
 
 const { values } = parseArgs({
   options: {
@@ -87,7 +88,7 @@ try {
     merges: readFileSync(join(directory, 'rdrop.codes'), 'utf8').split('\n').length - 2,
     sameBytes: peer === undefined ? null : true,
     oneCore: bound,
-    device: cpus()[0].model,
+    device: processorName(),
     node: process.versions.node,
     peer:
       peer === undefined

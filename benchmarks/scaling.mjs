@@ -16,6 +16,7 @@ import { commit, median } from '../dist/benchmark/measure.js';
 import { iwslt14Sizes, modelOf, quickSizes } from '../dist/benchmark/shapes.js';
 import { batchSource, StepSides } from '../dist/benchmark/step_sides.js';
 import { native, packageRoot } from '../dist/binding.js';
+import { processorName } from '../dist/processor.js';
 
 const { values } = parseArgs({
   options: {
@@ -85,7 +86,7 @@ if (values.point !== undefined) {
   };
   const { compiledAgainst: libtorch, instructionSet } = native().info();
   const conditions = {
-    ...{ precision, steps, quick, base, device: cpus()[0].model, cores, libtorch, instructionSet },
+    ...{ precision, steps, quick, base, device: processorName(), cores, libtorch, instructionSet },
     ...{ node: process.versions.node, loadAverage: loadavg()[0], date: new Date().toISOString() },
     ...{ commit: commit(), onednnMaxCpuIsa: process.env.ONEDNN_MAX_CPU_ISA ?? null },
   };

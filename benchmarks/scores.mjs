@@ -5,7 +5,7 @@
 // FILE holds one sentence a line, plain. The systems are made of it: of every sentence some words are dropped, doubled or
 // exchanged with the next, by a generator with a fixed seed. The metrics take turns. Prints one JSON array of rows.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import {
   bleu,
@@ -17,6 +17,7 @@ import {
   ter,
   terMetric,
 } from '../dist/index.js';
+import { processorName } from '../dist/processor.js';
 
 const { values } = parseArgs({
   options: {
@@ -84,7 +85,7 @@ const rows = Object.entries(times).map(([name, all]) => {
     rounds: all.length,
     conditions: {
       node: process.version,
-      processor: cpus()[0]?.model.trim(),
+      processor: processorName(),
       load: loadavg().map(rounded),
       date: new Date().toISOString().slice(0, 10),
     },

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { native } from '../../dist/binding.js';
+import { processorName } from '../../dist/processor.js';
 
 /** What nvidia-smi says of the first GPU; null where there is none. */
 function smi(...fields) {
@@ -17,7 +18,7 @@ function smi(...fields) {
 export function openDevice(kind) {
   if (kind === 'cpu') {
     return {
-      describe: () => ({ kind, name: cpus()[0].model, cores: cpus().length, totalBytes: totalmem() }),
+      describe: () => ({ kind, name: processorName(), cores: cpus().length, totalBytes: totalmem() }),
       resetPeak: async () => {},
       /** Of the whole process since it began. */
       peakBytes: async () => process.resourceUsage().maxRSS * 1024,

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { native, packageRoot } from '../binding.js';
 import { type BenchConfig, type BenchSuite, usualRounds } from '../config/benchmark.js';
 import { packageVersion } from '../package_version.js';
+import { processorName } from '../processor.js';
 import type { PeerPython } from './peer_process.js';
 
 export interface BenchRow {
@@ -115,7 +116,7 @@ export function conditionsOf(
     ...(python.path === null ? { peerMissing: python.missing } : { peerVersion: `torch ${python.version}` }),
     ...more,
     ...(options.quick && { quick: true }),
-    device: cpus()[0]?.model ?? 'unknown',
+    device: processorName(),
     cores: cpus().length,
     node: process.versions.node,
     ...(isa !== undefined && { onednnMaxCpuIsa: isa }),

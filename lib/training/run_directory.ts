@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, rm } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { native } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
@@ -9,6 +8,7 @@ import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { packageVersion } from '../package_version.js';
+import { processorName } from '../processor.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { Lock } from './lock.js';
@@ -203,7 +203,7 @@ export async function environment(threads: number) {
     node: process.version,
     platform: process.platform,
     architecture: process.arch,
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    processor: processorName(),
     ...native().info(),
     threads: threads > 0 ? threads : native().info().threads,
     started: new Date().toISOString(),
