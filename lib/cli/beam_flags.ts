@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { toNumber } from './number_flag.js';
 
 const beamFlags = [
   ['beam', '<n>', 'hypotheses kept at each step'],
@@ -12,13 +13,14 @@ const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.to
 
 /** The flags of a beam search. */
 export function addBeamFlags(command: Command): Command {
-  for (const [name, argument, text] of beamFlags) command.option(`--${kebab(name)} ${argument}`, text);
+  for (const [name, argument, text] of beamFlags)
+    command.option(`--${kebab(name)} ${argument}`, text, toNumber);
   return command;
 }
 
 /** Those of the flags that were given, by the names of oneBestSchema. */
 export function beamOptions(flags: Record<string, unknown>): Record<string, number> {
   return Object.fromEntries(
-    beamFlags.filter(([name]) => flags[name] !== undefined).map(([name]) => [name, Number(flags[name])]),
+    beamFlags.filter(([name]) => flags[name] !== undefined).map(([name]) => [name, flags[name] as number]),
   );
 }

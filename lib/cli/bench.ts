@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { BenchRow } from '../benchmark/measure.js';
 import { namedCommand } from './named_command.js';
+import { toNumber } from './number_flag.js';
 
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
 
@@ -11,15 +12,15 @@ export function benchCommand(): Command {
     .option('--shape <name>', 'of step: iwslt14-16x24, iwslt14-48x30, multi30k-64x16 or tiny-32x12 (all)')
     .option('--precision <name>', 'of training and translation: float32 or bfloat16')
     .option('--direction <name>', 'of step: uni, uni-reverse or bi')
-    .option('--threads <n>', 'threads of both sides; 0 takes every core', Number)
-    .option('--rounds <n>', 'pairs of measurements, one of ours and one of theirs', Number)
-    .option('--batches <n>', 'of epoch: batches that are measured', Number)
-    .option('--seed <n>', 'of parameters, tokens and masks', Number)
+    .option('--threads <n>', 'threads of both sides; 0 takes every core', toNumber)
+    .option('--rounds <n>', 'pairs of measurements, one of ours and one of theirs', toNumber)
+    .option('--batches <n>', 'of epoch: batches that are measured', toNumber)
+    .option('--seed <n>', 'of parameters, tokens and masks', toNumber)
     .option('--peers <list>', 'eager, compile (torch.compile, minutes to begin), or both', list)
     .option('--peer-python <path>', 'a Python that has torch, else RDROP_PYTHON, else python3')
     .option('--run <directory>', 'of decode: the trained run')
-    .option('--beam <n>', 'of decode: hypotheses kept', Number)
-    .option('--sentences <n>', 'of decode: how many are translated', Number)
+    .option('--beam <n>', 'of decode: hypotheses kept', toNumber)
+    .option('--sentences <n>', 'of decode: how many are translated', toNumber)
     .option('--quick', 'tiny shapes: whether everything runs, not how fast')
     .option('--results <directory>', 'append the rows to <suite>.csv there')
     .option('--json', 'print the rows as JSON')

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { filterLines, readInput, standardInput } from './line_filter.js';
 import { namedCommand } from './named_command.js';
+import { toNumber } from './number_flag.js';
 
 /** `rdrop bpe learn|apply|vocabulary`: byte pair encoding in subword-nmt's format, standard input to standard output. */
 export function bpeCommand(): Command {
@@ -8,8 +9,8 @@ export function bpeCommand(): Command {
   command
     .command('learn')
     .description('learn codes from tokenised text')
-    .option('--merges <n>', 'most merges to learn', Number)
-    .option('--min-frequency <n>', 'least frequency of a pair that is merged', Number)
+    .option('--merges <n>', 'most merges to learn', toNumber)
+    .option('--min-frequency <n>', 'least frequency of a pair that is merged', toNumber)
     .option('--total-symbols', 'count the characters of the text among the merges')
     .option('--dict-input', 'the input is one "word count" a line, as `rdrop bpe vocabulary` writes')
     .action(async (flags: Record<string, unknown>) => {
@@ -23,10 +24,10 @@ export function bpeCommand(): Command {
     .command('apply')
     .description('split the words of tokenised text into pieces')
     .requiredOption('--codes <file>', 'codes from `rdrop bpe learn` or subword-nmt')
-    .option('--merges <n>', 'apply the first so many merges', Number)
+    .option('--merges <n>', 'apply the first so many merges', toNumber)
     .option('--separator <text>', 'marks a piece that the next one continues')
     .option('--vocabulary <file>', 'undo merges that give pieces outside this file of `rdrop bpe vocabulary`')
-    .option('--vocabulary-threshold <n>', 'count pieces only that occur this often', Number)
+    .option('--vocabulary-threshold <n>', 'count pieces only that occur this often', toNumber)
     .option('--glossaries <pattern...>', 'words or regular expressions of Python that are never split')
     .action(async ({ codes, ...flags }: { codes: string }) => {
       const { Bpe } = await import('../text/bpe.js');

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { type CommandName, descriptions, namedCommand } from './named_command.js';
 
 /** Each command in its own file, loaded when it is asked for. */
@@ -26,6 +26,20 @@ const commands: Record<CommandName, () => Promise<Command>> = {
 const askedFor = ([first, second]: readonly string[]) =>
   first === 'help' || first === '--' ? second : first;
 
+/** Lets a command throw what it has against its arguments, and those below it, instead of printing it and leaving. */
+function throwing(command: Command): Command {
+  command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const below of command.commands) throwing(below);
+  return command;
+}
+
+/** What commander threw: help and version, which were printed, or wrong arguments. */
+function tellCommanderError({ message, exitCode }: CommanderError): void {
+  const wrong = message.startsWith('error: ');
+  if (wrong) process.stderr.write(`rdrop: INVALID_ARGUMENT: ${message.slice('error: '.length)}\n`);
+  process.exitCode = exitCode;
+}
+
 /** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */
 export async function main(argv: readonly string[]): Promise<void> {
   // `rdrop … | head` closes the pipe: no reason to complain.
@@ -47,8 +61,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const name of Object.keys(descriptions) as CommandName[])
     program.addCommand(name === asked ? await commands[name]() : namedCommand(name));
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await throwing(program).parseAsync(argv, { from: 'user' });
   } catch (error) {
+    if (error instanceof CommanderError) return tellCommanderError(error);
     const { asRdropError } = await import('../errors.js');
     const { code, message } = asRdropError(error);
     process.stderr.write(`rdrop: ${code}: ${message}\n`);

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { PrepareResult, PrepareRun, SideSummary } from '../data/prepare_stages.js';
 import { RdropError } from '../errors.js';
 import { namedCommand } from './named_command.js';
+import { numberOr, toNumber } from './number_flag.js';
 
 /**
  * `rdrop prepare`: a prepared directory from parallel text, or with `iwslt14` from an archive. The options are those of
@@ -18,12 +19,12 @@ export function prepareCommand(): Command {
     .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
     .option('--normalize', 'plain quotation marks and dashes')
     .option('--lowercase [after]', 'lower-case the text, or with "after" the tokens')
-    .option('--min-length <tokens>', 'leave out training pairs with a shorter side', Number)
-    .option('--max-length <tokens>', 'leave out training pairs with a longer side; 0 keeps all', Number)
+    .option('--min-length <tokens>', 'leave out training pairs with a shorter side', toNumber)
+    .option('--max-length <tokens>', 'leave out training pairs with a longer side; 0 keeps all', toNumber)
     .option(
       '--ratio <r>',
       'leave out training pairs with a side longer than the other times this; 0 keeps all',
-      Number,
+      toNumber,
     );
   addSharedOptions(command).action(async ({ json, ...options }: Flags) => {
     const { prepareCorpus } = await import('../data/prepare.js');
@@ -60,19 +61,19 @@ const addSharedOptions = (command: Command): Command =>
     .option('--out <directory>', 'the directory to make')
     .option('--overwrite', 'replace a prepared directory that is there already')
     .option('--bpe <merges>', 'merges of the joint byte pair encoding, or none', merges)
-    .option('--min-frequency <n>', 'least frequency of a pair of symbols that is merged', Number)
+    .option('--min-frequency <n>', 'least frequency of a pair of symbols that is merged', toNumber)
     .option('--codes <file>', 'BPE codes to use instead of learning some')
-    .option('--threshold <n>', 'leave types that occur less often out of the dictionary', Number)
+    .option('--threshold <n>', 'leave types that occur less often out of the dictionary', toNumber)
     .option(
       '--nwords <n>',
       'most types of the dictionary, the four specials included; 0 sets no limit',
-      Number,
+      toNumber,
     )
-    .option('--padding-factor <n>', 'fill the dictionary up to a multiple of this', Number)
+    .option('--padding-factor <n>', 'fill the dictionary up to a multiple of this', toNumber)
     .option('--dictionary <file>', 'a dict.txt to use instead of building one')
     .option('--json', 'print the summary as JSON');
 
-const merges = (value: string) => (value === 'none' ? 0 : Number(value));
+const merges = (value: string) => (value === 'none' ? 0 : numberOr('a number, or none', value));
 
 async function printPrepared(
   prepare: (run: PrepareRun) => Promise<PrepareResult>,

@@ -10,6 +10,7 @@ import {
 } from '../config.js';
 import type { ScoreReport } from '../evaluation/score_report.js';
 import { namedCommand } from './named_command.js';
+import { toNumber } from './number_flag.js';
 
 interface ScoreFlags {
   hyp: string;
@@ -22,8 +23,8 @@ interface ScoreFlags {
   confidence: boolean;
   baseline: string[];
   paired?: PairedTest;
-  samples?: string;
-  seed?: string;
+  samples?: number;
+  seed?: number;
   json: boolean;
 }
 
@@ -53,8 +54,9 @@ export function scoreCommand(): Command {
     .option(
       '--samples <count>',
       `resamples (default: ${samples} of the bootstrap, ${exchanges} random exchanges)`,
+      toNumber,
     )
-    .option('--seed <number>', `of the resamples (default: ${seed})`)
+    .option('--seed <number>', `of the resamples (default: ${seed})`, toNumber)
     .option('--json', 'print the scores as JSON', false)
     .action(score);
 }
@@ -74,8 +76,8 @@ async function score(flags: ScoreFlags): Promise<void> {
     'INVALID_ARGUMENT',
   );
   const resampling = {
-    ...(flags.samples === undefined ? {} : { samples: Number(flags.samples) }),
-    ...(flags.seed === undefined ? {} : { seed: Number(flags.seed) }),
+    ...(flags.samples === undefined ? {} : { samples: flags.samples }),
+    ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
   parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
 

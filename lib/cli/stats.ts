@@ -1,15 +1,16 @@
 import type { Command } from 'commander';
 import { alternatives, comparisonSchema } from '../config.js';
 import { namedCommand } from './named_command.js';
+import { toNumber } from './number_flag.js';
 import { statsPowerCommand } from './stats_power.js';
 
 interface StatsOptions {
   a?: string;
   b?: string;
   arm: string[];
-  samples: string;
-  level: string;
-  seed: string;
+  samples: number;
+  level: number;
+  seed: number;
   alternative: string;
   json: boolean;
 }
@@ -30,9 +31,9 @@ export function statsCommand(): Command {
         collect,
         [],
       )
-      .option('--samples <count>', 'redrawings of the bootstrap', String(defaults.samples))
-      .option('--level <share>', 'confidence of the intervals', String(defaults.level))
-      .option('--seed <number>', 'seed of the bootstrap', String(defaults.seed))
+      .option('--samples <count>', 'redrawings of the bootstrap', toNumber, defaults.samples)
+      .option('--level <share>', 'confidence of the intervals', toNumber, defaults.level)
+      .option('--seed <number>', 'seed of the bootstrap', toNumber, defaults.seed)
       .option('--alternative <which>', `of the rank tests: ${alternatives.join(', ')}`, defaults.alternative)
       .option('--json', 'print the figures as JSON', false)
       // Else the options of the same name would be taken from `stats power`.
@@ -51,7 +52,7 @@ async function run(options: StatsOptions): Promise<void> {
   const { samples, level, seed, alternative } = options;
   const settings = parseConfig(
     comparisonSchema,
-    { samples: Number(samples), level: Number(level), seed: Number(seed), alternative },
+    { samples, level, seed, alternative },
     'stats',
     'INVALID_ARGUMENT',
   );

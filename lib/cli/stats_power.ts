@@ -1,19 +1,20 @@
 import { Command } from 'commander';
 import { alternatives, plannedPowerSchema, plannedTests } from '../config.js';
 import type { PlannedPower } from '../experiment/planned_power.js';
+import { toNumber } from './number_flag.js';
 
 interface Flags {
-  runs: string;
-  effect: string;
+  runs: number;
+  effect: number;
   test?: string;
   alternative: string;
-  alpha: string;
-  arms: string;
-  correlation: string;
-  power: string;
-  simulations: string;
-  seed: string;
-  hoursPerRun?: string;
+  alpha: number;
+  arms: number;
+  correlation: number;
+  power: number;
+  simulations: number;
+  seed: number;
+  hoursPerRun?: number;
   json: boolean;
 }
 
@@ -22,25 +23,31 @@ export function statsPowerCommand(): Command {
   const defaults = plannedPowerSchema.parse({ runsPerArm: 1, effectSize: 0 });
   return new Command('power')
     .description('the smallest p value, the power and the cost of a planned comparison')
-    .requiredOption('--runs <count>', 'runs an arm, that is seeds')
-    .requiredOption('--effect <d>', 'the true difference of two arms, in standard deviations of a run')
+    .requiredOption('--runs <count>', 'runs an arm, that is seeds', toNumber)
+    .requiredOption(
+      '--effect <d>',
+      'the true difference of two arms, in standard deviations of a run',
+      toNumber,
+    )
     .option('--test <name>', `one of ${plannedTests.join(', ')} (all)`)
     .option('--alternative <which>', alternatives.join(', '), defaults.alternative)
-    .option('--alpha <level>', 'a test rejects with p ≤ this', String(defaults.alpha))
+    .option('--alpha <level>', 'a test rejects with p ≤ this', toNumber, defaults.alpha)
     .option(
       '--arms <count>',
       'arms; alpha is divided by the number of their pairs (Holm)',
-      String(defaults.arms),
+      toNumber,
+      defaults.arms,
     )
     .option(
       '--correlation <r>',
       'of the two runs of a seed, for the paired tests',
-      String(defaults.correlation),
+      toNumber,
+      defaults.correlation,
     )
-    .option('--power <share>', 'power for which the fewest runs are sought', String(defaults.targetPower))
-    .option('--simulations <count>', 'comparisons drawn for a rank test', String(defaults.simulations))
-    .option('--seed <number>', 'seed of the drawings', String(defaults.seed))
-    .option('--hours-per-run <hours>', 'how long a run takes, for the cost')
+    .option('--power <share>', 'power for which the fewest runs are sought', toNumber, defaults.targetPower)
+    .option('--simulations <count>', 'comparisons drawn for a rank test', toNumber, defaults.simulations)
+    .option('--seed <number>', 'seed of the drawings', toNumber, defaults.seed)
+    .option('--hours-per-run <hours>', 'how long a run takes, for the cost', toNumber)
     .option('--json', 'print the figures as JSON', false)
     .action(run);
 }
@@ -50,17 +57,17 @@ async function run(flags: Flags): Promise<void> {
   const { parseConfig } = await import('../config.js');
   const hours = flags.hoursPerRun;
   const shared = {
-    runsPerArm: Number(flags.runs),
-    effectSize: Number(flags.effect),
+    runsPerArm: flags.runs,
+    effectSize: flags.effect,
     alternative: flags.alternative,
-    alpha: Number(flags.alpha),
-    arms: Number(flags.arms),
-    targetPower: Number(flags.power),
-    simulations: Number(flags.simulations),
-    seed: Number(flags.seed),
-    ...(hours === undefined ? {} : { hoursPerRun: Number(hours) }),
+    alpha: flags.alpha,
+    arms: flags.arms,
+    targetPower: flags.power,
+    simulations: flags.simulations,
+    seed: flags.seed,
+    ...(hours === undefined ? {} : { hoursPerRun: hours }),
   };
-  const correlation = Number(flags.correlation);
+  const correlation = flags.correlation;
   const tests = flags.test === undefined ? plannedTests : [flags.test];
   const plans = tests.map((test) => {
     // Where every test is asked for, the correlation is meant for the paired ones.

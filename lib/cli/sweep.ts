@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { SweepOptions } from '../config.js';
 import { namedCommand } from './named_command.js';
+import { toNumber } from './number_flag.js';
 
 interface Flags {
   data?: string;
   preset?: string;
   config?: string;
   set: string[];
-  seeds?: string[];
+  seeds?: number[];
   directions?: string[];
   out: string;
   parallel?: number;
@@ -16,6 +17,7 @@ interface Flags {
 }
 
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+const numbers = (text: string): number[] => list(text).map(toNumber);
 const collect = (value: string, values: string[]): string[] => [...values, value];
 
 /** `rdrop sweep`: the same configuration with several seeds and KL directions; called again, it goes on. */
@@ -26,9 +28,9 @@ export function sweepCommand(): Command {
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. maxUpdates=2000; may be repeated', collect, [])
-    .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', list)
+    .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', numbers)
     .option('--directions <list>', 'of plain (α 0), uni, uni-reverse and bi', list)
-    .option('--parallel <n>', 'trials at a time, which share the cores; 0: one a core', Number)
+    .option('--parallel <n>', 'trials at a time, which share the cores; 0: one a core', toNumber)
     .option('--stop-on-failure', 'end the sweep with the first trial that fails', false)
     .option('--json', 'print the results as JSON', false)
     .action(run);
@@ -42,7 +44,7 @@ async function run(flags: Flags): Promise<void> {
   const given = { data, preset, config, set } as unknown as Parameters<typeof trainOptions>[0];
   const options = {
     directory: flags.out,
-    seeds: flags.seeds?.map(Number),
+    seeds: flags.seeds,
     directions: flags.directions,
     parallel: flags.parallel,
     stopOnFailure: flags.stopOnFailure,

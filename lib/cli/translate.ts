@@ -1,13 +1,14 @@
 import { type Command, Option } from 'commander';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
 import { namedCommand } from './named_command.js';
+import { toNumber } from './number_flag.js';
 
 interface Flags {
   run: string;
   checkpoint: 'best' | 'last';
   input?: string;
   output?: string;
-  threads: string;
+  threads: number;
   device?: 'auto' | 'cpu' | 'cuda';
   json: boolean;
   [option: string]: unknown;
@@ -22,7 +23,7 @@ export function translateCommand(): Command {
     )
     .option('--input <file>', 'text to translate, plain or .gz, instead of standard input')
     .option('--output <file>', 'where the translations go, instead of standard output')
-    .option('--threads <n>', 'threads of libtorch; 0 takes every core', '0')
+    .option('--threads <n>', 'threads of libtorch; 0 takes every core', toNumber, 0)
     .addOption(
       new Option('--device <name>', 'where; that of the run where it is there, else the CPU').choices([
         'auto',
@@ -45,7 +46,7 @@ async function translate(flags: Flags): Promise<void> {
   process.once('SIGINT', abort).once('SIGTERM', abort);
   using translator = await Translator.load(flags.run, {
     checkpoint: flags.checkpoint,
-    threads: Number(flags.threads),
+    threads: flags.threads,
     ...(flags.device !== undefined && { device: flags.device }),
   });
   try {

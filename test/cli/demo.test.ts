@@ -79,7 +79,7 @@ describe('rdrop sweep', () => {
 
   it('refuses seeds, directions, presets and data that make no sense, and makes no directory', () => {
     const data = ['--data', root];
-    refused([...data, '--seeds', '1,x'], /INVALID_CONFIG: sweep\.seeds\.1/);
+    refused([...data, '--seeds', '1,-2'], /INVALID_CONFIG: sweep\.seeds\.1/);
     refused([...data, '--seeds', '7,7'], /INVALID_CONFIG: sweep\.seeds/);
     refused([...data, '--directions', 'uni,sideways'], /INVALID_CONFIG: sweep\.directions\.1/);
     refused([...data, '--parallel', '1.5'], /INVALID_CONFIG: sweep\.parallel/);

@@ -91,7 +91,7 @@ describe('rdrop prepare iwslt14', () => {
       expect(output).toBe('');
     };
     await refused('INVALID_CONFIG', 'iwslt14.out', iwslt14Archive);
-    await refused('INVALID_CONFIG', 'iwslt14.threshold', iwslt14Archive, '--out', out, '--threshold', 'x');
+    await refused('INVALID_CONFIG', 'iwslt14.threshold', iwslt14Archive, '--out', out, '--threshold', '0.5');
     await refused('FILE_NOT_FOUND', 'nowhere.tgz', 'nowhere.tgz', '--out', out);
     await refused('commander.missingArgument', 'archive');
     await refused('commander.unknownOption', '--source', iwslt14Archive, '--source', 'de');

@@ -200,7 +200,7 @@ describe('rdrop score', () => {
     );
     expect(await score('--tokenized', '--metrics', 'chrf')).toMatch(/^INVALID_ARGUMENT: .*detokenised/);
     expect(await score('--baseline', hyp, '--samples', '0')).toMatch(/^INVALID_ARGUMENT: score.samples/);
-    expect(await score('--confidence', '--seed', 'x')).toMatch(/^INVALID_ARGUMENT: score.seed/);
+    expect(await score('--confidence', '--seed', '-1')).toMatch(/^INVALID_ARGUMENT: score.seed/);
     expect(await score('--baseline', two)).toMatch(/^LINE_COUNT_MISMATCH: .*two: .*hyp has \(1\), got 2$/);
     expect(printed).toEqual([]);
   });
@@ -324,7 +324,7 @@ describe('rdrop stats', () => {
     expect(await stats('1,NaN')).toMatch(/^NON_FINITE: --a: entry 2/);
     expect(await stats('1e999')).toMatch(/^NON_FINITE: --a\[0\]/);
     expect(await stats('1,2', '1,2', '--level', '95')).toMatch(/^INVALID_ARGUMENT: .*level/);
-    expect(await stats('1,2', '1,2', '--samples', 'many')).toMatch(/^INVALID_ARGUMENT: .*samples/);
+    expect(await stats('1,2', '1,2', '--samples', '0.5')).toMatch(/^INVALID_ARGUMENT: .*samples/);
   });
 });
 
@@ -378,7 +378,9 @@ describe('rdrop stats power', () => {
 
   it('refuses what makes no sense, naming the option', async () => {
     expect(await power('--runs', '3')).toMatch(/--effect/);
-    expect(await power('--runs', 'x', '--effect', '1')).toMatch(/^INVALID_ARGUMENT: stats power\.runsPerArm/);
+    expect(await power('--runs', '0.5', '--effect', '1')).toMatch(
+      /^INVALID_ARGUMENT: stats power\.runsPerArm/,
+    );
     expect(await power(...paper, '--test', 'sign')).toMatch(/^INVALID_ARGUMENT: stats power\.test/);
     expect(await power(...paper, '--test', 't', '--correlation', '0.5')).toMatch(
       /correlation: expected 0 unless/,

@@ -180,7 +180,7 @@ describe('rdrop bpe', () => {
       'INVALID_ARGUMENT',
       'glossaries[0]',
     ],
-    [['learn', '--merges', 'x'], ['a\n'], 'INVALID_ARGUMENT', 'bpe.merges'],
+    [['learn', '--merges', '0.5'], ['a\n'], 'INVALID_ARGUMENT', 'bpe.merges'],
     [['learn', '--merges', '0'], ['a\n'], 'INVALID_ARGUMENT', 'bpe.merges'],
     [['learn'], [], 'FILE_EMPTY', 'standard input'],
     [['learn'], ['a\n', Buffer.of(0xff)], 'INVALID_UTF8', 'standard input:2'],
@@ -240,7 +240,7 @@ describe('rdrop prepare', () => {
   });
 
   it.each([
-    [['--bpe', 'many'], 'prepare.bpe'],
+    [['--bpe', '0.5'], 'prepare.bpe'],
     [['--ratio', '-1'], 'prepare.ratio'],
     [['--tokenizer', 'spacy'], 'prepare.tokenizer'],
     [['--max-length', '1.5'], 'prepare.maxLength'],
