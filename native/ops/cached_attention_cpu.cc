@@ -19,7 +19,7 @@ void run_rows(const at::Tensor& query, int64_t heads, int64_t most, at::Tensor& 
   arguments.heads = heads;
   arguments.head_dim = width / heads;
   parallel_rows(rows, most * width * 2, [&](int64_t begin, int64_t end) {
-    std::vector<Wide<T>> scores(heads * most);
+    std::vector<Wide<T>> scores(heads * attention_padded(most));
     std::vector<const T*> places(most);
     CachedAttention<T> mine = arguments;
     mine.scores = scores.data();

@@ -31,7 +31,7 @@ struct CachedAttention {
   const T* query;  // [R,D] rows query_stride apart
   T* out;          // [R,D]
   int64_t query_stride, heads, head_dim;
-  Wide<T>* scores;   ///< of this thread: H·(most keys of a row)
+  Wide<T>* scores;   ///< of this thread: H·attention_padded(most keys of a row)
   const T** places;  ///< of this thread: most keys of a row
 };
 

@@ -64,7 +64,7 @@ void compare(int64_t heads, int64_t head_dim, int64_t length, double deviation) 
   for (const char* set : {"scalar", "avx2", "avx512"}) {
     if (!select_kernels(set)) continue;
     const auto& kernel = kernels().layers<T>().cached_attention;
-    std::vector<Wide<T>> scores(heads * length);
+    std::vector<Wide<T>> scores(heads * attention_padded(length));
     std::vector<const T*> places(length);
     Array<T> out(std::vector<double>(rows * width, 9.0));
     const CachedAttention<T> arguments{query.data(), out.data(), stride, heads, head_dim, scores.data(), places.data()};
@@ -103,7 +103,7 @@ void pass_on() {
       // The key of one of three positions; the values are finite.
       Array<T> query(std::vector<double>(16, 1.0)), memory(normal(3 * 32, 5)), out(std::vector<double>(16, 0.0));
       memory.data()[32 + 9] = T(bad);
-      T scores[2 * 3];
+      T scores[2 * 16];
       const T* places[3];
       const int32_t begin = 0, end = 3;
       kernels().layers<T>().cached_attention.to_source({query.data(), out.data(), 16, 2, 8, scores, places},
