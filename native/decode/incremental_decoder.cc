@@ -68,25 +68,26 @@ State IncrementalDecoder::self_attention(const State& state, const SelfAttention
   if (int64_t(kept.size()) == length_) kept.emplace_back();
   at::Tensor all = first_rows(kept[length_], rows, 3 * d, state.normed.options());
   const Linear& projection = weights.query_key_value;
-  linear_into(state.normed, projection, all);
+  memory_.weights.linear_into(state.normed, projection, all);
   history_[layer].push_back(all.narrow(1, d, 2 * d));
   at::Tensor attended = new_like(state.normed);
   attention_to_history(all.narrow(1, 0, d), history_[layer], ancestors_, ancestor_stride_, model_.config().heads,
                        attended);
-  return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);
+  return add_and_norm(memory_.weights.linear(attended, weights.out), state, norm, pre_norm_);
 }
 
 State IncrementalDecoder::cross_attention(const State& state, const CrossAttention& weights, const LayerNorm& norm,
                                           const at::Tensor& key_value) const {
   at::Tensor attended = new_like(state.normed);
-  attention_to_source(linear(state.normed, weights.query), key_value, source_begin_, source_end_, model_.config().heads,
-                      attended);
-  return add_and_norm(linear(attended, weights.out), state, norm, pre_norm_);
+  attention_to_source(memory_.weights.linear(state.normed, weights.query), key_value, source_begin_, source_end_,
+                      model_.config().heads, attended);
+  return add_and_norm(memory_.weights.linear(attended, weights.out), state, norm, pre_norm_);
 }
 
 State IncrementalDecoder::feed_forward(const State& state, const FeedForward& weights, const LayerNorm& norm) const {
-  const at::Tensor hidden = activation(linear(state.normed, weights.fc1), model_.config().activation, Dropout{});
-  return add_and_norm(linear(hidden, weights.fc2), state, norm, pre_norm_);
+  const at::Tensor hidden =
+      activation(memory_.weights.linear(state.normed, weights.fc1), model_.config().activation, Dropout{});
+  return add_and_norm(memory_.weights.linear(hidden, weights.fc2), state, norm, pre_norm_);
 }
 
 at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const std::vector<int32_t>& sentences,
@@ -124,7 +125,7 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
   // Not rounded to bfloat16, where too many would be equal.
   const auto options = state.normed.options().dtype(wide_type(state.normed.scalar_type()));
   at::Tensor logits = first_rows(memory_.logits, rows, projection.size(0), options);
-  matrix_product(state.normed, projection.t(), 0, logits);
+  memory_.weights.product_into(state.normed, projection, logits);
   return logits;
 }
 

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "model/packed_weights.h"
 #include "model/transformer.h"
 
 namespace rdrop {
@@ -14,6 +15,7 @@ namespace rdrop {
 struct DecoderMemory {
   std::vector<std::vector<at::Tensor>> projected;  // L × positions × [most R,3D]: queries, keys and values
   at::Tensor logits;                               // [most R,V], float32 where the model is bfloat16
+  PackedWeights weights;                           // of the decoder, which stay as they are for that long
 };
 
 class IncrementalDecoder {

@@ -74,25 +74,64 @@ struct PanelSums {
   bool add;           ///< to what is there
 };
 
-/// The sums of `part` of left·right, with the bias. Calls done(begin, end) for rows of the rectangle that are complete.
-template <typename T, typename Done>
-void multiply_rectangle(const PanelProductKernels<T>& kernels, const PanelSource<T>& left, const PanelSource<T>& right,
+/// Some lines and terms of a factor.
+template <typename T>
+PanelSource<T> cut(const PanelSource<T>& all, int64_t line, int64_t lines, int64_t term, int64_t terms) {
+  return {all.from + line * all.line_stride + term * all.term_stride, all.line_stride, all.term_stride, lines, terms};
+}
+
+template <typename T>
+constexpr int64_t kBlockTerms = kBlockSteps * kStepTerms<T>;
+
+/// A right factor packed as a whole, for many products: block after block of kBlockTerms terms, each
+/// [columns / 32 rounded up, steps, 32].
+template <typename T>
+struct PackedRight {
+  const Step<T>* panels;
+  int64_t lines, terms;
+
+  static int64_t padded(int64_t lines) { return (lines + kRightPanel - 1) / kRightPanel * kRightPanel; }
+  static int64_t size(const PanelSource<T>& source) { return padded(source.lines) * source.steps(); }
+};
+
+template <typename T>
+void pack_whole_right(const PanelProductKernels<T>& kernels, const PanelSource<T>& right, Step<T>* to) {
+  for (int64_t term = 0; term < right.terms; term += kBlockTerms<T>) {
+    const int64_t terms = std::min(kBlockTerms<T>, right.terms - term);
+    const PanelSource<T> block = cut(right, int64_t(0), right.lines, term, terms);
+    kernels.pack_right(block, to);
+    to += PackedRight<T>::size(block);
+  }
+}
+
+/// The panels of a block of the right factor: packed now, or there already.
+template <typename T>
+const Step<T>* right_panels(const PanelProductKernels<T>& kernels, const PanelSource<T>& right, const Rectangle& part,
+                            int64_t term, int64_t terms, PanelWorkspace<T>& workspace) {
+  kernels.pack_right(cut(right, part.column, part.columns, term, terms), workspace.right());
+  return workspace.right();
+}
+template <typename T>
+const Step<T>* right_panels(const PanelProductKernels<T>&, const PackedRight<T>& right, const Rectangle& part,
+                            int64_t term, int64_t terms, PanelWorkspace<T>&) {
+  const int64_t steps = (terms + kStepTerms<T> - 1) / kStepTerms<T>;
+  return right.panels + PackedRight<T>::padded(right.lines) * (term / kStepTerms<T>)+part.column * steps;
+}
+
+/// The sums of `part` of left·right, with the bias; right is a PanelSource or a PackedRight. Calls done(begin, end) for
+/// rows of the rectangle that are complete.
+template <typename T, typename Right, typename Done>
+void multiply_rectangle(const PanelProductKernels<T>& kernels, const PanelSource<T>& left, const Right& right,
                         const Rectangle& part, const PanelSums& sums, PanelWorkspace<T>& workspace, const Done& done) {
-  const auto cut = [](const PanelSource<T>& all, int64_t line, int64_t lines, int64_t term, int64_t terms) {
-    return PanelSource<T>{all.from + line * all.line_stride + term * all.term_stride, all.line_stride, all.term_stride,
-                          lines, terms};
-  };
   const int64_t blocks = (part.rows + kBlockRows - 1) / kBlockRows;  // even ones, none small
   const int64_t block_rows = in_panels(part.rows, blocks, kLeftPanel);
-  constexpr int64_t block_terms = kBlockSteps * kStepTerms<T>;
-  for (int64_t term = 0; term == 0 || term < left.terms; term += block_terms) {
-    const int64_t terms = std::min(block_terms, left.terms - term);
-    const PanelSource<T> columns = cut(right, part.column, part.columns, term, terms);
-    kernels.pack_right(columns, workspace.right());
+  for (int64_t term = 0; term == 0 || term < left.terms; term += kBlockTerms<T>) {
+    const int64_t terms = std::min(kBlockTerms<T>, left.terms - term);
+    const Step<T>* columns = right_panels(kernels, right, part, term, terms, workspace);
     for (int64_t row = 0; row < part.rows; row += block_rows) {
       const PanelSource<T> rows = cut(left, part.row + row, std::min(block_rows, part.rows - row), term, terms);
       kernels.pack_left(rows, workspace.left());
-      kernels.multiply({workspace.left(), workspace.right(), rows.lines, columns.lines, rows.steps(),
+      kernels.multiply({workspace.left(), columns, rows.lines, part.columns, rows.steps(),
                         term == 0 ? sums.bias : nullptr, sums.out + row * sums.stride, sums.stride,
                         sums.add || term > 0});
       if (term + terms == left.terms) done(row, row + rows.lines);

@@ -1,6 +1,8 @@
 // See panel_product.h.
 #include "ops/panel_product.h"
 
+#include <ATen/ops/empty.h>
+
 #include <cstring>
 #include <vector>
 
@@ -33,9 +35,9 @@ PanelWorkspace<T>& workspace() {
   return memory;
 }
 
-template <typename T>
-void multiply_into_float32(const at::Tensor& a, const at::Tensor& b, const float* bias, bool add, at::Tensor& out) {
-  const PanelSource<T> left = panel_source<T>(a), right = panel_source<T>(b.t());
+template <typename T, typename Right>
+void multiply_into_float32(const at::Tensor& a, const Right& right, const float* bias, bool add, at::Tensor& out) {
+  const PanelSource<T> left = panel_source<T>(a);
   float* to = mutable_elements<float>(out);
   const int64_t columns = out.size(1);
   for_rectangles(out, left.terms, [&](const Rectangle& part) {
@@ -45,10 +47,11 @@ void multiply_into_float32(const at::Tensor& a, const at::Tensor& b, const float
 }
 
 /// The sums of a rectangle in float32, then each block of rows rounded while it is in the cache.
-void multiply_into_bfloat16(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add,
+template <typename Right>
+void multiply_into_bfloat16(const at::Tensor& a, const Right& right, const at::Tensor& bias, bool add,
                             at::Tensor& out) {
   using T = Bfloat16;
-  const PanelSource<T> left = panel_source<T>(a), right = panel_source<T>(b.t());
+  const PanelSource<T> left = panel_source<T>(a);
   const T* addend = optional_elements<T>(bias);
   T* to = mutable_elements<T>(out);
   const int64_t columns = out.size(1);
@@ -67,6 +70,25 @@ void multiply_into_bfloat16(const at::Tensor& a, const at::Tensor& b, const at::
   });
 }
 
+/// right_of(T): the right factor, in the type T of a.
+template <typename RightOf>
+void multiply(const at::Tensor& a, const RightOf& right_of, const at::Tensor& bias, bool add, at::Tensor& out) {
+  if (a.scalar_type() == at::kFloat) {
+    multiply_into_float32<float>(a, right_of(float{}), optional_elements<float>(bias), add, out);
+  } else if (out.scalar_type() == at::kFloat) {
+    multiply_into_float32<Bfloat16>(a, right_of(Bfloat16{}), nullptr, add, out);
+  } else {
+    multiply_into_bfloat16(a, right_of(Bfloat16{}), bias, add, out);
+  }
+}
+
+void check_shapes(const at::Tensor& a, int64_t terms, int64_t columns, const at::Tensor& out) {
+  if (a.size(1) != terms || out.size(0) != a.size(0) || out.size(1) != columns || !out.is_contiguous()) {
+    fail("INTERNAL", "panel_product: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(), " times [",
+         terms, ", ", columns, "] into ", out.sizes());
+  }
+}
+
 }  // namespace
 
 bool panels_multiply(at::ScalarType type) {
@@ -76,17 +98,31 @@ bool panels_multiply(at::ScalarType type) {
 }
 
 void panel_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out) {
-  if (a.size(1) != b.size(0) || out.size(0) != a.size(0) || out.size(1) != b.size(1) || !out.is_contiguous()) {
-    fail("INTERNAL", "panel_product: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(), " times ",
-         b.sizes(), " into ", out.sizes());
-  }
-  if (a.scalar_type() == at::kFloat) {
-    multiply_into_float32<float>(a, b, optional_elements<float>(bias), add, out);
-  } else if (out.scalar_type() == at::kFloat) {
-    multiply_into_float32<Bfloat16>(a, b, nullptr, add, out);
-  } else {
-    multiply_into_bfloat16(a, b, bias, add, out);
-  }
+  check_shapes(a, b.size(0), b.size(1), out);
+  multiply(
+      a, [&](auto zero) { return panel_source<decltype(zero)>(b.t()); }, bias, add, out);
+}
+
+PackedFactor pack_factor(const at::Tensor& b) {
+  PackedFactor packed{{}, b.size(0), b.size(1)};
+  const auto pack = [&](auto zero) {
+    using T = decltype(zero);
+    const PanelSource<T> right = panel_source<T>(b.t());
+    packed.panels = at::empty({PackedRight<T>::size(right) * kStepTerms<T>}, b.options());
+    pack_whole_right(kernels().panel_product<T>(), right,
+                     reinterpret_cast<Step<T>*>(mutable_elements<T>(packed.panels)));
+  };
+  b.scalar_type() == at::kFloat ? pack(float{}) : pack(Bfloat16{});
+  return packed;
+}
+
+void panel_product(const at::Tensor& a, const PackedFactor& b, const at::Tensor& bias, at::Tensor& out) {
+  check_shapes(a, b.terms, b.columns, out);
+  const auto right_of = [&](auto zero) {
+    using T = decltype(zero);
+    return PackedRight<T>{reinterpret_cast<const Step<T>*>(elements<T>(b.panels)), b.columns, b.terms};
+  };
+  multiply(a, right_of, bias, false, out);
 }
 
 }  // namespace rdrop

@@ -23,8 +23,8 @@ double entry(const std::vector<double>& values, const PanelSource<T>& source, in
 }
 
 /// The product as `threads` threads would make it, in one; out has `stride` numbers a row.
-template <typename T>
-std::vector<double> product(const PanelSource<T>& left, const PanelSource<T>& right, const Array<float>* bias, bool add,
+template <typename T, typename Right>
+std::vector<double> product(const PanelSource<T>& left, const Right& right, const Array<float>* bias, bool add,
                             const std::vector<double>& before, int64_t stride, int64_t threads) {
   Array<float> out(before);
   PanelWorkspace<T> workspace;
@@ -74,6 +74,13 @@ void compare_product(const Shape& shape, bool left_by_line, bool right_by_line, 
     for (const int64_t threads : {2, 7}) {
       expect(product(a, b, has_bias ? &bias : nullptr, add, before, stride, threads) == found,
              where + ": the number of threads changes the result");
+    }
+    std::vector<Step<T>> panels(size_t(PackedRight<T>::size(b)));
+    pack_whole_right(kernels().panel_product<T>(), b, panels.data());
+    const PackedRight<T> packed{panels.data(), columns, terms};
+    for (const int64_t threads : {1, 7}) {
+      expect(product(a, packed, has_bias ? &bias : nullptr, add, before, stride, threads) == found,
+             where + ": a factor packed as a whole changes the result");
     }
     const int64_t last = rows - 1;
     PanelSource<T> row = a;
