@@ -34,7 +34,7 @@ class PanelGrid {
     while (down * across % threads != 0 && down * across < 4 * threads) {
       const int64_t height = rows / down, width = columns / across;
       if (height < 2 * kLeftPanel && width < 2 * kRightPanel) break;
-      ++(height > width ? down : across);
+      ++(height >= width ? down : across);
     }
     row_step_ = in_panels(rows, down, kLeftPanel);
     column_step_ = in_panels(columns, across, kRightPanel);
@@ -104,18 +104,27 @@ void pack_whole_right(const PanelProductKernels<T>& kernels, const PanelSource<T
   }
 }
 
-/// The panels of a block of the right factor: packed now, or there already.
+/// The panels of a block of the right factor: itself where it already is one panel beside the other and a step is not
+/// far from the next, else packed now.
 template <typename T>
-const Step<T>* right_panels(const PanelProductKernels<T>& kernels, const PanelSource<T>& right, const Rectangle& part,
+RightPanels<T> right_panels(const PanelProductKernels<T>& kernels, const PanelSource<T>& right, const Rectangle& part,
                             int64_t term, int64_t terms, PanelWorkspace<T>& workspace) {
-  kernels.pack_right(cut(right, part.column, part.columns, term, terms), workspace.right());
-  return workspace.right();
+  constexpr int64_t near = 1024 / int64_t(sizeof(T));
+  const PanelSource<T> columns = cut(right, part.column, part.columns, term, terms);
+  if (kStepTerms<T> == 1 && columns.line_stride == 1 && columns.term_stride <= near &&
+      part.columns % kRightPanel == 0) {
+    return {reinterpret_cast<const Step<T>*>(columns.from), kRightPanel, columns.term_stride};
+  }
+  kernels.pack_right(columns, workspace.right());
+  return {workspace.right(), columns.steps() * kRightPanel, kRightPanel};
 }
+/// The same of one that is packed.
 template <typename T>
-const Step<T>* right_panels(const PanelProductKernels<T>&, const PackedRight<T>& right, const Rectangle& part,
+RightPanels<T> right_panels(const PanelProductKernels<T>&, const PackedRight<T>& right, const Rectangle& part,
                             int64_t term, int64_t terms, PanelWorkspace<T>&) {
   const int64_t steps = (terms + kStepTerms<T> - 1) / kStepTerms<T>;
-  return right.panels + PackedRight<T>::padded(right.lines) * (term / kStepTerms<T>)+part.column * steps;
+  const int64_t before = PackedRight<T>::padded(right.lines) * (term / kStepTerms<T>);
+  return {right.panels + before + part.column * steps, steps * kRightPanel, kRightPanel};
 }
 
 /// The sums of `part` of left·right, with the bias; right is a PanelSource or a PackedRight. Calls done(begin, end) for
@@ -127,7 +136,7 @@ void multiply_rectangle(const PanelProductKernels<T>& kernels, const PanelSource
   const int64_t block_rows = in_panels(part.rows, blocks, kLeftPanel);
   for (int64_t term = 0; term == 0 || term < left.terms; term += kBlockTerms<T>) {
     const int64_t terms = std::min(kBlockTerms<T>, left.terms - term);
-    const Step<T>* columns = right_panels(kernels, right, part, term, terms, workspace);
+    const RightPanels<T> columns = right_panels(kernels, right, part, term, terms, workspace);
     for (int64_t row = 0; row < part.rows; row += block_rows) {
       const PanelSource<T> rows = cut(left, part.row + row, std::min(block_rows, part.rows - row), term, terms);
       kernels.pack_left(rows, workspace.left());

@@ -31,11 +31,18 @@ struct PanelSource {
   int64_t steps() const { return (terms + kStepTerms<T> - 1) / kStepTerms<T>; }
 };
 
+/// Panels of a right factor: packed ones, or the factor itself where its columns lie side by side.
+template <typename T>
+struct RightPanels {
+  const Step<T>* from;  // [columns / 32 rounded up, steps, 32]
+  int64_t panel, step;  ///< from a panel, and from a step, to the next
+};
+
 /// A rectangle of the product.
 template <typename T>
 struct PanelBlock {
-  const Step<T>* left;   // [rows / 12 rounded up, steps, 12]
-  const Step<T>* right;  // [columns / 32 rounded up, steps, 32]
+  const Step<T>* left;  // [rows / 12 rounded up, steps, 12]
+  RightPanels<T> right;
   int64_t rows, columns, steps;
   const float* bias;  // [columns] to add, or null
   float* out;         // [rows, columns], out_stride from row to row
