@@ -7,5 +7,5 @@ export function numberOr(expected: string, text: string): number {
   return value;
 }
 
-/** numberOr as commander calls it, with the value before as a second argument. */
+/** The parser of an option: commander passes the former value too, which counts for nothing. */
 export const toNumber = (text: string): number => numberOr('a number', text);
