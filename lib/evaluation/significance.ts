@@ -11,6 +11,7 @@ import { Breaks, type CorpusStatistics, corpusStatistics, type Metric } from './
 import { NumpyGenerator } from './numpy_generator.js';
 import { numpyMean } from './python_numbers.js';
 import { checkedSegments, type References } from './segments.js';
+import { type PValues, roundingOfScores, type Verdict, verdict } from './verdict.js';
 
 /** One system's translations of a corpus. */
 export interface SystemCorpus {
@@ -43,13 +44,13 @@ export interface ConfidenceResult extends Interval {
 /** A system's own score and, where resamples were scored, the interval of those. */
 export type SystemScore = { score: number } & Partial<Interval>;
 
-export interface PairedResult {
+export interface PairedResult extends Verdict {
   name: string;
   higherIsBetter: boolean;
   baseline: SystemScore;
   system: SystemScore;
-  /** Two-sided; at least 1 / (samples + 1). */
-  pValue: number;
+  /** Whether every sentence has the same translation in both systems. */
+  identical: boolean;
   signature: string;
 }
 
@@ -123,7 +124,11 @@ export async function pairedBootstrap(
       higherIsBetter: metric.higherIsBetter,
       baseline: { score: baselineScore, ...intervalOf(ofBaseline) },
       system: { score, ...intervalOf(ofSystem) },
-      pValue: bootstrapPValue(ofSystem, ofBaseline, Math.abs(baselineScore - score)),
+      identical: sameTexts(system.texts, other.texts),
+      ...verdict(
+        { system: score, baseline: baselineScore },
+        bootstrapPValues(ofSystem, ofBaseline, Math.abs(baselineScore - score)),
+      ),
       signature: metric.signature(system.referenceCount, { bootstrap: samples, seed }),
     };
   });
@@ -157,7 +162,7 @@ export async function pairedApproximateRandomisation(
     system: statistics,
     baseline: other.statistics[m] as CorpusStatistics,
   }));
-  const larger = await exchangesWithLargerDifference(pairs, samples, generator, breaks);
+  const counts = await countExchanges(pairs, samples, generator, breaks);
   const intervals = async (statistics: CorpusStatistics[], from: NumpyGenerator) =>
     confidenceSamples === 0
       ? []
@@ -170,15 +175,25 @@ export async function pairedApproximateRandomisation(
     seed,
     ...(confidenceSamples > 0 ? { bootstrap: confidenceSamples } : {}),
   };
-  return pairs.map((pair, m) => ({
-    name: pair.metric.name,
-    higherIsBetter: pair.metric.higherIsBetter,
-    baseline: { score: pair.metric.score(pair.baseline.sums), ...ofBaseline[m] },
-    system: { score: pair.metric.score(pair.system.sums), ...ofSystem[m] },
-    pValue: ((larger[m] as number) + 1) / (samples + 1),
-    signature: pair.metric.signature(system.referenceCount, resampling),
-  }));
+  return pairs.map(({ metric, ...sides }, m) => {
+    const score = metric.score(sides.system.sums);
+    const baselineScore = metric.score(sides.baseline.sums);
+    const { larger, equal } = counts[m] as ExchangeCounts;
+    const pValues = { pValue: (larger + 1) / (samples + 1), withEqual: (larger + equal + 1) / (samples + 1) };
+    return {
+      name: metric.name,
+      higherIsBetter: metric.higherIsBetter,
+      baseline: { score: baselineScore, ...ofBaseline[m] },
+      system: { score, ...ofSystem[m] },
+      identical: sameTexts(system.texts, other.texts),
+      ...verdict({ system: score, baseline: baselineScore }, pValues),
+      signature: metric.signature(system.referenceCount, resampling),
+    };
+  });
 }
+
+const sameTexts = (system: readonly string[], baseline: readonly string[]): boolean =>
+  system.every((text, i) => text === baseline[i]);
 
 async function statisticsOf(
   what: string,
@@ -186,7 +201,7 @@ async function statisticsOf(
   references: References,
   metrics: readonly Metric[],
   signal: AbortSignal | undefined,
-): Promise<{ statistics: CorpusStatistics[]; referenceCount: number | 'var' }> {
+): Promise<{ statistics: CorpusStatistics[]; referenceCount: number | 'var'; texts: readonly string[] }> {
   const segments = checkedSegments(hypotheses, references, what);
   if (hypotheses.length > mostSegments) {
     throw new RdropError(
@@ -196,7 +211,7 @@ async function statisticsOf(
   }
   const statistics: CorpusStatistics[] = [];
   for (const metric of metrics) statistics.push(await corpusStatistics(metric, segments, signal));
-  return { statistics, referenceCount: segments.referenceCount };
+  return { statistics, referenceCount: segments.referenceCount, texts: hypotheses };
 }
 
 /** The scores of resamples, in the precision that numpy's array of them has. */
@@ -250,8 +265,12 @@ function intervalOf(scores: Scores): Interval {
   return { mean: numpyMean(sorted), halfWidth: round(0.5 * round(high - low)) };
 }
 
-/** The share of resamples whose difference exceeds the mean difference by more than the real one. */
-function bootstrapPValue(system: Scores, baseline: Scores, difference: number): number {
+/**
+ * The share of resamples whose difference is further from the mean difference than the real one is from 0; and the same
+ * with those that are as far. Resamples that all differ equally, as those of a single sentence, are evidence of nothing:
+ * there the second is 1.
+ */
+function bootstrapPValues(system: Scores, baseline: Scores, difference: number): PValues {
   const singles = system instanceof Float32Array && baseline instanceof Float32Array;
   const array = singles ? Float32Array : Float64Array;
   const differences = new array(system.length);
@@ -261,23 +280,38 @@ function bootstrapPValue(system: Scores, baseline: Scores, difference: number): 
   const round = rounding(differences);
   const mean = numpyMean(differences);
   const limit = round(difference);
+  const least = limit - roundingOfScores;
+  const constant = differences.every((each) => Math.abs(each - (differences[0] as number)) <= 1e-5);
   let larger = 0;
-  for (const each of differences) if (round(each - mean) > limit) larger++;
-  return (larger + 1) / (system.length + 1);
+  let notSmaller = 0;
+  for (const each of differences) {
+    const distance = round(each - mean);
+    if (distance > limit) larger++;
+    if (distance >= least) notSmaller++;
+  }
+  const share = (count: number) => (count + 1) / (system.length + 1);
+  return { pValue: share(larger), withEqual: constant ? 1 : share(notSmaller) };
+}
+
+interface ExchangeCounts {
+  /** Exchanges whose difference is larger than the real one. */
+  larger: number;
+  /** Exchanges whose difference is the real one, up to rounding. */
+  equal: number;
 }
 
 /**
- * How many random exchanges of sentences between the systems give a larger difference, for each metric.
+ * How many random exchanges of sentences between the systems give a larger or an equal difference, for each metric.
  *
  * The statistics in which a sentence's two translations differ are whole numbers, so the sums of an exchange are the
  * systems' own plus and minus those differences, without rounding: an exchange that changes nothing compares as equal.
  */
-async function exchangesWithLargerDifference(
+async function countExchanges(
   pairs: readonly { metric: Metric; system: CorpusStatistics; baseline: CorpusStatistics }[],
   samples: number,
   generator: NumpyGenerator,
   breaks: Breaks,
-): Promise<number[]> {
+): Promise<ExchangeCounts[]> {
   const ofBaseline = new Uint8Array(pairs[0]?.system.segments ?? 0);
   const works = pairs.map(({ metric, system, baseline }) => {
     const gains = baseline.rows.map((value, i) => value - (system.rows[i] as number));
@@ -288,7 +322,7 @@ async function exchangesWithLargerDifference(
         gains.subarray(segment * metric.width, (segment + 1) * metric.width).some((gain) => gain !== 0),
       ),
     );
-    return { metric, system, baseline, gains, differing, real, sums, larger: 0 };
+    return { metric, system, baseline, gains, differing, real, sums, larger: 0, equal: 0 };
   });
   const drawn = generator.booleans();
   for (let sample = 0; sample < samples; sample++) {
@@ -303,10 +337,12 @@ async function exchangesWithLargerDifference(
         a[k] = (work.system.sums[k] as number) + exchanged;
         b[k] = (work.baseline.sums[k] as number) - exchanged;
       }
-      if (Math.abs(work.metric.score(a) - work.metric.score(b)) > work.real) work.larger++;
+      const difference = Math.abs(work.metric.score(a) - work.metric.score(b));
+      if (difference > work.real) work.larger++;
+      else if (difference >= work.real - roundingOfScores) work.equal++;
     }
   }
-  return works.map(({ larger }) => larger);
+  return works.map(({ larger, equal }) => ({ larger, equal }));
 }
 
 function addChosen(rows: Float64Array, segments: Int32Array, chosen: Uint8Array, sums: Float64Array): void {

@@ -1,4 +1,5 @@
 import type { Alternative } from '../config.js';
+import { fixed } from './numbers.js';
 import type { EffectSize, PairOfArms, RunComparison, Shift } from './statistics.js';
 
 const methods = { exact: 'exact', normal: 'normal approximation' };
@@ -9,7 +10,7 @@ const sides: Record<Alternative, string> = {
 };
 type Interval = Pick<EffectSize, 'low' | 'high'>;
 const between = ({ low, high }: Interval, digits: number, otherwise: string): string =>
-  low === null || high === null ? otherwise : `${low.toFixed(digits)} to ${high.toFixed(digits)}`;
+  low === null || high === null ? otherwise : `${fixed(low, digits)} to ${fixed(high, digits)}`;
 
 /** The figures in words, one a line, saying which test is which. */
 export function comparisonLines(
@@ -21,15 +22,16 @@ export function comparisonLines(
   const side = sides[alternative];
   const corrected = (p: number | null | undefined) => (p == null ? '' : `, after Holm ${formatP(p)}`);
   return [
-    `difference of means (a - b): ${comparison.meanDifference.toFixed(4)}`,
+    ...(comparison.equal ? ['a and b hold the same figures: there is no difference to be tested'] : []),
+    `difference of means (a - b): ${fixed(comparison.meanDifference, 4)}`,
     `${percent} bootstrap interval of the difference: ` +
       between(bootstrap, 4, 'not defined, an arm has a single run'),
     ...effectLines(comparison, percent),
     ...(pairedEffect?.d == null
       ? []
       : [
-          `of the differences within pairs: d_z ${pairedEffect.d.toFixed(3)}` +
-            `${pairedEffect.g === null ? '' : `, g_z ${pairedEffect.g.toFixed(3)}`}; ` +
+          `of the differences within pairs: d_z ${fixed(pairedEffect.d, 3)}` +
+            `${pairedEffect.g === null ? '' : `, g_z ${fixed(pairedEffect.g, 3)}`}; ` +
             `${percent} interval ${between(pairedEffect, 3, '')}`,
         ]),
     `Wilcoxon rank-sum test (Mann-Whitney; ${side}, ${methods[rankSum.method]}): ` +
@@ -52,14 +54,14 @@ export function comparisonLines(
 function effectLines({ cohensD, hedgesG, effectInterval }: RunComparison, percent: string): string[] {
   if (cohensD === null) return ["Cohen's d: not defined: no spread"];
   return [
-    `Cohen's d (pooled sample standard deviation): ${cohensD.toFixed(3)}`,
-    ...(hedgesG === null ? [] : [`Hedges' g (d without its bias): ${hedgesG.toFixed(3)}`]),
+    `Cohen's d (pooled sample standard deviation): ${fixed(cohensD, 3)}`,
+    ...(hedgesG === null ? [] : [`Hedges' g (d without its bias): ${fixed(hedgesG, 3)}`]),
     `${percent} interval of the true effect size (exact for normal runs): ${between(effectInterval, 3, '')}`,
   ];
 }
 
 const shiftLine = (what: string, shift: Shift, percent: string): string =>
-  `${what}: ${shift.estimate.toFixed(4)}; ${percent} interval ` +
+  `${what}: ${fixed(shift.estimate, 4)}; ${percent} interval ` +
   between(shift, 4, 'has no ends with so few runs, or with more than 50');
 
 export const percentText = (share: number): string => `${Number((share * 100).toFixed(6))} %`;

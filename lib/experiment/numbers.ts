@@ -76,3 +76,16 @@ export function squaredDeviations(values: readonly number[]): number {
   const centre = mean(values);
   return values.reduce((total, value) => total + (value - centre) ** 2, 0);
 }
+
+/** A number with so many digits behind the point; what rounds to zero has no sign. */
+export function fixed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text;
+}
+
+/** Whether two samples hold the same numbers, in whatever order. */
+export function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
+  const sorted = (values: readonly number[]) => [...values].sort((one, other) => one - other);
+  const others = sorted(b);
+  return a.length === b.length && sorted(a).every((value, i) => value === others[i]);
+}

@@ -1,5 +1,5 @@
 import { formatP, percentText } from './comparison_lines.js';
-import { mean } from './numbers.js';
+import { fixed, mean } from './numbers.js';
 import type { RunSummary } from './report_runs.js';
 import {
   comparePairs,
@@ -152,7 +152,8 @@ export function compareArms(runs: readonly RunSummary[], first: string, second: 
 }
 
 function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
-  const { meanDifference, cohensD, hedgesG, effectInterval, rankSum, signedRank, bootstrap, holm } = pair;
+  const { equal, meanDifference, cohensD, hedgesG, effectInterval, rankSum, signedRank, bootstrap, holm } =
+    pair;
   const testText = (
     statistic: string,
     { p, method }: { p: number; method: string },
@@ -161,14 +162,14 @@ function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
     `${statistic}, p = ${formatP(p)}${method === 'normal' ? ' (normal approximation)' : ''}` +
     (corrected && adjusted !== null ? `, Holm ${formatP(adjusted)}` : '');
   const between = ({ low, high }: { low: number | null; high: number | null }) =>
-    low === null || high === null ? absent : `${low.toFixed(2)} to ${high.toFixed(2)}`;
+    low === null || high === null ? absent : `${fixed(low, 2)} to ${fixed(high, 2)}`;
   return [
-    meanDifference.toFixed(2),
-    cohensD === null ? absent : cohensD.toFixed(3),
+    equal ? '0 (equal figures)' : fixed(meanDifference, 2),
+    cohensD === null ? absent : fixed(cohensD, 3),
     testText(`U = ${rankSum.u}`, rankSum, holm.rankSum),
     signedRank === null ? absent : testText(`W = ${signedRank.w}`, signedRank, holm.signedRank),
     between(bootstrap),
-    hedgesG === null ? absent : hedgesG.toFixed(3),
+    hedgesG === null ? absent : fixed(hedgesG, 3),
     between(effectInterval),
   ];
 }

@@ -3,7 +3,7 @@ import { RdropError } from '../errors.js';
 import { type BootstrapInterval, bootstrapDifference } from './bootstrap.js';
 import { cohensD, type EffectSize, effectSize, hedgesG, pairedEffectSize } from './effect_sizes.js';
 import { holm } from './holm.js';
-import { checkedNumbers, mean } from './numbers.js';
+import { checkedNumbers, mean, sameNumbers } from './numbers.js';
 import {
   type RankSumResult,
   type SignedRankResult,
@@ -44,6 +44,8 @@ export interface PairedComparison {
 }
 
 export interface RunComparison extends PairedComparison {
+  /** Present where both samples hold the same figures, in whatever order: then there is no difference to be tested. */
+  equal?: true;
   meanDifference: number;
   cohensD: number | null;
   hedgesG: number | null;
@@ -85,8 +87,11 @@ export function compareRuns(
   const { level } = bootstrap;
   const { d, g, ...effectInterval } = effectSize(a, b, { level });
   const [pairedA, pairedB] = a.length === b.length ? [a, b] : [[], []];
+  const equal = sameNumbers(a, b);
   return {
-    meanDifference: meanDifference(a, b),
+    ...(equal ? { equal } : {}),
+    // Not even that of rounding, which depends on the order.
+    meanDifference: equal ? 0 : meanDifference(a, b),
     cohensD: d,
     hedgesG: g,
     effectInterval,

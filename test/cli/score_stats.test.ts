@@ -309,6 +309,30 @@ describe('rdrop stats', () => {
     expect(await arm('x=1,2', 'y=2,z')).toMatch(/^INVALID_ARGUMENT: --arm y: entry 2/);
   });
 
+  it.each([
+    ['equal run by run', '37.34,37.29,37.32', '37.34,37.29,37.32'],
+    ['equal in another order, where rounding leaves 7e-15', '37.1,37.2,37.3', '37.3,37.1,37.2'],
+    ['constant', '5,5', '5,5'],
+    ['zeros of either sign', '0,-0', '-0,0'],
+    ['a single run each', '1', '1'],
+  ])('says that there is no difference between samples that are %s', async (_, a, b) => {
+    const text = await run(statsCommand(), `--a=${a}`, `--b=${b}`);
+    expect(text).toMatch(/^a and b hold the same figures: there is no difference to be tested\n/);
+    expect(text).toContain('difference of means (a - b): 0.0000\n');
+    expect(text).not.toMatch(/-0\.0+\b(?! to)/);
+    const document = JSON.parse(await run(statsCommand(), `--a=${a}`, `--b=${b}`, '--json'));
+    expect(document).toMatchObject({
+      equal: true,
+      meanDifference: 0,
+      rankSum: { p: 1 },
+      signedRank: { p: 1 },
+    });
+    expect(await run(statsCommand(), '--arm', `x=${a}`, '--arm', `y=${b}`)).toContain(
+      'hold the same figures',
+    );
+    expect(await run(statsCommand(), `--a=${a}`, '--b=9')).not.toContain('the same figures');
+  });
+
   it('accepts negative numbers and exponents', async () => {
     const out = await run(statsCommand(), '--a', '-1,2e1', '--b', '-.5,3.', '--json');
     expect(JSON.parse(out)).toMatchObject({ meanDifference: 8.25 });

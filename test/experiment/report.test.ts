@@ -122,6 +122,16 @@ describe("renderReport on the paper's table", () => {
     ]);
   });
 
+  it('says so where two arms have the same figures', async () => {
+    const same = paperRuns().map((run, i) => ({
+      ...run,
+      testBleu: [37.1, 37.2, 37.3][(i * (i < 3 ? 1 : 2)) % 3] as number,
+    }));
+    const [row] = rowsOf((await renderReport(same, 'Same')).html, 'Differences between arms in test BLEU');
+    expect(row?.slice(0, 2)).toEqual(['uni − bi', '0 (equal figures)']);
+    expect(row?.[3]).toBe('U = 4.5, p = 1.000');
+  });
+
   it('is refused without a run', async () => {
     await expect(renderReport([], 'Nothing')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
