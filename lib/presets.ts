@@ -29,7 +29,7 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
     shareEmbeddings: 'all',
     maxPositions: 1024,
   },
-  loss: { direction, alpha: 5, labelSmoothing: 0.1, passReduction: 'sum' },
+  loss: { direction, alpha: 5, labelSmoothing: 0.1, smoothing: 'dropreg', passReduction: 'sum' },
   optimizer: {
     schedule: 'inverse_sqrt',
     learningRate: 5e-4,

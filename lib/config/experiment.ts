@@ -111,6 +111,7 @@ const theoryLossSchema = lazily(() =>
   z.strictObject({
     alpha: lossSchema.shape.alpha.unwrap().optional(),
     labelSmoothing: lossSchema.shape.labelSmoothing.unwrap().optional(),
+    smoothing: lossSchema.shape.smoothing.unwrap().optional(),
     passReduction: lossSchema.shape.passReduction.unwrap().optional(),
   }),
 );

@@ -9,13 +9,20 @@ export const klDirections = ['uni', 'uni-reverse', 'bi'] as const;
 export const klDirectionSchema = lazily(() => z.enum(klDirections));
 export type KlDirection = z.infer<typeof klDirectionSchema>;
 
+/**
+ * How ε is spread. dropreg: ε/V on each of the V classes, the target among them (dropreg's criterion, and fairseq's of 2019 that it
+ * was made from). fairseq: ε/(V-1) on each of the others, 1-ε left on the target (fairseq's label_smoothed_cross_entropy since 2020).
+ */
+export const smoothingSchema = lazily(() => z.enum(['dropreg', 'fairseq']));
+
 export const lossSchema = lazily(() =>
   z.strictObject({
     direction: klDirectionSchema.default('uni'),
     /** Weight α of the KL term. 0 trains on cross-entropy alone (both passes still run). */
     alpha: nonNegative.default(5),
-    /** ε of label smoothing, spread over all V classes as fairseq does. */
+    /** ε of label smoothing. */
     labelSmoothing: z.number().min(0).lt(1).default(0.1),
+    smoothing: smoothingSchema.default('dropreg'),
     /** 'sum' adds the cross-entropies of both passes (dropreg's criterion), 'mean' halves them. */
     passReduction: z.enum(['sum', 'mean']).default('sum'),
   }),
@@ -27,6 +34,7 @@ export const lossOptionsSchema = lazily(() =>
     direction: klDirectionSchema,
     alpha: nonNegative,
     labelSmoothing: z.number().min(0).lt(1).default(0),
+    smoothing: smoothingSchema.default('dropreg'),
     /** Rows with this target have loss 0 and gradient exactly 0. */
     ignoreIndex: z.int().default(-100),
     passReduction: z.enum(['sum', 'mean']).default('sum'),

@@ -117,9 +117,17 @@ const union = <T>(a: readonly T[], b: readonly T[]): T[] => [...new Set([...a, .
 
 function planDifferences(there: Partial<SweepPlan>, plan: SweepPlan): string[] {
   const found = there.version === plan.version ? [] : ['version'];
-  found.push(...differences(there.config, plan.config, 'config'));
+  // With the defaults of options that are younger than the plan.
+  const shared = parseShared(there.config);
+  found.push(...differences(shared, plan.config, 'config'));
   if (!isDeepStrictEqual(there.data, plan.data)) found.push('the content of the data directory');
   return found;
+}
+
+/** A plan's configuration with every default; one that is no configuration comes back as it is, and differs. */
+function parseShared(config: unknown): unknown {
+  const parsed = trainSchema.safeParse({ ...(config as object), data: '.', runDirectory: '.' });
+  return parsed.success ? sharedConfig(parsed.data) : config;
 }
 
 /** Without what belongs to one trial, and without where the data lies: its content counts. */

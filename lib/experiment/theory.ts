@@ -1,4 +1,10 @@
-import { parseConfig, type TheoryConfig, type TheoryOptions, theorySchema } from '../config.js';
+import {
+  type LossOptions,
+  parseConfig,
+  type TheoryConfig,
+  type TheoryOptions,
+  theorySchema,
+} from '../config.js';
 import { RdropError } from '../errors.js';
 import type { Batch } from '../model/pack.js';
 import type { LossAndGradients, Transformer } from '../model/transformer.js';
@@ -167,13 +173,13 @@ const klWeight = 1024;
 export async function drawSample(
   model: Transformer,
   batch: Batch,
-  { labelSmoothing, passReduction }: Subject['loss'],
+  { alpha: _, ...loss }: Omit<LossOptions, 'direction'>,
   update: number,
   signal?: AbortSignal,
 ): Promise<{ sample: GradientSample; divergences: [uni: number, reverse: number] }> {
   const pass = (direction: 'uni' | 'uni-reverse', alpha: number): Promise<LossAndGradients> => {
     throwIfAborted(signal, 'the experiment');
-    const options = { direction, alpha, labelSmoothing, passReduction };
+    const options = { ...loss, direction, alpha };
     return model.lossAndGradients(batch, options, { training: true, update });
   };
   const uni = await pass('uni', klWeight);

@@ -2,6 +2,7 @@ import { native } from '../binding.js';
 import { describe, type LossOptions, lossOptionsSchema, parseConfig } from '../config.js';
 import { fromNative, RdropError } from '../errors.js';
 import type { NativeLoss } from '../native.js';
+import { nativeLossOptions } from './loss_options.js';
 
 /** Logits as numbers, or as the bits of bfloat16. */
 export type LogitsArray = Float32Array | Float64Array | Uint16Array;
@@ -14,8 +15,8 @@ export type RdropLossResult<Logits extends LogitsArray> = NativeLoss & { gradien
 
 /**
  * The R-Drop loss of two passes and its gradient, fused: CE + α·KL. `uni` is D(P1‖P2), eq. (5) of the paper;
- * `uni-reverse` D(P2‖P1); `bi` half their sum, eq. (2). The cross-entropy has label smoothing ε/V over all V classes and
- * is summed over both passes unless `passReduction` is 'mean'. Finite wherever the logits are.
+ * `uni-reverse` D(P2‖P1); `bi` half their sum, eq. (2). The cross-entropy has label smoothing, ε/V over all V classes
+ * unless `smoothing` is 'fairseq' (ε/(V-1) over the others), and is summed over both passes unless `passReduction` is 'mean'. Finite wherever the logits are.
  *
  * @param logits [2N,V] row-major, rows 0..N-1 of pass 1, rows N..2N-1 of pass 2. A Uint16Array holds the bits of bfloat16.
  * It is copied at the call and never changed.
@@ -30,7 +31,7 @@ export async function rdropLoss<Logits extends LogitsArray>(
   targets: Int32Array,
   options: LossOptions,
 ): Promise<RdropLossResult<Logits>> {
-  const settings = parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
+  parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
   const isLogits = [Float32Array, Float64Array, Uint16Array].some((type) => logits instanceof type);
   if (!isLogits) {
     throw new RdropError(
@@ -53,6 +54,7 @@ export async function rdropLoss<Logits extends LogitsArray>(
       `logits: expected 2 × ${targets.length} targets × ${classes} classes = ${2 * targets.length * classes} numbers, got ${logits.length}`,
     );
   }
+  const settings = nativeLossOptions(options, classes);
   return fromNative(
     () => native().rdropLoss(logits, classes, targets, settings) as Promise<RdropLossResult<Logits>>,
   );

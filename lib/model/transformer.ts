@@ -3,7 +3,6 @@ import {
   type BeamOptions,
   beamSchema,
   type LossOptions,
-  lossOptionsSchema,
   type ModelConfig,
   type ModelOptions,
   modelSchema,
@@ -16,6 +15,7 @@ import { fromNative, RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native.js';
 import { type ResolvedRuntime, resolveRuntime, tellNoGraphs } from './device.js';
+import { nativeLossOptions } from './loss_options.js';
 import { type Batch, pack, packBatch } from './pack.js';
 import { Receivers } from './receiver.js';
 
@@ -122,18 +122,18 @@ export class Transformer {
     options: LossOptions,
     { secondSource, training = false, update = 0 }: GradientOptions = {},
   ): Promise<LossAndGradients> {
-    const { native: model } = states.get(this);
+    const { native: model, config } = states.get(this);
     const packed = packBatch(batch);
-    const loss = parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
+    const loss = nativeLossOptions(options, config.vocabSize);
     const second = secondSource === undefined ? null : pack(secondSource, 'second source');
     return fromNative(() => model.lossAndGradients(packed, loss, { secondSource: second, training, update }));
   }
 
   /** One pass, dropout off: the sums of a validation loss (kl 0, α unused). */
   async evaluate(batch: Batch, options: LossOptions): Promise<NativeLoss> {
-    const { native: model } = states.get(this);
+    const { native: model, config } = states.get(this);
     const packed = packBatch(batch);
-    const loss = parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
+    const loss = nativeLossOptions(options, config.vocabSize);
     return fromNative(() => model.evaluate(packed, loss));
   }
 

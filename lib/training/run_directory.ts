@@ -181,8 +181,34 @@ function identity(config: TrainConfig) {
  * Of what the numbers of a run depend on. The limits and the places are left out: a run may be moved and made longer.
  */
 export function fingerprint(config: TrainConfig): string {
-  const { runDirectory: _r, data: _d, maxUpdates: _u, maxEpochs: _e, maxMinutes: _m, ...rest } = config;
+  const {
+    runDirectory: _r,
+    data: _d,
+    maxUpdates: _u,
+    maxEpochs: _e,
+    maxMinutes: _m,
+    ...rest
+  } = withoutLaterOptions(config);
   return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
+}
+
+/**
+ * Options that came after the first runs were written, with the value that says how those were trained: with it they leave no
+ * trace in a fingerprint, which stays that of such a run.
+ */
+const laterOptions: readonly [path: readonly string[], value: unknown][] = [
+  [['loss', 'smoothing'], 'dropreg'],
+];
+
+function withoutLaterOptions<T extends object>(config: T): T {
+  const copy = structuredClone(config) as Record<string, unknown>;
+  for (const [path, value] of laterOptions) {
+    const name = path.at(-1) as string;
+    let holder: Record<string, unknown> | undefined = copy;
+    for (const key of path.slice(0, -1)) holder = holder?.[key] as Record<string, unknown> | undefined;
+    if (holder !== undefined && holder[name] === value) delete holder[name];
+  }
+  return copy as T;
 }
 
 /** The paths of the options in which two configurations differ. */

@@ -3,6 +3,7 @@ import type { TrainConfig } from '../config.js';
 import { encodeSafetensors, type Tensor } from '../data/safetensors.js';
 import { asRdropError, fromNative, RdropError } from '../errors.js';
 import { tellNoGraphs } from '../model/device.js';
+import { nativeLossOptions } from '../model/loss_options.js';
 import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
 import type { FloatArray, NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
 import {
@@ -72,7 +73,7 @@ export class TrainingLoop {
       { seed, device, precision },
     );
     try {
-      const loss = { ...config.loss, ignoreIndex: -100 };
+      const loss = nativeLossOptions(config.loss, model.config.vocabSize);
       const trainer = await fromNative(() =>
         native().Trainer.create(nativeTransformer(model), config.optimizer, loss),
       );

@@ -165,6 +165,20 @@ describe('a sweep', () => {
     expect(plan.seeds).toEqual([1, 2, 3]);
   });
 
+  it('goes on with a plan from before an option existed', async () => {
+    await all(start());
+    const path = join(directory, 'sweep.json');
+    const plan = JSON.parse(await readFile(path, 'utf8')) as { config: { loss: Record<string, unknown> } };
+    expect(plan.config.loss['smoothing']).toBe('dropreg');
+    delete plan.config.loss['smoothing'];
+    await writeFile(path, JSON.stringify(plan));
+    expect(names(await all(start()), 'start')).toEqual([]);
+    await expect(all(start({}, { loss: { smoothing: 'fairseq' } }))).rejects.toMatchObject({
+      code: 'RUN_EXISTS',
+      message: expect.stringContaining('config.loss.smoothing'),
+    });
+  });
+
   it('refuses options that make no sense', async () => {
     const refused = async (extra: object, config: object, text: string) =>
       expect(all(start(extra, config))).rejects.toMatchObject({

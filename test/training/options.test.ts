@@ -100,6 +100,7 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   'loss.direction': { to: 'bi' },
   'loss.alpha': { to: 1 },
   'loss.labelSmoothing': { to: 0 },
+  'loss.smoothing': { to: 'fairseq' },
   'loss.passReduction': { to: 'mean' },
   'optimizer.schedule': { to: 'constant' },
   'optimizer.learningRate': { to: 0.02 },
