@@ -40,6 +40,8 @@ export {
 export { type ErrorCode, errorCodes, RdropError } from './errors.js';
 export { type PartialTrainOptions, type PresetName, presets } from './presets.js';
 
+export { type RdropWarning, type WarningCode, warningCodes } from './util/warnings.js';
+
 // Text, dictionary and byte pair encoding.
 
 export { Bpe } from './text/bpe.js';

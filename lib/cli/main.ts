@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { endBySignals, statusOfSignal } from './interrupt.js';
 import { type CommandName, descriptions, namedCommand } from './named_command.js';
+import { say } from './terminal.js';
 
 /** Each command in its own file, loaded when it is asked for. */
 const commands: Record<CommandName, () => Promise<Command>> = {
@@ -40,7 +42,18 @@ function tellCommanderError({ message, exitCode }: CommanderError): void {
   process.exitCode = exitCode;
 }
 
-/** Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1. */
+/** Warnings in the form of this program's other messages, above a bar if there is one; those of others as Node.js writes them. */
+function tellWarnings(): void {
+  if (process.execArgv.includes('--no-warnings') || process.env['NODE_NO_WARNINGS'] === '1') return;
+  process.removeAllListeners('warning').on('warning', ({ name, message }) => {
+    say(name === 'RdropWarning' ? `rdrop: warning: ${message}` : `(node:${process.pid}) ${name}: ${message}`);
+  });
+}
+
+/**
+ * Runs the command line. An RdropError becomes `rdrop: CODE: message` on standard error and exit status 1, or that of the signal
+ * which aborted the work.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   // `rdrop … | head` closes the pipe: no reason to complain.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -50,6 +63,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // Progress that nobody reads any more must not end a training.
   process.stderr.on('error', () => {});
+  endBySignals();
+  tellWarnings();
   const program = new Command('rdrop')
     // An option belongs to the command before it: `prepare` and `prepare iwslt14` share names.
     .enablePositionalOptions()
@@ -68,7 +83,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const { code, message } = asRdropError(error);
     process.stderr.write(`rdrop: ${code}: ${message}\n`);
     if (code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    process.exitCode = 1;
+    process.exitCode = (code === 'ABORTED' ? statusOfSignal() : null) ?? 1;
   }
 }
 

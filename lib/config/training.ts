@@ -10,8 +10,8 @@ export const klDirectionSchema = lazily(() => z.enum(klDirections));
 export type KlDirection = z.infer<typeof klDirectionSchema>;
 
 /**
- * How ε is spread. dropreg: ε/V on each of the V classes, the target among them (dropreg's criterion, and fairseq's of 2019 that it
- * was made from). fairseq: ε/(V-1) on each of the others, 1-ε left on the target (fairseq's label_smoothed_cross_entropy since 2020).
+ * How ε is spread. dropreg: ε/V on each of the V classes, the target among them (dropreg's criterion, and the fairseq that it
+ * was made from). fairseq: ε/(V-1) on each of the others, 1-ε left on the target (fairseq's label_smoothed_cross_entropy of today).
  */
 export const smoothingSchema = lazily(() => z.enum(['dropreg', 'fairseq']));
 

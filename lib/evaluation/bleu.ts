@@ -1,9 +1,11 @@
 import { type BleuConfig, type BleuOptions, bleuSchema, parseConfig } from '../config.js';
+import { warn } from '../util/warnings.js';
 import { bleuTokenisers, trimEnd } from './bleu_tokenise.js';
 import { joinSignature, type Metric, reproducedSacrebleu, sacrebleuLine } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
 import { pythonFixed } from './python_numbers.js';
 import { checkedSegments, type References } from './segments.js';
+import { unfitTokenizer } from './unfit_tokenizer.js';
 
 export interface BleuScore {
   /** 0..100. */
@@ -35,10 +37,28 @@ export interface BleuScore {
  *   layout; null where a stream has none).
  * @param options tokenize: '13a' (default) | 'none' | 'intl' | 'char'; lowercase: false; smoothMethod, smoothValue,
  *   maxNgramOrder, effectiveOrder as sacreBLEU's.
+ * Warns (UNFIT_TOKENIZER) where references without spaces between words meet a tokenizer that needs them.
+ *
  * @throws RdropError INVALID_ARGUMENT (no hypothesis, no reference, not a string, unknown option), LINE_COUNT_MISMATCH.
  * @see Papineni et al. 2002; Post 2018; sacrebleu/metrics/bleu.py
  */
 export function bleu(
+  hypotheses: readonly string[],
+  references: References,
+  options: BleuOptions = {},
+): BleuScore {
+  const score = corpusBleu(hypotheses, references, options);
+  const tokenize = options.tokenize ?? '13a';
+  const warning = unfitTokenizer(references, { tokenize, instead: charInstead });
+  if (warning !== null) warn(warning);
+  return score;
+}
+
+const charInstead =
+  'tokenize "char" (--tokenize char) counts characters; sacreBLEU has tokenizers of their own for such languages';
+
+/** `bleu` for callers that have warned before. */
+export function corpusBleu(
   hypotheses: readonly string[],
   references: References,
   options: BleuOptions = {},

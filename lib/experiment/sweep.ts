@@ -6,6 +6,8 @@ import { parseConfig, type SweepOptions, sweepSchema } from '../config.js';
 import { asRdropError, RdropError } from '../errors.js';
 import { readJsonFile } from '../files.js';
 import type { RunResult } from '../training/run_directory.js';
+import type { TrainEvent } from '../training/training_loop.js';
+import { warn } from '../util/warnings.js';
 import { plannedComparison } from './planned_comparison.js';
 import type { SweepEvent, TrialName } from './sweep_messages.js';
 import {
@@ -91,6 +93,17 @@ export async function* sweep(
       }
     }
   };
+  const warned = new Set<string>();
+  const tell = (trial: Trial, event: TrainEvent): void => {
+    if (event.type !== 'warning') queue.push({ type: 'progress', trial: named(trial), event });
+    else if (!warned.has(event.message)) {
+      // Trials share what they are warned of.
+      warned.add(event.message);
+      const { code, message } = event;
+      warn({ code, message });
+      queue.push({ type: 'warning', code, message });
+    }
+  };
   const finishTrial = async (trial: Trial, state: TrialState): Promise<void> => {
     if (state !== 'finished') {
       const resume = state === 'interrupted';
@@ -99,7 +112,7 @@ export async function* sweep(
         resume,
         entry: trialEntry,
         signal: controller.signal,
-        onEvent: (event) => queue.push({ type: 'progress', trial: named(trial), event }),
+        onEvent: (event) => tell(trial, event),
       });
     }
     const result = (await readJsonFile(join(trial.directory, 'result.json'))) as RunResult;

@@ -5,6 +5,7 @@ import type { Arm } from '../config.js';
 import type { RdropError } from '../errors.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { TrainEvent } from '../training/training_loop.js';
+import type { RdropWarning } from '../util/warnings.js';
 import type { PlannedComparison } from './planned_comparison.js';
 import type { TrialState } from './sweep_plan.js';
 
@@ -38,6 +39,8 @@ export type SweepEvent =
       threads: number;
       planned: PlannedComparison;
     }
+  /** What trials warn of, each text once; process.emitWarning has told it as well. */
+  | (RdropWarning & { type: 'warning' })
   | { type: 'start'; trial: TrialName; resumed: boolean }
   | { type: 'progress'; trial: TrialName; event: TrainEvent }
   /** reused: it had finished before this sweep began. */

@@ -2,6 +2,7 @@ import { native } from '../binding.js';
 import type { RuntimeConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import type { NativeRuntime } from '../native.js';
+import { warn } from '../util/warnings.js';
 
 /** Where a model runs and in which arithmetic: nothing left to choose. */
 export interface ResolvedRuntime {
@@ -18,11 +19,14 @@ const precisions = {
 
 const toldNoGraphs = new Set<string>();
 
-/** Warns, once a process, that something launches its kernels one by one; an empty reason: it does not. */
+/** Warns, once a process for each kind of work, that it launches its kernels one by one; an empty reason: it does not. */
 export function tellNoGraphs(what: string, reason: string): void {
   if (reason === '' || toldNoGraphs.has(what)) return;
   toldNoGraphs.add(what);
-  process.emitWarning(`${what} launches its kernels one by one, not as a CUDA graph: ${reason}`);
+  warn({
+    code: 'NO_CUDA_GRAPH',
+    message: `${what} launches its kernels one by one, not as a CUDA graph: ${reason}`,
+  });
 }
 
 /**

@@ -6,6 +6,7 @@ import { tellNoGraphs } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
 import type { FloatArray, NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
+import { type RdropWarning, warn } from '../util/warnings.js';
 import {
   type Checkpoint,
   type CheckpointName,
@@ -18,16 +19,11 @@ import {
 import { addToWindow, emptyWindow, perToken, type TrainMetrics, type ValidMetrics } from './metrics.js';
 import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory, type RunResult } from './run_directory.js';
+import { runWarnings } from './run_warnings.js';
+import type { StopReason, TrainEvent } from './train_events.js';
 import { translateTest, validationBleu, validationLoss } from './validation.js';
 
-export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'aborted';
-
-/** What fit() tells, in the order in which it happens. */
-export type TrainEvent =
-  | TrainMetrics
-  | (ValidMetrics & { best: boolean })
-  | { type: 'checkpoint'; update: number; epoch: number; path: string; best: boolean }
-  | { type: 'end'; reason: StopReason; update: number; epoch: number; result: RunResult | null };
+export type { StopReason, TrainEvent } from './train_events.js';
 
 /**
  * Training from data to result. Between two updates everything about the run is in `state`, the parameters and the
@@ -41,6 +37,8 @@ export class TrainingLoop {
   /** A device did steps whose figures nobody has read. */
   #unread = false;
   #resumedAt = 0;
+  /** Not yet told as events. */
+  readonly #warnings: RdropWarning[] = [];
 
   private constructor(
     readonly config: TrainConfig,
@@ -77,7 +75,10 @@ export class TrainingLoop {
       const trainer = await fromNative(() =>
         native().Trainer.create(nativeTransformer(model), config.optimizer, loss),
       );
-      return new TrainingLoop(config, run, data, model, trainer);
+      const loop = new TrainingLoop(config, run, data, model, trainer);
+      loop.#warnings.push(...runWarnings(config, data));
+      for (const warning of loop.#warnings) warn(warning);
+      return loop;
     } catch (error) {
       model.dispose();
       throw error;
@@ -163,6 +164,9 @@ export class TrainingLoop {
     const { config, state, data } = this;
     this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
     let prepared: PackedBatch[] | null = null;
+    for (const warning of this.#warnings.splice(0)) {
+      yield { type: 'warning', ...warning, update: state.update, epoch: state.epoch };
+    }
     for (;;) {
       this.#tick();
       if (!signal?.aborted && this.#validationDue()) {

@@ -1,7 +1,7 @@
 import type { LossConfig, TrainConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
-import { bleu } from '../evaluation/bleu.js';
+import { corpusBleu } from '../evaluation/bleu.js';
 import { type CorpusScore, scoreAll } from '../evaluation/score_table.js';
 import type { Transformer } from '../model/transformer.js';
 import type { TextPipeline } from '../text/pipeline.js';
@@ -73,14 +73,14 @@ export async function validationBleu(
   });
   if (manner === 'raw') {
     const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
-    return bleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;
+    return corpusBleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;
   }
   const { tokenizer, target } = pipeline.config;
   const text = (tokens: Int32Array, unknown: string) => {
     const words = pipeline.words(tokens, unknown);
     return tokenizer === 'moses' ? sacremosesDetokenise(words, target) : words;
   };
-  const { score } = bleu(
+  const { score } = corpusBleu(
     found.map(({ tokens }) => text(tokens, 'UNKNOWNTOKENINHYP')),
     pairs.target.map((tokens) => text(tokens, 'UNKNOWNTOKENINREF')),
   );

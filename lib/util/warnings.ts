@@ -1,0 +1,29 @@
+/** What may be meant and is probably not; the work goes on. The codes are stable, as those of errors. */
+export const warningCodes = {
+  NO_DROPOUT: 'α is above 0 while no dropout makes the two passes differ: the KL term is 0',
+  UNFIT_TOKENIZER:
+    'BLEU counts words of a language that is written without spaces, or whose words carry their endings',
+  NO_CUDA_GRAPH: 'kernels are launched one by one, not as a CUDA graph',
+} as const;
+
+export type WarningCode = keyof typeof warningCodes;
+
+export interface RdropWarning {
+  code: WarningCode;
+  message: string;
+}
+
+const told = new Set<string>();
+
+/**
+ * The one way of every warning: process.emitWarning with the name RdropWarning and the code, once a process for each text. A
+ * program hears it by process.on('warning'); where nobody does, Node.js writes it on standard error (`--no-warnings` stops that).
+ * Whoever tells events (fit, sweep) tells it as an event too.
+ */
+export function warn(warning: RdropWarning): void {
+  const { code, message } = warning;
+  const key = `${code} ${message}`;
+  if (told.has(key)) return;
+  told.add(key);
+  process.emitWarning(message, { type: 'RdropWarning', code });
+}
