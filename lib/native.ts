@@ -36,7 +36,9 @@ export interface NativeLoss {
 }
 
 export interface NativeModelConfig {
+  /** Types of the target's dictionary, and of the source's where nothing else is said. */
   vocabSize: number;
+  sourceVocabSize?: number | undefined;
   embedDim: number;
   ffnDim: number;
   heads: number;

@@ -115,6 +115,8 @@ LossOptions loss_options(const Napi::Value& value) {
 ModelConfig model_config(const Napi::Value& value) {
   ModelConfig config;
   config.vocab_size = integer_property(value, "vocabSize");
+  config.source_vocab_size =
+      property(value, "sourceVocabSize").IsUndefined() ? config.vocab_size : integer_property(value, "sourceVocabSize");
   config.embed_dim = integer_property(value, "embedDim");
   config.ffn_dim = integer_property(value, "ffnDim");
   config.heads = integer_property(value, "heads");
@@ -128,9 +130,14 @@ ModelConfig model_config(const Napi::Value& value) {
   config.share_embeddings =
       static_cast<ModelConfig::Share>(choice_property(value, "shareEmbeddings", {"all", "decoder", "none"}));
   config.max_positions = integer_property(value, "maxPositions");
-  if (config.vocab_size < 5 || config.heads < 1 || config.embed_dim < 2 || config.embed_dim % config.heads != 0 ||
-      config.ffn_dim < 1 || config.encoder_layers < 1 || config.decoder_layers < 1 || config.max_positions < 1) {
+  if (config.vocab_size < 5 || config.source_vocab_size < 5 || config.heads < 1 || config.embed_dim < 2 ||
+      config.embed_dim % config.heads != 0 || config.ffn_dim < 1 || config.encoder_layers < 1 ||
+      config.decoder_layers < 1 || config.max_positions < 1) {
     fail("INVALID_ARGUMENT", "model configuration: a size is out of range");
+  }
+  if (config.share_embeddings == ModelConfig::Share::all && config.source_vocab_size != config.vocab_size) {
+    fail("INVALID_ARGUMENT", "model configuration: one matrix of embeddings for ", config.source_vocab_size, " and ",
+         config.vocab_size, " types");
   }
   return config;
 }

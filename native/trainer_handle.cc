@@ -50,8 +50,7 @@ Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
   return run_alone(
       info, handle,
       [trainer, batches = packed_batches(info[0])] {
-        const ModelConfig& config = trainer->model().config();
-        for (const PackedBatch& batch : batches) check_batch(batch, config.vocab_size, config.max_positions);
+        for (const PackedBatch& batch : batches) check_batch(batch, trainer->model().config());
         const auto start = std::chrono::steady_clock::now();
         StepResult result = trainer->step(batches);
         return Timed{std::move(result),

@@ -57,7 +57,7 @@ Napi::Value logits(const Napi::CallbackInfo& info, const Shared& handle) {
   return run(
       info.Env(),
       [model, batch = packed_batch(info[0])] {
-        check_batch(batch, model->config().vocab_size, model->config().max_positions);
+        check_batch(batch, model->config());
         return model->logits(batch);
       },
       [](Napi::Env env, at::Tensor logits) { return float_array(env, logits); });
@@ -76,7 +76,7 @@ Napi::Value loss_and_gradients(const Napi::CallbackInfo& info, const Shared& han
   return run(
       info.Env(),
       [model, batch = std::move(batch), options = loss_options(info[1]), key] {
-        check_batch(batch, model->config().vocab_size, model->config().max_positions);
+        check_batch(batch, model->config());
         const DeviceScope scope(model->device());
         at::Tensor& gradient = model->parameters().gradient;
         try {
@@ -101,7 +101,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info, const Shared& handle) {
   return run(
       info.Env(),
       [model, batch = packed_batch(info[0]), options = loss_options(info[1])] {
-        check_batch(batch, model->config().vocab_size, model->config().max_positions);
+        check_batch(batch, model->config());
         return model->evaluate(batch, options);
       },
       [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_object(env, sums)); });

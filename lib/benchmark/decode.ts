@@ -8,7 +8,8 @@ import { loadCorpus } from '../data/corpus.js';
 import { fromNative, RdropError } from '../errors.js';
 import { exportModel } from '../interchange/export_model.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
-import type { Dictionary } from '../text/dictionary.js';
+import { withVocabularies } from '../model/vocabularies.js';
+import type { Dictionaries } from '../text/dictionaries.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { translateCorpus } from '../translation/translate_corpus.js';
@@ -39,13 +40,14 @@ async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow
   const { directory, config, checkpoint } = await openRunCheckpoint(runOf(options), 'best');
   const pipeline = await TextPipeline.load(directory);
   const wanted = options.quick ? 4 : options.sentences;
-  const sources = await sentencesOf(config.data, pipeline.dictionary, wanted);
+  const sources = await sentencesOf(config.data, pipeline.dictionaries, wanted);
   await fromNative(() => native().setThreads(options.threads));
   const { precision } = options;
-  const model = await Transformer.create(
-    { ...config.model, vocabSize: pipeline.dictionary.size },
-    { seed: config.seed, device: 'cpu', precision },
-  );
+  const model = await Transformer.create(withVocabularies(config.model, pipeline, directory), {
+    seed: config.seed,
+    device: 'cpu',
+    precision,
+  });
   let peer: Peer | undefined;
   try {
     await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
@@ -142,12 +144,12 @@ async function startPeer(
 }
 
 /** The sources of the test split, or where there is none of the validation split. */
-async function sentencesOf(data: string, dictionary: Dictionary, count: number): Promise<Int32Array[]> {
+async function sentencesOf(data: string, dictionaries: Dictionaries, count: number): Promise<Int32Array[]> {
   try {
-    return (await loadCorpus(data, 'test', dictionary)).source.slice(0, count);
+    return (await loadCorpus(data, 'test', dictionaries)).source.slice(0, count);
   } catch (error) {
     if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND') throw error;
-    return (await loadCorpus(data, 'valid', dictionary)).source.slice(0, count);
+    return (await loadCorpus(data, 'valid', dictionaries)).source.slice(0, count);
   }
 }
 

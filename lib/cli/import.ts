@@ -8,8 +8,11 @@ export function importCommand(): Command {
     .command('fairseq')
     .description('a checkpoint of fairseq; its pickle is read and never executed')
     .option('--checkpoint <file>', 'such as checkpoint_best.pt')
-    .option('--dict <file>', 'dict.<source>.txt, which is that of the target as well')
-    .option('--target-dict <file>', 'dict.<target>.txt, to be compared')
+    .option('--dict <file>', 'dict.<source>.txt')
+    .option(
+      '--target-dict <file>',
+      'dict.<target>.txt; left out, the one beside that of the source; none where the model shares all embeddings',
+    )
     .option('--codes <file>', "subword-nmt's codes; without them words stay whole")
     .option('--source <language>', 'instead of the one in the checkpoint')
     .option('--target <language>', 'likewise')
@@ -20,7 +23,7 @@ export function importCommand(): Command {
       'lower-case the text, or with "after" the tokens, as prepare-iwslt14.sh does',
     )
     .option('--out <directory>', 'the run directory to make')
-    .option('--json', 'print {directory, vocabSize, parameters, updates} as JSON')
+    .option('--json', 'print {directory, vocabSize, sourceVocabSize, parameters, updates} as JSON')
     .action(async ({ json, ...options }: Record<string, unknown>) => {
       const { importFairseq } = await import('../interchange/import_fairseq.js');
       const controller = new AbortController();
@@ -30,8 +33,15 @@ export function importCommand(): Command {
       const result = await importFairseq(given, { signal: controller.signal }).finally(() => {
         process.off('SIGINT', abort).off('SIGTERM', abort);
       });
-      const { directory, vocabSize, parameters } = result;
-      const line = `${directory}: ${parameters} parameters, ${vocabSize} types in the dictionary`;
+      const { directory, vocabSize, sourceVocabSize, parameters } = result;
+      const types =
+        sourceVocabSize === undefined
+          ? `${vocabSize} types in the dictionary`
+          : `${sourceVocabSize} and ${vocabSize} types in the dictionaries`;
+      if (result.targetDict !== undefined) {
+        process.stderr.write(`rdrop: took ${result.targetDict} as the dictionary of the target\n`);
+      }
+      const line = `${directory}: ${parameters} parameters, ${types}`;
       process.stdout.write(`${json ? JSON.stringify(result) : line}\n`);
     });
   return command;

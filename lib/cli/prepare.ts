@@ -70,7 +70,9 @@ const addSharedOptions = (command: Command): Command =>
       toNumber,
     )
     .option('--padding-factor <n>', 'fill the dictionary up to a multiple of this', toNumber)
+    .option('--separate-dictionaries', 'a dictionary for each language instead of one for both')
     .option('--dictionary <file>', 'a dict.txt to use instead of building one')
+    .option('--target-dictionary <file>', 'with separate dictionaries, that of the target')
     .option('--json', 'print the summary as JSON');
 
 const merges = (value: string) => (value === 'none' ? 0 : numberOr('a number, or none', value));
@@ -103,8 +105,10 @@ function summary(result: PrepareResult, { source, target }: Flags): string[] {
       `${split.padEnd(5)}  ${pairs} pairs${dropped > 0 ? ` (${dropped} left out)` : ''}  ` +
       `${side(source, sides.source)}  ${side(target, sides.target)}`,
   );
-  return [
-    ...lines,
-    `${result.directory}: ${result.vocabSize} types in the dictionary, ${result.merges} merges`,
-  ];
+  const { vocabSize, sourceVocabSize } = result;
+  const types =
+    sourceVocabSize === undefined
+      ? `${vocabSize} types in the dictionary`
+      : `${sourceVocabSize} and ${vocabSize} types in the dictionaries`;
+  return [...lines, `${result.directory}: ${types}, ${result.merges} merges`];
 }

@@ -8,9 +8,12 @@ export const fairseqImportSchema = lazily(() =>
   z.strictObject({
     /** A file of fairseq's, such as checkpoint_best.pt. */
     checkpoint: z.string().min(1),
-    /** The dict.txt of the source language, and of the target where the two are one. */
+    /** The dict.txt of the source language, and of the target where the model shares all embeddings. */
     dict: z.string().min(1),
-    /** The dict.txt of the target language, which is then compared. */
+    /**
+     * The dict.txt of the target language, needed unless the model shares all embeddings. Left out, dict.<target>.txt beside
+     * dict.<source>.txt, as fairseq lays them out.
+     */
     targetDict: z.string().min(1).optional(),
     /** subword-nmt's codes; without them words stay whole. */
     codes: z.string().min(1).optional(),

@@ -18,6 +18,11 @@ export const textSchema = lazily(() =>
       .default(false),
     /** Merges of the byte pair encoding, learned on both languages together; 0 leaves words whole. */
     bpe: z.int().min(0).max(1_000_000).default(10_000),
+    /**
+     * A dictionary for each language instead of one for both: fairseq-preprocess without --joined-dictionary. Codes of the
+     * byte pair encoding stay joint. Left out: false.
+     */
+    separateDictionaries: z.boolean().optional(),
   }),
 );
 export type TextConfig = z.infer<typeof textSchema>;
@@ -128,8 +133,11 @@ const preparedShape = () => ({
   /** BPE codes to use instead of learning some (subword-nmt's format). */
   codes: z.string().min(1).optional(),
   ...dictionarySchema.shape,
-  /** A dict.txt to use instead of building one (fairseq's --srcdict). */
+  separateDictionaries: textSchema.shape.separateDictionaries,
+  /** A dict.txt to use instead of building one, with separateDictionaries that of the source (fairseq's --srcdict). */
   dictionary: z.string().min(1).optional(),
+  /** With separateDictionaries, the dict.txt of the target to use instead of building one (fairseq's --tgtdict). */
+  targetDictionary: z.string().min(1).optional(),
 });
 
 export const prepareSchema = lazily(() =>
@@ -163,23 +171,35 @@ export const iwslt14Schema = lazily(() =>
 export type Iwslt14Config = z.infer<typeof iwslt14Schema>;
 export type Iwslt14Options = z.input<typeof iwslt14Schema>;
 
-/** Options of preparing that have no effect beside a file that takes their place. */
-const replacedOptions = {
-  codes: ['bpe', 'minFrequency'],
-  dictionary: ['threshold', 'nwords', 'paddingFactor'],
-} as const;
-
 /**
- * Refuses options that a given file of codes or dictionary leaves without effect.
+ * Refuses options that a given file of codes or dictionaries leaves without effect, and a second dictionary where there
+ * is one for both languages.
  *
  * @throws RdropError INVALID_CONFIG, naming both.
  */
 export function refuseReplaced(options: object, what: string): void {
   const given = options as Record<string, unknown>;
-  for (const [file, names] of Object.entries(replacedOptions)) {
-    const idle = names.find((name) => given[file] !== undefined && given[name] !== undefined);
-    if (idle !== undefined) {
-      throw new RdropError('INVALID_CONFIG', `${what}.${idle}: has no effect where ${what}.${file} is given`);
-    }
+  const separate = given['separateDictionaries'] === true;
+  if (given['targetDictionary'] !== undefined && !separate) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `${what}.targetDictionary: has an effect only with ${what}.separateDictionaries`,
+    );
+  }
+  const replaced: [files: string[], names: string[]][] = [
+    [['codes'], ['bpe', 'minFrequency']],
+    [
+      separate ? ['dictionary', 'targetDictionary'] : ['dictionary'],
+      ['threshold', 'nwords', 'paddingFactor'],
+    ],
+  ];
+  for (const [files, names] of replaced) {
+    const idle = names.find((name) => given[name] !== undefined);
+    if (idle === undefined || files.some((file) => given[file] === undefined)) continue;
+    const where = files.map((file) => `${what}.${file}`).join(' and ');
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `${what}.${idle}: has no effect where ${where} ${files.length > 1 ? 'are' : 'is'} given`,
+    );
   }
 }

@@ -55,11 +55,23 @@ function withModelRules<S extends zod.ZodType<{ embedDim: number; heads: number 
     });
 }
 
+interface SharedSizes {
+  vocabSize: number;
+  sourceVocabSize?: number | undefined;
+  shareEmbeddings: string;
+}
+
+/** One matrix has one number of rows. */
+const sharesOneSize = ({ vocabSize, sourceVocabSize = vocabSize, shareEmbeddings }: SharedSizes): boolean =>
+  shareEmbeddings !== 'all' || sourceVocabSize === vocabSize;
+
 export const modelSchema = lazily(() =>
   withModelRules(
     z.strictObject({
-      /** Dictionary types V, the four specials included. */
+      /** Dictionary types V, the four specials included: of both languages, or of the target. */
       vocabSize: z.int().min(5),
+      /** Those of the source, where the languages have dictionaries of their own; left out, vocabSize. */
+      sourceVocabSize: z.int().min(5).optional(),
       embedDim: count.default(512),
       ffnDim: count.default(1024),
       heads: count.default(4),
@@ -76,7 +88,10 @@ export const modelSchema = lazily(() =>
       /** Longest sequence in tokens, eos included. */
       maxPositions: count.default(1024),
     }),
-  ),
+  ).refine(sharesOneSize, {
+    path: ['shareEmbeddings'],
+    error: 'expected "decoder" or "none" where sourceVocabSize and vocabSize differ',
+  }),
 );
 export type ModelConfig = z.infer<typeof modelSchema>;
 export type ModelOptions = z.input<typeof modelSchema>;
@@ -154,9 +169,15 @@ export const batchPlanSchema = lazily(() =>
   }),
 );
 
-/** The model of a run: as modelSchema, without vocabSize, which the dictionary of the data gives. */
+/** The model of a run: as modelSchema, without the sizes, which the dictionaries of the data give. */
 export const runModelSchema = lazily(() =>
-  withModelRules(z.strictObject({ ...modelSchema.shape, vocabSize: z.undefined().optional() })),
+  withModelRules(
+    z.strictObject({
+      ...modelSchema.shape,
+      vocabSize: z.undefined().optional(),
+      sourceVocabSize: z.undefined().optional(),
+    }),
+  ),
 );
 
 export const trainSchema = lazily(() =>

@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RdropError } from '../errors.js';
 import { readLines } from '../files.js';
+import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import type { Dictionary } from '../text/dictionary.js';
 import { mapLines } from '../text/map_lines.js';
 import { readTextConfig } from '../text/pipeline.js';
@@ -53,16 +54,20 @@ export async function findSide(prefix: string, lang: string): Promise<string> {
 /**
  * Token ids of a split of a prepared directory, each sentence with eos at its end.
  *
+ * @param dictionary of both languages, or one for each: `pipeline.dictionaries`
  * @throws RdropError as readParallel, and MALFORMED_FILE for a broken text.json.
  */
 export async function loadCorpus(
   directory: string,
   split: Split,
-  dictionary: Dictionary,
+  dictionary: Dictionary | Dictionaries,
 ): Promise<Pairs<Int32Array>> {
   const lines = await readSplit(directory, split);
-  const encode = (line: string) => dictionary.encode(line);
-  return { source: await mapLines(lines.source, encode), target: await mapLines(lines.target, encode) };
+  const { source, target } = dictionariesOf(dictionary);
+  return {
+    source: await mapLines(lines.source, (line) => source.encode(line)),
+    target: await mapLines(lines.target, (line) => target.encode(line)),
+  };
 }
 
 /**

@@ -20,14 +20,22 @@ const limits: LengthLimits = { minLength: 1, maxLength: 175, ratio: 1.5 };
 /** One clean pair of so many is for validation. */
 const validEvery = 23;
 
-const textConfig = (bpe: number) =>
-  parseConfig(textSchema, { ...iwslt14Languages, tokenizer: 'moses', lowercase: 'after', bpe }, 'iwslt14');
+const textConfig = (bpe: number, separateDictionaries = false) =>
+  parseConfig(
+    textSchema,
+    {
+      ...iwslt14Languages,
+      ...{ tokenizer: 'moses', lowercase: 'after', bpe },
+      ...(separateDictionaries && { separateDictionaries }),
+    },
+    'iwslt14',
+  );
 
 /**
  * Makes the directory that training reads from the archive of IWSLT'14 German-English, as fairseq's
  * prepare-iwslt14.sh and fairseq-preprocess --joined-dictionary do: tokens, then lengths (1 to 175, ratio 1.5), then
  * lower case; every 23rd clean pair for validation; the five dev and test sets for testing; BPE and dictionary of both
- * languages together. The same text, codes, dictionary and ids come out.
+ * languages together (unless they are asked to be separate). The same text, codes, dictionary and ids come out.
  *
  * @throws RdropError INVALID_CONFIG, FILE_NOT_FOUND, FILE_EMPTY, FILE_UNREADABLE, INVALID_UTF8, MALFORMED_FILE,
  *   LINE_COUNT_MISMATCH, FILE_UNWRITABLE, DISK_FULL, ABORTED.
@@ -38,7 +46,7 @@ export async function prepareIwslt14(options: Iwslt14Options, run: PrepareRun = 
   await checkPlace(config.out, config.overwrite);
   const given = await readGivenPieces(config);
   const splits = await tokeniseIwslt14(config.archive, run);
-  return makePrepared(splits, textConfig(config.bpe), given, config, run);
+  return makePrepared(splits, textConfig(config.bpe, config.separateDictionaries), given, config, run);
 }
 
 /** The stages of the script before BPE, on the text that readIwslt14() finds. */

@@ -23,8 +23,8 @@ import {
 import { checkPlace } from './prepared_directory.js';
 
 /**
- * Makes the directory that training reads: tokenised text, one BPE and one dictionary for both languages, learned on
- * the training pairs or given; validation and test keep every pair, and their raw text beside. The order is that of
+ * Makes the directory that training reads: tokenised text, one BPE and one dictionary for both languages (or one for
+ * each), learned on the training pairs or given; validation and test keep every pair, and their raw text beside. The order is that of
  * fairseq's prepare-iwslt14.sh: tokens, then the lengths of training pairs are judged, then BPE. The directory appears
  * whole or not at all.
  *
@@ -64,8 +64,14 @@ export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {
 }
 
 function textConfigOf(config: PrepareConfig): TextConfig {
-  const { source, target, tokenizer, normalize, lowercase, bpe } = config;
-  return parseConfig(textSchema, { source, target, tokenizer, normalize, lowercase, bpe }, 'prepare');
+  const { source, target, tokenizer, normalize, lowercase, bpe, separateDictionaries } = config;
+  const text = { source, target, tokenizer, normalize, lowercase, bpe };
+  // Left out where it is false, so that the description of a shared dictionary stays what it was.
+  return parseConfig(
+    textSchema,
+    { ...text, ...(separateDictionaries && { separateDictionaries }) },
+    'prepare',
+  );
 }
 
 /** The training pairs within the limits; unlike cleanCorpus() it leaves their text as it is. */

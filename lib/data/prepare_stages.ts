@@ -7,6 +7,7 @@ import { writeFileAtomically } from '../files.js';
 import { Bpe, learnMerges } from '../text/bpe.js';
 import { countWords } from '../text/bpe_learner.js';
 import { words } from '../text/characters.js';
+import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import { Dictionary, unk } from '../text/dictionary.js';
 import { mapLines, throwIfAborted } from '../text/map_lines.js';
 import { type Side, TextPipeline } from '../text/pipeline.js';
@@ -34,8 +35,10 @@ export interface SplitSummary {
 
 export interface PrepareResult {
   directory: string;
-  /** Types of the dictionary, the specials included. */
+  /** Types of the dictionary, the specials included: of both languages, or of the target. */
   vocabSize: number;
+  /** Those of the source, where it has a dictionary of its own. */
+  sourceVocabSize?: number;
   /** Merges learned or read; fewer than asked for when no pair was frequent enough. */
   merges: number;
   splits: Partial<Record<Split, SplitSummary>>;
@@ -69,31 +72,39 @@ export interface PieceConfig {
   threshold: number;
   nwords: number;
   paddingFactor: number;
+  separateDictionaries?: boolean | undefined;
   dictionary?: string | undefined;
+  targetDictionary?: string | undefined;
 }
 
 /** What is taken from files of others; null is to be learned or built. */
 export interface GivenPieces {
   bpe: Bpe | null;
+  /** Of both languages, or with separateDictionaries of the source. */
   dictionary: Dictionary | null;
+  targetDictionary: Dictionary | null;
 }
 
 const sides = ['source', 'target'] as const;
 
 /**
- * Reads the codes and the dictionary that the options name, if they do.
+ * Reads the codes and the dictionaries that the options name, if they do.
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY, INVALID_UTF8, MALFORMED_FILE.
  */
 export async function readGivenPieces(
-  config: Pick<PieceConfig, 'codes' | 'dictionary'>,
+  config: Pick<PieceConfig, 'codes' | 'dictionary' | 'targetDictionary'>,
 ): Promise<GivenPieces> {
   const bpe = config.codes === undefined ? null : await Bpe.read(config.codes);
   if (bpe?.merges.length === 0) {
     throw new RdropError('MALFORMED_FILE', `${config.codes}: expected BPE codes, the file holds none`);
   }
-  const dictionary = config.dictionary === undefined ? null : await Dictionary.read(config.dictionary);
-  return { bpe, dictionary };
+  const read = async (path: string | undefined) => (path === undefined ? null : await Dictionary.read(path));
+  return {
+    bpe,
+    dictionary: await read(config.dictionary),
+    targetDictionary: await read(config.targetDictionary),
+  };
 }
 
 /** Maps both sides, telling the progress over both. */
@@ -116,7 +127,7 @@ export async function mapPairs(
 }
 
 /**
- * Learns the BPE and builds the dictionary on the training pairs of both languages, unless they are given, segments
+ * Learns the BPE on the training pairs of both languages and builds the dictionary of both or of each, unless they are given, segments
  * every split and makes the directory, whole or not at all.
  *
  * @throws RdropError FILE_UNWRITABLE, DISK_FULL, ABORTED.
@@ -135,14 +146,12 @@ export async function makePrepared(
     segmented.set(split, bpe === null ? tokens : await mapPairs(`segmenting ${split}`, tokens, segment, run));
   }
   const train = segmented.get('train')!;
-  const { threshold, nwords, paddingFactor } = config;
-  const dictionary =
-    given.dictionary ??
-    Dictionary.build(both(train.source, train.target), { threshold, nwords, paddingFactor });
+  const dictionaries = dictionariesFor(train, given, config);
 
   const result: PrepareResult = {
     directory: config.out,
-    vocabSize: dictionary.size,
+    vocabSize: dictionaries.target.size,
+    ...(config.separateDictionaries === true && { sourceVocabSize: dictionaries.source.size }),
     merges: bpe?.merges.length ?? 0,
     splits: {},
   };
@@ -150,15 +159,14 @@ export async function makePrepared(
     result.splits[split] = {
       pairs: lines.source.length,
       dropped: splits.get(split)!.dropped,
-      source: await summarise(lines.source, dictionary, run),
-      target: await summarise(lines.target, dictionary, run),
+      source: await summarise(lines.source, dictionaries.source, run),
+      target: await summarise(lines.target, dictionaries.target, run),
     };
   }
 
   await makeDirectoryAtomically(config.out, async (directory) => {
-    await new TextPipeline({ ...text, bpe: given.bpe?.merges.length ?? text.bpe }, dictionary, bpe).write(
-      directory,
-    );
+    const merges = given.bpe?.merges.length ?? text.bpe;
+    await new TextPipeline({ ...text, bpe: merges }, dictionaries, bpe).write(directory);
     await mkdir(join(directory, 'raw'));
     for (const [split, lines] of segmented) {
       await writePairs(join(directory, split), lines, text);
@@ -168,6 +176,19 @@ export async function makePrepared(
     throwIfAborted(run.signal, 'preparing text');
   });
   return result;
+}
+
+function dictionariesFor(
+  { source, target }: Pairs<string>,
+  given: GivenPieces,
+  { threshold, nwords, paddingFactor, separateDictionaries }: PieceConfig,
+): Dictionaries {
+  const build = (lines: Iterable<string>) => Dictionary.build(lines, { threshold, nwords, paddingFactor });
+  if (separateDictionaries !== true) return dictionariesOf(given.dictionary ?? build(both(source, target)));
+  return {
+    source: given.dictionary ?? build(source),
+    target: given.targetDictionary ?? build(target),
+  };
 }
 
 function* both(first: Iterable<string>, second: Iterable<string>): Generator<string> {

@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { native } from '../binding.js';
 import { type LossConfig, lossSchema, type ModelConfig, type TheoryConfig } from '../config.js';
 import { groupPairs, shuffleBatches } from '../data/batches.js';
@@ -9,8 +8,9 @@ import { fromNative, RdropError } from '../errors.js';
 import { resolveRuntime } from '../model/device.js';
 import type { Batch } from '../model/pack.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
-import { Dictionary } from '../text/dictionary.js';
-import { TextPipeline } from '../text/pipeline.js';
+import { withVocabularies } from '../model/vocabularies.js';
+import { type Dictionaries, differingLine } from '../text/dictionaries.js';
+import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
 import { checkLengths, lengthsOf } from '../training/batch_source.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { readRunConfig } from '../training/run_directory.js';
@@ -38,10 +38,10 @@ export interface Subject {
 export async function openSubject(config: TheoryConfig): Promise<Subject> {
   const origin = config.run === undefined ? null : await openRun(config.run);
   const data = resolve(config.data ?? origin!.data);
-  const dictionary = (await TextPipeline.load(data)).dictionary;
-  if (origin !== null) await checkDictionary(origin.directory, data, dictionary);
-  const modelConfig = { ...(origin?.model ?? config.model!), vocabSize: dictionary.size } as ModelConfig;
-  const batches = await pickBatches(config, data, dictionary, modelConfig);
+  const pipeline = await TextPipeline.load(data);
+  if (origin !== null) await checkDictionaries(origin.directory, data, pipeline);
+  const modelConfig = withVocabularies(origin?.model ?? config.model!, pipeline, data) as ModelConfig;
+  const batches = await pickBatches(config, data, pipeline.dictionaries, modelConfig);
   const { direction: _, ...defaults } = origin?.loss ?? lossSchema.parse({});
   const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
   await fromNative(() => native().setThreads(config.threads));
@@ -98,14 +98,19 @@ async function openRun({ directory: place, checkpoint: name }: NonNullable<Theor
   };
 }
 
-async function checkDictionary(directory: string, data: string, dictionary: Dictionary): Promise<void> {
-  const path = join(directory, 'dict.txt');
-  const own = await Dictionary.read(path);
-  if (isDeepStrictEqual(own.symbols, dictionary.symbols)) return;
-  throw new RdropError(
-    'CHECKPOINT_MISMATCH',
-    `${join(data, 'dict.txt')}: expected the types of ${path} (${own.size}), got others (${dictionary.size})`,
-  );
+async function checkDictionaries(directory: string, data: string, pipeline: TextPipeline): Promise<void> {
+  const own = await TextPipeline.load(directory);
+  const place = (root: string, { config }: TextPipeline, side: Side) =>
+    join(root, dictionaryName(config, side));
+  for (const side of ['source', 'target'] as const) {
+    const [expected, got] = [own.dictionaries[side], pipeline.dictionaries[side]];
+    if (differingLine(expected, got) === null) continue;
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${place(data, pipeline, side)}: expected the types of ${place(directory, own, side)} (${expected.size}), ` +
+        `got others (${got.size})`,
+    );
+  }
 }
 
 function inPrecision(
@@ -124,10 +129,10 @@ function inPrecision(
 async function pickBatches(
   { split, batches: wanted, maxTokens, seed }: TheoryConfig,
   data: string,
-  dictionary: Dictionary,
+  dictionaries: Dictionaries,
   { maxPositions }: ModelConfig,
 ): Promise<Batch[]> {
-  const pairs = await loadCorpus(data, split, dictionary);
+  const pairs = await loadCorpus(data, split, dictionaries);
   checkLengths(pairs, maxPositions, 'model.maxPositions', join(data, split));
   checkLengths(pairs, maxTokens, 'theory.maxTokens', join(data, split));
   // numpy's generator takes 32 bits.

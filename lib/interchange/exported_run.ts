@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
-import type { ModelConfig, TrainConfig } from '../config.js';
+import { type ModelConfig, modelSchema, parseConfig, type TrainConfig } from '../config.js';
 import type { Tensor } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
+import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
 import { fingerprint, readRunConfig } from '../training/run_directory.js';
@@ -35,7 +36,7 @@ export async function readExportedRun(directory: string, name: CheckpointName): 
       `${place}: was made with another configuration than ${join(path, 'config.json')} holds`,
     );
   }
-  const model = { ...config.model, vocabSize: pipeline.dictionary.size };
+  const model = parseConfig(modelSchema, withVocabularies(config.model, pipeline, path), 'model');
   const parameters = await checkpoint.read('model');
   for (const [parameter, shape] of parameterShapes(model)) {
     const found = parameters.get(parameter)?.shape;

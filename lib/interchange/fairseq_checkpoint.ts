@@ -6,6 +6,7 @@ import { readParameters, referencesOf, upgradeNames } from './fairseq_parameters
 import { embeddingNames } from './parameter_names.js';
 import { describePickled, fieldsOf, type PickleValue } from './pickle_values.js';
 import { TorchFile } from './torch_file.js';
+import type { TensorReference } from './torch_globals.js';
 
 /** How a call may be ended early. */
 export interface InterchangeRun {
@@ -49,16 +50,12 @@ export async function readFairseqCheckpoint(
     }
     const options = optionsOf(root, path);
     const references = upgradeNames(referencesOf(root.get('model'), path));
-    const embedding = references.get(embeddingNames.source);
-    if (embedding?.shape.length !== 2) {
-      throw new RdropError(
-        'CHECKPOINT_MISMATCH',
-        `${path}: parameter ${embeddingNames.source}: expected a matrix, got ${
-          embedding === undefined ? 'nothing' : `the shape [${embedding.shape}]`
-        }`,
-      );
-    }
-    const model = modelOf(options, embedding.shape[0]!, path);
+    const source = rowsOf(references, embeddingNames.source, path);
+    // Not every checkpoint stores a shared matrix under both names.
+    const target = references.has(embeddingNames.target)
+      ? rowsOf(references, embeddingNames.target, path)
+      : source;
+    const model = modelOf(options, { source, target }, path);
     return {
       model,
       parameters: await readParameters(file, references, model, signal),
@@ -69,6 +66,15 @@ export async function readFairseqCheckpoint(
   } finally {
     await file.close();
   }
+}
+
+function rowsOf(references: ReadonlyMap<string, TensorReference>, name: string, path: string): number {
+  const shape = references.get(name)?.shape;
+  if (shape?.length === 2) return shape[0]!;
+  throw new RdropError(
+    'CHECKPOINT_MISMATCH',
+    `${path}: parameter ${name}: expected a matrix, got ${shape === undefined ? 'nothing' : `the shape [${shape}]`}`,
+  );
 }
 
 function text(options: FairseqOptions, name: string): string | null {

@@ -9,18 +9,18 @@ import { encodeTorchFile } from './torch_writer.js';
 const checkpointName = 'checkpoint_best';
 
 /**
- * The files of a run as fairseq has them: a checkpoint, the dictionary under the names of both languages, the codes.
+ * The files of a run as fairseq has them: a checkpoint, the dictionaries under the names of both languages, the codes.
  *
  * `args` is an OrderedDict whose attributes are the options: torch.load's restricted reader knows no Namespace, and
  * whoever wants one (fairseq, CTranslate2's converter) asks for attributes alone.
  */
 export function fairseqFiles(run: ExportedRun): Map<string, string | Iterable<Uint8Array>> {
   const { source, target } = run.pipeline.config;
-  const dictionary = run.pipeline.dictionary.toString();
+  const { dictionaries } = run.pipeline;
   const files = new Map<string, string | Iterable<Uint8Array>>([
     [`${checkpointName}.pt`, encodeTorchFile(checkpointOf(run), checkpointName)],
-    [`dict.${source}.txt`, dictionary],
-    [`dict.${target}.txt`, dictionary],
+    [`dict.${source}.txt`, dictionaries.source.toString()],
+    [`dict.${target}.txt`, dictionaries.target.toString()],
   ]);
   const codes = run.pipeline.bpe?.toString();
   if (codes !== undefined) files.set('code', codes);

@@ -105,11 +105,15 @@ const defaults: FairseqOptions = new Map<string, PickleValue>([
 /**
  * The configuration of the model that fairseq's options describe.
  *
- * @param vocabSize rows of the embedding in the checkpoint
+ * @param sizes rows of the two embeddings in the checkpoint; where they are as many, one number stands for both
  * @throws RdropError NOT_EXPRESSIBLE (an option whose value rdrop has no counterpart of, by its name), MALFORMED_FILE (an
  *   option that is missing or no number), INVALID_CONFIG (a value outside rdrop's range)
  */
-export function modelOf(given: FairseqOptions, vocabSize: number, path: string): ModelConfig {
+export function modelOf(
+  given: FairseqOptions,
+  sizes: { source: number; target: number },
+  path: string,
+): ModelConfig {
   const refuse = (name: string, expected: string) =>
     new RdropError(
       'NOT_EXPRESSIBLE',
@@ -165,8 +169,16 @@ export function modelOf(given: FairseqOptions, vocabSize: number, path: string):
   // The older name stands beside the newer one; fairseq takes it where the newer one is 0.
   const activationDropout =
     given.get('activation_dropout') || (given.get('relu_dropout') as PickleValue | undefined) || 0;
+  if (shareEmbeddings === 'all' && sizes.source !== sizes.target) {
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${path}: option share_all_embeddings: expected embeddings of the same size, got ${sizes.source} rows for the ` +
+        `source and ${sizes.target} for the target`,
+    );
+  }
   const model: ModelOptions = {
-    vocabSize,
+    vocabSize: sizes.target,
+    ...(sizes.source !== sizes.target && { sourceVocabSize: sizes.source }),
     embedDim: number('encoder_embed_dim'),
     ffnDim: number('encoder_ffn_embed_dim'),
     heads: number('encoder_attention_heads'),

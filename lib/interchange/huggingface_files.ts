@@ -4,6 +4,7 @@ import { RdropError } from '../errors.js';
 import { usualSeparator } from '../text/bpe.js';
 import { endOfWord } from '../text/bpe_learner.js';
 import { bos, type Dictionary, eos, pad } from '../text/dictionary.js';
+import { dictionaryName, type Side } from '../text/pipeline.js';
 import type { ExportedRun } from './exported_run.js';
 import { untiedParameters } from './parameter_names.js';
 
@@ -23,7 +24,8 @@ export function huggingFaceFiles(
     throw refused(run, 'model.norm', '"post", the only order of FSMT', JSON.stringify(model.norm));
   }
   const { source, target, lowercase } = pipeline.config;
-  const vocabulary = fsmtVocabulary(pipeline.dictionary, run.path);
+  const vocabulary = (side: Side) =>
+    fsmtVocabulary(pipeline.dictionaries[side], run.path, dictionaryName(pipeline.config, side));
   // Of the parameters, which are float32 whatever the precision of a run on a GPU.
   const type = run.config.precision === 'float64' ? 'float64' : 'float32';
   const parameters = new Map(
@@ -38,7 +40,7 @@ export function huggingFaceFiles(
         dtype: type,
         torch_dtype: type,
         langs: [source, target],
-        src_vocab_size: model.vocabSize,
+        src_vocab_size: model.sourceVocabSize ?? model.vocabSize,
         tgt_vocab_size: model.vocabSize,
         d_model: model.embedDim,
         encoder_layers: model.encoderLayers,
@@ -74,8 +76,8 @@ export function huggingFaceFiles(
         model_max_length: model.maxPositions,
       }),
     ],
-    ['vocab-src.json', vocabulary],
-    ['vocab-tgt.json', vocabulary],
+    ['vocab-src.json', vocabulary('source')],
+    ['vocab-tgt.json', vocabulary('target')],
     ['merges.txt', fsmtMerges(run)],
     ['model.safetensors', encodeSafetensors(parameters, { format: 'pt' })],
   ]);
@@ -118,7 +120,7 @@ function generationConfig(run: ExportedRun, beam: OneBestConfig) {
  *
  * @throws RdropError NOT_EXPRESSIBLE when two types would become one
  */
-export function fsmtVocabulary(dictionary: Dictionary, path: string): string {
+export function fsmtVocabulary(dictionary: Dictionary, path: string, file = 'dict.txt'): string {
   const separator = usualSeparator();
   const seen = new Map<string, number>();
   const lines = dictionary.symbols.map((symbol, id) => {
@@ -128,7 +130,7 @@ export function fsmtVocabulary(dictionary: Dictionary, path: string): string {
     if (other !== undefined) {
       throw refused(
         { path },
-        `dict.txt:${id - 3}`,
+        `${file}:${id - 3}`,
         'types that differ in the spelling of FSMT',
         `${JSON.stringify(symbol)} beside ${JSON.stringify(dictionary.symbols[other])}`,
       );

@@ -1,13 +1,14 @@
-import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { access, mkdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type FairseqImportOptions, fairseqImportSchema } from '../config/interchange.js';
-import { parseConfig, type TextConfig, trainSchema } from '../config.js';
+import { type ModelConfig, parseConfig, type TextConfig, trainSchema } from '../config.js';
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
 import { encodeSafetensors } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
 import { modelMetadata } from '../model/transformer.js';
 import { Bpe } from '../text/bpe.js';
+import { type Dictionaries, dictionariesOf, differingLine } from '../text/dictionaries.js';
 import { Dictionary } from '../text/dictionary.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { freshCounters, writeCheckpoint } from '../training/checkpoint.js';
@@ -18,18 +19,23 @@ import { type FairseqCheckpoint, type InterchangeRun, readFairseqCheckpoint } fr
 export interface FairseqImport {
   /** A run directory: `Translator.load` and `rdrop translate` take it. */
   directory: string;
+  /** Types of the dictionary of both languages, or of the target's. */
   vocabSize: number;
+  /** Those of the source's, where it is another. */
+  sourceVocabSize?: number;
+  /** The dictionary of the target, where none was given and the one beside the source's was taken. */
+  targetDict?: string;
   parameters: number;
   updates: number | null;
 }
 
 /**
- * Makes a run directory of a checkpoint of fairseq's, its dictionary and its codes, with which rdrop translates as
+ * Makes a run directory of a checkpoint of fairseq's, its dictionaries and its codes, with which rdrop translates as
  * fairseq does. It has the one checkpoint `best`, without an optimiser's state: such a run does not go on. The directory
  * appears whole or not at all.
  *
- * @throws RdropError INVALID_CONFIG, FILE_UNWRITABLE, DISK_FULL, CHECKPOINT_MISMATCH (a dictionary of another size),
- *   NOT_EXPRESSIBLE (two dictionaries that differ), ABORTED, those of readFairseqCheckpoint, Dictionary.read and Bpe.read
+ * @throws RdropError INVALID_CONFIG (also a target dictionary that is needed), FILE_UNWRITABLE, DISK_FULL,
+ *   CHECKPOINT_MISMATCH (a dictionary of another size, two where the model shares one), ABORTED, those of readFairseqCheckpoint, Dictionary.read and Bpe.read
  */
 export async function importFairseq(
   options: FairseqImportOptions,
@@ -38,38 +44,46 @@ export async function importFairseq(
   const config = parseConfig(fairseqImportSchema, options, 'import');
   const out = resolve(config.out);
   await checkPlace(out, false);
-  const dictionary = await Dictionary.read(config.dict);
-  if (config.targetDict !== undefined) {
-    await checkSameDictionary(config.dict, config.targetDict, dictionary);
-  }
+  const source = await Dictionary.read(config.dict);
+  const given = config.targetDict === undefined ? null : await Dictionary.read(config.targetDict);
   const bpe = config.codes === undefined ? null : await Bpe.read(config.codes);
   if (bpe?.merges.length === 0) {
     throw new RdropError('MALFORMED_FILE', `${config.codes}: expected at least one merge, got none`);
   }
   const checkpoint = await readFairseqCheckpoint(config.checkpoint, run);
-  if (checkpoint.model.vocabSize !== dictionary.size) {
-    throw new RdropError(
-      'CHECKPOINT_MISMATCH',
-      `${config.dict}: expected ${checkpoint.model.vocabSize} types with the four specials, as many as the embedding in ` +
-        `${config.checkpoint} has rows, got ${dictionary.size}`,
-    );
-  }
-  const { tokenizer, normalize, lowercase } = config;
-  const text: TextConfig = {
+  const languages = {
     source: language(config.source ?? checkpoint.source, 'source', config.checkpoint),
     target: language(config.target ?? checkpoint.target, 'target', config.checkpoint),
+  };
+  const shared = checkpoint.model.shareEmbeddings === 'all';
+  const beside = given === null && !shared ? await dictionaryBeside(config.dict, languages) : null;
+  const targetDict = config.targetDict ?? beside ?? undefined;
+  const target = beside === null ? given : await Dictionary.read(beside);
+  const dictionaries = checkedDictionaries(source, target, checkpoint.model, { ...config, targetDict });
+  const separate = dictionaries.source !== dictionaries.target;
+  const { tokenizer, normalize, lowercase } = config;
+  const text: TextConfig = {
+    ...languages,
     tokenizer,
     normalize,
     lowercase,
     bpe: bpe?.merges.length ?? 0,
+    ...(separate && { separateDictionaries: true }),
   };
-  const pipeline = new TextPipeline(text, dictionary, bpe);
+  const pipeline = new TextPipeline(text, dictionaries, bpe);
   await makeDirectoryAtomically(out, (directory) =>
     fill(directory, out, pipeline, checkpoint, config.checkpoint),
   );
   let parameters = 0;
   for (const { data } of checkpoint.parameters.values()) parameters += data.length;
-  return { directory: out, vocabSize: dictionary.size, parameters, updates: checkpoint.updates };
+  return {
+    directory: out,
+    vocabSize: dictionaries.target.size,
+    ...(separate && { sourceVocabSize: dictionaries.source.size }),
+    ...(beside !== null && { targetDict: beside }),
+    parameters,
+    updates: checkpoint.updates,
+  };
 }
 
 async function fill(
@@ -79,7 +93,7 @@ async function fill(
   { model, parameters, updates }: FairseqCheckpoint,
   origin: string,
 ): Promise<void> {
-  const { vocabSize: _, ...runModel } = model;
+  const { vocabSize: _v, sourceVocabSize: _s, ...runModel } = model;
   const double = [...parameters.values()].every(({ data }) => data instanceof Float64Array);
   const config = parseConfig(
     trainSchema,
@@ -123,15 +137,56 @@ function language(code: string | null, option: 'source' | 'target', checkpoint: 
   );
 }
 
-/** rdrop has one dictionary for both languages. */
-async function checkSameDictionary(source: string, target: string, dictionary: Dictionary): Promise<void> {
-  const other = await Dictionary.read(target);
-  const differs = dictionary.symbols.findIndex((symbol, id) => symbol !== other.symbols[id]);
-  if (differs < 0 && dictionary.size === other.size) return;
-  const line = (differs < 0 ? dictionary.size : differs) - 3;
+/** fairseq's own layout: dict.<target>.txt in the directory of dict.<source>.txt; null where it is not that. */
+async function dictionaryBeside(
+  dict: string,
+  { source, target }: { source: string; target: string },
+): Promise<string | null> {
+  if (basename(dict) !== `dict.${source}.txt`) return null;
+  const path = join(dirname(dict), `dict.${target}.txt`);
+  return access(path).then(
+    () => path,
+    () => null,
+  );
+}
+
+/**
+ * The dictionaries of the model: one for both languages where they are the same, and nothing is guessed where the options
+ * do not share the embeddings of the two, since fairseq makes two dictionaries unless it is told otherwise.
+ */
+function checkedDictionaries(
+  source: Dictionary,
+  target: Dictionary | null,
+  model: ModelConfig,
+  { dict, targetDict, checkpoint }: { dict: string; targetDict?: string | undefined; checkpoint: string },
+): Dictionaries {
+  const shared = model.shareEmbeddings === 'all';
+  if (target === null && !shared) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `import.targetDict: expected the dictionary of the target language (--target-dict dict.<target>.txt), since the ` +
+        `options of ${checkpoint} do not share the embeddings of both languages; where they have one dictionary ` +
+        `(--joined-dictionary), give ${dict} again; got nothing`,
+    );
+  }
+  const sizes = [
+    [dict, source, model.sourceVocabSize ?? model.vocabSize],
+    [targetDict ?? dict, target ?? source, model.vocabSize],
+  ] as const;
+  for (const [path, { size }, expected] of sizes) {
+    if (size === expected) continue;
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${path}: expected ${expected} types with the four specials, as many as the embedding in ${checkpoint} has rows, ` +
+        `got ${size}`,
+    );
+  }
+  const line = target === null ? null : differingLine(source, target);
+  if (target === null || line === null) return dictionariesOf(source);
+  if (!shared) return { source, target };
   throw new RdropError(
-    'NOT_EXPRESSIBLE',
-    `${target}:${line}: expected the dictionary of ${source} (rdrop has one for both languages), got ` +
-      `${JSON.stringify(other.symbols[line + 3])} where it has ${JSON.stringify(dictionary.symbols[line + 3])}`,
+    'CHECKPOINT_MISMATCH',
+    `${targetDict}:${line}: expected the dictionary of ${dict}, since the model shares all embeddings, got ` +
+      `${JSON.stringify(target.symbols[line + 3])} where it has ${JSON.stringify(source.symbols[line + 3])}`,
   );
 }

@@ -2,7 +2,16 @@ import type { ModelConfig } from '../config.js';
 
 /** The parameters of a model with their shapes, fairseq's names; matrices are [out, in], embeddings [V, D]. */
 export function parameterShapes(config: ModelConfig): Map<string, readonly number[]> {
-  const { vocabSize, embedDim, ffnDim, encoderLayers, decoderLayers, norm, shareEmbeddings } = config;
+  const {
+    vocabSize,
+    sourceVocabSize = vocabSize,
+    embedDim,
+    ffnDim,
+    encoderLayers,
+    decoderLayers,
+    norm,
+    shareEmbeddings,
+  } = config;
   const shapes = new Map<string, readonly number[]>();
   const linear = (name: string, out: number, inputs: number) => {
     shapes.set(`${name}.weight`, [out, inputs]);
@@ -23,7 +32,7 @@ export function parameterShapes(config: ModelConfig): Map<string, readonly numbe
     linear(`${layer}.fc2`, embedDim, ffnDim);
     layerNorm(`${layer}.final_layer_norm`);
   };
-  shapes.set('encoder.embed_tokens.weight', [vocabSize, embedDim]);
+  shapes.set('encoder.embed_tokens.weight', [sourceVocabSize, embedDim]);
   for (let i = 0; i < encoderLayers; i++) {
     attention(`encoder.layers.${i}.self_attn`);
     feedForward(`encoder.layers.${i}`);

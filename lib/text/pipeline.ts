@@ -5,6 +5,7 @@ import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import { Bpe, joinPieces } from './bpe.js';
 import { mosesDetokenise } from './detokenise.js';
+import { type Dictionaries, dictionariesOf } from './dictionaries.js';
 import { Dictionary } from './dictionary.js';
 import { languages } from './languages.js';
 import { lowercase } from './lowercase.js';
@@ -14,7 +15,11 @@ import { mosesTokenise } from './tokenise.js';
 export type Side = 'source' | 'target';
 
 const formatVersion = 1;
-const names = { dictionary: 'dict.txt', codes: 'codes', text: 'text.json' } as const;
+const names = { codes: 'codes', text: 'text.json' } as const;
+
+/** The file of a side's dictionary: dict.txt of both, or fairseq's dict.<language>.txt. */
+export const dictionaryName = (config: TextConfig, side: Side): string =>
+  config.separateDictionaries === true ? `dict.${config[side]}.txt` : 'dict.txt';
 
 /**
  * Checks that the rules of both languages are there, if rules are wanted.
@@ -49,17 +54,35 @@ export function tokeniseLine(line: string, lang: string, config: TextConfig): st
   return config.lowercase === 'after' ? lowercase(text) : text;
 }
 
-/** From raw text to token ids and back, with the dictionary, codes and options of a prepared directory. */
+/** From raw text to token ids and back, with the dictionaries, codes and options of a prepared directory. */
 export class TextPipeline {
-  /** The files that hold a pipeline; `codes` is there only if config.bpe is above 0. */
-  static readonly copyFiles: string[] = [names.dictionary, names.codes, names.text];
+  readonly dictionaries: Dictionaries;
 
+  /** @throws RdropError INVALID_CONFIG, INVALID_ARGUMENT (two dictionaries without separateDictionaries) */
   constructor(
     readonly config: TextConfig,
-    readonly dictionary: Dictionary,
+    dictionary: Dictionary | Dictionaries,
     readonly bpe: Bpe | null,
   ) {
     checkTextConfig(config);
+    this.dictionaries = dictionariesOf(dictionary);
+    if (config.separateDictionaries !== true && this.dictionaries.source !== this.dictionaries.target) {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        'dictionary: expected one for both languages without separateDictionaries, got two',
+      );
+    }
+  }
+
+  /** The files that hold a pipeline. */
+  static fileNames(config: TextConfig): string[] {
+    const dictionaries = new Set([dictionaryName(config, 'source'), dictionaryName(config, 'target')]);
+    return [...dictionaries, ...(config.bpe > 0 ? [names.codes] : []), names.text];
+  }
+
+  /** That of both languages, or of the target. */
+  get dictionary(): Dictionary {
+    return this.dictionaries.target;
   }
 
   /**
@@ -69,23 +92,28 @@ export class TextPipeline {
    */
   static async load(directory: string): Promise<TextPipeline> {
     const config = await readTextConfig(directory);
-    const dictionary = await Dictionary.read(join(directory, names.dictionary));
+    const target = await Dictionary.read(join(directory, dictionaryName(config, 'target')));
+    const source =
+      config.separateDictionaries === true
+        ? await Dictionary.read(join(directory, dictionaryName(config, 'source')))
+        : target;
     const bpe = config.bpe > 0 ? await Bpe.read(join(directory, names.codes)) : null;
-    return new TextPipeline(config, dictionary, bpe);
+    return new TextPipeline(config, { source, target }, bpe);
   }
 
   /** Copies the files of a pipeline from one directory into another. */
   static async copy(from: string, to: string): Promise<void> {
-    const { bpe } = await readTextConfig(from);
-    for (const name of TextPipeline.copyFiles) {
-      if (name === names.codes && bpe === 0) continue;
+    for (const name of TextPipeline.fileNames(await readTextConfig(from))) {
       await writeFileAtomically(join(to, name), await readBytes(join(from, name)));
     }
   }
 
   /** Writes the files of a pipeline. @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
   async write(directory: string): Promise<void> {
-    await this.dictionary.write(join(directory, names.dictionary));
+    for (const side of ['source', 'target'] as const) {
+      if (side === 'source' && this.config.separateDictionaries !== true) continue;
+      await this.dictionaries[side].write(join(directory, dictionaryName(this.config, side)));
+    }
     await this.bpe?.write(join(directory, names.codes));
     await writeFileAtomically(
       join(directory, names.text),
@@ -101,7 +129,7 @@ export class TextPipeline {
 
   /** Token ids of a raw line, eos at the end. */
   encode(rawLine: string, side: Side = 'source'): Int32Array {
-    return this.dictionary.encode(this.segment(rawLine, side));
+    return this.dictionaries[side].encode(this.segment(rawLine, side));
   }
 
   /**
@@ -110,8 +138,8 @@ export class TextPipeline {
    * @param unknown what stands for unk
    * @throws RdropError TOKEN_OUT_OF_RANGE.
    */
-  words(tokens: Int32Array, unknown?: string): string {
-    const pieces = this.dictionary.decode(tokens, unknown);
+  words(tokens: Int32Array, unknown?: string, side: Side = 'target'): string {
+    const pieces = this.dictionaries[side].decode(tokens, unknown);
     return this.bpe === null ? pieces : joinPieces(pieces);
   }
 
@@ -122,10 +150,20 @@ export class TextPipeline {
    * @throws RdropError TOKEN_OUT_OF_RANGE.
    */
   decode(tokens: Int32Array, side: Side = 'target'): string {
-    const text = this.words(tokens);
+    const text = this.words(tokens, undefined, side);
     return this.config.tokenizer === 'moses' ? mosesDetokenise(text, this.config[side]) : text;
   }
 }
+
+/** What every text.json has; the others are written where they are not what is left out. */
+const alwaysThere = {
+  source: true,
+  target: true,
+  tokenizer: true,
+  normalize: true,
+  lowercase: true,
+  bpe: true,
+} as const;
 
 async function readBytes(path: string): Promise<Buffer> {
   try {
@@ -146,7 +184,7 @@ export async function readTextConfig(directory: string): Promise<TextConfig> {
   try {
     const { version, ...rest } = JSON.parse(text) as Record<string, unknown>;
     if (version !== formatVersion) throw new Error(`version: expected ${formatVersion}, got ${version}`);
-    const config = parseConfig(textSchema.required(), rest, 'text');
+    const config = parseConfig(textSchema.required(alwaysThere), rest, 'text');
     checkTextConfig(config);
     return config;
   } catch (error) {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { TrainConfig } from '../config.js';
 import { loadCorpus, loadRaw } from '../data/corpus.js';
 import { asRdropError, RdropError } from '../errors.js';
+import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { BatchSource, checkLengths } from './batch_source.js';
 import { type DataHashes, hashData } from './run_directory.js';
@@ -17,11 +18,15 @@ export interface RunData {
   hashes: DataHashes;
 }
 
-/** @throws RdropError those of the text and data stages; INVALID_ARGUMENT when a sentence is too long for the model or a batch */
+/**
+ * @throws RdropError those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
+ *   INVALID_ARGUMENT when a sentence is too long for the model or a batch
+ */
 export async function loadRunData(config: TrainConfig): Promise<RunData> {
   const { data, seed, model, batches } = config;
   const pipeline = await TextPipeline.load(data);
-  const train = await loadCorpus(data, 'train', pipeline.dictionary);
+  withVocabularies(model, pipeline, data);
+  const train = await loadCorpus(data, 'train', pipeline.dictionaries);
   checkLengths(train, model.maxPositions, 'model.maxPositions', join(data, 'train'));
   checkLengths(train, batches.maxTokens, 'batches.maxTokens', join(data, 'train'));
   const valid = await loadSet(config, pipeline, 'valid');
@@ -45,7 +50,7 @@ async function loadSet(
   pipeline: TextPipeline,
   split: 'valid' | 'test',
 ): Promise<EvaluationSet> {
-  const pairs = await loadCorpus(data, split, pipeline.dictionary);
+  const pairs = await loadCorpus(data, split, pipeline.dictionaries);
   checkLengths(pairs, model.maxPositions, 'model.maxPositions', join(data, split));
   const { target: references } = await loadRaw(data, split);
   if (references.length !== pairs.target.length) {

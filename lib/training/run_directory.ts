@@ -244,10 +244,10 @@ const isFile = (path: string) =>
 
 /** SHA-256 of the files of a prepared directory that a run reads. */
 export async function hashData(directory: string): Promise<DataHashes> {
-  const { source, target } = await readTextConfig(directory);
-  const sides = [source, target];
+  const text = await readTextConfig(directory);
+  const sides = [text.source, text.target];
   const names = [
-    ...TextPipeline.copyFiles,
+    ...TextPipeline.fileNames(text),
     ...['train', 'valid', 'test', join('raw', 'valid'), join('raw', 'test')].flatMap((split) =>
       sides.map((side) => `${split}.${side}`),
     ),

@@ -5,6 +5,7 @@ import { asRdropError, fromNative, RdropError } from '../errors.js';
 import { tellNoGraphs } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
+import { withVocabularies } from '../model/vocabularies.js';
 import type { FloatArray, NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import {
@@ -66,10 +67,11 @@ export class TrainingLoop {
   static async create(config: TrainConfig, run: RunDirectory, data: RunData): Promise<TrainingLoop> {
     const { seed, device, precision } = config;
     await fromNative(() => native().setThreads(config.threads));
-    const model = await Transformer.create(
-      { ...config.model, vocabSize: data.pipeline.dictionary.size },
-      { seed, device, precision },
-    );
+    const model = await Transformer.create(withVocabularies(config.model, data.pipeline, config.data), {
+      seed,
+      device,
+      precision,
+    });
     try {
       const loss = nativeLossOptions(config.loss, model.config.vocabSize);
       const trainer = await fromNative(() =>

@@ -11,6 +11,7 @@ import {
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
+import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
 import type { translateCorpus } from './translate_corpus.js';
@@ -73,14 +74,11 @@ export class Translator {
     const pipeline = await TextPipeline.load(directory);
     const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
     await fromNative(() => native().setThreads(count));
-    const model = await Transformer.create(
-      { ...config.model, vocabSize: pipeline.dictionary.size },
-      {
-        seed: config.seed,
-        device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
-        precision: config.precision === 'float64' ? 'float64' : 'auto',
-      },
-    );
+    const model = await Transformer.create(withVocabularies(config.model, pipeline, directory), {
+      seed: config.seed,
+      device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
+      precision: config.precision === 'float64' ? 'float64' : 'auto',
+    });
     try {
       await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
     } catch (error) {

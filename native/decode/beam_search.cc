@@ -165,7 +165,7 @@ void search_group(const Transformer& model, const SourceGroup& group, const Beam
 Translations beam_search(const Transformer& model, const Packed& sources, const BeamOptions& options) {
   at::NoGradGuard no_grad;
   if (sources.count() == 0) return {};
-  check_packed(sources, "source", model.config().vocab_size, model.config().max_positions);
+  check_packed(sources, "source", model.config().source_vocab_size, model.config().max_positions);
   if (model.device()) return beam_search_on(*model.device(), model, sources, options);
   Translations translations;
   translations.hypotheses.resize(sources.count());

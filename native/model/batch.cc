@@ -33,15 +33,16 @@ void check_packed(const Packed& packed, const std::string& side, int64_t vocab_s
   }
 }
 
-void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t max_positions) {
-  check_packed(batch.source, "source", vocab_size, max_positions);
-  check_packed(batch.target, "target", vocab_size, max_positions);
+void check_batch(const PackedBatch& batch, const ModelConfig& config) {
+  const int64_t max_positions = config.max_positions;
+  check_packed(batch.source, "source", config.source_vocab_size, max_positions);
+  check_packed(batch.target, "target", config.vocab_size, max_positions);
   if (batch.source.count() != batch.target.count()) {
     fail("INVALID_ARGUMENT", "batch: expected as many sources as targets, got ", batch.source.count(), " and ",
          batch.target.count());
   }
   if (batch.second_source.count() > 0) {
-    check_packed(batch.second_source, "second source", vocab_size, max_positions);
+    check_packed(batch.second_source, "second source", config.source_vocab_size, max_positions);
     if (batch.second_source.count() != batch.source.count()) {
       fail("INVALID_ARGUMENT", "batch: expected ", batch.source.count(), " second sources, got ",
            batch.second_source.count());

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/config.h"
+
 namespace rdrop {
 
 /// A ragged list: sequence i is tokens[offsets[i] .. offsets[i+1]).
@@ -26,6 +28,6 @@ struct PackedBatch {
 
 /// Throws INVALID_ARGUMENT or TOKEN_OUT_OF_RANGE, naming side, sentence and position.
 void check_packed(const Packed& packed, const std::string& side, int64_t vocab_size, int64_t max_positions);
-void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t max_positions);
+void check_batch(const PackedBatch& batch, const ModelConfig& config);
 
 }  // namespace rdrop

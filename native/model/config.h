@@ -8,7 +8,9 @@
 namespace rdrop {
 
 struct ModelConfig {
-  int64_t vocab_size, embed_dim, ffn_dim, heads, encoder_layers, decoder_layers;
+  /// Types of the source's and of the target's dictionary; the same number where there is one for both.
+  int64_t source_vocab_size, vocab_size;
+  int64_t embed_dim, ffn_dim, heads, encoder_layers, decoder_layers;
   double dropout, attention_dropout, activation_dropout;
   bool pre_norm;
   Activation activation;

@@ -146,10 +146,10 @@ class Builder {
     return [=] { return FeedForward{fc1(), fc2(), after()}; };
   }
 
-  auto embedding(const std::string& name, bool padding_row) {
-    const int64_t v = config_.vocab_size, d = config_.embed_dim;
-    const int64_t offset = layout_.add({{name, {Start::normal, 1.0 / std::sqrt(double(d))}}}, v, d, padding_row);
-    return [=, this] { return view(network_, offset, {v, d}); };
+  auto embedding(const std::string& name, int64_t types, bool padding_row) {
+    const int64_t d = config_.embed_dim;
+    const int64_t offset = layout_.add({{name, {Start::normal, 1.0 / std::sqrt(double(d))}}}, types, d, padding_row);
+    return [=, this] { return view(network_, offset, {types, d}); };
   }
 
   Layout& layout() { return layout_; }
@@ -212,10 +212,12 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
   using Share = ModelConfig::Share;
   Builder build(config, type, device);
   std::vector<std::function<Weight()>> embeddings;
-  embeddings.push_back(build.embedding("encoder.embed_tokens.weight", true));
-  if (config.share_embeddings != Share::all) embeddings.push_back(build.embedding("decoder.embed_tokens.weight", true));
+  embeddings.push_back(build.embedding("encoder.embed_tokens.weight", config.source_vocab_size, true));
+  if (config.share_embeddings != Share::all) {
+    embeddings.push_back(build.embedding("decoder.embed_tokens.weight", config.vocab_size, true));
+  }
   if (config.share_embeddings == Share::none) {
-    embeddings.push_back(build.embedding("decoder.output_projection.weight", false));
+    embeddings.push_back(build.embedding("decoder.output_projection.weight", config.vocab_size, false));
   }
 
   std::vector<std::function<EncoderLayer()>> encoder_layers;

@@ -1,6 +1,7 @@
 // The parameters of a Transformer in one flat buffer and their gradients in another, so that norm, optimiser and
 // checkpoint are one sweep each. Fused matrices (query, key and value in one product) are neighbours in the buffer;
-// on disk they have fairseq's names one by one. V types, D width, F feed-forward width.
+// on disk they have fairseq's names one by one. V types (those of source and target may differ in number), D width, F
+// feed-forward width.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -325,7 +325,7 @@ describe('theory', () => {
     const initial = await theory({ run: { directory: run, checkpoint: 'initial' }, ...options, seed: 3 });
     expect(initial.conditions.update).toBe(0);
     // A fresh model of the run's configuration and seed is the run before its first update.
-    const { vocabSize: _, ...config } = initial.conditions.model;
+    const { vocabSize: _v, sourceVocabSize: _s, ...config } = initial.conditions.model;
     const same = await theory({ model: config, data, ...options, seed: 3 });
     expect(same.draws).toEqual(initial.draws);
     expect(same.draws).not.toEqual(last.draws);

@@ -94,6 +94,7 @@ describe('transformers', () => {
     await importFairseq({
       checkpoint: interchangePath('newest.pt'),
       dict: interchangePath('dict.txt'),
+      targetDict: interchangePath('dict.txt'),
       codes: interchangePath('codes'),
       lowercase: true,
       out: from,

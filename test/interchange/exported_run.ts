@@ -65,7 +65,8 @@ export async function makeRun(
   const where = scratchDirectory();
   await writeFile(join(where, 'c.pt'), Buffer.concat([...encodeTorchFile(root, 'c')]));
   const out = join(where, 'run');
-  const files = { dict: interchangePath('dict.txt'), codes: interchangePath('codes') };
+  const dict = interchangePath('dict.txt');
+  const files = { dict, targetDict: dict, codes: interchangePath('codes') };
   await importFairseq({ checkpoint: join(where, 'c.pt'), ...files, out, ...text });
   return { run: out, model, tensors, out: join(where, 'out') };
 }

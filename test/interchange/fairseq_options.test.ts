@@ -24,16 +24,20 @@ describe('options', () => {
     },
   ])('of %j come back', (changes) => {
     const model = modelSchema.parse({ ...base, ...changes });
-    expect(modelOf(fieldsOf(fairseqOptionsOf(model, { source: 'de', target: 'en' }))!, 9, 'x.pt')).toEqual(
-      model,
-    );
+    expect(
+      modelOf(
+        fieldsOf(fairseqOptionsOf(model, { source: 'de', target: 'en' }))!,
+        { source: 9, target: 9 },
+        'x.pt',
+      ),
+    ).toEqual(model);
   });
 
   it('older names and missing ones', () => {
     const old = options({ relu_dropout: 0.4, activation_dropout: 0, encoder_layerdrop: null });
     for (const name of ['max_target_positions', 'activation_fn', 'share_all_embeddings', 'decoder_embed_dim'])
       old.delete(name);
-    expect(modelOf(old, 9, 'x.pt')).toMatchObject({
+    expect(modelOf(old, { source: 9, target: 9 }, 'x.pt')).toMatchObject({
       activationDropout: 0.4,
       shareEmbeddings: 'decoder',
       activation: 'relu',
@@ -66,7 +70,7 @@ describe('options', () => {
       'expected an encoder-decoder of the kind "transformer", got "transformer_lm_big"',
     ],
   ])('%s of another value is refused by name', (name, value, message) => {
-    expect(() => modelOf(options({ [name]: value }), 9, 'x.pt')).toThrow(
+    expect(() => modelOf(options({ [name]: value }), { source: 9, target: 9 }, 'x.pt')).toThrow(
       expect.objectContaining({ code: 'NOT_EXPRESSIBLE', message: `x.pt: option ${name}: ${message}` }),
     );
   });
@@ -74,10 +78,10 @@ describe('options', () => {
   it('one that is missing, and one out of range', () => {
     const without = options();
     without.delete('encoder_layers');
-    expect(() => modelOf(without, 9, 'x.pt')).toThrow(
+    expect(() => modelOf(without, { source: 9, target: 9 }, 'x.pt')).toThrow(
       /x\.pt: option encoder_layers: expected a number, got nothing/,
     );
-    expect(() => modelOf(options({ encoder_layers: 0 }), 9, 'x.pt')).toThrow(
+    expect(() => modelOf(options({ encoder_layers: 0 }), { source: 9, target: 9 }, 'x.pt')).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(/encoderLayers/) }),
     );
   });

@@ -103,6 +103,7 @@ test.each([
     await importFairseq({
       checkpoint: interchangePath(`${name}.pt`),
       dict: interchangePath('dict.txt'),
+      targetDict: interchangePath('dict.txt'),
       out,
     });
     using model = await Transformer.load(join(out, 'checkpoints', 'best', 'model.safetensors'));
@@ -140,7 +141,7 @@ describe('importFairseq', () => {
     [
       'another dictionary for the target',
       async () => ({ targetDict: await write('dict.en.txt', dictionary.replace('w22 ', 'x ')) }),
-      'NOT_EXPRESSIBLE',
+      'CHECKPOINT_MISMATCH',
       /dict\.en\.txt:3: expected the dictionary of .* got "x" where it has "w22"/,
     ],
     [
@@ -148,8 +149,8 @@ describe('importFairseq', () => {
       async () => ({
         targetDict: await write('dict.en.txt', dictionary.split('\n').slice(0, 30).join('\n')),
       }),
-      'NOT_EXPRESSIBLE',
-      /dict\.en\.txt:31: /,
+      'CHECKPOINT_MISMATCH',
+      /dict\.en\.txt: expected 40 types .*, got 34/,
     ],
     [
       'codes without a merge',

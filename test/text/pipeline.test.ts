@@ -64,7 +64,10 @@ describe('TextPipeline', () => {
       const pipeline = pipelineOf({ bpe });
       await pipeline.write(from);
       await TextPipeline.copy(from, to);
-      const names = TextPipeline.copyFiles.filter((name) => bpe > 0 || name !== 'codes').sort();
+      const names = TextPipeline.fileNames(pipeline.config).sort();
+      expect(names).toEqual(
+        ['dict.txt', 'codes', 'text.json'].filter((name) => bpe > 0 || name !== 'codes').sort(),
+      );
       expect(readdirSync(to).sort()).toEqual(names);
       for (const name of names) expect(readFileSync(join(to, name))).toEqual(readFileSync(join(from, name)));
       const loaded = await TextPipeline.load(to);
