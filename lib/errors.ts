@@ -61,6 +61,15 @@ export function asRdropError(error: unknown): RdropError {
   return new RdropError(isErrorCode(code) ? code : 'INTERNAL', message, { cause: error });
 }
 
+/** Calls into the native core without waiting for another thread: what it throws becomes an RdropError. */
+export function fromNativeSync<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw asRdropError(error);
+  }
+}
+
 /**
  * Awaits a call into the native core. A native error is born on another thread, without a stack: it is thrown here
  * as an RdropError with the stack of whoever called `caller`.

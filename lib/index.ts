@@ -85,7 +85,7 @@ export {
 // Model and loss.
 
 export type { Batch } from './model/pack.js';
-export { type LogitsArray, type RdropLossResult, rdropLoss } from './model/rdrop_loss.js';
+export { type LogitsArray, type RdropLossResult, rdropLoss, rdropLossSync } from './model/rdrop_loss.js';
 export {
   type GradientOptions,
   type Hypothesis,

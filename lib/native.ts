@@ -242,6 +242,13 @@ export interface Native {
     targets: Int32Array,
     options: NativeLossOptions,
   ): Promise<NativeLoss & { gradient: FloatArray | Uint16Array }>;
+  /** The same with the caller waiting: on an idle engine's threads, else on the caller's own, alone. */
+  rdropLossSync(
+    logits: FloatArray | Uint16Array,
+    classes: number,
+    targets: Int32Array,
+    options: NativeLossOptions,
+  ): NativeLoss & { gradient: FloatArray | Uint16Array };
   /**
    * Seconds of the loss alone and of copying its logits to another buffer, by memcpy on all threads and by libtorch, in
    * turns on the same buffers. For benchmarks: rdropLoss spends more on its own copy of the logits than on the loss. On a

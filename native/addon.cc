@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <optional>
 #include <thread>
 
 #include "convert.h"
@@ -12,6 +14,7 @@
 #include "errors.h"
 #include "handles.h"
 #include "model/linear.h"
+#include "ops/dispatch.h"
 #include "ops/kernels.h"
 #include "time_loss.h"
 #include "worker.h"
@@ -51,14 +54,16 @@ Napi::Object cuda_info(Napi::Env env) {
 }
 
 Napi::Value info_of(const Napi::CallbackInfo& info) {
-  auto object = Napi::Object::New(info.Env());
-  object.Set("compiledAgainst", TORCH_VERSION);
-  object.Set("instructionSet", kernels().instruction_set);
-  object.Set("float32Product", product_library(at::kFloat));
-  object.Set("bfloat16Product", product_library(at::kBFloat16));
-  object.Set("threads", double(threads ? threads.load() : at::get_num_threads()));
-  object.Set("cuda", cuda_info(info.Env()));
-  return object;
+  return guard(info.Env(), [&] {
+    auto object = Napi::Object::New(info.Env());
+    object.Set("compiledAgainst", TORCH_VERSION);
+    object.Set("instructionSet", kernels().instruction_set);
+    object.Set("float32Product", product_library(at::kFloat));
+    object.Set("bfloat16Product", product_library(at::kBFloat16));
+    object.Set("threads", double(threads ? threads.load() : at::get_num_threads()));
+    object.Set("cuda", cuda_info(info.Env()));
+    return Napi::Value(object);
+  });
 }
 
 /// {libtorch: string[], rdropCuda: string, missing: string | null}.
@@ -142,29 +147,70 @@ Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
   });
 }
 
+/// What rdropLoss and rdropLossSync are given, copied out of JavaScript's memory.
+struct LossCall {
+  at::Tensor logits, targets;  ///< [2N,V], [N]
+  LossOptions options;
+};
+
+struct LossAnswer {
+  LossSums sums;
+  at::Tensor gradient;
+};
+
+LossCall loss_call(const Napi::CallbackInfo& info) {
+  const int64_t classes = info[1].ToNumber().Int64Value();
+  const at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
+  const int64_t rows = 2 * targets.numel();
+  // By division: the product of two numbers from outside may overflow.
+  if (classes < 1 ||
+      (rows == 0 ? logits.numel() != 0 : logits.numel() % rows != 0 || logits.numel() / rows != classes)) {
+    fail("INVALID_ARGUMENT", "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ",
+         logits.numel());
+  }
+  return {logits.view({rows, classes}), targets, loss_options(info[3])};
+}
+
+LossAnswer answer_of(LossCall& call) {
+  const LossSums sums =
+      rdrop_loss(call.logits, call.targets, call.options, call.logits);  // the copy becomes the gradient
+  return {sums, call.logits};
+}
+
+Napi::Value loss_result(Napi::Env env, const LossAnswer& answer) {
+  Napi::Object result = loss_object(env, answer.sums);
+  result.Set("gradient", float_array(env, answer.gradient));
+  return result;
+}
+
 Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
-  struct Answer {
-    LossSums sums;
-    at::Tensor gradient;
-  };
   return guard(info.Env(), [&] {
-    const int64_t classes = info[1].ToNumber().Int64Value();
-    at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
-    if (classes < 1 || logits.numel() != 2 * targets.numel() * classes) {
-      fail("INVALID_ARGUMENT", "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ",
-           logits.numel());
-    }
     return run(
-        info.Env(),
-        [logits = logits.view({2 * targets.numel(), classes}), targets, options = loss_options(info[3])]() mutable {
-          const LossSums sums = rdrop_loss(logits, targets, options, logits);  // the copy becomes the gradient
-          return Answer{sums, logits};
-        },
-        [](Napi::Env env, const Answer& answer) {
-          Napi::Object result = loss_object(env, answer.sums);
-          result.Set("gradient", float_array(env, answer.gradient));
-          return Napi::Value(result);
-        });
+        info.Env(), [call = loss_call(info)]() mutable { return answer_of(call); }, loss_result);
+  });
+}
+
+/// An idle engine has its threads ready and lends them. One at work is left alone: the caller's own thread computes,
+/// alone, for a second team of threads would take the cores from the first. The bits are the same: no row depends on
+/// another.
+Napi::Value rdrop_loss_sync_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    LossCall call = loss_call(info);
+    std::optional<LossAnswer> answer;
+    std::exception_ptr failure;
+    const auto work = [&] {
+      try {
+        answer.emplace(answer_of(call));
+      } catch (...) {
+        failure = std::current_exception();
+      }
+    };
+    if (!run_on_idle_engine(info.Env(), work)) {
+      const AloneScope alone;
+      work();
+    }
+    if (failure) std::rethrow_exception(failure);
+    return loss_result(info.Env(), *answer);
   });
 }
 
@@ -173,7 +219,7 @@ Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
 
 extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(napi_env raw, napi_value target) {
   const Napi::Env env(raw);
-  try {
+  return rdrop::guard(env, [&]() -> Napi::Value {
     rdrop::open_worker(env);
     Napi::Object exports(env, target);
     exports.Set("info", Napi::Function::New(env, rdrop::info_of));
@@ -184,12 +230,10 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
     exports.Set("setInstructionSet", Napi::Function::New(env, rdrop::set_instruction_set));
     exports.Set("learningRate", Napi::Function::New(env, rdrop::learning_rate_of));
     exports.Set("rdropLoss", Napi::Function::New(env, rdrop::rdrop_loss_of));
+    exports.Set("rdropLossSync", Napi::Function::New(env, rdrop::rdrop_loss_sync_of));
     exports.Set("timeLoss", Napi::Function::New(env, rdrop::time_loss_of));
     exports.Set("Transformer", rdrop::transformer_exports(env));
     exports.Set("Trainer", rdrop::trainer_exports(env));
     return exports;
-  } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
-    return nullptr;
-  }
+  });
 }

@@ -17,26 +17,48 @@ class Handle {
  public:
   Handle(Napi::Env env, std::shared_ptr<T> object, const char* name) : object_(std::move(object)), name_(name) {
     bytes_ = object_->bytes();
-    Napi::MemoryManagement::AdjustExternalMemory(env, bytes_);
+    adjust(env, bytes_);
   }
 
   /// The object, or DISPOSED.
   std::shared_ptr<T> get() const;
 
   /// Releases the object; jobs under way keep it until they end. Idempotent.
-  void dispose(Napi::Env env) {
+  void dispose(napi_env env) noexcept {
     if (!object_) return;
     object_.reset();
-    Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
+    adjust(env, -bytes_);
   }
 
   bool busy = false;
 
  private:
+  /// Finalizers call it, which must not throw: a refusal only costs V8 its knowledge.
+  static void adjust(napi_env env, int64_t bytes) noexcept {
+    int64_t all;
+    napi_adjust_external_memory(env, bytes, &all);
+  }
+
   std::shared_ptr<T> object_;
   const char* name_;
   int64_t bytes_;
 };
+
+/// Ties a handle to its JS object: the garbage collector, or the end of the environment, disposes of it.
+template <typename T>
+void own(Napi::Object object, const std::shared_ptr<Handle<T>>& handle) {
+  using Shared = std::shared_ptr<Handle<T>>;
+  auto owner = std::make_unique<Shared>(handle);
+  const napi_status status = napi_wrap(
+      object.Env(), object, owner.get(),
+      [](napi_env env, void* data, void*) {
+        const std::unique_ptr<Shared> last(static_cast<Shared*>(data));
+        (*last)->dispose(env);
+      },
+      nullptr, nullptr);
+  if (status != napi_ok) throw Napi::Error::New(object.Env());
+  owner.release();
+}
 
 /// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native.ts.
 Napi::Object transformer_exports(Napi::Env env);

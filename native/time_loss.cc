@@ -1,7 +1,6 @@
 // See time_loss.h. N target positions, V classes.
 #include "time_loss.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
 
 #include <chrono>
@@ -10,6 +9,7 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "ops/dispatch.h"
 #include "ops/rdrop_loss.h"
 #include "worker.h"
 
@@ -35,7 +35,7 @@ void copy_in_parallel(const at::Tensor& from, at::Tensor& to) {
   const int64_t rows = from.size(0), bytes = int64_t(from.nbytes()) / rows;
   const char* source = static_cast<const char*>(from.const_data_ptr());
   char* target = static_cast<char*>(to.mutable_data_ptr());
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+  parallel_ranges(0, rows, 1, [&](int64_t begin, int64_t end) {
     std::memcpy(target + begin * bytes, source + begin * bytes, (end - begin) * bytes);
   });
 }

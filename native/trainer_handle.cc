@@ -150,8 +150,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
                      [&]() -> Napi::Value { return Napi::Number::New(info.Env(), double(handle->get()->update())); });
       },
       napi_enumerable));
-  object.AddFinalizer([](Napi::Env env, Shared* last) { (*std::unique_ptr<Shared>(last))->dispose(env); },
-                      std::make_unique<Shared>(handle).release());
+  own(object, handle);
   return object;
 }
 

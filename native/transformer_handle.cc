@@ -143,16 +143,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
                          name));
   }
   object.TypeTag(&kTransformerTag);
-  auto owner = std::make_unique<Shared>(handle);
-  const napi_status status = napi_wrap(
-      env, object, owner.get(),
-      [](napi_env env, void* data, void*) {
-        const std::unique_ptr<Shared> last(static_cast<Shared*>(data));
-        (*last)->dispose(env);
-      },
-      nullptr, nullptr);
-  if (status != napi_ok) throw Napi::Error::New(env, "the transformer could not be wrapped");
-  owner.release();
+  own(object, handle);
   return object;
 }
 

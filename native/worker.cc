@@ -3,17 +3,20 @@
 
 #include <c10/util/Exception.h>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
+#include <cstdlib>
+#include <future>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "errors.h"
+#include "job_queue.h"
 
 namespace rdrop {
 
-Failure current_failure() {
+namespace {
+
+Failure describe_current() {
   try {
     throw;
   } catch (const Error& error) {
@@ -36,66 +39,35 @@ Failure current_failure() {
   }
 }
 
-Napi::Error to_js(Napi::Env env, const Failure& failure) {
-  Napi::Error error = Napi::Error::New(env, failure.message);
-  error.Set("code", Napi::String::New(env, failure.code));
-  return error;
+}  // namespace
+
+Failure current_failure() noexcept {
+  try {
+    return describe_current();
+  } catch (...) {
+    return {"OUT_OF_MEMORY", "no memory left"};  // short enough to need none
+  }
 }
 
 namespace {
 
-/// One thread, one queue. Never destroyed: it may outlive static objects of other libraries, but by then it is idle.
+/// The engine thread and its queue. Never destroyed: libraries may ask for it while their static objects go.
 class Engine {
  public:
-  static Engine& instance() {
+  static JobQueue& queue() {
     static Engine* engine = std::make_unique<Engine>().release();
-    return *engine;
+    return engine->queue_;
   }
 
-  Engine() : thread_([this] { loop(); }) { thread_.detach(); }
-
-  void post(const void* owner, std::function<void()> job) {
-    {
-      const std::lock_guard lock(mutex_);
-      jobs_.push_back({owner, std::move(job)});
-    }
-    changed_.notify_all();
-  }
-
-  /// Drops the waiting jobs of an owner and waits for the one that runs.
-  void forget(const void* owner) {
-    std::unique_lock lock(mutex_);
-    std::erase_if(jobs_, [&](const Job& job) { return job.owner == owner; });
-    changed_.wait(lock, [&] { return running_ != owner; });
+  Engine() {
+    std::thread([this] { queue_.work(); }).detach();
+    // exit() destroys libtorch's static objects: no job may be at work by then. Registered after libtorch's, so called
+    // before.
+    std::atexit([] { queue().end(); });
   }
 
  private:
-  struct Job {
-    const void* owner;
-    std::function<void()> run;
-  };
-
-  void loop() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [&] { return !jobs_.empty(); });
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
-      running_ = job.owner;
-      lock.unlock();
-      job.run();
-      job.run = nullptr;  // what the job pinned is released on this thread, outside the lock
-      lock.lock();
-      running_ = nullptr;
-      changed_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Job> jobs_;
-  const void* running_ = nullptr;
-  std::thread thread_;
+  JobQueue queue_;
 };
 
 /// What an environment (the main thread or a worker_threads thread) owns.
@@ -109,8 +81,38 @@ using Finish = std::function<void(Napi::Env)>;
 void call_finish(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<Finish> finish(static_cast<Finish*>(data));
   if (!env) return;  // the environment is going down: nobody is left to hear the answer
-  const Napi::HandleScope scope(env);
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   (*finish)(env);
+  napi_close_handle_scope(env, scope);
+}
+
+napi_value string_of(napi_env env, const std::string& text) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &value);
+  return value;
+}
+
+/// An Error with a code; null where the environment can make none.
+napi_value error_of(napi_env env, const Failure& failure) {
+  napi_value error = nullptr;
+  napi_create_error(env, string_of(env, failure.code), string_of(env, failure.message), &error);
+  return error;
+}
+
+/// The JS value of the exception being handled; null where the environment can make none.
+napi_value current_error(napi_env env) noexcept {
+  try {
+    try {
+      throw;
+    } catch (const Napi::Error& error) {
+      return error.Value();
+    } catch (...) {
+      return error_of(env, current_failure());
+    }
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 }  // namespace
@@ -120,30 +122,72 @@ void open_worker(Napi::Env env) {
   Channel* raw = channel.get();
   const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "rdrop"), 0,
                                                              1, nullptr, nullptr, nullptr, call_finish, &raw->back);
-  if (status != napi_ok) throw Napi::Error::New(env, "the channel to the engine thread could not be made");
+  if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, raw->back);
-  env.SetInstanceData<Channel>(channel.release());  // the environment deletes it
-  env.AddCleanupHook(
-      [](Channel* closing) {
-        Engine::instance().forget(closing);
-        napi_release_threadsafe_function(closing->back, napi_tsfn_abort);
-      },
-      raw);
+  const auto close = [](void* data) {
+    auto* closing = static_cast<Channel*>(data);
+    Engine::queue().forget(closing);
+    napi_release_threadsafe_function(closing->back, napi_tsfn_abort);
+  };
+  const auto destroy = [](napi_env, void* data, void*) {
+    const std::unique_ptr<Channel> last(static_cast<Channel*>(data));
+  };
+  if (napi_set_instance_data(env, raw, destroy, nullptr) != napi_ok) {
+    napi_release_threadsafe_function(raw->back, napi_tsfn_abort);
+    throw Napi::Error::New(env);
+  }
+  channel.release();  // the environment deletes it, after the hook
+  if (napi_add_env_cleanup_hook(env, close, raw) != napi_ok) throw Napi::Error::New(env);
 }
 
 void detail::post(Napi::Env env, std::function<void()> job, std::function<void(Napi::Env)> finish) {
   Channel* channel = env.GetInstanceData<Channel>();
-  if (channel->pending++ == 0) napi_ref_threadsafe_function(env, channel->back);
-  auto answer = std::make_shared<Finish>([channel, finish = std::move(finish)](Napi::Env env) {
-    if (--channel->pending == 0) napi_unref_threadsafe_function(env, channel->back);
-    finish(env);
-  });
-  Engine::instance().post(channel, [channel, job = std::move(job), answer = std::move(answer)]() mutable {
+  // Made here, so that the engine thread needs no memory to send it.
+  auto answer = std::make_shared<std::unique_ptr<Finish>>(
+      std::make_unique<Finish>([channel, finish = std::move(finish)](Napi::Env env) {
+        if (--channel->pending == 0) napi_unref_threadsafe_function(env, channel->back);
+        finish(env);
+      }));
+  Engine::queue().post(channel, [channel, job = std::move(job), answer = std::move(answer)]() mutable {
     job();
     job = nullptr;
-    auto sent = std::make_unique<Finish>(std::move(*answer));
-    if (napi_call_threadsafe_function(channel->back, sent.get(), napi_tsfn_blocking) == napi_ok) sent.release();
+    if (napi_call_threadsafe_function(channel->back, answer->get(), napi_tsfn_blocking) == napi_ok) answer->release();
   });
+  // The answer is delivered by this thread's event loop, so not before this.
+  if (channel->pending++ == 0) napi_ref_threadsafe_function(env, channel->back);
+}
+
+bool run_on_idle_engine(Napi::Env env, const std::function<void()>& work) {
+  auto done = std::make_shared<std::promise<void>>();
+  std::future<void> waited = done->get_future();
+  if (!Engine::queue().post_if_idle(env.GetInstanceData<Channel>(), [&work, done = std::move(done)] {
+        work();
+        done->set_value();
+      })) {
+    return false;
+  }
+  waited.get();  // a queue that ends drops the job, and with it the promise: then this throws
+  return true;
+}
+
+void detail::throw_to_js(Napi::Env env) noexcept {
+  const napi_value error = current_error(env);
+  bool pending = false;
+  if (error && napi_is_exception_pending(env, &pending) == napi_ok && !pending) napi_throw(env, error);
+}
+
+void detail::settle(Napi::Env env, napi_deferred promise, napi_value value, bool rejection) noexcept {
+  // A value that could not be made means that the environment is being torn down; the promise goes with it.
+  if (!value) return;
+  rejection ? napi_reject_deferred(env, promise, value) : napi_resolve_deferred(env, promise, value);
+}
+
+void detail::reject(Napi::Env env, napi_deferred promise) noexcept {
+  settle(env, promise, current_error(env), true);
+}
+
+void detail::reject(Napi::Env env, napi_deferred promise, const Failure& failure) noexcept {
+  settle(env, promise, error_of(env, failure), true);
 }
 
 }  // namespace rdrop

@@ -19,17 +19,29 @@ struct Failure {
 };
 
 /// Describes the exception being handled.
-Failure current_failure();
-
-/// An Error object with a code.
-Napi::Error to_js(Napi::Env env, const Failure& failure);
+Failure current_failure() noexcept;
 
 /// Prepares an environment: its channel back from the engine thread, and the hook that waits for it at exit.
 void open_worker(Napi::Env env);
 
+/// Runs `work` on the engine thread while the caller waits, where the engine has nothing else to do; false: it has, and
+/// nothing was run. `work` must not throw and must not touch JS values.
+bool run_on_idle_engine(Napi::Env env, const std::function<void()>& work);
+
 namespace detail {
-/// Runs `job` on the engine thread, then `finish` on the JS thread of env.
+/// Runs `job` on the engine thread, then `finish` on the JS thread of env. Neither may throw.
 void post(Napi::Env env, std::function<void()> job, std::function<void(Napi::Env)> finish);
+
+/// Makes the exception being handled a JS exception, unless one waits already. An environment that is being torn down
+/// can take none: then nothing happens, for nobody is left to hear it.
+void throw_to_js(Napi::Env env) noexcept;
+
+/// Settles a promise, once. `rejection`: the value is a rejection's.
+void settle(Napi::Env env, napi_deferred promise, napi_value value, bool rejection) noexcept;
+
+/// Rejects a promise with the exception being handled.
+void reject(Napi::Env env, napi_deferred promise) noexcept;
+void reject(Napi::Env env, napi_deferred promise, const Failure& failure) noexcept;
 }  // namespace detail
 
 /// Promise of build(env, work()): work runs on the engine thread, build on the JS thread. An exception of either
@@ -39,12 +51,13 @@ template <typename Work, typename Build>
 Napi::Value run(Napi::Env env, Work work, Build build, std::function<void()> settled = {}) {
   using Result = decltype(work());
   struct Task {
-    Napi::Promise::Deferred deferred;
+    napi_deferred promise;
     std::optional<Result> result;
     std::optional<Failure> failure;
   };
-  auto task = std::make_shared<Task>(Task{Napi::Promise::Deferred::New(env), {}, {}});
-  Napi::Value promise = task->deferred.Promise();
+  napi_value promise;
+  auto task = std::make_shared<Task>();
+  if (napi_create_promise(env, &task->promise, &promise) != napi_ok) throw Napi::Error::New(env);
   detail::post(
       env,
       [task, work = std::move(work)]() mutable {
@@ -56,31 +69,27 @@ Napi::Value run(Napi::Env env, Work work, Build build, std::function<void()> set
       },
       [task, build = std::move(build), settled = std::move(settled)](Napi::Env env) mutable {
         if (settled) settled();
-        if (!task->failure) {
-          try {
-            task->deferred.Resolve(build(env, std::move(*task->result)));
-            return;
-          } catch (const Napi::Error& error) {
-            task->deferred.Reject(error.Value());
-            return;
-          } catch (...) {
-            task->failure = current_failure();
-          }
+        if (task->failure) return detail::reject(env, task->promise, *task->failure);
+        napi_value value = nullptr;
+        try {
+          value = build(env, std::move(*task->result));
+        } catch (...) {
+          return detail::reject(env, task->promise);
         }
-        task->deferred.Reject(to_js(env, *task->failure).Value());
+        detail::settle(env, task->promise, value, false);
       });
-  return promise;
+  return Napi::Value(env, promise);
 }
 
-/// Calls f; an exception becomes a JS exception with a code.
+/// Calls f; an exception becomes a JS exception with a code. No C++ exception leaves it: what node-addon-api makes of
+/// one ends the process in an environment that is being torn down.
 template <typename F>
-Napi::Value guard(Napi::Env env, F&& f) {
+Napi::Value guard(Napi::Env env, F&& f) noexcept {
   try {
     return f();
-  } catch (const Napi::Error&) {
-    throw;
   } catch (...) {
-    throw to_js(env, current_failure());
+    detail::throw_to_js(env);
+    return {};
   }
 }
 

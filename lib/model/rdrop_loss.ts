@@ -1,7 +1,7 @@
 import { native } from '../binding.js';
 import { describe, type LossOptions, lossOptionsSchema, parseConfig } from '../config.js';
-import { fromNative, RdropError } from '../errors.js';
-import type { NativeLoss } from '../native.js';
+import { fromNative, fromNativeSync, RdropError } from '../errors.js';
+import type { NativeLoss, NativeLossOptions } from '../native.js';
 import { nativeLossOptions } from './loss_options.js';
 
 /** Logits as numbers, or as the bits of bfloat16. */
@@ -31,9 +31,40 @@ export async function rdropLoss<Logits extends LogitsArray>(
   targets: Int32Array,
   options: LossOptions,
 ): Promise<RdropLossResult<Logits>> {
+  const settings = checkedOptions(logits, classes, targets, options);
+  return fromNative(
+    () => native().rdropLoss(logits, classes, targets, settings) as Promise<RdropLossResult<Logits>>,
+  );
+}
+
+/**
+ * `rdropLoss` with the caller waiting: for another library's custom gradient, whose forward pass cannot await. Same
+ * arguments, checks, errors and bits. The threads of rdrop compute while they have no other work (a step, a translation);
+ * while they have, the calling thread computes by itself, neither waiting for that work nor slowing it down by more threads.
+ *
+ * @throws RdropError as `rdropLoss` rejects
+ */
+export function rdropLossSync<Logits extends LogitsArray>(
+  logits: Logits,
+  classes: number,
+  targets: Int32Array,
+  options: LossOptions,
+): RdropLossResult<Logits> {
+  const settings = checkedOptions(logits, classes, targets, options);
+  return fromNativeSync(
+    () => native().rdropLossSync(logits, classes, targets, settings) as RdropLossResult<Logits>,
+  );
+}
+
+/** Checks every argument; gives the options as the core takes them. @throws RdropError INVALID_ARGUMENT */
+function checkedOptions(
+  logits: unknown,
+  classes: unknown,
+  targets: unknown,
+  options: LossOptions,
+): NativeLossOptions {
   parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
-  const isLogits = [Float32Array, Float64Array, Uint16Array].some((type) => logits instanceof type);
-  if (!isLogits) {
+  if (!isLogits(logits)) {
     throw new RdropError(
       'INVALID_ARGUMENT',
       `logits: expected a Float32Array, Float64Array or Uint16Array (bfloat16), got ${describe(logits)}`,
@@ -42,7 +73,7 @@ export async function rdropLoss<Logits extends LogitsArray>(
   if (!(targets instanceof Int32Array)) {
     throw new RdropError('INVALID_ARGUMENT', `targets: expected an Int32Array, got ${describe(targets)}`);
   }
-  if (!Number.isSafeInteger(classes) || classes < 1) {
+  if (typeof classes !== 'number' || !Number.isSafeInteger(classes) || classes < 1) {
     throw new RdropError(
       'INVALID_ARGUMENT',
       `classes: expected a count of at least 1, got ${describe(classes)}`,
@@ -54,8 +85,8 @@ export async function rdropLoss<Logits extends LogitsArray>(
       `logits: expected 2 × ${targets.length} targets × ${classes} classes = ${2 * targets.length * classes} numbers, got ${logits.length}`,
     );
   }
-  const settings = nativeLossOptions(options, classes);
-  return fromNative(
-    () => native().rdropLoss(logits, classes, targets, settings) as Promise<RdropLossResult<Logits>>,
-  );
+  return nativeLossOptions(options, classes);
 }
+
+const isLogits = (value: unknown): value is LogitsArray =>
+  [Float32Array, Float64Array, Uint16Array].some((type) => value instanceof type);

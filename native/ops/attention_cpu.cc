@@ -29,7 +29,7 @@ template <typename T, typename Run>
 void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& shape, const Run& run) {
   constexpr at::ScalarType type = c10::CppTypeToScalarType<Wide<T>>::value;
   const int64_t items = int64_t(plan.probability_offsets.size()) * shape.heads;
-  at::parallel_for(0, items, 4, [&](int64_t begin, int64_t end) {
+  parallel_ranges(0, items, 4, [&](int64_t begin, int64_t end) {
     const at::Tensor scratch = temporary({plan.scratch}, type);
     Attention<T> mine = arguments;
     mine.scratch = mutable_elements<Wide<T>>(scratch);

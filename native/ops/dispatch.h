@@ -37,18 +37,41 @@ inline at::ScalarType wide_type(at::ScalarType type) {
   return type == at::kBFloat16 ? at::kFloat : type;
 }
 
+/// While one lives, parallel_ranges() on this thread starts no other.
+class AloneScope {
+ public:
+  AloneScope() : before_(alone()) { alone() = true; }
+  ~AloneScope() { alone() = before_; }
+  AloneScope(const AloneScope&) = delete;
+
+  static bool& alone() {
+    thread_local bool value = false;
+    return value;
+  }
+
+ private:
+  bool before_;
+};
+
+/// Calls f(begin, end) on ranges of at least `grain`, in parallel. Everything that is parallel here goes through it.
+template <typename F>
+void parallel_ranges(int64_t begin, int64_t end, int64_t grain, const F& f) {
+  if (!AloneScope::alone()) return at::parallel_for(begin, end, grain, f);
+  if (begin < end) f(begin, end);
+}
+
 /// Calls f(begin, end) on ranges of rows, in parallel when `elements_a_row` makes it worth a thread.
 template <typename F>
 void parallel_rows(int64_t rows, int64_t elements_a_row, const F& f) {
   constexpr int64_t worthwhile = 8192;
   const int64_t grain = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, elements_a_row));
-  at::parallel_for(0, rows, grain, f);
+  parallel_ranges(0, rows, grain, f);
 }
 
 /// Calls f(part, parts) for each of `parts` parts in parallel.
 template <typename F>
 void parallel_parts(int64_t parts, const F& f) {
-  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+  parallel_ranges(0, parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) f(part, parts);
   });
 }

@@ -2,7 +2,6 @@
 // order.
 #include "ops/rdrop_loss.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "errors.h"
+#include "ops/dispatch.h"
 #include "ops/kernels.h"
 #include "ops/temporary.h"
 
@@ -54,7 +54,7 @@ at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t row
   std::vector<RdropLossRow> losses(rows);
   arguments.rows = losses.data();
   const int64_t grain = std::max<int64_t>(1, grain_elements / arguments.classes);
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+  parallel_ranges(0, rows, grain, [&](int64_t begin, int64_t end) {
     RdropLossArguments own = arguments;
     const at::Tensor scratch = temporary({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
     own.scratch = scratch.mutable_data_ptr();
