@@ -24,6 +24,8 @@ export interface Loader {
   /** The libtorch that the core was compiled against, 'major.minor.patch'. */
   compiledAgainst: string;
   open(paths: { libraries: string[]; core: string }): Native;
+  /** flock without waiting. Missing from addons of before it was needed. */
+  lockFile?(fd: number, exclusive: boolean): 'taken' | 'held' | 'unsupported';
 }
 
 /** Whether an addon opens and was compiled for this version of libtorch. */

@@ -18,6 +18,7 @@ export {
   type FairseqScoreOptions,
   type KlDirection,
   klDirections,
+  type LockConfig,
   type LossOptions,
   type ModelOptions,
   type MosesDetokenizeOptions,

@@ -4,7 +4,9 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <node_api.h>
+#include <sys/file.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -103,12 +105,35 @@ napi_value open(napi_env env, napi_callback_info info) {
   return init(env, exports);
 }
 
+/// lockFile(fd, exclusive): flock(2) without waiting, which Node does not offer. Needs nothing of libtorch, so that
+/// whoever only takes a lock need not open it.
+napi_value lock_file(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2] = {nullptr, nullptr};
+  int32_t fd = -1;
+  bool exclusive = false;
+  if (napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr) != napi_ok || count != 2 ||
+      napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
+      napi_get_value_bool(env, arguments[1], &exclusive) != napi_ok) {
+    return fail(env, "INVALID_ARGUMENT", "lockFile: expected a file descriptor and a boolean");
+  }
+  int status;
+  do {
+    status = flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
+  } while (status != 0 && errno == EINTR);
+  const char* outcome = status == 0 ? "taken" : errno == EWOULDBLOCK ? "held" : "unsupported";
+  napi_value text;
+  return napi_create_string_utf8(env, outcome, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : nullptr;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  napi_value function, version;
+  napi_value function, version, lock;
   if (napi_create_function(env, "open", NAPI_AUTO_LENGTH, open, nullptr, &function) != napi_ok ||
       napi_set_named_property(env, exports, "open", function) != napi_ok ||
+      napi_create_function(env, "lockFile", NAPI_AUTO_LENGTH, lock_file, nullptr, &lock) != napi_ok ||
+      napi_set_named_property(env, exports, "lockFile", lock) != napi_ok ||
       napi_create_string_utf8(env, RDROP_LIBTORCH_VERSION, NAPI_AUTO_LENGTH, &version) != napi_ok ||
       napi_set_named_property(env, exports, "compiledAgainst", version) != napi_ok) {
     return nullptr;

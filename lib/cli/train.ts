@@ -10,6 +10,7 @@ interface Flags {
   config?: string;
   set: string[];
   resume: boolean;
+  unlock: boolean;
   json: boolean;
   [option: string]: unknown;
 }
@@ -95,6 +96,11 @@ export function trainCommand(): Command {
   }
   return command
     .option('--resume', 'go on from the last checkpoint; only the three limits may be given anew', false)
+    .option(
+      '--unlock',
+      'take the run over from a process that holds it; that one stops before it writes',
+      false,
+    )
     .option('--json', 'print the result as JSON', false)
     .action(train);
 }
@@ -105,8 +111,8 @@ async function train(flags: Flags): Promise<void> {
   const { Trainer } = await import('../training/trainer.js');
   const { trainProgress } = await import('./train_progress.js');
   const trainer = flags.resume
-    ? await Trainer.resume(flags.run, await resumeLimits(flags))
-    : await Trainer.create(await trainOptions(flags));
+    ? await Trainer.resume(flags.run, { ...(await resumeLimits(flags)), unlock: flags.unlock })
+    : await Trainer.create(await trainOptions(flags), { unlock: flags.unlock });
   const controller = new AbortController();
   const abort = () => {
     process.stderr.write(

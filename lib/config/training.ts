@@ -229,4 +229,14 @@ export const trainSchema = lazily(() =>
   }),
 );
 export type TrainConfig = z.infer<typeof trainSchema>;
+
+/** How a directory is taken that another process holds; no part of what is done in it. */
+export const lockSchema = lazily(() =>
+  z.strictObject({
+    /** Takes the directory over: whoever held it stops with RUN_LOST before its next write. */
+    unlock: z.boolean().default(false),
+  }),
+);
+export type LockConfig = z.input<typeof lockSchema>;
+
 export type TrainOptions = z.input<typeof trainSchema>;

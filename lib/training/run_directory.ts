@@ -10,8 +10,8 @@ import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { packageVersion } from '../package_version.js';
 import { processorName } from '../processor.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
+import { Lock, type LockOptions } from '../util/lock.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
-import { Lock } from './lock.js';
 import { MetricsLog } from './metrics.js';
 import type { TestResult } from './validation.js';
 
@@ -37,6 +37,9 @@ export interface RunResult {
 /** A prepared directory's files and their SHA-256. */
 export type DataHashes = Record<string, string>;
 
+/** How the lock of a run is taken. */
+export type Locking = Pick<LockOptions, 'unlock' | 'signal'>;
+
 /** The files of a run. Whoever writes holds its lock. */
 export class RunDirectory {
   readonly path: string;
@@ -58,9 +61,9 @@ export class RunDirectory {
    *
    * @throws RdropError RUN_EXISTS, RUN_LOCKED, DISK_FULL, FILE_UNWRITABLE
    */
-  static async create(config: TrainConfig, hashes: DataHashes): Promise<RunDirectory> {
+  static async create(config: TrainConfig, hashes: DataHashes, locking: Locking = {}): Promise<RunDirectory> {
     const path = resolve(config.runDirectory);
-    const run = await RunDirectory.#lockAt(path);
+    const run = await RunDirectory.#lockAt(path, locking);
     try {
       if (await isFile(join(path, 'config.json'))) {
         const existing = await readRunConfig(path);
@@ -92,10 +95,10 @@ export class RunDirectory {
   }
 
   /** Opens a run to go on with it. @throws RdropError RUN_LOCKED, FILE_NOT_FOUND, MALFORMED_FILE */
-  static async open(directory: string): Promise<RunDirectory> {
+  static async open(directory: string, locking: Locking = {}): Promise<RunDirectory> {
     const path = resolve(directory);
     await readRunConfig(path);
-    const run = await RunDirectory.#lockAt(path);
+    const run = await RunDirectory.#lockAt(path, locking);
     try {
       await tidyCheckpoints(run.checkpoints);
     } catch (error) {
@@ -105,13 +108,13 @@ export class RunDirectory {
     return run;
   }
 
-  static async #lockAt(path: string): Promise<RunDirectory> {
+  static async #lockAt(path: string, locking: Locking): Promise<RunDirectory> {
     try {
       await mkdir(path, { recursive: true });
     } catch (error) {
       throw fileError(error, path, 'write');
     }
-    return new RunDirectory(path, await Lock.acquire(join(path, 'run.lock')));
+    return new RunDirectory(path, await Lock.acquire(join(path, 'run.lock'), { ...locking, what: 'run' }));
   }
 
   writeConfig(config: TrainConfig): Promise<void> {

@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import { lazily, z } from '../config/zod.js';
-import { parseConfig, type TrainConfig, type TrainOptions, trainSchema } from '../config.js';
+import {
+  type LockConfig,
+  lockSchema,
+  parseConfig,
+  type TrainConfig,
+  type TrainOptions,
+  trainSchema,
+} from '../config.js';
 import { RdropError } from '../errors.js';
 import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
@@ -14,9 +21,10 @@ const limitsSchema = lazily(() =>
     maxUpdates: trainSchema.shape.maxUpdates.unwrap().optional(),
     maxEpochs: trainSchema.shape.maxEpochs.unwrap().optional(),
     maxMinutes: trainSchema.shape.maxMinutes.unwrap().optional(),
+    unlock: lockSchema.shape.unlock,
   }),
 );
-/** The limits of a run that goes on; without one the run's own holds. */
+/** The limits of a run that goes on; without one the run's own holds. `unlock`: see LockConfig. */
 export type ResumeOptions = z.input<typeof limitsSchema>;
 
 interface State {
@@ -56,11 +64,12 @@ export class Trainer {
    *
    * @throws RdropError INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
    */
-  static async create(options: TrainOptions): Promise<Trainer> {
+  static async create(options: TrainOptions, locking: LockConfig = {}): Promise<Trainer> {
+    const { unlock } = parseConfig(lockSchema, locking, 'locking', 'INVALID_ARGUMENT');
     const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
     const { TrainingLoop, RunDirectory, loadRunData, stepMetrics } = await parts();
     const data = await loadRunData(config);
-    const run = await RunDirectory.create(config, data.hashes);
+    const run = await RunDirectory.create(config, data.hashes, { unlock });
     try {
       return new Trainer(await TrainingLoop.create(config, run, data), stepMetrics);
     } catch (error) {
@@ -76,9 +85,9 @@ export class Trainer {
    *   configuration or data), INVALID_ARGUMENT
    */
   static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
-    const changed = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
+    const { unlock, ...changed } = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
     const { TrainingLoop, RunDirectory, hashData, loadRunData, readRunConfig, stepMetrics } = await parts();
-    const run = await RunDirectory.open(runDirectory);
+    const run = await RunDirectory.open(runDirectory, { unlock });
     try {
       const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
       const config = absolute({ ...(await readRunConfig(run.path)), ...given, runDirectory: run.path });
