@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { processorName } from '../dist/processor.js';
+import { childEnvironment } from '../dist/util/programs.js';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +27,8 @@ const { values } = parseArgs({
 if (values.text === undefined) throw new Error('--text FILE: expected a file of tokenised text');
 const { text, merges, peer } = values;
 
+// Nothing of the current directory is started.
+process.env.PATH = childEnvironment().PATH;
 const python = process.env.RDROP_PYTHON ?? 'python3';
 const bound = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 const oneCore = bound ? ['taskset', '-c', '0'] : [];

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, isAbsolute, join } from 'node:path';
 import { RdropError } from './errors.js';
+import { checkCache } from './libtorch/archive.js';
+import { libraryFromHere } from './libtorch/loader_path.js';
 import {
   cudaLibraryNames,
   type Environment,
@@ -11,13 +11,13 @@ import {
   type Libtorch,
   libraryNames,
   probeLibtorch,
+  withoutCudaAddon,
 } from './libtorch/probe.js';
 import type { Native, NativeCudaLibraries } from './native.js';
+import { bundledAdvice, packageRoot, requireOwn } from './package_root.js';
+import { unsupportedPlatform } from './platform.js';
 
-/** The directory of package.json: this file lies in lib/ or, compiled, in dist/. */
-export const packageRoot = fileURLToPath(new URL('..', import.meta.url));
-
-const require = createRequire(import.meta.url);
+export { packageRoot };
 
 /** What rdrop.node exports (native/loader.cc). */
 export interface Loader {
@@ -56,7 +56,18 @@ export function findAddon(root: string = packageRoot, libtorch: Libtorch | null 
 }
 
 function usualAddon(root: string): string {
-  const nodeGypBuild = require('node-gyp-build') as { resolve(directory: string): string };
+  const unsupported = unsupportedPlatform();
+  if (unsupported !== null) throw new RdropError('PLATFORM_UNSUPPORTED', unsupported);
+  if (bundledAdvice !== null && root === packageRoot)
+    throw new RdropError('ADDON_NOT_FOUND', `the native addon was not found: ${bundledAdvice}`);
+  const nodeGypBuild = requireOwn('node-gyp-build') as { resolve(directory: string): string };
+  // node-gyp-build looks there instead of in the package.
+  const named = process.env['RDROP_PREBUILD'];
+  if (named && !isAbsolute(named))
+    throw new RdropError(
+      'ADDON_NOT_FOUND',
+      `RDROP_PREBUILD: expected an absolute path, got ${JSON.stringify(named)}, which would be another directory wherever rdrop is called`,
+    );
   try {
     return nodeGypBuild.resolve(root);
   } catch (error) {
@@ -75,7 +86,7 @@ function usualAddon(root: string): string {
 export function loadLoader(path: string): Loader {
   let loaded: Partial<Loader>;
   try {
-    loaded = require(path) as Partial<Loader>;
+    loaded = requireOwn(path) as Partial<Loader>;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RdropError(
@@ -113,8 +124,10 @@ export function checkVersion(compiledAgainst: string, libtorch: Libtorch): void 
 /** The files that CUDA needs: the libtorch's and, beside the addon, rdrop's own. */
 export function cudaLibraries(libtorch: Libtorch, addon: string): NativeCudaLibraries {
   const rdropCuda = join(dirname(addon), 'librdrop_cuda.so');
-  let missing: string | null = null;
-  if (!hasCuda(libtorch.directory)) {
+  let missing = existsSync(rdropCuda) ? null : withoutCudaAddon();
+  if (missing !== null) {
+    // Nothing else would help.
+  } else if (!hasCuda(libtorch.directory)) {
     missing =
       `the libtorch in ${libtorch.directory} (found through ${libtorch.source}) is a build without CUDA ` +
       '(npx rdrop setup --cuda provides one, LIBTORCH_USE_PYTORCH=1 takes that of an installed Python torch)';
@@ -130,11 +143,15 @@ export function cudaLibraries(libtorch: Libtorch, addon: string): NativeCudaLibr
 
 /** Opens libtorch and the core. Ask for native() instead: this is the uncached part, apart for the tests. */
 export function openNative(root: string = packageRoot, env: Environment = process.env): Native {
-  const probed = probeLibtorch({ env }).libtorch;
+  const { libtorch: probed, refused } = probeLibtorch({ env });
+  if (refused !== null) throw refused;
   const path = findAddon(root, probed);
   const loader = loadLoader(path);
   const libtorch = probed ?? findLibtorch(env);
   checkVersion(loader.compiledAgainst, libtorch);
+  if (libtorch.source === 'cache') checkCache(libtorch.directory);
+  const stray = libraryFromHere();
+  if (stray !== null) throw new RdropError('LIBTORCH_UNUSABLE', stray);
   try {
     const opened = loader.open({
       libraries: libraryNames.map((name) => join(libtorch.directory, 'lib', name)),

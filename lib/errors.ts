@@ -26,10 +26,13 @@ export const errorCodes = {
   RUN_EXISTS: 'the run directory already holds a run of another configuration',
   RUN_LOCKED: 'another process is writing to the directory of the run, the sweep or the data',
   RUN_LOST: 'another process took the directory over while this one was writing to it',
+  PLATFORM_UNSUPPORTED: 'rdrop does not run on this operating system, processor or C library',
   ADDON_NOT_FOUND: 'the native addon was not found or could not be loaded',
   LIBTORCH_NOT_FOUND: 'no libtorch was found',
   LIBTORCH_UNUSABLE: 'a libtorch was found but is incomplete or could not be opened',
   LIBTORCH_VERSION: 'the libtorch found does not match the one the addon was compiled for',
+  CACHE_UNTRUSTED:
+    'the cache of libtorch, or a file in it, is not as setup left it or can be changed by others',
   LIBTORCH_DOWNLOAD: 'libtorch could not be downloaded or unpacked',
   TOOL_MISSING: 'a program that is needed is not installed',
   TRIAL_FAILED: 'a trial of a sweep failed',

@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { hashOf, main, root, StepError } from './steps.mjs';
+import { hashOf, main, root, StepError, trusted } from './steps.mjs';
 
 const source = 'native/ops/rdrop_loss_cuda.cu';
 const flags = ['-std=c++20', '-O3', '-Inative', '-Xptxas', '-v', '-cubin'];
 
 /** The version that nvcc tells, or null where there is none. */
 export function nvccVersion() {
-  const child = spawnSync('nvcc', ['--version'], { encoding: 'utf8' });
+  const child = spawnSync('nvcc', ['--version'], { encoding: 'utf8', env: trusted() });
   return child.status === 0 ? child.stdout.trim() : null;
 }
 
@@ -47,6 +47,7 @@ export function ptxasReport(chip) {
     const output = join(directory, 'loss.cubin');
     const child = spawnSync('nvcc', [...flags, `-arch=${chip}`, '-o', output, source], {
       cwd: root,
+      env: trusted(),
       encoding: 'utf8',
       maxBuffer: 1 << 28,
     });

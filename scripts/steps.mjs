@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { withLock } from './lock.mjs';
 
@@ -61,11 +61,20 @@ export function writeStamp(path, stamp) {
 /** Says what is being done. On standard error: standard output belongs to what runs afterwards. */
 export const say = (text) => process.stderr.write(`rdrop: ${text}\n`);
 
+/**
+ * An environment whose PATH holds absolute directories alone: an empty or relative entry means whatever directory one is
+ * in, and nobody expects to run what lies there.
+ */
+export const trusted = (env = process.env) => ({
+  ...env,
+  PATH: (env.PATH ?? '').split(delimiter).filter(isAbsolute).join(delimiter),
+});
+
 /** Runs a program in the checkout and returns its exit status. */
 export function run(command, args, { env = process.env, quiet = false } = {}) {
   const child = spawnSync(command, args, {
     cwd: root,
-    env,
+    env: trusted(env),
     stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2],
     encoding: 'utf8',
     maxBuffer: 1 << 28,

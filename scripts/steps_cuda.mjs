@@ -1,7 +1,7 @@
 // The steps of CUDA: a CUDA build of libtorch, then librdrop_cuda.so and, where it is wanted, an addon for that libtorch.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import {
   compiled,
   compileOnce,
@@ -22,7 +22,10 @@ export function findNvcc(env = process.env) {
   const candidates = [
     env.CUDACXX,
     env.CUDA_HOME && join(env.CUDA_HOME, 'bin/nvcc'),
-    ...(env.PATH ?? '').split(delimiter).map((directory) => directory && join(directory, 'nvcc')),
+    ...(env.PATH ?? '')
+      .split(delimiter)
+      .filter(isAbsolute)
+      .map((directory) => join(directory, 'nvcc')),
     '/usr/local/cuda/bin/nvcc',
   ];
   for (const path of candidates) {

@@ -3,11 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { native } from '../../dist/binding.js';
 import { processorName } from '../../dist/processor.js';
+import { childEnvironment } from '../../dist/util/programs.js';
 
 /** What nvidia-smi says of the first GPU; null where there is none. */
 function smi(...fields) {
   const child = spawnSync('nvidia-smi', [`--query-gpu=${fields.join()}`, '--format=csv,noheader,nounits'], {
     encoding: 'utf8',
+    env: childEnvironment(),
   });
   if (child.error || child.status !== 0) return null;
   const values = child.stdout.split('\n')[0].split(',');

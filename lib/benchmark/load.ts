@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../binding.js';
 import { RdropError } from '../errors.js';
+import { childEnvironment } from '../util/programs.js';
+import { pythonCode } from '../util/python.js';
 import {
   type BenchContext,
   type BenchRow,
@@ -16,7 +18,7 @@ import {
 
 function wallSeconds(program: string, args: readonly string[]): number {
   const began = performance.now();
-  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8', env: childEnvironment() });
   const seconds = (performance.now() - began) / 1000;
   if (status === 0) return seconds;
   const reason = error?.message ?? stderr.trim().split('\n').at(-1);
@@ -38,8 +40,8 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
   };
   if (python.path !== null) {
     const { path } = python;
-    measures['python'] = async () => wallSeconds(path, ['-c', 'pass']);
-    measures['torch'] = async () => wallSeconds(path, ['-c', 'import torch']);
+    measures['python'] = async () => wallSeconds(path, pythonCode('pass'));
+    measures['torch'] = async () => wallSeconds(path, pythonCode('import torch'));
   }
   onProgress('load: warming up');
   await interleave(1, measures);

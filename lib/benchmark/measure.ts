@@ -8,6 +8,7 @@ import { native, packageRoot } from '../binding.js';
 import { type BenchConfig, type BenchSuite, usualRounds } from '../config/benchmark.js';
 import { packageVersion } from '../package_version.js';
 import { processorName } from '../processor.js';
+import { childEnvironment, onPath } from '../util/programs.js';
 import type { PeerPython } from './peer_process.js';
 
 export interface BenchRow {
@@ -138,9 +139,12 @@ export function commit(): string {
   if (!existsSync(join(packageRoot, '.git'))) return packageVersion();
   // What benchmarks write does not change what they measure.
   const written = [':!benchmarks/results', ':!docs/plots'];
+  const program = onPath('git');
+  if (program === null) return packageVersion();
   const git = (...args: string[]) =>
-    execFileSync('git', args, {
+    execFileSync(program, args, {
       cwd: packageRoot,
+      env: childEnvironment(),
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();

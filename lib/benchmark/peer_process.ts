@@ -1,10 +1,12 @@
 /** The Python processes beside which we are measured (benchmarks/peers/): found, started, asked line by line. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { packageRoot } from '../binding.js';
 import { RdropError } from '../errors.js';
+import { childEnvironment, onPath } from '../util/programs.js';
+import { pythonCode, pythonFile } from '../util/python.js';
 
 export type PeerPython =
   | { path: string; version: string; missing?: undefined }
@@ -12,15 +14,20 @@ export type PeerPython =
 
 /** A Python that has torch: the one asked for, else RDROP_PYTHON, else python3. Or a sentence that says why there is none. */
 export async function findPeerPython(asked: string | undefined): Promise<PeerPython> {
-  const named = asked ?? process.env['RDROP_PYTHON'] ?? 'python3';
-  // A path is one from here, wherever it is called.
-  const path = named.includes('/') ? resolve(named) : named;
+  const fromEnvironment = process.env['RDROP_PYTHON'];
+  const named = asked ?? (fromEnvironment || 'python3');
+  // A path that is asked for is one from here; a variable would mean another program wherever one is.
+  const path = named.includes('/') ? resolve(named) : onPath(named);
+  if (asked === undefined && named.includes('/') && !isAbsolute(named))
+    return { path: null, missing: `RDROP_PYTHON: expected an absolute path or a name, got ${named}` };
+  if (path === null)
+    return { path, missing: `${named}: expected a Python with torch (there is no such program)` };
   try {
     const { stdout } = await promisify(execFile)(
       path,
-      ['-c', 'import torch; print(torch.__version__)'],
-      // Python imports from the directory that it is called in before anything else.
-      { cwd: packageRoot },
+      pythonCode('import torch; print(torch.__version__)'),
+      // torch starts programs of its own, some as modules.
+      { cwd: packageRoot, env: childEnvironment() },
     );
     return { path, version: stdout.trim() };
   } catch (error) {
@@ -59,9 +66,10 @@ export class Peer {
 
   private constructor(python: string, script: string) {
     this.#script = script;
-    this.#child = spawn(python, [join(packageRoot, 'benchmarks', 'peers', script)], {
+    this.#child = spawn(python, pythonFile(join(packageRoot, 'benchmarks', 'peers', script)), {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...tunedAllocator },
+      cwd: packageRoot,
+      env: { ...childEnvironment(), ...tunedAllocator },
       // A group of its own, with the compilers that torch.compile starts: one signal ends them all.
       detached: true,
     });

@@ -5,14 +5,21 @@ import { namedCommand } from './named_command.js';
 /** `rdrop setup`: provides libtorch in the cache. Progress goes to standard error, so that --json stays one document. */
 export function setupCommand(): Command {
   return namedCommand('setup')
-    .option('--from <archive>', 'a torch wheel or libtorch zip, as a path or URL, instead of what pip finds')
+    .option(
+      '--from <archive>',
+      'a torch wheel or libtorch zip instead of what pip finds: a path or an https URL',
+    )
+    .option(
+      '--sha256 <hex>',
+      'the SHA-256 that the archive must have; with it --from takes http URLs as well',
+    )
     .option(
       '--cuda',
       'the build with CUDA and all that it needs to run on an NVIDIA GPU (about 2.7 GB to download)',
       false,
     )
     .option('--json', 'print {source, directory, version} as JSON', false)
-    .action(async (options: { from?: string; cuda: boolean; json: boolean }) => {
+    .action(async (options: { from?: string; sha256?: string; cuda: boolean; json: boolean }) => {
       const { setup } = await import('../libtorch/setup.js');
       const { setupCuda } = await import('../libtorch/cuda_setup.js');
       const { setupProgress } = await import('../libtorch/progress.js');
@@ -22,12 +29,21 @@ export function setupCommand(): Command {
       const progress = setupProgress();
       try {
         const common = { onProgress: progress.onProgress, signal: controller.signal };
-        if (options.cuda && options.from !== undefined) {
-          throw new RdropError('INVALID_ARGUMENT', '--cuda: cannot be combined with --from');
+        const { from, sha256 } = options;
+        if (options.cuda && (from !== undefined || sha256 !== undefined)) {
+          const other = from === undefined ? '--sha256' : '--from';
+          throw new RdropError(
+            'INVALID_ARGUMENT',
+            `--cuda: brings 16 wheels and cannot be combined with ${other}, which is about one`,
+          );
         }
         const libtorch = options.cuda
           ? await setupCuda({ extent: 'run', ...common })
-          : await setup({ ...(options.from === undefined ? {} : { from: options.from }), ...common });
+          : await setup({
+              ...(from !== undefined && { from }),
+              ...(sha256 !== undefined && { sha256 }),
+              ...common,
+            });
         const line = `libtorch ${libtorch.version} is ready: ${libtorch.directory}`;
         process.stdout.write(`${options.json ? JSON.stringify(libtorch) : line}\n`);
       } finally {

@@ -2,10 +2,8 @@
  * zod, loaded when the first schema is needed: loading it and making every schema takes longer than everything else that
  * happens when the library is imported.
  */
-import { createRequire } from 'node:module';
 import type { z as zod } from 'zod';
-
-const require = createRequire(import.meta.url);
+import { requireOwn } from '../package_root.js';
 
 /** A function that makes something on its first call and returns that same thing ever after. */
 export function once<T>(make: () => T): () => T {
@@ -30,7 +28,7 @@ export function lazily<T extends object>(make: () => T): T {
   });
 }
 
-export const z: typeof zod = lazily(() => (require('zod') as { z: typeof zod }).z);
+export const z: typeof zod = lazily(() => (requireOwn('zod') as { z: typeof zod }).z);
 
 export declare namespace z {
   type ZodType = zod.ZodType;

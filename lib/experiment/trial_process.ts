@@ -2,9 +2,9 @@
  * The sweep's side of one trial: a child process that runs trial.ts.
  */
 import { fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { RdropError } from '../errors.js';
+import { packageRoot } from '../package_root.js';
 import type { TrainEvent } from '../training/training_loop.js';
 import type { FromTrial, ToTrial } from './sweep_messages.js';
 import type { Trial } from './sweep_plan.js';
@@ -22,13 +22,8 @@ const patience = 20_000;
 /** Characters of standard error that a failure tells. */
 const tailLength = 2000;
 
-function trialEntry(): string {
-  const beside = fileURLToPath(new URL('./trial.js', import.meta.url));
-  // The TypeScript itself is being run: the compiled program lies in dist/.
-  return existsSync(beside)
-    ? beside
-    : fileURLToPath(new URL('../../dist/experiment/trial.js', import.meta.url));
-}
+/** The compiled program, also where the TypeScript itself or a bundle of it is being run. */
+const trialEntry = () => join(packageRoot, 'dist/experiment/trial.js');
 
 /**
  * Trains a trial to its end.

@@ -1,13 +1,27 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import {
+  closeSync,
+  createReadStream,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unzip, UnzipInflate, UnzipPassThrough } from 'fflate';
 import { RdropError } from '../errors.js';
-import { fileError, readLines } from '../files.js';
+import { fileError } from '../files.js';
+import { checkSeal, parseChecksums, type Checksums as Sums, seal } from './seal.js';
 
 /** The list of checksums inside an unpacked libtorch, in the format of sha256sum; written last. */
 export const checksumFile = 'SHA256SUMS';
+
+/** Of what a setup makes: nobody else may write it, whatever the umask allows. */
+export const directoryMode = 0o755;
+export const fileMode = 0o644;
 
 /** Tells how much of a stage is done, in bytes. */
 export type Tick = (done: number, total: number | null) => void;
@@ -73,8 +87,8 @@ async function extract(
       try {
         let file = opened.get(path);
         if (file === undefined) {
-          mkdirSync(dirname(target), { recursive: true });
-          file = openSync(target, 'wx');
+          mkdirSync(dirname(target), { recursive: true, mode: directoryMode });
+          file = openSync(target, 'wx', fileMode);
           opened.set(path, file);
         }
         hash ??= createHash('sha256');
@@ -174,40 +188,120 @@ export async function unpack(
       `${archive}: holds no libtorch for Linux (no lib/libtorch_cpu.so)`,
     );
   }
-  const lines = [...written].sort().map(([path, sum]) => `${sum}  ${path}\n`);
   try {
-    const file = await open(join(directory, checksumFile), 'wx');
-    await file.writeFile(lines.join(''));
+    const file = await open(join(directory, checksumFile), 'wx', fileMode);
+    await file.writeFile(checksumText(written));
     await file.close();
   } catch (error) {
     throw fileError(error, join(directory, checksumFile), 'write');
   }
+  seal(directory, written);
+}
+
+/** Checksums in the format of sha256sum. */
+export const checksumText = (sums: Sums): string =>
+  [...sums]
+    .sort()
+    .map(([path, sum]) => `${sum}  ${path}\n`)
+    .join('');
+
+/** Where setup --cuda keeps the checksums of each wheel, beside torch/. */
+export const partsDirectory = 'parts';
+
+/**
+ * What setup recorded of a libtorch, by path below it; null for a CUDA build of an older setup, which recorded nothing.
+ *
+ * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE.
+ */
+export function recordedChecksums(directory: string): Map<string, string> | null {
+  const parts = join(directory, '..', partsDirectory);
+  const cuda = new Map<string, string>();
+  try {
+    for (const name of readdirSync(parts)) {
+      const text = readFileSync(join(parts, name), 'utf8');
+      if (text === '') return null;
+      for (const [path, sum] of parseChecksums(text, join(parts, name)))
+        cuda.set(path.startsWith('torch/') ? path.slice('torch/'.length) : `../${path}`, sum);
+    }
+    return cuda;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, parts, 'read');
+  }
+  const path = join(directory, checksumFile);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+  return parseChecksums(text, path);
 }
 
 /**
- * Compares every file with SHA256SUMS (about a second for 500 MB).
+ * Compares the libraries of a libtorch of the cache with what setup wrote, before they are opened.
+ *
+ * @throws RdropError CACHE_UNTRUSTED when a library changed, is missing or new, or nothing tells what setup wrote.
+ */
+export function checkCache(directory: string): void {
+  checkSeal(directory, () => {
+    try {
+      return recordedChecksums(directory);
+    } catch (error) {
+      throw new RdropError(
+        'CACHE_UNTRUSTED',
+        `${(error as Error).message}; expected the checksums that rdrop setup writes. ` +
+          `Next: rm -r ${directory} && npx rdrop setup; or RDROP_LIBTORCH=${directory} names a libtorch of your own`,
+        { cause: error },
+      );
+    }
+  });
+}
+
+/** The SHA-256 of a file, in hexadecimal. */
+export async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
+    hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}
+
+/**
+ * Compares an archive with the SHA-256 that the user expects.
+ *
+ * @throws RdropError LIBTORCH_DOWNLOAD naming both.
+ */
+export async function requireSha256(archive: string, name: string, expected: string): Promise<void> {
+  const got = await sha256(archive);
+  if (got === expected) return;
+  throw new RdropError(
+    'LIBTORCH_DOWNLOAD',
+    `${name}: expected SHA-256 ${expected} (--sha256), got ${got}; nothing of it was unpacked`,
+  );
+}
+
+/**
+ * Compares every file with what setup recorded (about two seconds for 500 MB).
  *
  * @returns what is wrong, one line a file; empty when all is well.
  */
 export async function damage(directory: string, tick: Tick = () => {}): Promise<string[]> {
-  let lines: string[];
+  let sums: Map<string, string> | null;
   try {
-    lines = await readLines(join(directory, checksumFile));
+    sums = recordedChecksums(directory);
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
   }
+  if (sums === null) return [];
   const wrong: string[] = [];
-  for (const [index, line] of lines.entries()) {
-    const match = /^([0-9a-f]{64}) {2}(.+)$/.exec(line);
-    if (!match?.[2]) return [`${join(directory, checksumFile)}:${index + 1}: not a line of sha256sum`];
-    const path = join(directory, match[2]);
+  let done = 0;
+  for (const [name, sum] of sums) {
+    const path = join(directory, name);
     try {
-      const hash = createHash('sha256').update(await readFile(path));
-      if (hash.digest('hex') !== match[1]) wrong.push(`${path}: its content changed`);
+      if ((await sha256(path)) !== sum) wrong.push(`${path}: its content changed`);
     } catch {
       wrong.push(`${path}: missing or unreadable`);
     }
-    tick(index + 1, lines.length);
+    tick(++done, sums.size);
   }
   return wrong;
 }

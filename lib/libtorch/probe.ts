@@ -1,8 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { RdropError } from '../errors.js';
+import { packageRoot } from '../package_root.js';
+import { childEnvironment, type Environment, onPath } from '../util/programs.js';
+import { pythonCode } from '../util/python.js';
+import { untrusted } from './cache_trust.js';
+
+export type { Environment };
 
 /** The version that setup() provides. */
 export const libtorchVersion = '2.13.0';
@@ -10,7 +15,6 @@ export const libtorchVersion = '2.13.0';
 export const compilableVersions = ['2.11', '2.12', '2.13', '2.14'] as const;
 
 export type LibtorchSource = 'RDROP_LIBTORCH' | 'LIBTORCH' | 'cache' | 'python';
-export type Environment = Record<string, string | undefined>;
 
 /** One place that was looked at. */
 export interface Probe {
@@ -41,12 +45,40 @@ export const cudaLibraryNames = ['libc10_cuda.so', 'libtorch_cuda.so'] as const;
 export const hasCuda = (directory: string): boolean =>
   cudaLibraryNames.every((name) => existsSync(join(directory, 'lib', name)));
 
-/** The directory that keeps what setup() unpacks: RDROP_CACHE, or rdrop/ in the user's cache directory. */
+/** The home of the user, whose variable may be empty or wrong. */
+function home(env: Environment): string {
+  const named = env['HOME'];
+  if (named && isAbsolute(named)) return named;
+  try {
+    const { homedir } = userInfo();
+    if (isAbsolute(homedir)) return homedir;
+  } catch {
+    // This user has no entry in the system's list.
+  }
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `HOME: expected an absolute path, got ${JSON.stringify(named ?? null)}. Next: set HOME or RDROP_CACHE`,
+  );
+}
+
+/**
+ * The directory that keeps what setup() unpacks: RDROP_CACHE, or rdrop/ in the user's cache directory.
+ *
+ * @throws RdropError INVALID_ARGUMENT: RDROP_CACHE is relative (its libraries are run, and it would mean another directory
+ *   wherever one is), or there is no home.
+ */
 export function cacheDirectory(env: Environment = process.env): string {
-  if (env['RDROP_CACHE']) return resolve(env['RDROP_CACHE']);
+  const named = env['RDROP_CACHE'];
+  if (named) {
+    if (isAbsolute(named)) return resolve(named);
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `RDROP_CACHE: expected an absolute path, got ${JSON.stringify(named)}, which would be another directory wherever rdrop is called`,
+    );
+  }
   const xdg = env['XDG_CACHE_HOME'];
   // The XDG specification: a relative path is to be ignored.
-  return join(xdg && isAbsolute(xdg) ? xdg : join(env['HOME'] ?? homedir(), '.cache'), 'rdrop');
+  return join(xdg && isAbsolute(xdg) ? xdg : join(home(env), '.cache'), 'rdrop');
 }
 
 /** Where setup() puts libtorch. */
@@ -69,8 +101,17 @@ export const runnableMark = 'RUNNABLE';
 /** Whether this package has an addon with CUDA: built in a checkout, or prebuilt. */
 const hasCudaAddon = (): boolean =>
   ['build/cuda', `prebuilds/${process.platform}-${process.arch}`].some((directory) =>
-    existsSync(fileURLToPath(new URL(`../../${directory}/librdrop_cuda.so`, import.meta.url))),
+    existsSync(join(packageRoot, directory, 'librdrop_cuda.so')),
   );
+
+/** Why this installation can do nothing with a CUDA build of libtorch, and what would work; null when it can. */
+export function withoutCudaAddon(): string | null {
+  if (hasCudaAddon() || existsSync(join(packageRoot, 'scripts/build_cuda.mjs'))) return null;
+  return (
+    `the rdrop installed in ${packageRoot} has no librdrop_cuda.so, and cannot use a libtorch with CUDA. What works: ` +
+    'a checkout of rdrop, npm run build:cuda in it (needs nvcc) and npx rdrop setup --cuda there; or the CPU (npx rdrop setup)'
+  );
+}
 
 /** The cached CUDA build where setup --cuda has completed it and the addon can use it, else the CPU build. */
 function cached(env: Environment): string {
@@ -139,67 +180,89 @@ function probePython(env: Environment): Probe {
     version: null,
     detail,
   });
-  // -I would ignore PYTHONPATH and the user's packages, which are legitimate homes of a torch.
+  const python = onPath('python3', env);
+  if (python === null) return failed('python3 is not installed');
   // Loaded here alone: whoever merely imports the library must not wait for it.
   const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const run = spawnSync('python3', ['-c', script], {
-    env: env as NodeJS.ProcessEnv,
+  const run = spawnSync(python, pythonCode(script), {
+    env: childEnvironment(env),
     encoding: 'utf8',
     timeout: 20_000,
   });
-  if (run.error) {
-    const missing = (run.error as NodeJS.ErrnoException).code === 'ENOENT';
-    return failed(missing ? 'python3 is not installed' : `python3 did not answer (${run.error.message})`);
-  }
+  if (run.error) return failed(`python3 did not answer (${run.error.message})`);
   if (run.status !== 0) return failed(`python3 failed: ${run.stderr.trim().split('\n').at(-1) ?? ''}`);
   const path = run.stdout.trim();
-  return path ? probeDirectory('python', path) : failed('python3 has no package torch');
+  if (!path) return failed('python3 has no package torch');
+  if (!isAbsolute(path)) return failed(`python3 named no absolute path for its torch (${path})`);
+  return probeDirectory('python', path);
 }
 
 const variable = (name: 'RDROP_LIBTORCH' | 'LIBTORCH', env: Environment): Probe => {
   const value = env[name];
-  return value
-    ? probeDirectory(name, resolve(value))
-    : { source: name, path: null, found: false, version: null, detail: 'not set' };
+  if (!value) return { source: name, path: null, found: false, version: null, detail: 'not set' };
+  if (isAbsolute(value)) return probeDirectory(name, resolve(value));
+  return {
+    ...{ source: name, path: value, found: false, version: null },
+    detail: 'expected an absolute path: a relative one would be another directory wherever rdrop is called',
+  };
 };
+
+/** The cache is opened only where nobody else can have put something into it. */
+function probeCache(env: Environment): Probe & { refused?: RdropError } {
+  let path: string;
+  try {
+    path = cached(env);
+  } catch (error) {
+    if (!(error instanceof RdropError)) throw error;
+    return { source: 'cache', path: null, found: false, version: null, detail: error.message };
+  }
+  const refused = untrusted(cacheDirectory(env), path);
+  if (refused === null) return probeDirectory('cache', path);
+  return { source: 'cache', path, found: false, version: null, detail: refused.message, refused };
+}
 
 /**
  * Looks for a libtorch: RDROP_LIBTORCH, LIBTORCH (tch-rs's convention), the project's cache, an installed Python torch;
  * LIBTORCH_USE_PYTORCH=1 looks at the last alone. The first that is there is taken. A variable that is set but names
- * no libtorch ends the search: the user asked for that one.
+ * no libtorch ends the search: the user asked for that one. So does a cache that others can change, told by `refused`.
  *
  * @param options.all - go on after the first that is there (doctor shows every probe).
  */
 export function probeLibtorch(options: { env?: Environment; all?: boolean } = {}): {
   libtorch: Libtorch | null;
   probes: Probe[];
+  refused: RdropError | null;
 } {
   const env = options.env ?? process.env;
   const forced = ['1', 'true', 'yes'].includes((env['LIBTORCH_USE_PYTORCH'] ?? '').toLowerCase());
-  const steps: (() => Probe)[] = forced
+  const steps: (() => Probe & { refused?: RdropError })[] = forced
     ? [() => probePython(env)]
     : [
         () => variable('RDROP_LIBTORCH', env),
         () => variable('LIBTORCH', env),
-        () => probeDirectory('cache', cached(env)),
+        () => probeCache(env),
         () => probePython(env),
       ];
   const probes: Probe[] = [];
   let libtorch: Libtorch | null = null;
+  let refusal: RdropError | null = null;
   let ended = false;
   for (const step of steps) {
     if (ended && !options.all) break;
-    const probe = step();
+    const { refused, ...probe } = step();
     probes.push(probe);
     if (ended) continue;
     if (probe.found && probe.path !== null && probe.version !== null) {
       libtorch = { source: probe.source, directory: probe.path, version: probe.version };
       ended = true;
+    } else if (refused !== undefined) {
+      refusal = refused;
+      ended = true;
     } else if ((probe.source === 'RDROP_LIBTORCH' || probe.source === 'LIBTORCH') && probe.path !== null) {
       ended = true;
     }
   }
-  return { libtorch, probes };
+  return { libtorch, probes, refused: refusal };
 }
 
 /** One line of text for a probe. */
@@ -208,10 +271,11 @@ export function probeLine(probe: Probe): string {
   return `${name[probe.source] ?? probe.source}${probe.path === null ? '' : ` (${probe.path})`}: ${probe.detail}`;
 }
 
-/** @throws RdropError LIBTORCH_NOT_FOUND, naming every place tried and the next command to type. */
+/** @throws RdropError LIBTORCH_NOT_FOUND, naming every place tried and the next command to type; CACHE_UNTRUSTED. */
 export function findLibtorch(env: Environment = process.env): Libtorch {
-  const { libtorch, probes } = probeLibtorch({ env });
+  const { libtorch, probes, refused } = probeLibtorch({ env });
   if (libtorch) return libtorch;
+  if (refused) throw refused;
   throw new RdropError(
     'LIBTORCH_NOT_FOUND',
     `no libtorch was found. Tried:\n${probes.map((probe) => `  - ${probeLine(probe)}`).join('\n')}\nNext: npx rdrop setup`,

