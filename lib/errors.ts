@@ -19,6 +19,7 @@ export const errorCodes = {
   INVALID_UTF8: 'a text file is not valid UTF-8',
   LINE_COUNT_MISMATCH: 'the two sides of a parallel corpus differ in their number of lines',
   MALFORMED_FILE: 'a file does not have the format it should have',
+  TOO_LARGE: 'a file, or what it unpacks to, is larger than a limit that the message names',
   CHECKPOINT_CORRUPT: 'a checkpoint is incomplete or damaged',
   CHECKPOINT_MISMATCH: 'a checkpoint belongs to another configuration',
   UNSAFE_PICKLE: 'a pickle holds something other than tensors and plain data, such as code',

@@ -45,6 +45,9 @@ export async function writeFileAtomically(
   }
 }
 
+/** Editors of Windows write a byte-order mark before the text. */
+export const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text);
+
 /** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE */
 export async function readJsonFile(path: string): Promise<unknown> {
   let text: string;
@@ -54,64 +57,9 @@ export async function readJsonFile(path: string): Promise<unknown> {
     throw fileError(error, path, 'read');
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(withoutMark(text));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RdropError('MALFORMED_FILE', `${path}: expected JSON, ${reason}`, { cause: error });
   }
-}
-
-/**
- * Reads a text file, plain or .gz, as lines without their ends. Only LF ends a line, as in fairseq and the Moses
- * scripts: U+2028, U+0085 and a lone CR are ordinary characters.
- *
- * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY, MALFORMED_FILE (broken gzip), INVALID_UTF8 (names the line).
- */
-export async function readLines(path: string): Promise<string[]> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-    const { gunzipSync } = await import('node:zlib');
-    try {
-      bytes = gunzipSync(bytes);
-    } catch (error) {
-      throw new RdropError('MALFORMED_FILE', `${path}: broken gzip data`, { cause: error });
-    }
-  }
-  return linesOf(bytes, path);
-}
-
-/** The lines of UTF-8 bytes; `name` is what an error calls them. */
-export function linesOf(bytes: Uint8Array, name: string): string[] {
-  if (bytes.length === 0)
-    throw new RdropError('FILE_EMPTY', `${name}: expected at least one line, got an empty file`);
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    throw new RdropError('INVALID_UTF8', `${name}:${invalidLine(bytes)}: not valid UTF-8`, { cause: error });
-  }
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
-}
-
-function invalidLine(bytes: Uint8Array): number {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let line = 1;
-  for (let start = 0; start < bytes.length; line++) {
-    let end = bytes.indexOf(10, start);
-    if (end < 0) end = bytes.length;
-    try {
-      decoder.decode(bytes.subarray(start, end));
-    } catch {
-      return line;
-    }
-    start = end + 1;
-  }
-  return line;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { filterLines, readInput, standardInput } from './line_filter.js';
+import type { WordCounts } from '../util/word_counts.js';
+import { blocksOf, filterLines, inputBlocks, standardInput, writeLines } from './line_filter.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
 
@@ -17,8 +18,10 @@ export function bpeCommand(): Command {
       const { bpeSchema, parseConfig } = await import('../config.js');
       const { Bpe } = await import('../text/bpe.js');
       const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');
-      const bpe = Bpe.learn(await readInput(), merges, { ...options, name: standardInput });
-      process.stdout.write(bpe.toString());
+      const { dictInput, ...learning } = options;
+      const counts = await (dictInput ? countsOfInput() : wordsOfInput());
+      const bpe = Bpe.ofCounts(counts, merges, learning);
+      await writeLines(blocksOf(bpe.toString().split('\n').slice(0, -1)));
     });
   command
     .command('apply')
@@ -38,9 +41,28 @@ export function bpeCommand(): Command {
     .command('vocabulary')
     .description('the words or pieces of text with their counts, the most frequent first')
     .action(async () => {
-      const { vocabularyOf } = await import('../text/bpe_vocabulary.js');
-      const entries = vocabularyOf(await readInput());
-      process.stdout.write(entries.map(([word, count]) => `${word} ${count}\n`).join(''));
+      const { byFrequency } = await import('../text/bpe_vocabulary.js');
+      const entries = byFrequency(await wordsOfInput());
+      await writeLines(blocksOf(entries.map(([word, count]) => `${word} ${count}`)));
     });
   return command;
+}
+
+/** The words of standard input with their counts. */
+async function wordsOfInput(): Promise<WordCounts> {
+  const { countWords } = await import('../text/bpe_learner.js');
+  const counts: WordCounts = new Map();
+  for await (const block of inputBlocks()) for (const line of block) countWords(line, counts);
+  return counts;
+}
+
+/** The counts that the lines of standard input give. */
+async function countsOfInput(): Promise<WordCounts> {
+  const { addEntry } = await import('../text/bpe_vocabulary.js');
+  const counts: WordCounts = new Map();
+  let number = 0;
+  for await (const block of inputBlocks()) {
+    for (const line of block) addEntry(line, ++number, standardInput, counts);
+  }
+  return counts;
 }

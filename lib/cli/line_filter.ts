@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { RdropError } from '../errors.js';
-import { fileError, linesOf } from '../files.js';
+import { fileError } from '../files.js';
+import { type LineReading, linesOfPieces } from '../util/line_reader.js';
+import { LineSplitter } from '../util/line_splitter.js';
 
 export const standardInput = 'standard input';
 
@@ -11,13 +12,32 @@ export interface FilterStreams {
 
 /**
  * Writes the transformed lines of standard input to standard output as they come; each ends in a line feed. A reader
- * that closes its end early ("| head") ends the work without an error.
+ * that closes its end early ("| head") ends the work without an error. A CR is part of its line, as for the programs
+ * that the filters imitate; a byte-order mark at the beginning is not.
  *
- * @throws RdropError INVALID_UTF8, naming the line; the lines before it are written.
+ * @throws RdropError INVALID_UTF8, TOO_LARGE, naming the line; the lines before it are written.
  */
 export async function filterLines(
   transform: (line: string) => string,
   { input = process.stdin, output = process.stdout }: FilterStreams = {},
+): Promise<void> {
+  const transformed = async function* () {
+    const splitter = new LineSplitter(standardInput, undefined, { carriageReturns: true });
+    for await (const piece of input) yield* splitter.push(piece);
+    yield* splitter.end();
+  };
+  await writeLines(transformed(), transform, output);
+}
+
+/**
+ * Writes lines to standard output, transformed, each with a line feed, no faster than they are read there.
+ *
+ * @throws RdropError DISK_FULL, FILE_UNWRITABLE, and what the blocks throw; a reader that is gone is no error.
+ */
+export async function writeLines(
+  blocks: AsyncIterable<readonly string[]>,
+  transform: (line: string) => string = (line) => line,
+  output: NodeJS.WritableStream = process.stdout,
 ): Promise<void> {
   let failure: NodeJS.ErrnoException | null = null;
   const onError = (error: NodeJS.ErrnoException) => {
@@ -25,7 +45,7 @@ export async function filterLines(
   };
   output.on('error', onError);
   try {
-    for await (const lines of blocksOfLines(input)) {
+    for await (const lines of blocks) {
       const text = lines.map((line) => `${transform(line)}\n`).join('');
       if (!output.write(text) && failure === null) await once(output, 'drain');
       if (failure !== null) throw failure;
@@ -42,52 +62,15 @@ export async function filterLines(
   }
 }
 
-/** All lines of standard input. @throws RdropError FILE_EMPTY, INVALID_UTF8. */
-export async function readInput(input: AsyncIterable<Uint8Array> = process.stdin): Promise<string[]> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of input) chunks.push(chunk);
-  return linesOf(Buffer.concat(chunks), standardInput);
+/** The lines of standard input, block by block. @throws RdropError FILE_EMPTY, INVALID_UTF8, TOO_LARGE. */
+export function inputBlocks(
+  input: AsyncIterable<Uint8Array> = process.stdin,
+  reading: LineReading = {},
+): AsyncGenerator<string[]> {
+  return linesOfPieces(input, standardInput, reading);
 }
 
-/** Whole lines, as many as a chunk completes. A line may stretch over chunks, and so may a character. */
-async function* blocksOfLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
-  let rest: Uint8Array[] = [];
-  let line = 1;
-  const decode = function* (bytes: Uint8Array) {
-    const lines = decodeLines(bytes, line);
-    yield lines.valid;
-    if (lines.invalid !== null) {
-      throw new RdropError('INVALID_UTF8', `${standardInput}:${lines.invalid}: not valid UTF-8`);
-    }
-    line += lines.valid.length;
-  };
-  for await (const chunk of input) {
-    const end = chunk.lastIndexOf(10) + 1;
-    if (end === 0) {
-      rest.push(chunk);
-      continue;
-    }
-    yield* decode(Buffer.concat([...rest, chunk.subarray(0, end)]));
-    rest = end < chunk.length ? [chunk.subarray(end)] : [];
-  }
-  if (rest.length > 0) yield* decode(Buffer.concat(rest));
-}
-
-function decodeLines(bytes: Uint8Array, firstLine: number): { valid: string[]; invalid: number | null } {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  const body = bytes.at(-1) === 10 ? bytes.subarray(0, -1) : bytes;
-  try {
-    return { valid: decoder.decode(body).split('\n'), invalid: null };
-  } catch {
-    const valid: string[] = [];
-    for (let start = 0; ; ) {
-      const end = body.indexOf(10, start);
-      try {
-        valid.push(decoder.decode(body.subarray(start, end < 0 ? undefined : end)));
-      } catch {
-        return { valid, invalid: firstLine + valid.length };
-      }
-      start = end + 1;
-    }
-  }
+/** Blocks of a list, so that no text of all its lines is made. */
+export async function* blocksOf(lines: readonly string[], size = 10_000): AsyncGenerator<readonly string[]> {
+  for (let start = 0; start < lines.length; start += size) yield lines.slice(start, start + size);
 }

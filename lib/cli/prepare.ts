@@ -25,7 +25,8 @@ export function prepareCommand(): Command {
       '--ratio <r>',
       'leave out training pairs with a side longer than the other times this; 0 keeps all',
       toNumber,
-    );
+    )
+    .option('--max-line-bytes <n>', 'longest line of the text', toNumber);
   addSharedOptions(command).action(async ({ json, ...options }: Flags) => {
     const { prepareCorpus } = await import('../data/prepare.js');
     const prepare = (run: PrepareRun) =>
@@ -73,6 +74,7 @@ const addSharedOptions = (command: Command): Command =>
     .option('--separate-dictionaries', 'a dictionary for each language instead of one for both')
     .option('--dictionary <file>', 'a dict.txt to use instead of building one')
     .option('--target-dictionary <file>', 'with separate dictionaries, that of the target')
+    .option('--max-unpacked-bytes <n>', 'most that a packed file may hold once unpacked', toNumber)
     .option('--json', 'print the summary as JSON');
 
 const merges = (value: string) => (value === 'none' ? 0 : numberOr('a number, or none', value));

@@ -81,7 +81,7 @@ async function score(flags: ScoreFlags): Promise<void> {
   };
   parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
 
-  const { readLines } = await import('../files.js');
+  const { readLines } = await import('../util/line_reader.js');
   const hypotheses = await readLines(flags.hyp);
   const references: string[][] = [];
   for (const file of flags.ref) references.push(await readAsManyLines(file, hypotheses.length, flags.hyp));
@@ -126,7 +126,7 @@ function document({ bleu, metrics, paired }: ScoreReport): object {
 }
 
 async function readAsManyLines(file: string, count: number, other: string): Promise<string[]> {
-  const { readLines } = await import('../files.js');
+  const { readLines } = await import('../util/line_reader.js');
   const lines = await readLines(file);
   if (lines.length === count) return lines;
   const { RdropError } = await import('../errors.js');

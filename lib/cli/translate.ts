@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
+import { inputBlocks, standardInput } from './line_filter.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
 
@@ -37,9 +38,13 @@ export function translateCommand(): Command {
 }
 
 async function translate(flags: Flags): Promise<void> {
-  const { readLines, writeFileAtomically } = await import('../files.js');
+  const { writeFileAtomically } = await import('../files.js');
+  const { collectLines, readLines } = await import('../util/line_reader.js');
   const { Translator } = await import('../translation/translator.js');
-  const lines = flags.input === undefined ? await standardInput() : await readLines(flags.input);
+  const lines =
+    flags.input === undefined
+      ? await collectLines(inputBlocks(), standardInput)
+      : await readLines(flags.input);
   const beam = beamOptions(flags);
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -68,11 +73,4 @@ async function translate(flags: Flags): Promise<void> {
   } finally {
     process.off('SIGINT', abort).off('SIGTERM', abort);
   }
-}
-
-async function standardInput(): Promise<string[]> {
-  const { linesOf } = await import('../files.js');
-  const pieces: Uint8Array[] = [];
-  for await (const piece of process.stdin) pieces.push(piece as Uint8Array);
-  return linesOf(Buffer.concat(pieces), 'standard input');
 }

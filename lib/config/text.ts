@@ -3,6 +3,17 @@ import { RdropError } from '../errors.js';
 import { count, languageCode, nonNegative } from './ranges.js';
 import { lazily, z } from './zod.js';
 
+/** What a text file may hold; the error of a file that holds more names the option. */
+export const textLimitsSchema = lazily(() =>
+  z.strictObject({
+    /** Bytes of the longest line. */
+    maxLineBytes: count.max(2 ** 28).default(2 ** 24),
+    /** Bytes that a packed file (.gz, .tgz) may hold once unpacked. */
+    maxUnpackedBytes: count.default(2 ** 34),
+  }),
+);
+export type TextLimits = z.infer<typeof textLimitsSchema>;
+
 /** How text becomes tokens: the content of text.json in a prepared directory, besides its version. */
 export const textSchema = lazily(() =>
   z.strictObject({
@@ -138,6 +149,7 @@ const preparedShape = () => ({
   dictionary: z.string().min(1).optional(),
   /** With separateDictionaries, the dict.txt of the target to use instead of building one (fairseq's --tgtdict). */
   targetDictionary: z.string().min(1).optional(),
+  maxUnpackedBytes: textLimitsSchema.shape.maxUnpackedBytes,
 });
 
 export const prepareSchema = lazily(() =>
@@ -154,6 +166,7 @@ export const prepareSchema = lazily(() =>
     maxLength: z.int().min(0).default(0),
     /** Training pairs with one side longer than the other times this are left out; 0 keeps all. */
     ratio: nonNegative.default(0),
+    maxLineBytes: textLimitsSchema.shape.maxLineBytes,
   }),
 );
 export type PrepareConfig = z.infer<typeof prepareSchema>;

@@ -1,11 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RdropError } from '../errors.js';
-import { readLines } from '../files.js';
 import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import type { Dictionary } from '../text/dictionary.js';
-import { mapLines } from '../text/map_lines.js';
 import { readTextConfig } from '../text/pipeline.js';
+import { Breaks } from '../util/breaks.js';
+import { ownFiles, pairBlocks } from './pair_blocks.js';
+import { SentenceStore } from './sentence_store.js';
 
 export type Split = 'train' | 'valid' | 'test';
 
@@ -13,25 +14,6 @@ export type Split = 'train' | 'valid' | 'test';
 export interface Pairs<T> {
   source: T[];
   target: T[];
-}
-
-/**
- * Reads two files whose lines belong together.
- *
- * @throws RdropError LINE_COUNT_MISMATCH (both numbers and paths), FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY,
- *   INVALID_UTF8, MALFORMED_FILE (broken gzip).
- */
-export async function readParallel(sourcePath: string, targetPath: string): Promise<Pairs<string>> {
-  const source = await readLines(sourcePath);
-  const target = await readLines(targetPath);
-  if (source.length !== target.length) {
-    throw new RdropError(
-      'LINE_COUNT_MISMATCH',
-      `the two sides of a parallel corpus need the same number of lines: ${sourcePath} has ${source.length}, ` +
-        `${targetPath} has ${target.length}`,
-    );
-  }
-  return { source, target };
 }
 
 /**
@@ -55,19 +37,36 @@ export async function findSide(prefix: string, lang: string): Promise<string> {
  * Token ids of a split of a prepared directory, each sentence with eos at its end.
  *
  * @param dictionary of both languages, or one for each: `pipeline.dictionaries`
- * @throws RdropError as readParallel, and MALFORMED_FILE for a broken text.json.
+ * @throws RdropError LINE_COUNT_MISMATCH (both numbers and paths), FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY,
+ *   INVALID_UTF8, TOO_LARGE, MALFORMED_FILE for a broken text.json.
  */
 export async function loadCorpus(
   directory: string,
   split: Split,
   dictionary: Dictionary | Dictionaries,
 ): Promise<Pairs<Int32Array>> {
-  const lines = await readSplit(directory, split);
-  const { source, target } = dictionariesOf(dictionary);
-  return {
-    source: await mapLines(lines.source, (line) => source.encode(line)),
-    target: await mapLines(lines.target, (line) => target.encode(line)),
-  };
+  const { source, target } = await loadPacked(directory, split, dictionary);
+  return { source: source.toArray(), target: target.toArray() };
+}
+
+/** As loadCorpus(), in few large arrays: a corpus of millions of pairs would spend more on objects than on tokens. */
+export async function loadPacked(
+  directory: string,
+  split: Split,
+  dictionary: Dictionary | Dictionaries,
+): Promise<{ source: SentenceStore; target: SentenceStore }> {
+  const dictionaries = dictionariesOf(dictionary);
+  const sides = { source: new SentenceStore(), target: new SentenceStore() };
+  const breaks = new Breaks('loading a corpus');
+  for await (const block of await readSplit(directory, split)) {
+    for (const side of ['source', 'target'] as const) {
+      for (const line of block[side]) {
+        sides[side].push(dictionaries[side].encode(line));
+        if (breaks.due()) await breaks.take();
+      }
+    }
+  }
+  return sides;
 }
 
 /**
@@ -75,11 +74,16 @@ export async function loadCorpus(
  *
  * @throws RdropError as loadCorpus.
  */
-export function loadRaw(directory: string, split: Exclude<Split, 'train'>): Promise<Pairs<string>> {
-  return readSplit(directory, join('raw', split));
+export async function loadRaw(directory: string, split: Exclude<Split, 'train'>): Promise<Pairs<string>> {
+  const raw: Pairs<string> = { source: [], target: [] };
+  for await (const block of await readSplit(directory, join('raw', split))) {
+    for (const line of block.source) raw.source.push(line);
+    for (const line of block.target) raw.target.push(line);
+  }
+  return raw;
 }
 
-async function readSplit(directory: string, name: string): Promise<Pairs<string>> {
+async function readSplit(directory: string, name: string): Promise<AsyncIterable<Pairs<string>>> {
   const { source, target } = await readTextConfig(directory);
-  return readParallel(join(directory, `${name}.${source}`), join(directory, `${name}.${target}`));
+  return pairBlocks(join(directory, `${name}.${source}`), join(directory, `${name}.${target}`), ownFiles);
 }

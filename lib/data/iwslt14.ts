@@ -1,16 +1,26 @@
-import { type Iwslt14Options, iwslt14Schema, parseConfig, refuseReplaced, textSchema } from '../config.js';
+import {
+  type Iwslt14Options,
+  iwslt14Schema,
+  parseConfig,
+  refuseReplaced,
+  type TextLimits,
+  textSchema,
+} from '../config.js';
 import { RdropError } from '../errors.js';
 import { lowercase } from '../text/lowercase.js';
+import { mapLines } from '../text/map_lines.js';
 import { type Side, tokeniseLine } from '../text/pipeline.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { cleanCorpus, type LengthLimits } from './clean_corpus.js';
 import type { Pairs, Split } from './corpus.js';
 import { iwslt14Languages, readIwslt14 } from './iwslt14_archive.js';
+import { pairsOf } from './pair_blocks.js';
 import {
   makePrepared,
-  mapPairs,
   type PrepareResult,
   type PrepareRun,
   readGivenPieces,
+  stage,
   type TokenisedSplit,
 } from './prepare_stages.js';
 import { checkPlace } from './prepared_directory.js';
@@ -42,22 +52,42 @@ const textConfig = (bpe: number, separateDictionaries = false) =>
  */
 export async function prepareIwslt14(options: Iwslt14Options, run: PrepareRun = {}): Promise<PrepareResult> {
   const config = parseConfig(iwslt14Schema, options, 'iwslt14');
+  throwIfAborted(run.signal, 'preparing text');
   refuseReplaced(options, 'iwslt14');
   await checkPlace(config.out, config.overwrite);
   const given = await readGivenPieces(config);
-  const splits = await tokeniseIwslt14(config.archive, run);
-  return makePrepared(splits, textConfig(config.bpe, config.separateDictionaries), given, config, run);
+  const { maxUnpackedBytes } = config;
+  const splits = await tokeniseIwslt14(config.archive, run, { maxUnpackedBytes });
+  const tokenised = [...splits].map(([split, { tokens, raw, dropped }]): [Split, TokenisedSplit] => [
+    split,
+    { tokens: pairsOf(tokens), pairs: tokens.source.length, raw: raw && pairsOf(raw), dropped },
+  ]);
+  const tokenise = () => Promise.resolve(new Map(tokenised));
+  return makePrepared(tokenise, textConfig(config.bpe, config.separateDictionaries), given, config, run);
+}
+
+/** A split in memory: the archive is small. */
+export interface Iwslt14Split {
+  tokens: Pairs<string>;
+  raw: Pairs<string> | null;
+  dropped: number;
 }
 
 /** The stages of the script before BPE, on the text that readIwslt14() finds. */
 export async function tokeniseIwslt14(
   archive: string,
   run: PrepareRun,
-): Promise<ReadonlyMap<Split, TokenisedSplit>> {
+  unpacking: Partial<Pick<TextLimits, 'maxUnpackedBytes'>> = {},
+): Promise<ReadonlyMap<Split, Iwslt14Split>> {
   const reading = `reading ${archive}`;
+  let tell: ((done: number) => void) | undefined;
   const { train, test } = await readIwslt14(archive, {
+    ...unpacking,
     signal: run.signal,
-    onProgress: (done, total) => run.onProgress?.({ text: reading, done, total }),
+    onProgress: (done, total, unit) => {
+      tell ??= stage(reading, total, unit, run);
+      tell(done);
+    },
   });
   const text = textConfig(0);
   const tokenise = (split: Split, lines: Pairs<string>, lower: boolean) => {
@@ -84,9 +114,29 @@ export async function tokeniseIwslt14(
     source: positions.filter(isValid).map((position) => train.source[position]!),
     target: positions.filter(isValid).map((position) => train.target[position]!),
   };
-  return new Map<Split, TokenisedSplit>([
+  return new Map<Split, Iwslt14Split>([
     ['train', { tokens: part(false, clean), raw: null, dropped: train.source.length - positions.length }],
     ['valid', { tokens: part(true, clean), raw: rawValid, dropped: 0 }],
     ['test', { tokens: await tokenise('test', test, true), raw: test, dropped: 0 }],
   ]);
+}
+
+/** Maps both sides, telling the progress over both. */
+async function mapPairs(
+  text: string,
+  lines: Pairs<string>,
+  transform: (line: string, side: Side) => string,
+  run: PrepareRun,
+): Promise<Pairs<string>> {
+  const total = lines.source.length + lines.target.length;
+  const tell = stage(text, total, 'lines', run);
+  const mapped: Pairs<string> = { source: [], target: [] };
+  for (const side of ['source', 'target'] as const) {
+    const before = side === 'source' ? 0 : lines.source.length;
+    mapped[side] = await mapLines(lines[side], (line) => transform(line, side), {
+      signal: run.signal,
+      onProgress: (done) => tell(before + done),
+    });
+  }
+  return mapped;
 }

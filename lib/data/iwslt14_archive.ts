@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { RdropError } from '../errors.js';
-import { fileError, linesOf } from '../files.js';
+import { fileError } from '../files.js';
+import { linesAsWritten } from '../util/line_splitter.js';
 import type { Pairs } from './corpus.js';
 import { fileSize, readTarMembers } from './tar_archive.js';
 
@@ -26,8 +27,10 @@ export interface Iwslt14Text {
 
 export interface Iwslt14Reading {
   signal?: AbortSignal | undefined;
-  /** Called with the bytes of the archive that are read, and all it has. */
-  onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Called with the bytes of the archive (or the files of the directory) that are read, and all it has. */
+  onProgress?: ((done: number, total: number, unit: 'bytes' | 'files') => void) | undefined;
+  /** Bytes that the archive may hold once unpacked. */
+  maxUnpackedBytes?: number | undefined;
 }
 
 /** The lines of a member, and what an error calls it. */
@@ -80,7 +83,7 @@ type Content = { name: string; bytes: Uint8Array };
 async function readMembers(
   archive: string,
   wanted: string[],
-  { signal, onProgress }: Iwslt14Reading,
+  { signal, onProgress, maxUnpackedBytes }: Iwslt14Reading,
 ): Promise<Map<string, Content>> {
   const members = new Map<string, Content>();
   const size = await fileSize(archive);
@@ -91,20 +94,21 @@ async function readMembers(
         throw fileError(error, path, 'read');
       });
       members.set(member, { name: path, bytes });
-      onProgress?.(i + 1, wanted.length);
+      onProgress?.(i + 1, wanted.length, 'files');
     }
     return members;
   }
   const found = await readTarMembers(archive, wanted, {
     signal,
-    onProgress: (done) => onProgress?.(done, size),
+    onProgress: (done) => onProgress?.(done, size, 'bytes'),
+    ...(maxUnpackedBytes !== undefined && { limits: { archive: maxUnpackedBytes } }),
   });
   for (const [member, bytes] of found) members.set(member, { name: `${archive}: ${member}`, bytes });
   return members;
 }
 
 function linesOfMember({ name, bytes }: Content): Member {
-  const lines = linesOf(bytes, name);
+  const lines = linesAsWritten(bytes, name);
   if (bytes.includes(0)) {
     const line = lines.findIndex((text) => text.includes('\0')) + 1;
     throw new RdropError('MALFORMED_FILE', `${name}:${line}: expected text, got a NUL character`);

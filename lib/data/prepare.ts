@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   type PrepareConfig,
   type PrepareOptions,
@@ -10,17 +11,22 @@ import {
 import { RdropError } from '../errors.js';
 import { words } from '../text/characters.js';
 import { checkTextConfig, tokeniseLine } from '../text/pipeline.js';
+import { Breaks, throwIfAborted } from '../util/breaks.js';
+import type { LineReading } from '../util/line_reader.js';
 import { withinLimits } from './clean_corpus.js';
-import { findSide, type Pairs, readParallel, type Split } from './corpus.js';
+import { findSide, type Pairs, type Split } from './corpus.js';
+import { ownFiles, type PairSource, pairBlocks } from './pair_blocks.js';
 import {
   makePrepared,
-  mapPairs,
   type PrepareResult,
   type PrepareRun,
   readGivenPieces,
+  stage,
   type TokenisedSplit,
+  writePairs,
 } from './prepare_stages.js';
 import { checkPlace } from './prepared_directory.js';
+import { fileSize } from './tar_archive.js';
 
 /**
  * Makes the directory that training reads: tokenised text, one BPE and one dictionary for both languages (or one for
@@ -29,10 +35,12 @@ import { checkPlace } from './prepared_directory.js';
  * whole or not at all.
  *
  * @throws RdropError INVALID_CONFIG, FILE_NOT_FOUND, FILE_EMPTY, FILE_UNREADABLE, INVALID_UTF8, MALFORMED_FILE,
- *   LINE_COUNT_MISMATCH, FILE_UNWRITABLE, DISK_FULL, ABORTED.
+ *   TOO_LARGE (a line or what a .gz unpacks to; the message names the option), LINE_COUNT_MISMATCH, FILE_UNWRITABLE,
+ *   DISK_FULL, ABORTED.
  */
 export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {}): Promise<PrepareResult> {
   const config = parseConfig(prepareSchema, options, 'prepare');
+  throwIfAborted(run.signal, 'preparing text');
   refuseReplaced(options, 'prepare');
   const text = textConfigOf(config);
   checkTextConfig(text);
@@ -43,24 +51,99 @@ export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {
     ['valid', config.valid],
   ];
   if (config.test !== undefined) prefixes.push(['test', config.test]);
-  // Everything is read before the work begins: a fault in the last file should not cost the time of the first.
+  // Everything is read once before the work begins: a fault in the last file should not cost the time of the first.
   const given = await readGivenPieces(config);
-  const raw = new Map<Split, Pairs<string>>();
+  const { maxLineBytes, maxUnpackedBytes } = config;
+  const reading = { limits: { maxLineBytes, maxUnpackedBytes }, signal: run.signal };
+  const raw = new Map<Split, RawSplit>();
   for (const [split, prefix] of prefixes) {
     const [source, target] = [await findSide(prefix, config.source), await findSide(prefix, config.target)];
-    raw.set(split, await readParallel(source, target));
+    const pairs = await countPairs(split, source, target, reading, run);
+    raw.set(split, { pairs, lines: () => pairBlocks(source, target, reading) });
   }
+  const tokenise = async (scratch: string) => {
+    const splits = new Map<Split, TokenisedSplit>();
+    for (const [split, lines] of raw) {
+      splits.set(split, await tokeniseSplit(split, lines, join(scratch, split), text, config, run));
+    }
+    return splits;
+  };
+  return makePrepared(tokenise, text, given, config, run);
+}
 
-  const splits = new Map<Split, TokenisedSplit>();
-  for (const [split, lines] of raw) {
-    const tokenise = (line: string, side: 'source' | 'target') => tokeniseLine(line, text[side], text);
-    const tokens = await mapPairs(`tokenising ${split}`, lines, tokenise, run);
-    splits.set(
-      split,
-      split === 'train' ? chooseTraining(tokens, config) : { tokens, raw: lines, dropped: 0 },
+interface RawSplit {
+  pairs: number;
+  lines: PairSource;
+}
+
+/** Reads both files to the end, so that every fault in them is found. */
+async function countPairs(
+  split: Split,
+  source: string,
+  target: string,
+  reading: LineReading,
+  run: PrepareRun,
+): Promise<number> {
+  const total = ((await fileSize(source)) ?? 0) + ((await fileSize(target)) ?? 0);
+  const tell = stage(`reading ${split}`, total, 'bytes', run);
+  let pairs = 0;
+  for await (const block of pairBlocks(source, target, { ...reading, onBytes: tell })) {
+    pairs += block.source.length;
+  }
+  tell(total);
+  return pairs;
+}
+
+/** Writes the tokens of a split beside; of the training pairs those within the limits, which keep their text. */
+async function tokeniseSplit(
+  split: Split,
+  { pairs, lines }: RawSplit,
+  prefix: string,
+  text: TextConfig,
+  config: PrepareConfig,
+  run: PrepareRun,
+): Promise<TokenisedSplit> {
+  const tell = stage(`tokenising ${split}`, 2 * pairs, 'lines', run);
+  let done = 0;
+  let kept = 0;
+  const tokenised = async function* (): AsyncGenerator<Pairs<string>> {
+    const breaks = new Breaks('preparing text', run.signal);
+    for await (const block of lines()) {
+      const tokens: Pairs<string> = { source: [], target: [] };
+      for (const side of ['source', 'target'] as const) {
+        for (const line of block[side]) {
+          tokens[side].push(tokeniseLine(line, text[side], text));
+          done++;
+          if (!breaks.due()) continue;
+          tell(done);
+          await breaks.take();
+        }
+      }
+      const chosen = split === 'train' ? withinAllLimits(tokens, config) : tokens;
+      kept += chosen.source.length;
+      yield chosen;
+    }
+  };
+  await writePairs(prefix, tokenised(), text, run, (line) => line);
+  tell(2 * pairs);
+  if (kept === 0) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `minLength, maxLength, ratio: all ${pairs} training pairs of ${config.train} are left out`,
     );
   }
-  return makePrepared(splits, text, given, config, run);
+  return {
+    tokens: () => pairBlocks(`${prefix}.${text.source}`, `${prefix}.${text.target}`, ownFiles),
+    pairs: kept,
+    raw: split === 'train' ? null : lines,
+    dropped: pairs - kept,
+  };
+}
+
+/** The pairs within the limits; unlike cleanCorpus() it leaves their text as it is. */
+function withinAllLimits({ source, target }: Pairs<string>, config: PrepareConfig): Pairs<string> {
+  const kept = source.map((line, i) => withinLimits(words(line).length, words(target[i]!).length, config));
+  return { source: source.filter((_, i) => kept[i]), target: target.filter((_, i) => kept[i]) };
 }
 
 function textConfigOf(config: PrepareConfig): TextConfig {
@@ -72,21 +155,4 @@ function textConfigOf(config: PrepareConfig): TextConfig {
     { ...text, ...(separateDictionaries && { separateDictionaries }) },
     'prepare',
   );
-}
-
-/** The training pairs within the limits; unlike cleanCorpus() it leaves their text as it is. */
-function chooseTraining({ source, target }: Pairs<string>, config: PrepareConfig): TokenisedSplit {
-  const tokens: Pairs<string> = { source: [], target: [] };
-  source.forEach((line, i) => {
-    if (!withinLimits(words(line).length, words(target[i]!).length, config)) return;
-    tokens.source.push(line);
-    tokens.target.push(target[i]!);
-  });
-  if (tokens.source.length === 0) {
-    throw new RdropError(
-      'INVALID_CONFIG',
-      `minLength, maxLength, ratio: all ${source.length} training pairs of ${config.train} are left out`,
-    );
-  }
-  return { tokens, raw: null, dropped: source.length - tokens.source.length };
 }

@@ -1,17 +1,18 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import type { TextConfig } from '../config.js';
 import { RdropError } from '../errors.js';
-import { writeFileAtomically } from '../files.js';
 import { Bpe, learnMerges } from '../text/bpe.js';
 import { countWords } from '../text/bpe_learner.js';
 import { words } from '../text/characters.js';
 import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import { Dictionary, unk } from '../text/dictionary.js';
-import { mapLines, throwIfAborted } from '../text/map_lines.js';
 import { type Side, TextPipeline } from '../text/pipeline.js';
+import { Breaks, throwIfAborted } from '../util/breaks.js';
+import { LineWriter } from '../util/line_writer.js';
+import { addCounts, addWord, type WordCounts } from '../util/word_counts.js';
 import type { Pairs, Split } from './corpus.js';
+import type { PairSource } from './pair_blocks.js';
 import { makeDirectoryAtomically } from './prepared_directory.js';
 
 /** The stages that every recipe of preparing shares: from tokens to a prepared directory. */
@@ -45,10 +46,14 @@ export interface PrepareResult {
 }
 
 export interface PrepareProgress {
-  /** What is being done, to be shown. */
+  /** What is being done, to be shown; each stage has another text, and ends with done equal to total. */
   text: string;
   done: number;
   total: number;
+  /** What done and total count. */
+  unit: 'bytes' | 'files' | 'lines' | 'merges' | 'words';
+  /** Since the stage began. */
+  seconds: number;
 }
 
 export interface PrepareRun {
@@ -56,10 +61,13 @@ export interface PrepareRun {
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
 }
 
+/** A split as tokens, before BPE. */
 export interface TokenisedSplit {
-  tokens: Pairs<string>;
+  tokens: PairSource;
+  pairs: number;
   /** The text that the tokens were made of, pair for pair; not kept for training pairs. */
-  raw: Pairs<string> | null;
+  raw: PairSource | null;
+  /** Pairs left out because of their lengths. */
   dropped: number;
 }
 
@@ -107,130 +115,222 @@ export async function readGivenPieces(
   };
 }
 
-/** Maps both sides, telling the progress over both. */
-export async function mapPairs(
+/**
+ * Tells the progress of a stage, a few times a second and at its end.
+ *
+ * @returns what is to be called with the part that is done.
+ */
+export function stage(
   text: string,
-  lines: Pairs<string>,
-  transform: (line: string, side: Side) => string,
-  { signal, onProgress }: PrepareRun,
-): Promise<Pairs<string>> {
-  const total = lines.source.length + lines.target.length;
-  const mapped: Partial<Pairs<string>> = {};
-  for (const side of sides) {
-    const before = side === 'source' ? 0 : lines.source.length;
-    mapped[side] = await mapLines(lines[side], (line) => transform(line, side), {
-      signal,
-      onProgress: (done) => onProgress?.({ text, done: before + done, total }),
-    });
-  }
-  return mapped as Pairs<string>;
+  total: number,
+  unit: PrepareProgress['unit'],
+  { onProgress }: PrepareRun,
+): (done: number) => void {
+  const start = performance.now();
+  let told = Number.NEGATIVE_INFINITY;
+  return (done) => {
+    const now = performance.now();
+    if (done < total && now - told < 50) return;
+    told = now;
+    onProgress?.({ text, done, total, unit, seconds: (now - start) / 1000 });
+  };
 }
 
+/** What learning needs of the tokenised splits, and writing of all: makes them in a directory for what is in between. */
+export type Tokenise = (scratch: string) => Promise<ReadonlyMap<Split, TokenisedSplit>>;
+
 /**
- * Learns the BPE on the training pairs of both languages and builds the dictionary of both or of each, unless they are given, segments
- * every split and makes the directory, whole or not at all.
+ * Learns the BPE on the training pairs of both languages and builds the dictionary of both or of each, unless they are
+ * given, segments every split and makes the directory, whole or not at all. Text goes from file to file in blocks: memory grows with
+ * the different words, not with the pairs.
  *
- * @throws RdropError FILE_UNWRITABLE, DISK_FULL, ABORTED.
+ * @throws RdropError FILE_UNWRITABLE, DISK_FULL, TOO_LARGE, ABORTED, and what `tokenise` throws.
  */
 export async function makePrepared(
-  splits: ReadonlyMap<Split, TokenisedSplit>,
+  tokenise: Tokenise,
   text: TextConfig,
   given: GivenPieces,
   config: PieceConfig,
   run: PrepareRun,
 ): Promise<PrepareResult> {
-  const bpe = given.bpe ?? (config.bpe > 0 ? await learnBpe(splits.get('train')!.tokens, config, run) : null);
-  const segmented = new Map<Split, Pairs<string>>();
-  for (const [split, { tokens }] of splits) {
-    const segment = (line: string) => bpe!.segment(line);
-    segmented.set(split, bpe === null ? tokens : await mapPairs(`segmenting ${split}`, tokens, segment, run));
-  }
-  const train = segmented.get('train')!;
-  const dictionaries = dictionariesFor(train, given, config);
-
-  const result: PrepareResult = {
-    directory: config.out,
-    vocabSize: dictionaries.target.size,
-    ...(config.separateDictionaries === true && { sourceVocabSize: dictionaries.source.size }),
-    merges: bpe?.merges.length ?? 0,
-    splits: {},
-  };
-  for (const [split, lines] of segmented) {
-    result.splits[split] = {
-      pairs: lines.source.length,
-      dropped: splits.get(split)!.dropped,
-      source: await summarise(lines.source, dictionaries.source, run),
-      target: await summarise(lines.target, dictionaries.target, run),
-    };
-  }
-
+  const result: PrepareResult = { directory: config.out, vocabSize: 0, merges: 0, splits: {} };
   await makeDirectoryAtomically(config.out, async (directory) => {
+    const scratch = join(directory, 'scratch');
+    await mkdir(scratch);
+    await mkdir(join(directory, 'raw'));
+    const splits = await tokenise(scratch);
+    const bpe = given.bpe ?? (config.bpe > 0 ? await learnBpe(splits.get('train')!, config, run) : null);
+    const counts = new Map<Split, Pieces>();
+    for (const [split, tokenised] of splits) {
+      counts.set(split, await segmentSplit(join(directory, split), split, tokenised, bpe, text, run));
+      if (tokenised.raw === null) continue;
+      await copyPairs(join(directory, 'raw', split), tokenised.raw, text, run);
+    }
+    await rm(scratch, { recursive: true });
+    throwIfAborted(run.signal, work);
+    const dictionaries = dictionariesFor(counts.get('train')!, given, config);
+    for (const [split, { source, target }] of counts) {
+      const { pairs, dropped } = splits.get(split)!;
+      result.splits[split] = {
+        pairs,
+        dropped,
+        source: summarise(source, pairs, dictionaries.source),
+        target: summarise(target, pairs, dictionaries.target),
+      };
+    }
+    result.vocabSize = dictionaries.target.size;
+    if (config.separateDictionaries === true) result.sourceVocabSize = dictionaries.source.size;
+    result.merges = bpe?.merges.length ?? 0;
     const merges = given.bpe?.merges.length ?? text.bpe;
     await new TextPipeline({ ...text, bpe: merges }, dictionaries, bpe).write(directory);
-    await mkdir(join(directory, 'raw'));
-    for (const [split, lines] of segmented) {
-      await writePairs(join(directory, split), lines, text);
-      const { raw } = splits.get(split)!;
-      if (raw !== null) await writePairs(join(directory, 'raw', split), raw, text);
-    }
-    throwIfAborted(run.signal, 'preparing text');
+    throwIfAborted(run.signal, work);
   });
   return result;
 }
 
+const work = 'preparing text';
+
+/** How often the pieces of each side occur. */
+type Pieces = Record<Side, WordCounts>;
+
+/** Calls `each` with both sides of every block, a few milliseconds at a time. */
+async function countLines(
+  { tokens, pairs }: Pick<TokenisedSplit, 'tokens' | 'pairs'>,
+  text: string,
+  run: PrepareRun,
+  each: (line: string, side: Side) => void,
+): Promise<void> {
+  const tell = stage(text, 2 * pairs, 'lines', run);
+  const breaks = new Breaks(work, run.signal);
+  let done = 0;
+  for await (const block of tokens()) {
+    for (const side of sides) {
+      for (const line of block[side]) {
+        each(line, side);
+        done++;
+        if (!breaks.due()) continue;
+        tell(done);
+        await breaks.take();
+      }
+    }
+  }
+  tell(2 * pairs);
+}
+
+async function learnBpe(train: TokenisedSplit, config: PieceConfig, run: PrepareRun): Promise<Bpe> {
+  const { source: counts, target }: Pieces = { source: new Map(), target: new Map() };
+  await countLines(train, 'counting words', run, (line, side) => {
+    countWords(line, side === 'source' ? counts : target);
+  });
+  addCounts(counts, target);
+  target.clear();
+  const merges: [string, string][] = [];
+  const tell = stage(`learning ${config.bpe} merges from ${counts.size} words`, config.bpe, 'merges', run);
+  tell(0);
+  const breaks = new Breaks(work, run.signal);
+  for (const merge of learnMerges(counts, config.bpe, config.minFrequency)) {
+    if (merge !== null) merges.push(merge);
+    if (!breaks.due()) continue;
+    tell(merges.length);
+    await breaks.take();
+  }
+  tell(config.bpe);
+  return Bpe.ofMerges(merges);
+}
+
+/** Writes the pieces of a split, and counts them. */
+async function segmentSplit(
+  prefix: string,
+  split: Split,
+  tokenised: TokenisedSplit,
+  bpe: Bpe | null,
+  text: TextConfig,
+  run: PrepareRun,
+): Promise<Pieces> {
+  const counts: Pieces = { source: new Map(), target: new Map() };
+  const tell = stage(`segmenting ${split}`, 2 * tokenised.pairs, 'lines', run);
+  let done = 0;
+  const transform = (line: string, side: Side) => {
+    const pieces = bpe === null ? line : bpe.segment(line);
+    for (const piece of words(pieces)) addWord(counts[side], piece, 1);
+    return pieces;
+  };
+  await writePairs(prefix, tokenised.tokens(), text, run, transform, (pairs) => {
+    done += pairs;
+    tell(done);
+  });
+  tell(2 * tokenised.pairs);
+  return counts;
+}
+
+const copyPairs = (prefix: string, pairs: PairSource, text: TextConfig, run: PrepareRun) =>
+  writePairs(prefix, pairs(), text, run, (line) => line);
+
+/**
+ * Writes both sides of pairs to <prefix>.<language>, transformed line by line, a few milliseconds at a time.
+ *
+ * @param onLines is called with the number of lines done since the last call.
+ * @throws RdropError DISK_FULL, FILE_UNWRITABLE, ABORTED, and what the pairs throw.
+ */
+export async function writePairs(
+  prefix: string,
+  pairs: AsyncIterable<Pairs<string>>,
+  { source, target }: Record<Side, string>,
+  { signal }: PrepareRun,
+  transform: (line: string, side: Side) => string,
+  onLines?: (lines: number) => void,
+): Promise<void> {
+  const breaks = new Breaks(work, signal);
+  const writers: LineWriter[] = [];
+  try {
+    for (const language of [source, target]) writers.push(await LineWriter.create(`${prefix}.${language}`));
+    for await (const block of pairs) {
+      for (const [at, side] of sides.entries()) {
+        const lines: string[] = [];
+        let told = 0;
+        for (const line of block[side]) {
+          lines.push(transform(line, side));
+          if (!breaks.due()) continue;
+          onLines?.(lines.length - told);
+          told = lines.length;
+          await breaks.take();
+        }
+        onLines?.(lines.length - told);
+        await writers[at]!.write(lines);
+      }
+    }
+    for (const writer of writers) await writer.close();
+  } catch (error) {
+    for (const writer of writers) await writer.abandon();
+    throw error;
+  }
+}
+
 function dictionariesFor(
-  { source, target }: Pairs<string>,
+  { source, target }: Pieces,
   given: GivenPieces,
   { threshold, nwords, paddingFactor, separateDictionaries }: PieceConfig,
 ): Dictionaries {
-  const build = (lines: Iterable<string>) => Dictionary.build(lines, { threshold, nwords, paddingFactor });
-  if (separateDictionaries !== true) return dictionariesOf(given.dictionary ?? build(both(source, target)));
+  // The specials are taken out of the counts, which tell what the text holds: hence of copies.
+  const build = (...counts: WordCounts[]) => {
+    const all: WordCounts = new Map();
+    for (const each of counts) addCounts(all, each);
+    return Dictionary.ofCounts(all, { threshold, nwords, paddingFactor });
+  };
+  if (separateDictionaries !== true) return dictionariesOf(given.dictionary ?? build(source, target));
   return {
     source: given.dictionary ?? build(source),
     target: given.targetDictionary ?? build(target),
   };
 }
 
-function* both(first: Iterable<string>, second: Iterable<string>): Generator<string> {
-  yield* first;
-  yield* second;
-}
-
-async function learnBpe({ source, target }: Pairs<string>, config: PieceConfig, run: PrepareRun) {
-  const counts = new Map<string, number>();
-  for (const line of both(source, target)) countWords(line, counts);
-  const text = `learning ${config.bpe} merges from ${counts.size} words`;
-  const merges: [string, string][] = [];
-  run.onProgress?.({ text, done: 0, total: config.bpe });
-  for (const merge of learnMerges(counts, config.bpe, config.minFrequency)) {
-    merges.push(merge);
-    if (merges.length % 50 !== 0) continue;
-    throwIfAborted(run.signal, 'preparing text');
-    run.onProgress?.({ text, done: merges.length, total: config.bpe });
-    await setImmediate();
-  }
-  run.onProgress?.({ text, done: config.bpe, total: config.bpe });
-  return Bpe.ofMerges(merges);
-}
-
-async function summarise(lines: string[], dictionary: Dictionary, { signal }: PrepareRun) {
-  const types = new Set<string>();
+/** The pieces of a side, with the eos of each sentence. */
+function summarise(counts: WordCounts, pairs: number, dictionary: Dictionary): SideSummary {
+  let tokens = pairs;
   let unknown = 0;
-  let tokens = 0;
-  const count = (line: string) => {
-    const pieces = words(line);
-    tokens += pieces.length + 1;
-    for (const piece of pieces) {
-      types.add(piece);
-      if (dictionary.id(piece) === unk) unknown++;
-    }
-  };
-  await mapLines(lines, count, { signal });
-  return { tokens, types: types.size, unknownRate: unknown / tokens };
-}
-
-async function writePairs(prefix: string, lines: Pairs<string>, text: TextConfig): Promise<void> {
-  for (const side of sides) {
-    await writeFileAtomically(`${prefix}.${text[side]}`, `${lines[side].join('\n')}\n`);
+  for (const [piece, count] of counts) {
+    tokens += count;
+    if (dictionary.id(piece) === unk) unknown += count;
   }
+  return { tokens, types: counts.size, unknownRate: unknown / tokens };
 }

@@ -1,9 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ReadEntry } from 'tar';
+import { textLimitsSchema } from '../config.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
-import { type LineWork, throwIfAborted } from '../text/map_lines.js';
+import type { LineWork } from '../text/map_lines.js';
+import { throwIfAborted } from '../util/breaks.js';
+import { fileBytes, unpacked } from '../util/unpack.js';
 
 /** In bytes once unpacked: what one wanted member and all members together may have. */
 export interface ArchiveLimits {
@@ -11,31 +13,37 @@ export interface ArchiveLimits {
   archive: number;
 }
 
-/** A member's text must fit a string of JavaScript, which has at most 2^29 characters. */
-const defaultLimits: ArchiveLimits = { member: 2 ** 29, archive: 2 ** 32 };
+/** A wanted member is held in memory. */
+const largestMember = 2 ** 29;
 
 const files: readonly string[] = ['File', 'OldFile', 'ContiguousFile'];
 
 /**
  * Reads members of a tar archive, packed with gzip or not, into memory; nothing is written to the disk. The whole
  * archive is read, so that damage behind the wanted members is noticed. Of a member that is there twice the last
- * counts, as when it is unpacked.
+ * counts, as when it is unpacked. What stands behind the end mark is no part of the archive, as for tar.
  *
  * @param wanted names of members, without "./" before them.
  * @param work.onProgress is given bytes of the packed archive.
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY; MALFORMED_FILE, naming the member, for an archive
- *   that is damaged, ends too early, lacks a wanted member or is beyond the limits; ABORTED.
+ *   that is damaged, ends too early or lacks a wanted member; TOO_LARGE beyond the limits; ABORTED.
  */
 export async function readTarMembers(
   path: string,
   wanted: readonly string[],
-  { signal, onProgress, limits = defaultLimits }: LineWork & { limits?: ArchiveLimits } = {},
+  { signal, onProgress, limits }: LineWork & { limits?: Partial<ArchiveLimits> } = {},
 ): Promise<Map<string, Uint8Array>> {
+  const { member, archive } = {
+    member: largestMember,
+    archive: textLimitsSchema.shape.maxUnpackedBytes.parse(undefined),
+    ...limits,
+  };
+  throwIfAborted(signal, reading);
   const found = new Map<string, Uint8Array>();
   let failure: RdropError | undefined;
   let last: ReadEntry | undefined;
   let ended = false;
-  let unpacked = 0;
+  let total = 0;
   const fail = (error: RdropError) => {
     failure ??= error;
   };
@@ -46,18 +54,20 @@ export async function readTarMembers(
     zstd: false,
     filter: (_, entry) => {
       last = entry as ReadEntry;
-      unpacked += 512 + last.size;
+      total += 512 + last.size;
       const name = nameOf(last);
-      if (unpacked > limits.archive) {
+      if (total > archive) {
         fail(
-          malformed(`${path}: expected at most ${limits.archive} bytes once unpacked, at ${name} it is more`),
+          tooLarge(
+            `${path}: expected at most ${archive} bytes once unpacked (maxUnpackedBytes), at ${name} it is more`,
+          ),
         );
       }
       if (failure !== undefined || !wanted.includes(name)) return false;
       const { type, size } = last;
       if (!files.includes(type)) fail(malformed(`${path}: ${name}: expected a file, got a ${type}`));
-      if (size > limits.member) {
-        fail(malformed(`${path}: ${name}: expected at most ${limits.member} bytes, got ${size}`));
+      if (size > member) {
+        fail(tooLarge(`${path}: ${name}: expected at most ${member} bytes, got ${size}`));
       }
       return failure === undefined;
     },
@@ -73,16 +83,26 @@ export async function readTarMembers(
   });
 
   let read = 0;
+  let begun = false;
   try {
-    for await (const chunk of createReadStream(path)) {
-      throwIfAborted(signal, 'reading an archive');
-      parser.write(chunk as Uint8Array);
+    const bytes = fileBytes(path, (count) => {
+      read = count;
+      onProgress?.(count);
+    });
+    for await (const piece of unpacked(bytes, path, { maxUnpackedBytes: archive })) {
+      throwIfAborted(signal, reading);
+      if (!begun && piece[0] === 0x1f && piece[1] === 0x8b) {
+        throw malformed(`${path}: expected a tar archive, got one that is packed twice`);
+      }
+      begun = true;
+      // Behind the end mark the parser would collect what comes; it is read on for the faults of the packing.
+      if (!ended) parser.write(piece);
       if (failure !== undefined) break;
-      read += (chunk as Uint8Array).length;
-      onProgress?.(read);
     }
   } catch (error) {
-    throw fileError(error, path, 'read');
+    const { cause } = error as RdropError;
+    const unpacking = error instanceof RdropError && error.code === 'MALFORMED_FILE' && cause !== undefined;
+    throw unpacking ? damaged(path, cause, last, true) : error;
   }
   if (failure === undefined && read === 0) {
     throw new RdropError('FILE_EMPTY', `${path}: expected a tar archive, got an empty file`);
@@ -102,14 +122,17 @@ export async function readTarMembers(
   return found;
 }
 
+const reading = 'reading an archive';
+
+const tooLarge = (message: string) => new RdropError('TOO_LARGE', message);
+
 const malformed = (message: string, options?: ErrorOptions) =>
   new RdropError('MALFORMED_FILE', message, options);
 
 const nameOf = ({ path }: ReadEntry) => path.replace(/^(\.\/+)+/, '');
 
-function damaged(path: string, cause: unknown, last: ReadEntry | undefined): RdropError {
+function damaged(path: string, cause: unknown, last: ReadEntry | undefined, unpacking = false): RdropError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const unpacking = (cause as { tarCode?: unknown }).tarCode === 'TAR_ABORT';
   if (last === undefined && !unpacking) {
     return malformed(`${path}: expected a tar archive, packed with gzip or not (${reason})`, { cause });
   }

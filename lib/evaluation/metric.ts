@@ -1,7 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
-import { throwIfAborted } from '../text/map_lines.js';
+import { Breaks } from '../util/breaks.js';
 import { pythonFixed } from './python_numbers.js';
 import type { Segments } from './segments.js';
+
+export { Breaks } from '../util/breaks.js';
 
 /** The sacreBLEU whose arithmetic is reproduced here; scores with equal signatures are comparable. */
 export const reproducedSacrebleu = '2.6.0';
@@ -88,29 +89,4 @@ export async function corpusStatistics(
     });
   }
   return { metric, segments: hypotheses.length, rows, sums };
-}
-
-/** Lets a long loop leave the event loop free: `if (breaks.due()) await breaks.take()` in every round. */
-export class Breaks {
-  readonly #what: string;
-  readonly #signal: AbortSignal | undefined;
-  #since = performance.now();
-
-  /** @throws RdropError ABORTED. */
-  constructor(what: string, signal?: AbortSignal) {
-    this.#what = what;
-    this.#signal = signal;
-    throwIfAborted(signal, what);
-  }
-
-  due(): boolean {
-    return performance.now() - this.#since > 10;
-  }
-
-  /** @throws RdropError ABORTED. */
-  async take(): Promise<void> {
-    await setImmediate();
-    throwIfAborted(this.#signal, this.#what);
-    this.#since = performance.now();
-  }
 }

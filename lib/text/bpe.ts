@@ -1,17 +1,23 @@
 import { once } from '../config/zod.js';
 import { type BpeApplyOptions, bpeApplySchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
-import { readLines, writeFileAtomically } from '../files.js';
+import { writeFileAtomically } from '../files.js';
+import { readLines } from '../util/line_reader.js';
+import { ownText } from '../util/own_text.js';
+import { pythonInt } from '../util/python_int.js';
+import { RecentCache } from '../util/recent_cache.js';
+import { BpeEncoder, type Merge } from './bpe_encoder.js';
 import type { Glossaries } from './bpe_glossaries.js';
-import { BpeLearner, countWords, endOfWord } from './bpe_learner.js';
+import { BpeLearner, countWords } from './bpe_learner.js';
 import { countsOfLines, readVocabulary, splitUnknown } from './bpe_vocabulary.js';
-import { pythonSpace } from './characters.js';
+import { pythonSpace, words } from './characters.js';
+import { innerRange, trimLine } from './trim.js';
 
-const outerSpace = /^[\r\n ]+|[\r\n ]+$/g;
+/** Words whose pieces are kept, most of a corpus's; and the longest of them, in UTF-16 units. */
+const cachedWords = 200_000;
+const longestCached = 64;
 
 const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'v');
-
-type Merge = readonly [first: string, second: string];
 
 /** bpeApplySchema with its files read. */
 interface Application {
@@ -34,11 +40,10 @@ const plain = (): Application => ({
  * here as in the Moses scripts; subword-nmt, which leaves that to Python, ends one at a lone CR too.
  */
 export class Bpe {
-  /** Rank of a merge by "first second"; a symbol never holds a space. */
-  private readonly ranks = new Map<string, number>();
+  private readonly encoder: BpeEncoder;
   /** What a merge joined, by the text of the result. */
   private readonly origins = new Map<string, Merge>();
-  private readonly cache = new Map<string, readonly string[]>();
+  private readonly cache = new RecentCache<string>(cachedWords);
 
   private constructor(
     readonly merges: readonly Merge[],
@@ -46,10 +51,7 @@ export class Bpe {
     private readonly application: Application = plain(),
   ) {
     if (application.vocabulary.size > 0) this.findOrigins();
-    merges.forEach(([first, second], rank) => {
-      const key = `${first} ${second}`;
-      if (!this.ranks.has(key)) this.ranks.set(key, rank);
-    });
+    this.encoder = new BpeEncoder(merges, version);
   }
 
   /**
@@ -64,10 +66,22 @@ export class Bpe {
     merges: number,
     { minFrequency = 2, totalSymbols = false, dictInput = false, name = 'lines' } = {},
   ): Bpe {
-    let counts = new Map<string, number>();
-    if (dictInput) counts = countsOfLines([...lines], name);
-    else for (const line of lines) countWords(line, counts);
-    return Bpe.ofMerges(learnMerges(counts, merges, minFrequency, totalSymbols));
+    const counts = dictInput ? countsOfLines(lines, name) : new Map<string, number>();
+    if (!dictInput) for (const line of lines) countWords(line, counts);
+    return Bpe.ofCounts(counts, merges, { minFrequency, totalSymbols });
+  }
+
+  /** As learn(), from the words and how often each occurs. */
+  static ofCounts(
+    counts: ReadonlyMap<string, number>,
+    merges: number,
+    { minFrequency = 2, totalSymbols = false } = {},
+  ): Bpe {
+    const learned: Merge[] = [];
+    for (const merge of learnMerges(counts, merges, minFrequency, totalSymbols)) {
+      if (merge !== null) learned.push(merge);
+    }
+    return Bpe.ofMerges(learned);
   }
 
   /** From merges in the order in which they were learned. */
@@ -120,22 +134,22 @@ export class Bpe {
     const header = lines[0] ?? '';
     let version: '0.1' | '0.2' = '0.1';
     if (header.startsWith('#version:')) {
-      const found = /^#version:\s*(\d+\.\d+)(?:\.0+)*\s*$/.exec(header)?.[1];
+      const found = versionOf(header);
       if (found !== '0.1' && found !== '0.2') {
         throw new RdropError(
           'MALFORMED_FILE',
-          `${name}:1: expected BPE codes of version 0.1 or 0.2, got ${JSON.stringify(header)}`,
+          `${name}:1: expected BPE codes of version 0.1 or 0.2, got ${JSON.stringify(header.slice(0, 80))}`,
         );
       }
       version = found;
     }
     const start = header.startsWith('#version:') ? 1 : 0;
     const merges = lines.slice(start).map((line, i): Merge => {
-      const parts = line.replace(outerSpace, '').split(' ');
+      const parts = trimLine(line).split(' ');
       if (parts.length !== 2 || parts[0] === '' || parts[1] === '') {
         throw new RdropError(
           'MALFORMED_FILE',
-          `${name}:${i + start + 1}: expected two symbols separated by a space, got ${JSON.stringify(line)}`,
+          `${name}:${i + start + 1}: expected two symbols separated by a space, got ${JSON.stringify(line.slice(0, 80))}`,
         );
       }
       return [parts[0]!, parts[1]!];
@@ -156,35 +170,35 @@ export class Bpe {
 
   /** Splits each word of a line into pieces: "lower" becomes "lo@@ w@@ er". Space around the line stays. */
   segment(line: string): string {
-    const words = line.replace(outerSpace, '');
-    if (words === '') return line;
-    const start = line.indexOf(words);
+    const [begin, end] = innerRange(line);
+    if (begin === end) return line;
     const pieces: string[] = [];
-    for (const word of words.split(' ')) if (word !== '') pieces.push(this.segmentWord(word));
-    return line.slice(0, start) + pieces.join(' ') + line.slice(start + words.length);
+    for (const word of line.slice(begin, end).split(' ')) {
+      if (word !== '') pieces.push(this.segmentWord(word));
+    }
+    return line.slice(0, begin) + pieces.join(' ') + line.slice(end);
   }
 
   private segmentWord(word: string): string {
     const { glossaries, separator } = this.application;
     const parts = glossaries?.split(word) ?? [word];
-    const pieces =
-      parts.length === 1 ? this.piecesOf(parts[0]!) : parts.flatMap((part) => this.piecesOf(part));
-    return pieces.join(`${separator} `);
+    if (parts.length === 1) return this.segmentPart(parts[0]!);
+    return parts.map((part) => this.segmentPart(part)).join(`${separator} `);
   }
 
-  private piecesOf(part: string): readonly string[] {
-    let pieces = this.cache.get(part);
-    if (pieces === undefined) {
-      const { glossaries, vocabulary, separator } = this.application;
-      const [first, ...more] = part;
-      if (first === undefined || more.length === 0 || glossaries?.keeps(part)) pieces = [part];
-      else {
-        pieces = this.encode([first, ...more]);
-        if (vocabulary.size > 0) pieces = splitUnknown(pieces, vocabulary, separator, this.origins);
-      }
-      this.cache.set(part, pieces);
+  private segmentPart(part: string): string {
+    const known = this.cache.get(part);
+    if (known !== undefined) return known;
+    const { glossaries, vocabulary, separator } = this.application;
+    const characters = [...part];
+    let text = part;
+    if (characters.length > 1 && !glossaries?.keeps(part)) {
+      let pieces = this.encoder.encode(characters);
+      if (vocabulary.size > 0) pieces = splitUnknown(pieces, vocabulary, separator, this.origins);
+      text = pieces.join(`${separator} `);
     }
-    return pieces;
+    if (part.length <= longestCached) this.cache.set(ownText(part), ownText(text));
+    return text;
   }
 
   /**
@@ -200,54 +214,35 @@ export class Bpe {
       this.origins.set(first + second, merge);
     }
   }
-
-  private encode(characters: string[]): string[] {
-    let symbols = characters;
-    if (this.version === '0.1') symbols.push(endOfWord);
-    else symbols[symbols.length - 1] += endOfWord;
-    while (symbols.length > 1) {
-      let best = Number.POSITIVE_INFINITY;
-      for (let i = 1; i < symbols.length; i++) {
-        const rank = this.ranks.get(`${symbols[i - 1]} ${symbols[i]}`);
-        if (rank !== undefined && rank < best) best = rank;
-      }
-      if (best === Number.POSITIVE_INFINITY) break;
-      symbols = applyMerge(symbols, this.merges[best]!);
-    }
-    const last = symbols.pop()!;
-    if (last !== endOfWord) symbols.push(last.slice(0, -endOfWord.length));
-    return symbols;
-  }
 }
+
+/** The version of a first line as subword-nmt reads it: the last word, without zeros at its end. */
+const versionOf = (header: string): string =>
+  words(header)
+    .at(-1)!
+    .replace(/(?:\.0+)*$/, '')
+    .split('.')
+    .map((part) => pythonInt(part) ?? '?')
+    .join('.');
 
 /** Undoes segment(): "lo@@ w@@ er" becomes "lower" (fairseq's post_process for subword_nmt). */
 export function joinPieces(line: string): string {
   return `${line} `.replaceAll(`${usualSeparator()} `, '').replace(trailingSpace, '');
 }
 
-/** Generates merges, so that the caller may show progress and let others work in between. */
+/** Generates merges, and null where it has none yet, so that the caller may show progress and let others work in between. */
 export function* learnMerges(
   counts: ReadonlyMap<string, number>,
   merges: number,
   minFrequency: number,
   totalSymbols = false,
-): Generator<[string, string]> {
-  const learner = new BpeLearner(counts);
+): Generator<[string, string] | null> {
+  const learner = new BpeLearner();
+  for (const _ of learner.take(counts)) yield null;
   const most = totalSymbols ? merges - learner.characters : merges;
   for (let i = 0; i < most; i++) {
     const merge = learner.next(minFrequency);
     if (merge === null) return;
     yield merge;
   }
-}
-
-function applyMerge(symbols: string[], [first, second]: Merge): string[] {
-  const merged: string[] = [];
-  for (let i = 0; i < symbols.length; i++) {
-    if (symbols[i] === first && symbols[i + 1] === second) {
-      merged.push(first + second);
-      i++;
-    } else merged.push(symbols[i]!);
-  }
-  return merged;
 }

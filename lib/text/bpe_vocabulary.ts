@@ -1,20 +1,22 @@
 import { RdropError } from '../errors.js';
-import { readLines } from '../files.js';
+import { lineBlocks } from '../util/line_reader.js';
+import { ownText } from '../util/own_text.js';
+import { pythonInt } from '../util/python_int.js';
+import { addWord, type WordCounts } from '../util/word_counts.js';
 import { countWords, endOfWord } from './bpe_learner.js';
+import { trimLine } from './trim.js';
 
-const entry = /^[\r\n ]*([^ ]+) ([0-9]{1,15})[\r\n ]*$/;
-
-function* entriesOf(lines: readonly string[], name: string): Generator<[word: string, count: number]> {
-  for (const [i, line] of lines.entries()) {
-    const [, word, count] = entry.exec(line) ?? [];
-    if (word === undefined) {
-      throw new RdropError(
-        'MALFORMED_FILE',
-        `${name}:${i + 1}: expected "word count", got ${JSON.stringify(line.slice(0, 80))}`,
-      );
-    }
-    yield [word, Number(count)];
+/** A line as subword-nmt reads it: "word count" without what strips off around it, and for the count Python's int(). */
+function entryOf(line: string, lineNumber: number, name: string): [word: string, count: bigint] {
+  const parts = trimLine(line).split(' ');
+  const count = parts.length === 2 ? pythonInt(parts[1]!) : null;
+  if (count === null || parts[0] === '') {
+    throw new RdropError(
+      'MALFORMED_FILE',
+      `${name}:${lineNumber}: expected "word count", got ${JSON.stringify(line.slice(0, 80))}`,
+    );
   }
+  return [parts[0]!, count];
 }
 
 /**
@@ -23,10 +25,24 @@ function* entriesOf(lines: readonly string[], name: string): Generator<[word: st
  * @param name what an error calls the lines.
  * @throws RdropError MALFORMED_FILE, naming the line.
  */
-export function countsOfLines(lines: readonly string[], name: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const [word, count] of entriesOf(lines, name)) counts.set(word, (counts.get(word) ?? 0) + count);
+export function countsOfLines(lines: Iterable<string>, name: string): WordCounts {
+  const counts: WordCounts = new Map();
+  let number = 0;
+  for (const line of lines) addEntry(line, ++number, name, counts);
   return counts;
+}
+
+/** Adds the count of one line. @throws RdropError MALFORMED_FILE, naming the line. */
+export function addEntry(line: string, lineNumber: number, name: string, counts: WordCounts): void {
+  const [word, count] = entryOf(line, lineNumber, name);
+  const exact = Number(count);
+  if (!Number.isSafeInteger(exact)) {
+    throw new RdropError(
+      'MALFORMED_FILE',
+      `${name}:${lineNumber}: expected a count of at most 2^53 - 1, got ${count}`,
+    );
+  }
+  addWord(counts, word, exact);
 }
 
 /**
@@ -34,20 +50,31 @@ export function countsOfLines(lines: readonly string[], name: string): Map<strin
  * content of subword-nmt's get_vocab.py.
  */
 export function vocabularyOf(lines: Iterable<string>): [word: string, count: number][] {
-  const counts = new Map<string, number>();
+  const counts: WordCounts = new Map();
   for (const line of lines) countWords(line, counts);
-  return [...counts].sort((a, b) => b[1] - a[1]);
+  return byFrequency(counts);
 }
+
+/** Words with their counts, the most frequent first, equal ones in the order in which they came. */
+export const byFrequency = (counts: WordCounts): [word: string, count: number][] =>
+  [...counts].sort((a, b) => b[1] - a[1]);
 
 /**
  * Reads a file of vocabularyOf(); pieces that occur less often than `threshold` are left out.
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY, INVALID_UTF8, MALFORMED_FILE (names the line).
  */
-export async function readVocabulary(path: string, threshold = 0): Promise<Set<string>> {
+export async function readVocabulary(
+  path: string,
+  threshold = Number.NEGATIVE_INFINITY,
+): Promise<Set<string>> {
   const vocabulary = new Set<string>();
-  for (const [word, count] of entriesOf(await readLines(path), path)) {
-    if (count >= threshold) vocabulary.add(word);
+  let number = 0;
+  for await (const block of lineBlocks(path)) {
+    for (const line of block) {
+      const [word, count] = entryOf(line, ++number, path);
+      if (count >= threshold) vocabulary.add(ownText(word));
+    }
   }
   return vocabulary;
 }
@@ -65,21 +92,20 @@ export function splitUnknown(
   origins: ReadonlyMap<string, readonly [string, string]>,
 ): string[] {
   const result: string[] = [];
-  const place = (piece: string, last: boolean): void => {
-    if (vocabulary.has(last ? piece : piece + separator)) {
-      result.push(piece);
-      return;
-    }
-    const origin = origins.get(last ? piece + endOfWord : piece);
+  // What is still to be placed, the next on top: a merge may rest on thousands of others.
+  const waiting: [piece: string, last: boolean][] = pieces
+    .map((piece, i): [string, boolean] => [piece, i === pieces.length - 1])
+    .reverse();
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [piece, last] = next;
+    const known = vocabulary.has(last ? piece : piece + separator);
+    const origin = known ? undefined : origins.get(last ? piece + endOfWord : piece);
     if (origin === undefined) {
       result.push(piece);
-      return;
+      continue;
     }
-    place(origin[0], false);
-    place(last ? origin[1].slice(0, -endOfWord.length) : origin[1], last);
-  };
-  pieces.forEach((piece, i) => {
-    place(piece, i === pieces.length - 1);
-  });
+    const [first, second] = origin;
+    waiting.push([last ? second.slice(0, -endOfWord.length) : second, last], [first, false]);
+  }
   return result;
 }

@@ -1,6 +1,9 @@
 import { type DictionaryOptions, dictionarySchema, parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
-import { readLines, writeFileAtomically } from '../files.js';
+import { writeFileAtomically } from '../files.js';
+import { readLines } from '../util/line_reader.js';
+import { pythonInt } from '../util/python_int.js';
+import { addWord, type WordCounts } from '../util/word_counts.js';
 import { compareCodePoints, pythonSpace, words } from './characters.js';
 
 export const bos = 0;
@@ -11,12 +14,34 @@ export const unk = 3;
 /** The mark of a type that stands twice on purpose: its later line is the one that text is encoded with. */
 const overwrite = '#fairseq:overwrite';
 
-/** fairseq reads a line from its end, so that a type may hold spaces; text is never encoded with such a one. */
-const entry = new RegExp(`^(.+) ([0-9]{1,15})(?: (${overwrite}))?[${pythonSpace}]*$`, 'sv');
+const trailing = new RegExp(`[${pythonSpace}]`, 'v');
+
+/**
+ * A line as fairseq reads it, from its end: a mark, the count that Python's int() makes of what is behind the last space,
+ * and all before is the type. A type may hold spaces (text is never encoded with such a one) or nothing at all.
+ */
+function entryOf(line: string): { type: string; count: bigint; again: boolean } | null {
+  let end = line.length;
+  while (end > 0 && trailing.test(line[end - 1]!)) end--;
+  const [front, last] = cutAtLastSpace(line.slice(0, end)) ?? [];
+  if (front === undefined || last === undefined) return null;
+  const again = last === overwrite;
+  const [type, field] = (again ? cutAtLastSpace(front) : [front, last]) ?? [];
+  const count = field === undefined ? null : pythonInt(field);
+  return type === undefined || count === null ? null : { type, count, again };
+}
+
+function cutAtLastSpace(text: string): [string, string] | null {
+  const at = text.lastIndexOf(' ');
+  return at < 0 ? null : [text.slice(0, at), text.slice(at + 1)];
+}
 
 const specials = ['<s>', '<pad>', '</s>', '<unk>'] as const;
 
 const isSpecial = (type: string) => (specials as readonly string[]).includes(type);
+
+/** Exact: a bigint where a number would not be. */
+type Count = number | bigint;
 
 /**
  * The types of a model and their ids, order and file format of fairseq's Dictionary: four specials, then the types by
@@ -28,8 +53,9 @@ export class Dictionary {
   private constructor(
     /** By id, the specials included. */
     readonly symbols: readonly string[],
-    /** How often each type occurred; 0 for the specials. */
+    /** How often each type occurred; 0 for the specials. A file of others may say any number, negative ones too. */
     readonly counts: readonly number[],
+    private readonly written: readonly Count[],
   ) {
     // The specials are left out: a word of the text that is spelled like one must not end or pad a sentence.
     for (let id = specials.length; id < symbols.length; id++) this.ids.set(symbols[id]!, id);
@@ -47,16 +73,25 @@ export class Dictionary {
    * @throws RdropError INVALID_ARGUMENT.
    */
   static build(lines: Iterable<string>, options: DictionaryOptions = {}): Dictionary {
+    const counts: WordCounts = new Map();
+    for (const line of lines) {
+      for (const word of words(line)) addWord(counts, word, 1);
+    }
+    return Dictionary.ofCounts(counts, options);
+  }
+
+  /**
+   * As build(), from the counts of pieces; those of the specials are taken out of them.
+   *
+   * @throws RdropError INVALID_ARGUMENT.
+   */
+  static ofCounts(counts: WordCounts, options: DictionaryOptions = {}): Dictionary {
     const { threshold, nwords, paddingFactor } = parseConfig(
       dictionarySchema,
       options,
       'dictionary',
       'INVALID_ARGUMENT',
     );
-    const counts = new Map<string, number>();
-    for (const line of lines) {
-      for (const word of words(line)) counts.set(word, (counts.get(word) ?? 0) + 1);
-    }
     for (const special of specials) counts.delete(special);
     const sorted = [...counts].sort((a, b) => b[1] - a[1] || compareCodePoints(a[0], b[0]));
     const most = nwords === 0 ? sorted.length : Math.max(0, nwords - specials.length);
@@ -69,11 +104,9 @@ export class Dictionary {
     return Dictionary.ofTypes(types);
   }
 
-  private static ofTypes(types: [string, number][]): Dictionary {
-    return new Dictionary(
-      [...specials, ...types.map(([type]) => type)],
-      [...specials.map(() => 0), ...types.map(([, count]) => count)],
-    );
+  private static ofTypes(types: [string, Count][]): Dictionary {
+    const written = [...specials.map((): Count => 0), ...types.map(([, count]) => count)];
+    return new Dictionary([...specials, ...types.map(([type]) => type)], written.map(Number), written);
   }
 
   /**
@@ -94,18 +127,21 @@ export class Dictionary {
     return Dictionary.ofLines(await readLines(path), path);
   }
 
-  private static ofLines(lines: string[], name: string): Dictionary {
+  private static ofLines(given: string[], name: string): Dictionary {
+    // fairseq leaves the ends of lines to Python, for which a lone CR is one.
+    const lines = given.flatMap((line) => line.split('\r'));
     const seen = new Map<string, number>();
-    const types = lines.map((line, i): [string, number] => {
-      const [, type, count, again] = entry.exec(line) ?? [];
-      if (type === undefined) {
+    const types = lines.map((line, i): [string, Count] => {
+      const entry = entryOf(line);
+      if (entry === null) {
         throw new RdropError(
           'MALFORMED_FILE',
           `${name}:${i + 1}: expected "type count", got ${JSON.stringify(line.slice(0, 80))}`,
         );
       }
+      const { type, count, again } = entry;
       const first = seen.get(type);
-      if (again === undefined && (first !== undefined || isSpecial(type))) {
+      if (!again && (first !== undefined || isSpecial(type))) {
         throw new RdropError(
           'MALFORMED_FILE',
           `${name}:${i + 1}: the type ${JSON.stringify(type)} is there already, ` +
@@ -113,7 +149,8 @@ export class Dictionary {
         );
       }
       seen.set(type, i + 1);
-      return [type, Number(count)];
+      const near = Number(count);
+      return [type, Number.isSafeInteger(near) ? near : count];
     });
     return Dictionary.ofTypes(types);
   }
@@ -124,7 +161,7 @@ export class Dictionary {
     const written = new Set<string>(specials);
     for (let id = specials.length; id < this.size; id++) {
       const symbol = this.symbols[id]!;
-      text += `${symbol} ${this.counts[id]}${written.has(symbol) ? ` ${overwrite}` : ''}\n`;
+      text += `${symbol} ${this.written[id]}${written.has(symbol) ? ` ${overwrite}` : ''}\n`;
       written.add(symbol);
     }
     return text;

@@ -1,15 +1,11 @@
-import { setImmediate } from 'node:timers/promises';
-import { RdropError } from '../errors.js';
+import { Breaks } from '../util/breaks.js';
+
+export { throwIfAborted } from '../util/breaks.js';
 
 export interface LineWork {
   signal?: AbortSignal | undefined;
   /** Called with the number of lines done. */
   onProgress?: ((done: number) => void) | undefined;
-}
-
-/** @throws RdropError ABORTED. */
-export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
-  if (signal?.aborted) throw new RdropError('ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
 
 /**
@@ -23,11 +19,13 @@ export async function mapLines<T>(
   { signal, onProgress }: LineWork = {},
 ): Promise<T[]> {
   const result: T[] = [];
-  for (let start = 0; start < lines.length; start += 500) {
-    throwIfAborted(signal, 'preparing text');
-    for (const line of lines.slice(start, start + 500)) result.push(transform(line));
+  const breaks = new Breaks('preparing text', signal);
+  for (const line of lines) {
+    result.push(transform(line));
+    if (!breaks.due()) continue;
     onProgress?.(result.length);
-    await setImmediate();
+    await breaks.take();
   }
+  onProgress?.(result.length);
   return result;
 }

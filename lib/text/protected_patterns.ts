@@ -1,5 +1,5 @@
 import { RdropError } from '../errors.js';
-import { readLines } from '../files.js';
+import { readLines } from '../util/line_reader.js';
 import { foreignPattern } from './foreign_pattern.js';
 
 const compiled = new Map<string, RegExp>();

@@ -10,7 +10,7 @@ import {
   pairedApproximateRandomisation,
   pairedBootstrap,
 } from '../../lib/evaluation/significance.js';
-import { readLines } from '../../lib/files.js';
+import { readLines } from '../../lib/util/line_reader.js';
 
 let directory: string;
 let printed: string[];

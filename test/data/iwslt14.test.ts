@@ -180,6 +180,7 @@ describe('prepareIwslt14', () => {
       'tokenising train',
       'lower-casing train',
       'tokenising test',
+      'counting words',
       'learning 200 merges from 231 words',
       'segmenting train',
       'segmenting valid',

@@ -16,6 +16,7 @@ const parts = [
   'runtimeSchema',
   'batchPlanSchema',
   'textSchema',
+  'textLimitsSchema',
   'oneBestSchema',
   'runModelSchema',
   'mosesDetokenizeSchema',

@@ -90,7 +90,6 @@ describe('Dictionary', () => {
     ['', 'FILE_EMPTY', 'dict.txt: expected a dictionary'],
     ['a 1\nb\n', 'MALFORMED_FILE', 'dict.txt:2: expected "type count", got "b"'],
     ['a 1\nb x\n', 'MALFORMED_FILE', 'dict.txt:2: '],
-    ['a 1\nb -1\n', 'MALFORMED_FILE', 'dict.txt:2: '],
     ['a 1\nb 1.5\n', 'MALFORMED_FILE', 'dict.txt:2: '],
     ['a 1\n\nb 1\n', 'MALFORMED_FILE', 'dict.txt:2: '],
     ['a 1\nb 1\na 1\n', 'MALFORMED_FILE', 'dict.txt:3: the type "a" is there already, in line 1'],
