@@ -21,11 +21,13 @@ export function fileError(error: unknown, path: string, doing: 'read' | 'write')
 /**
  * Writes a file whole or not at all: beside its place, flushed to the disk, then renamed over it.
  *
+ * @param fence awaited before the rename; what it throws leaves everything as it was
  * @throws RdropError DISK_FULL, FILE_UNWRITABLE; the old file is then untouched and nothing is left beside it.
  */
 export async function writeFileAtomically(
   path: string,
   content: string | Uint8Array | Iterable<Uint8Array>,
+  { fence }: { fence?: () => Promise<void> } = {},
 ): Promise<void> {
   const { randomBytes } = await import('node:crypto');
   const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
@@ -37,6 +39,7 @@ export async function writeFileAtomically(
     await file.sync();
     await file.close();
     file = undefined;
+    await fence?.();
     await rename(beside, path);
   } catch (error) {
     await file?.close().catch(() => {});

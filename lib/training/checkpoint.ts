@@ -71,12 +71,14 @@ export interface CheckpointContent {
  * Writes checkpoints with the same content. Each appears whole or not at all: its directory is filled beside its place,
  * flushed to the disk, then renamed. The files of the second are links to those of the first.
  *
- * @throws RdropError DISK_FULL, FILE_UNWRITABLE; the old checkpoints are then untouched
+ * @param fence awaited before each rename
+ * @throws RdropError DISK_FULL, FILE_UNWRITABLE, and what the fence throws; the old checkpoints are then untouched
  */
 export async function writeCheckpoint(
   checkpoints: string,
   names: readonly CheckpointName[],
   content: CheckpointContent,
+  fence: () => Promise<void> = async () => {},
 ): Promise<void> {
   const besides = names.map((name) => join(checkpoints, `${name}.${randomBytes(4).toString('hex')}.part`));
   try {
@@ -96,7 +98,7 @@ export async function writeCheckpoint(
         await link(join(first!, file), join(other, file));
       await syncDirectory(other);
     }
-    for (const [i, name] of names.entries()) await replace(besides[i]!, join(checkpoints, name));
+    for (const [i, name] of names.entries()) await replace(besides[i]!, join(checkpoints, name), fence);
     await syncDirectory(checkpoints);
   } catch (error) {
     for (const beside of besides) await rm(beside, { recursive: true, force: true });
@@ -105,10 +107,12 @@ export async function writeCheckpoint(
 }
 
 /** A directory cannot be renamed over a full one, so the old one steps aside; tidyCheckpoints() knows the gap. */
-async function replace(beside: string, place: string): Promise<void> {
+async function replace(beside: string, place: string, fence: () => Promise<void>): Promise<void> {
   const previous = `${place}.previous`;
+  await fence();
   await settle(place);
   if (await exists(place)) await rename(place, previous);
+  await fence();
   await rename(beside, place);
   await rm(previous, { recursive: true, force: true });
 }

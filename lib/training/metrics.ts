@@ -115,13 +115,17 @@ export function addToWindow(window: Window, figures: NativeFigures): void {
 /** metrics.jsonl: one JSON object a line, appended. */
 export class MetricsLog {
   readonly #path: string;
+  readonly #fence: () => Promise<void>;
 
-  constructor(path: string) {
+  /** @param fence awaited before each write: whether the run is still this process's */
+  constructor(path: string, fence: () => Promise<void> = async () => {}) {
     this.#path = path;
+    this.#fence = fence;
   }
 
   /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; no part of the line is then left */
   async append(line: TrainMetrics | ValidMetrics): Promise<void> {
+    await this.#fence();
     const before = await stat(this.#path).then(
       ({ size }) => size,
       () => 0,
@@ -148,6 +152,8 @@ export class MetricsLog {
         return false;
       }
     });
-    await writeFileAtomically(this.#path, kept.map((line) => `${line}\n`).join(''));
+    await writeFileAtomically(this.#path, kept.map((line) => `${line}\n`).join(''), {
+      fence: this.#fence,
+    });
   }
 }

@@ -49,7 +49,7 @@ export class RunDirectory {
   private constructor(path: string, lock: Lock) {
     this.path = path;
     this.#lock = lock;
-    this.metrics = new MetricsLog(join(path, 'metrics.jsonl'));
+    this.metrics = new MetricsLog(join(path, 'metrics.jsonl'), () => lock.verify());
   }
 
   get checkpoints(): string {
@@ -127,7 +127,7 @@ export class RunDirectory {
 
   /** A run that goes on has no result yet. */
   async removeResult(): Promise<void> {
-    await rm(join(this.path, 'result.json'), { force: true });
+    await this.writing(() => rm(join(this.path, 'result.json'), { force: true }));
   }
 
   /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them. */
@@ -142,7 +142,8 @@ export class RunDirectory {
       [`test.tokenised.reference.${language}`]: tokenised.references,
     };
     for (const [name, lines] of Object.entries(files)) {
-      await writeFileAtomically(join(directory, name), lines.map((line) => `${line}\n`).join(''));
+      const text = lines.map((line) => `${line}\n`).join('');
+      await this.writing((fence) => writeFileAtomically(join(directory, name), text, { fence }));
     }
   }
 
@@ -159,7 +160,37 @@ export class RunDirectory {
   }
 
   async #writeJson(name: string, value: unknown): Promise<void> {
-    await writeFileAtomically(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
+    const text = `${JSON.stringify(value, null, 2)}\n`;
+    await this.writing((fence) => writeFileAtomically(join(this.path, name), text, { fence }));
+  }
+
+  /** Throws where it is known that another process took the run over; costs nothing. @throws RdropError RUN_LOST */
+  check(): void {
+    this.#lock.check();
+  }
+
+  /**
+   * A write to the run. It calls the fence before each step that shows; a failure that comes of another process having
+   * taken the run over, and having cleared away what was written beside, says so.
+   *
+   * @throws RdropError RUN_LOST, and what the write throws
+   */
+  async writing<T>(write: (fence: () => Promise<void>) => Promise<T>): Promise<T> {
+    const fence = () => this.#lock.verify();
+    await fence();
+    try {
+      return await write(fence);
+    } catch (error) {
+      await fence().catch((lost) => {
+        if (lost.code === 'RUN_LOST') throw lost;
+      });
+      throw error;
+    }
+  }
+
+  /** Nothing new is begun: whoever wants the run waits for what is under way, and for release(). */
+  end(): void {
+    this.#lock.end();
   }
 
   /** Idempotent. */

@@ -8,7 +8,7 @@ import {
   type TrainOptions,
   trainSchema,
 } from '../config.js';
-import { RdropError } from '../errors.js';
+import { asRdropError, RdropError } from '../errors.js';
 import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import { Receivers } from '../model/receiver.js';
@@ -31,6 +31,13 @@ interface State {
   loop: TrainingLoop;
   stepMetrics: typeof stepMetrics;
   status: 'ready' | 'stepping' | 'fitting' | 'disposed';
+  /** Whether fit() waits at an event, so that nothing is under way. */
+  waiting: boolean;
+  /** Ends validation and scoring early. */
+  readonly ended: AbortController;
+  /** Resolved when nothing is under way. */
+  idle: Promise<void>;
+  becomeIdle: () => void;
 }
 
 const states = new Receivers<State>('Trainer');
@@ -43,11 +50,28 @@ function begin(receiver: unknown, status: 'stepping' | 'fitting'): State {
     throw new RdropError('BUSY', `Trainer: is ${state.status}; one call at a time`);
   }
   state.status = status;
+  state.idle = new Promise((resolve) => {
+    state.becomeIdle = resolve;
+  });
   return state;
 }
 
+/** Ends what begin() began; when the trainer was disposed of meanwhile, only now are the files another's. */
 function end(state: State): void {
-  if (state.status !== 'disposed') state.status = 'ready';
+  if (state.status === 'disposed') state.loop.dispose();
+  else state.status = 'ready';
+  state.becomeIdle();
+}
+
+const isDisposed = (state: State): boolean => state.status === 'disposed';
+
+/** What ended a call under way when the trainer was disposed of: its native half throws whatever it comes to first. */
+function endedBy(error: unknown, state: State, what: string): unknown {
+  const { code } = asRdropError(error);
+  if (!isDisposed(state) || (code !== 'DISPOSED' && code !== 'ABORTED')) return error;
+  return new RdropError('DISPOSED', `Trainer: was disposed of during ${what}, which ended there`, {
+    cause: error,
+  });
 }
 
 /**
@@ -56,7 +80,15 @@ function end(state: State): void {
  */
 export class Trainer {
   private constructor(loop: TrainingLoop, metrics: typeof stepMetrics) {
-    states.set(this, { loop, stepMetrics: metrics, status: 'ready' });
+    states.set(this, {
+      loop,
+      stepMetrics: metrics,
+      status: 'ready',
+      waiting: false,
+      ended: new AbortController(),
+      idle: Promise.resolve(),
+      becomeIdle: () => {},
+    });
   }
 
   /**
@@ -143,6 +175,8 @@ export class Trainer {
       const result = await state.loop.step(batches.map(packBatch));
       const figures = result.figures ?? (await state.loop.settle())!;
       return state.stepMetrics(result, figures);
+    } catch (error) {
+      throw endedBy(error, state, 'step()');
     } finally {
       end(state);
     }
@@ -156,8 +190,20 @@ export class Trainer {
    */
   async *fit({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<TrainEvent, void> {
     const state = begin(this, 'fitting');
+    const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
-      yield* state.loop.events(signal);
+      for await (const event of state.loop.events(both)) {
+        if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
+        state.waiting = true;
+        try {
+          yield event;
+        } finally {
+          state.waiting = false;
+        }
+        if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
+      }
+    } catch (error) {
+      throw endedBy(error, state, 'fit()');
     } finally {
       end(state);
     }
@@ -168,17 +214,35 @@ export class Trainer {
     const state = begin(this, 'stepping');
     try {
       return (await state.loop.checkpoint(['last'])).path;
+    } catch (error) {
+      throw endedBy(error, state, 'checkpoint()');
     } finally {
       end(state);
     }
   }
 
-  /** Frees the model and the run directory. May be called again. */
+  /**
+   * Frees the model and the run directory. What is under way ends first, fit() and step() with DISPOSED, and until then the
+   * directory stays this trainer's: whoever asks for it waits for that moment. `await using` and Symbol.asyncDispose wait as
+   * well. May be called again.
+   */
   dispose(): void {
     const state = states.get(this);
-    if (state.status === 'disposed') return;
+    if (isDisposed(state)) return;
+    const busy = state.status !== 'ready' && !state.waiting;
     state.status = 'disposed';
-    state.loop.dispose();
+    state.ended.abort();
+    if (busy) state.loop.end();
+    else {
+      state.loop.dispose();
+      state.becomeIdle();
+    }
+  }
+
+  /** dispose(), and waits until nothing is under way any more and the run directory is free. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+    await states.get(this).idle;
   }
 
   [Symbol.dispose](): void {

@@ -125,6 +125,7 @@ export class TrainingLoop {
 
   /** One update; the caller's batches, or those of the corpus. On a device it is under way when this returns. */
   async step(batches: PackedBatch[]): Promise<NativeStep> {
+    this.run.check();
     const result = await this.#timed(() => this.trainer.step(batches));
     this.state.update = result.update;
     if (result.figures === null) this.#unread = true;
@@ -331,11 +332,12 @@ export class TrainingLoop {
       moments.set(`secondMoment.${name}`, { shape, data: secondMoment.get(name)! });
     }
     const { checkpoints } = this.run;
-    await writeCheckpoint(checkpoints, names, {
+    const content = {
       model: encodeSafetensors(parameters, modelMetadata(this.model.config)),
       optimizer: encodeSafetensors(moments),
       state: structuredClone(this.state),
-    });
+    };
+    await this.run.writing((fence) => writeCheckpoint(checkpoints, names, content, fence));
     this.#saved = this.#mark();
     const path = (await findCheckpoint(checkpoints, 'last')) ?? checkpoints;
     const { update, epoch } = this.state;
@@ -388,9 +390,16 @@ export class TrainingLoop {
     return result;
   }
 
-  dispose(): void {
+  /** Nothing new is computed: calls under way end, later ones throw DISPOSED. The files stay ours until dispose(). */
+  end(): void {
     this.trainer.dispose();
     this.model.dispose();
+    this.run.end();
+  }
+
+  /** Idempotent. Only while nothing of this run is under way. */
+  dispose(): void {
+    this.end();
     this.run.release();
   }
 }
