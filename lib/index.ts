@@ -50,6 +50,7 @@ export { readVocabulary, vocabularyOf } from './text/bpe_vocabulary.js';
 export { mosesDetokenise } from './text/detokenise.js';
 export { Dictionary } from './text/dictionary.js';
 export { normalisePunctuation } from './text/normalise.js';
+export { joinPieces, type PieceConvention } from './text/pieces.js';
 export { TextPipeline } from './text/pipeline.js';
 export { readProtectedPatterns } from './text/protected_patterns.js';
 export { sacremosesDetokenise } from './text/sacremoses_detokenise.js';

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { pieceFormats } from '../config.js';
 import { namedCommand } from './named_command.js';
 
 /** `rdrop import fairseq`: a run directory of what fairseq trained. The options are those of fairseqImportSchema. */
@@ -22,6 +23,11 @@ export function importCommand(): Command {
       '--lowercase [after]',
       'lower-case the text, or with "after" the tokens, as prepare-iwslt14.sh does',
     )
+    .option(
+      '--pieces <format>',
+      `whose pieces its text is in: ${pieceFormats.join(', ')}; found out if left out`,
+    )
+    .option('--piece-mark <mark>', 'the mark of these pieces where it is not the usual one')
     .option('--out <directory>', 'the run directory to make')
     .option('--json', 'print {directory, vocabSize, sourceVocabSize, parameters, updates} as JSON')
     .action(async ({ json, ...options }: Record<string, unknown>) => {

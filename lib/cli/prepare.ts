@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { pieceFormats } from '../config.js';
 import type { PrepareResult, PrepareRun, SideSummary } from '../data/prepare_stages.js';
 import { RdropError } from '../errors.js';
 import { namedCommand } from './named_command.js';
@@ -19,6 +20,11 @@ export function prepareCommand(): Command {
     .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
     .option('--normalize', 'plain quotation marks and dashes')
     .option('--lowercase [after]', 'lower-case the text, or with "after" the tokens')
+    .option(
+      '--pieces <format>',
+      `whose pieces the text is cut into: ${pieceFormats.join(', ')}; found out if left out`,
+    )
+    .option('--piece-mark <mark>', 'the mark of these pieces where it is not the usual one')
     .option('--min-length <tokens>', 'leave out training pairs with a shorter side', toNumber)
     .option('--max-length <tokens>', 'leave out training pairs with a longer side; 0 keeps all', toNumber)
     .option(
@@ -108,9 +114,10 @@ function summary(result: PrepareResult, { source, target }: Flags): string[] {
       `${side(source, sides.source)}  ${side(target, sides.target)}`,
   );
   const { vocabSize, sourceVocabSize } = result;
+  const cut = result.pieces === undefined ? `${result.merges} merges` : `pieces of ${result.pieces}`;
   const types =
     sourceVocabSize === undefined
       ? `${vocabSize} types in the dictionary`
       : `${sourceVocabSize} and ${vocabSize} types in the dictionaries`;
-  return [...lines, `${result.directory}: ${types}, ${result.merges} merges`];
+  return [...lines, `${result.directory}: ${types}, ${cut}`];
 }

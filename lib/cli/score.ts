@@ -4,7 +4,9 @@ import {
   bleuSchema,
   metricFamilies,
   type PairedTest,
+  type PieceFormat,
   pairedTests,
+  pieceFormats,
   randomisationSchema,
   sentenceBootstrapSchema,
 } from '../config.js';
@@ -25,6 +27,8 @@ interface ScoreFlags {
   paired?: PairedTest;
   samples?: number;
   seed?: number;
+  pieces?: PieceFormat;
+  pieceMark?: string;
   json: boolean;
 }
 
@@ -57,6 +61,12 @@ export function scoreCommand(): Command {
       toNumber,
     )
     .option('--seed <number>', `of the resamples (default: ${seed})`, toNumber)
+    .addOption(
+      new Option('--pieces <format>', 'whose pieces the files are cut into; they are joined first').choices(
+        pieceFormats,
+      ),
+    )
+    .option('--piece-mark <mark>', 'the mark of these pieces where it is not the usual one')
     .option('--json', 'print the scores as JSON', false)
     .action(score);
 }
@@ -82,13 +92,14 @@ async function score(flags: ScoreFlags): Promise<void> {
   parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
 
   const { readLines } = await import('../util/line_reader.js');
-  const hypotheses = await readLines(flags.hyp);
+  const words = await joining(flags);
+  const hypotheses = words(await readLines(flags.hyp), flags.hyp);
+  const sameLines = async (file: string) =>
+    words(await readAsManyLines(file, hypotheses.length, flags.hyp), file);
   const references: string[][] = [];
-  for (const file of flags.ref) references.push(await readAsManyLines(file, hypotheses.length, flags.hyp));
+  for (const file of flags.ref) references.push(await sameLines(file));
   const baselines = [];
-  for (const name of flags.baseline) {
-    baselines.push({ name, hypotheses: await readAsManyLines(name, hypotheses.length, flags.hyp) });
-  }
+  for (const name of flags.baseline) baselines.push({ name, hypotheses: await sameLines(name) });
 
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -125,6 +136,26 @@ function document({ bleu, metrics, paired }: ScoreReport): object {
   return { ...front, metrics, ...(paired.length > 0 ? { paired } : {}) };
 }
 
+/** The lines of a file with their pieces joined, where --pieces says whose they are; a warning where nothing does. */
+async function joining({
+  pieces,
+  pieceMark,
+}: ScoreFlags): Promise<(lines: string[], file: string) => string[]> {
+  if (pieces !== undefined) {
+    const { joinPieces } = await import('../text/pieces.js');
+    return (lines) => lines.map((line) => joinPieces(line, { pieces, pieceMark }));
+  }
+  const { piecesWarning } = await import('../text/find_pieces.js');
+  const { warn } = await import('../util/warnings.js');
+  return (lines, file) => {
+    const consequence =
+      'they are scored as words; --pieces joins them first, --pieces none says that they are words';
+    const warning = piecesWarning(lines, file, consequence);
+    if (warning !== null) warn(warning);
+    return lines;
+  };
+}
+
 async function readAsManyLines(file: string, count: number, other: string): Promise<string[]> {
   const { readLines } = await import('../util/line_reader.js');
   const lines = await readLines(file);
@@ -136,6 +167,9 @@ async function readAsManyLines(file: string, count: number, other: string): Prom
   );
 }
 
+const hasMark = (pieces: PieceFormat | undefined) =>
+  pieces !== undefined && pieces !== 'none' && pieces !== 'byte-level';
+
 /** Refuses a flag that would have no effect. */
 function checkEffects(flags: ScoreFlags, Failure: typeof import('../errors.js').RdropError): void {
   const compared = flags.baseline.length > 0;
@@ -146,6 +180,10 @@ function checkEffects(flags: ScoreFlags, Failure: typeof import('../errors.js').
       '--samples needs --baseline or --confidence',
     ],
     [flags.seed !== undefined && !compared && !flags.confidence, '--seed needs --baseline or --confidence'],
+    [
+      flags.pieceMark !== undefined && !hasMark(flags.pieces),
+      '--piece-mark needs --pieces with a format that has a mark',
+    ],
     [flags.compoundSplit && !flags.tokenized, '--compound-split needs --tokenized'],
   ];
   const wrong = needs.filter(([applies]) => applies).map(([, message]) => message);

@@ -23,10 +23,14 @@ export const fairseqImportSchema = lazily(() =>
     tokenizer: textSchema.shape.tokenizer,
     normalize: textSchema.shape.normalize,
     lowercase: textSchema.shape.lowercase,
+    /** Whose pieces the model's text is cut into; left out, the codes say it, or the dictionary. */
+    pieces: textSchema.shape.pieces,
+    pieceMark: textSchema.shape.pieceMark,
     /** The run directory to make. */
     out: z.string().min(1),
   }),
 );
+export type FairseqImportConfig = z.infer<typeof fairseqImportSchema>;
 export type FairseqImportOptions = z.input<typeof fairseqImportSchema>;
 
 export const exportFormats = ['huggingface', 'fairseq', 'both'] as const;

@@ -14,6 +14,30 @@ export const textLimitsSchema = lazily(() =>
 );
 export type TextLimits = z.infer<typeof textLimitsSchema>;
 
+/**
+ * Whose pieces a text may be cut into, and the mark that each is known by: at the end of a piece that goes on (subword-nmt), before
+ * a piece that begins a word (sentencepiece, byte-level), before a piece that goes on (wordpiece), behind a piece that ends a word
+ * (end-of-word), on whichever side there was no space (joiner).
+ */
+export const pieceMarks = {
+  'subword-nmt': '@@',
+  sentencepiece: '\u2581',
+  wordpiece: '##',
+  'end-of-word': '</w>',
+  joiner: '\uffed',
+  'byte-level': '\u0120',
+} as const;
+export const pieceFormats = [
+  'none',
+  'subword-nmt',
+  'sentencepiece',
+  'wordpiece',
+  'end-of-word',
+  'joiner',
+  'byte-level',
+] as const satisfies readonly ('none' | keyof typeof pieceMarks)[];
+export type PieceFormat = (typeof pieceFormats)[number];
+
 /** How text becomes tokens: the content of text.json in a prepared directory, besides its version. */
 export const textSchema = lazily(() =>
   z.strictObject({
@@ -34,6 +58,13 @@ export const textSchema = lazily(() =>
      * byte pair encoding stay joint. Left out: false.
      */
     separateDictionaries: z.boolean().optional(),
+    /**
+     * Whose pieces the text was cut into before it came here; they are joined before anything is scored or printed. Left out,
+     * preparing and importing find it out; in text.json that means words, or with bpe pieces of its own.
+     */
+    pieces: z.enum(pieceFormats).optional(),
+    /** The mark of these pieces where it is not the usual one. */
+    pieceMark: z.string().min(1).regex(/^\S+$/, 'expected a mark without spaces').optional(),
   }),
 );
 export type TextConfig = z.infer<typeof textSchema>;

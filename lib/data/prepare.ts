@@ -10,7 +10,7 @@ import {
 } from '../config.js';
 import { RdropError } from '../errors.js';
 import { words } from '../text/characters.js';
-import { checkTextConfig, tokeniseLine } from '../text/pipeline.js';
+import { checkTextConfig, type Side, tokeniseLine } from '../text/pipeline.js';
 import { Breaks, throwIfAborted } from '../util/breaks.js';
 import type { LineReading } from '../util/line_reader.js';
 import { withinLimits } from './clean_corpus.js';
@@ -26,6 +26,7 @@ import {
   writePairs,
 } from './prepare_stages.js';
 import { checkPlace } from './prepared_directory.js';
+import { decidePieces, joinedPairs, LineSample } from './prepared_pieces.js';
 import { fileSize } from './tar_archive.js';
 
 /**
@@ -58,30 +59,37 @@ export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {
   const raw = new Map<Split, RawSplit>();
   for (const [split, prefix] of prefixes) {
     const [source, target] = [await findSide(prefix, config.source), await findSide(prefix, config.target)];
-    const pairs = await countPairs(split, source, target, reading, run);
-    raw.set(split, { pairs, lines: () => pairBlocks(source, target, reading) });
+    const sample = { source: new LineSample(), target: new LineSample() };
+    const pairs = await countPairs(split, source, target, { reading, sample }, run);
+    raw.set(split, { pairs, lines: () => pairBlocks(source, target, reading), sample });
   }
+  const cut = decidePieces(config, text, raw);
   const tokenise = async (scratch: string) => {
     const splits = new Map<Split, TokenisedSplit>();
     for (const [split, lines] of raw) {
-      splits.set(split, await tokeniseSplit(split, lines, join(scratch, split), text, config, run));
+      splits.set(
+        split,
+        await tokeniseSplit(split, lines, join(scratch, split), { ...text, ...cut }, config, run),
+      );
     }
     return splits;
   };
-  return makePrepared(tokenise, text, given, config, run);
+  return makePrepared(tokenise, { ...text, ...cut }, given, config, run);
 }
 
 interface RawSplit {
   pairs: number;
   lines: PairSource;
+  /** Lines of each side from all over it. */
+  sample: Record<Side, LineSample>;
 }
 
-/** Reads both files to the end, so that every fault in them is found. */
+/** Reads both files to the end, so that every fault in them is found, and takes a sample of their lines. */
 async function countPairs(
   split: Split,
   source: string,
   target: string,
-  reading: LineReading,
+  { reading, sample }: { reading: LineReading; sample: RawSplit['sample'] },
   run: PrepareRun,
 ): Promise<number> {
   const total = ((await fileSize(source)) ?? 0) + ((await fileSize(target)) ?? 0);
@@ -89,6 +97,8 @@ async function countPairs(
   let pairs = 0;
   for await (const block of pairBlocks(source, target, { ...reading, onBytes: tell })) {
     pairs += block.source.length;
+    sample.source.add(block.source);
+    sample.target.add(block.target);
   }
   tell(total);
   return pairs;
@@ -97,7 +107,7 @@ async function countPairs(
 /** Writes the tokens of a split beside; of the training pairs those within the limits, which keep their text. */
 async function tokeniseSplit(
   split: Split,
-  { pairs, lines }: RawSplit,
+  { pairs, lines, sample }: RawSplit,
   prefix: string,
   text: TextConfig,
   config: PrepareConfig,
@@ -135,7 +145,7 @@ async function tokeniseSplit(
   return {
     tokens: () => pairBlocks(`${prefix}.${text.source}`, `${prefix}.${text.target}`, ownFiles),
     pairs: kept,
-    raw: split === 'train' ? null : lines,
+    raw: split === 'train' ? null : joinedPairs(lines, sample.source.lines, text),
     dropped: pairs - kept,
   };
 }
@@ -148,7 +158,12 @@ function withinAllLimits({ source, target }: Pairs<string>, config: PrepareConfi
 
 function textConfigOf(config: PrepareConfig): TextConfig {
   const { source, target, tokenizer, normalize, lowercase, bpe, separateDictionaries } = config;
-  const text = { source, target, tokenizer, normalize, lowercase, bpe };
+  const { pieces, pieceMark } = config;
+  const text = {
+    ...{ source, target, tokenizer, normalize, lowercase, bpe },
+    ...(pieces !== undefined && { pieces }),
+    ...(pieceMark !== undefined && { pieceMark }),
+  };
   // Left out where it is false, so that the description of a shared dictionary stays what it was.
   return parseConfig(
     textSchema,

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TextConfig } from '../config.js';
+import type { PieceFormat, TextConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { Bpe, learnMerges } from '../text/bpe.js';
 import { countWords } from '../text/bpe_learner.js';
@@ -42,6 +42,8 @@ export interface PrepareResult {
   sourceVocabSize?: number;
   /** Merges learned or read; fewer than asked for when no pair was frequent enough. */
   merges: number;
+  /** Whose pieces the target text was cut into before, where it was. */
+  pieces?: PieceFormat;
   splits: Partial<Record<Split, SplitSummary>>;
 }
 
@@ -65,7 +67,7 @@ export interface PrepareRun {
 export interface TokenisedSplit {
   tokens: PairSource;
   pairs: number;
-  /** The text that the tokens were made of, pair for pair; not kept for training pairs. */
+  /** The text that the tokens were made of, pair for pair, pieces joined; not kept for training pairs. */
   raw: PairSource | null;
   /** Pairs left out because of their lengths. */
   dropped: number;
@@ -153,7 +155,11 @@ export async function makePrepared(
   config: PieceConfig,
   run: PrepareRun,
 ): Promise<PrepareResult> {
-  const result: PrepareResult = { directory: config.out, vocabSize: 0, merges: 0, splits: {} };
+  const result: PrepareResult = {
+    ...{ directory: config.out, vocabSize: 0, merges: 0 },
+    ...(text.pieces !== undefined && text.pieces !== 'none' && { pieces: text.pieces }),
+    splits: {},
+  };
   await makeDirectoryAtomically(config.out, async (directory) => {
     const scratch = join(directory, 'scratch');
     await mkdir(scratch);

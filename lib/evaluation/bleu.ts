@@ -4,6 +4,7 @@ import { bleuTokenisers, trimEnd } from './bleu_tokenise.js';
 import { joinSignature, type Metric, reproducedSacrebleu, sacrebleuLine } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
 import { pythonFixed } from './python_numbers.js';
+import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 import { unfitTokenizer } from './unfit_tokenizer.js';
 
@@ -37,7 +38,8 @@ export interface BleuScore {
  *   layout; null where a stream has none).
  * @param options tokenize: '13a' (default) | 'none' | 'intl' | 'char'; lowercase: false; smoothMethod, smoothValue,
  *   maxNgramOrder, effectiveOrder as sacreBLEU's.
- * Warns (UNFIT_TOKENIZER) where references without spaces between words meet a tokenizer that needs them.
+ * Warns (UNFIT_TOKENIZER) where references without spaces between words meet a tokenizer that needs them, and (PIECES) where either
+ * side looks as if its words were cut into pieces.
  *
  * @throws RdropError INVALID_ARGUMENT (no hypothesis, no reference, not a string, unknown option), LINE_COUNT_MISMATCH.
  * @see Papineni et al. 2002; Post 2018; sacrebleu/metrics/bleu.py
@@ -48,10 +50,15 @@ export function bleu(
   options: BleuOptions = {},
 ): BleuScore {
   const score = corpusBleu(hypotheses, references, options);
-  const tokenize = options.tokenize ?? '13a';
+  warnOfTokenizer(references, options.tokenize);
+  warnOfPieces(hypotheses, references);
+  return score;
+}
+
+/** Warns where BLEU's words are none. */
+export function warnOfTokenizer(references: References, tokenize: BleuConfig['tokenize'] = '13a'): void {
   const warning = unfitTokenizer(references, { tokenize, instead: charInstead });
   if (warning !== null) warn(warning);
-  return score;
 }
 
 const charInstead =

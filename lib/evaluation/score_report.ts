@@ -1,6 +1,6 @@
 import type { BleuConfig, PairedTest, ScoreTableOptions } from '../config.js';
-import { type BleuScore, bleu } from './bleu.js';
-import { type ScoreRow, scoreAll, scoreGroups, type Texts } from './score_table.js';
+import { type BleuScore, corpusBleu, warnOfTokenizer } from './bleu.js';
+import { type ScoreRow, scoreGroups, scoreRows, type Texts } from './score_table.js';
 import {
   bootstrapConfidence,
   type ConfidenceResult,
@@ -60,9 +60,13 @@ export async function scoreReport(own: Texts, options: ScoreReportOptions): Prom
   };
   const texts = options.tokenised ? { tokenised: own } : own;
   const groups = scoreGroups(texts, table);
-  const report: ScoreReport = { metrics: await scoreAll(texts, table, work), paired: [] };
+  const report: ScoreReport = { metrics: await scoreRows(texts, table, work), paired: [] };
   if (table.metrics?.includes('bleu') ?? true) {
-    report.bleu = bleu(own.hypotheses, own.references, { tokenize, lowercase: table.lowercase ?? false });
+    warnOfTokenizer(own.references, tokenize);
+    report.bleu = corpusBleu(own.hypotheses, own.references, {
+      tokenize,
+      lowercase: table.lowercase ?? false,
+    });
   }
   if (confidence) {
     const intervals: ConfidenceResult[] = [];

@@ -4,6 +4,7 @@ import { bleuMetric } from './bleu.js';
 import { chrfMetric } from './chrf.js';
 import { fairseqMetric } from './fairseq_score.js';
 import { corpusStatistics, type Metric } from './metric.js';
+import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 import { terMetric } from './ter.js';
 
@@ -42,11 +43,24 @@ export interface ScoreGroup extends Texts {
  * The corpus scores of a system as the field prints them, side by side. On detokenised text BLEU with sacreBLEU's
  * tokenisers 13a, intl, none and char, chrF2, chrF2++ and TER; on tokenised text, as it is or with compounds split, the
  * BLEU4 of fairseq-score (the paper's tables), which is worth nothing on other text. Of tokenised text alone, also BLEU
- * with the tokeniser none.
+ * with the tokeniser none. Warns (PIECES) where a text looks as if its words were cut into pieces.
  *
  * @throws RdropError INVALID_ARGUMENT (also a metric that the texts given do not allow), LINE_COUNT_MISMATCH, ABORTED.
  */
 export async function scoreAll(
+  texts: ScoredTexts,
+  options: ScoreTableOptions = {},
+  work: { signal?: AbortSignal | undefined } = {},
+): Promise<ScoreRow[]> {
+  const rows = await scoreRows(texts, options, work);
+  for (const each of [texts.hypotheses === undefined ? undefined : texts, texts.tokenised]) {
+    if (each !== undefined) warnOfPieces(each.hypotheses, each.references);
+  }
+  return rows;
+}
+
+/** scoreAll for callers that know what the words of their texts are. */
+export async function scoreRows(
   texts: ScoredTexts,
   options: ScoreTableOptions = {},
   { signal }: { signal?: AbortSignal | undefined } = {},

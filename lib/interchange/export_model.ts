@@ -7,7 +7,7 @@ import { writeFileAtomically } from '../files.js';
 import { throwIfAborted } from '../text/map_lines.js';
 import { readExportedRun } from './exported_run.js';
 import type { InterchangeRun } from './fairseq_checkpoint.js';
-import { fairseqFiles } from './fairseq_files.js';
+import { fairseqFiles, pieceDifferences } from './fairseq_files.js';
 import { huggingFaceFiles, textDifferences } from './huggingface_files.js';
 
 export interface ModelExport {
@@ -54,7 +54,10 @@ export async function exportModel(
     for (const [name, content] of huggingFaceFiles(run, beam)) files.set(name, content);
     differences = textDifferences(run);
   }
-  if (format !== 'huggingface') for (const [name, content] of fairseqFiles(run)) files.set(name, content);
+  if (format !== 'huggingface') {
+    for (const [name, content] of fairseqFiles(run)) files.set(name, content);
+    differences.push(...pieceDifferences(run));
+  }
   await makeDirectoryAtomically(directory, async (beside) => {
     for (const [name, content] of files) {
       const pieces = typeof content === 'string' ? [Buffer.from(content)] : content;

@@ -1,3 +1,4 @@
+import type { PieceFormat } from '../config.js';
 import type { Tensor } from '../data/safetensors.js';
 import type { ExportedRun } from './exported_run.js';
 import { fairseqOptionsOf } from './fairseq_options.js';
@@ -25,6 +26,23 @@ export function fairseqFiles(run: ExportedRun): Map<string, string | Iterable<Ui
   const codes = run.pipeline.bpe?.toString();
   if (codes !== undefined) files.set('code', codes);
   return files;
+}
+
+/** What fairseq-generate and CTranslate2 leave to whoever calls them, in sentences. */
+export function pieceDifferences({ pipeline: { bpe, config } }: ExportedRun): string[] {
+  const { pieces = 'none', pieceMark } = config;
+  if (bpe !== null || pieces === 'none') return [];
+  const flags: Partial<Record<PieceFormat, string | undefined>> = {
+    'subword-nmt': pieceMark === undefined ? '--remove-bpe' : `--remove-bpe '${pieceMark} '`,
+    wordpiece: undefined,
+    sentencepiece: pieceMark === undefined ? '--remove-bpe=sentencepiece' : undefined,
+  };
+  const flag = flags[pieces];
+  const how =
+    flag === undefined ? 'it is joined by whoever reads it' : `fairseq-generate joins them with ${flag}`;
+  return [
+    `the run takes and gives text in pieces of ${pieces}, which the run joins itself; elsewhere ${how}`,
+  ];
 }
 
 const dict = (entries: [string, PickleValue][]) => new PickleDict(entries);

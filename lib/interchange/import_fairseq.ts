@@ -1,7 +1,11 @@
 import { access, mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type FairseqImportOptions, fairseqImportSchema } from '../config/interchange.js';
-import { type ModelConfig, parseConfig, type TextConfig, trainSchema } from '../config.js';
+import {
+  type FairseqImportConfig,
+  type FairseqImportOptions,
+  fairseqImportSchema,
+} from '../config/interchange.js';
+import { type ModelConfig, type PieceFormat, parseConfig, type TextConfig, trainSchema } from '../config.js';
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
 import { encodeSafetensors } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
@@ -10,10 +14,13 @@ import { modelMetadata } from '../model/transformer.js';
 import { Bpe } from '../text/bpe.js';
 import { type Dictionaries, dictionariesOf, differingLine } from '../text/dictionaries.js';
 import { Dictionary } from '../text/dictionary.js';
+import { describePieces, findPiecesOfTypes } from '../text/find_pieces.js';
+import type { PieceConvention } from '../text/pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { freshCounters, writeCheckpoint } from '../training/checkpoint.js';
 import { emptyWindow } from '../training/metrics.js';
 import { fingerprint, hashData } from '../training/run_directory.js';
+import { warn } from '../util/warnings.js';
 import { type FairseqCheckpoint, type InterchangeRun, readFairseqCheckpoint } from './fairseq_checkpoint.js';
 
 export interface FairseqImport {
@@ -27,6 +34,8 @@ export interface FairseqImport {
   targetDict?: string;
   parameters: number;
   updates: number | null;
+  /** Whose pieces its translations are in before they are joined, other than those of the codes. */
+  pieces?: PieceFormat;
 }
 
 /**
@@ -69,6 +78,7 @@ export async function importFairseq(
     lowercase,
     bpe: bpe?.merges.length ?? 0,
     ...(separate && { separateDictionaries: true }),
+    ...piecesOf(dictionaries.target, config, targetDict),
   };
   const pipeline = new TextPipeline(text, dictionaries, bpe);
   await makeDirectoryAtomically(out, (directory) =>
@@ -83,6 +93,7 @@ export async function importFairseq(
     ...(beside !== null && { targetDict: beside }),
     parameters,
     updates: checkpoint.updates,
+    ...(text.pieces !== undefined && text.pieces !== 'none' && { pieces: text.pieces }),
   };
 }
 
@@ -135,6 +146,36 @@ function language(code: string | null, option: 'source' | 'target', checkpoint: 
     'INVALID_CONFIG',
     `import.${option}: expected a language code, since ${checkpoint} names none, got nothing`,
   );
+}
+
+/** Whose pieces the target's dictionary holds: as the codes or the options say, or else as its types show. */
+function piecesOf(
+  { symbols, counts }: Dictionary,
+  { codes, dict, pieces: said, pieceMark }: FairseqImportConfig,
+  targetDict: string = dict,
+): PieceConvention {
+  if (codes !== undefined) {
+    if ((said === undefined || said === 'subword-nmt') && pieceMark === undefined) return {};
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `import.pieces: expected "subword-nmt" or nothing, and no mark, with import.codes, got ${JSON.stringify(said)} and ` +
+        `${JSON.stringify(pieceMark)}`,
+    );
+  }
+  if (said !== undefined || pieceMark !== undefined) {
+    return { pieces: said, ...(pieceMark !== undefined && { pieceMark }) };
+  }
+  const found = findPiecesOfTypes(symbols.slice(4), counts.slice(4));
+  if (found === null) return { pieces: 'none' };
+  const description = describePieces(targetDict, found);
+  warn({
+    code: 'PIECES',
+    message: found.clear
+      ? `${description}; the run joins them in what it translates, and takes text that is cut in the same way (with --codes it cuts ` +
+        'text itself); --pieces (import.pieces) says otherwise'
+      : `${description}; they are taken for words, unless --pieces (import.pieces) says otherwise`,
+  });
+  return { pieces: found.clear ? found.pieces : 'none' };
 }
 
 /** fairseq's own layout: dict.<target>.txt in the directory of dict.<source>.txt; null where it is not that. */

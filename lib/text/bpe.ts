@@ -10,14 +10,12 @@ import { BpeEncoder, type Merge } from './bpe_encoder.js';
 import type { Glossaries } from './bpe_glossaries.js';
 import { BpeLearner, countWords } from './bpe_learner.js';
 import { countsOfLines, readVocabulary, splitUnknown } from './bpe_vocabulary.js';
-import { pythonSpace, words } from './characters.js';
+import { words } from './characters.js';
 import { innerRange, trimLine } from './trim.js';
 
 /** Words whose pieces are kept, most of a corpus's; and the longest of them, in UTF-16 units. */
 const cachedWords = 200_000;
 const longestCached = 64;
-
-const trailingSpace = new RegExp(`[${pythonSpace}]+$`, 'v');
 
 /** bpeApplySchema with its files read. */
 interface Application {
@@ -224,11 +222,6 @@ const versionOf = (header: string): string =>
     .split('.')
     .map((part) => pythonInt(part) ?? '?')
     .join('.');
-
-/** Undoes segment(): "lo@@ w@@ er" becomes "lower" (fairseq's post_process for subword_nmt). */
-export function joinPieces(line: string): string {
-  return `${line} `.replaceAll(`${usualSeparator()} `, '').replace(trailingSpace, '');
-}
 
 /** Generates merges, and null where it has none yet, so that the caller may show progress and let others work in between. */
 export function* learnMerges(

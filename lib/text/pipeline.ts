@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { parseConfig, type TextConfig, textSchema } from '../config.js';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
-import { Bpe, joinPieces } from './bpe.js';
+import { Bpe } from './bpe.js';
 import { mosesDetokenise } from './detokenise.js';
 import { type Dictionaries, dictionariesOf } from './dictionaries.js';
 import { Dictionary } from './dictionary.js';
 import { languages } from './languages.js';
 import { lowercase } from './lowercase.js';
 import { normalisePunctuation } from './normalise.js';
+import { joinPieces } from './pieces.js';
 import { mosesTokenise } from './tokenise.js';
 
 export type Side = 'source' | 'target';
@@ -33,6 +34,7 @@ export function checkTextConfig(config: TextConfig): void {
       `target: expected another language than source, got "${config.target}" for both`,
     );
   }
+  checkPieces(config);
   if (config.tokenizer === 'none' && !config.normalize) return;
   const option = config.tokenizer === 'moses' ? 'tokenizer "moses"' : 'normalize';
   for (const side of ['source', 'target'] as const) {
@@ -41,6 +43,21 @@ export function checkTextConfig(config: TextConfig): void {
       'INVALID_CONFIG',
       `${side}: ${option} knows ${languages.join(' and ')}, got "${config[side]}"; ` +
         'for other languages tokenise beforehand and choose tokenizer "none"',
+    );
+  }
+}
+
+function checkPieces({ bpe, pieces = 'none', pieceMark }: TextConfig): void {
+  if (pieceMark !== undefined && (pieces === 'none' || pieces === 'byte-level')) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `pieceMark: has an effect only on pieces that have a mark of their own, got ${JSON.stringify(pieceMark)} for "${pieces}"`,
+    );
+  }
+  if (bpe > 0 && pieces !== 'none') {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `pieces: expected "none" with byte pair encoding of its own (bpe ${bpe}), which would cut the pieces again, got "${pieces}"`,
     );
   }
 }
@@ -140,7 +157,7 @@ export class TextPipeline {
    */
   words(tokens: Int32Array, unknown?: string, side: Side = 'target'): string {
     const pieces = this.dictionaries[side].decode(tokens, unknown);
-    return this.bpe === null ? pieces : joinPieces(pieces);
+    return joinPieces(pieces, this.bpe === null ? this.config : { pieces: 'subword-nmt' });
   }
 
   /**

@@ -1,12 +1,13 @@
 import type { TrainConfig } from '../config.js';
 import { unfitTokenizer } from '../evaluation/unfit_tokenizer.js';
+import { piecesWarning } from '../text/find_pieces.js';
 import type { RdropWarning } from '../util/warnings.js';
 import type { RunData } from './run_data.js';
 
 /** What a run is told before its first update: it trains, but perhaps not what was meant. */
 export function runWarnings(
   { model, loss, validation }: Pick<TrainConfig, 'model' | 'loss' | 'validation'>,
-  { valid, test }: Pick<RunData, 'valid' | 'test'>,
+  { pipeline, valid, test }: Pick<RunData, 'pipeline' | 'valid' | 'test'>,
 ): RdropWarning[] {
   const warnings: RdropWarning[] = [];
   const { dropout, attentionDropout, activationDropout } = model;
@@ -17,6 +18,13 @@ export function runWarnings(
         `loss.alpha is ${loss.alpha}, but model.dropout, model.attentionDropout and model.activationDropout are all 0: both passes ` +
         'are the same, the KL term is 0 throughout, and this trains without R-Drop',
     });
+  }
+  const { bpe, config } = pipeline;
+  if (bpe === null && config.pieces === undefined) {
+    const consequence =
+      'BLEU counts them as words, since the data were prepared before anyone asked; prepare them again, which joins them';
+    const cut = piecesWarning(valid.references, 'references of validation', consequence);
+    if (cut !== null) warnings.push(cut);
   }
   // What the test split is judged by, and validation where BLEU picks the checkpoint.
   const judged = test ?? (validation.metric === 'bleu' ? valid : null);

@@ -2,7 +2,7 @@ import type { LossConfig, TrainConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
 import { corpusBleu } from '../evaluation/bleu.js';
-import { type CorpusScore, scoreAll } from '../evaluation/score_table.js';
+import { type CorpusScore, scoreRows } from '../evaluation/score_table.js';
 import type { Transformer } from '../model/transformer.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { sacremosesDetokenise } from '../text/sacremoses_detokenise.js';
@@ -113,7 +113,7 @@ export async function translateTest(
     // fairseq-generate marks the unknown words of a reference, so that one of a hypothesis never matches them.
     references: pairs.target.map((tokens) => pipeline.words(tokens, '<<unk>>')),
   };
-  const rows = await scoreAll(
+  const rows = await scoreRows(
     { hypotheses, references, tokenised },
     { lowercase: pipeline.config.lowercase !== false },
     { signal },

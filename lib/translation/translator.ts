@@ -12,8 +12,10 @@ import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
+import { piecesWarning } from '../text/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
+import { warn } from '../util/warnings.js';
 import type { translateCorpus } from './translate_corpus.js';
 
 /** The best hypothesis of a line. */
@@ -138,6 +140,12 @@ export class Translator {
       places.push(i);
       sources.push(tokens);
     });
+    if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
+      const consequence =
+        'the run tokenises or cuts its text itself, and takes them for words; give it whole text';
+      const warning = piecesWarning(lines, 'lines to translate', consequence);
+      if (warning !== null) warn(warning);
+    }
     const found = await translateCorpus(model, sources, { beam, maxTokens, signal, onProgress });
     found.forEach((best, i) => {
       translations[places[i]!] = { text: pipeline.decode(best.tokens), ...best };

@@ -3,6 +3,7 @@ export const warningCodes = {
   NO_DROPOUT: 'α is above 0 while no dropout makes the two passes differ: the KL term is 0',
   UNFIT_TOKENIZER:
     'BLEU counts words of a language that is written without spaces, or whose words carry their endings',
+  PIECES: 'text looks as if another program had cut its words into pieces',
   NO_CUDA_GRAPH: 'kernels are launched one by one, not as a CUDA graph',
 } as const;
 

@@ -1,0 +1,79 @@
+// Text that other programs cut into pieces: joined as they join it themselves (test/fixtures/text/record_pieces.py), and known
+// by its look.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, test } from 'vitest';
+import type { PieceFormat } from '../../lib/config.js';
+import { findPieces, findPiecesOfTypes } from '../../lib/text/find_pieces.js';
+import { joinPieces } from '../../lib/text/pieces.js';
+
+const recorded = JSON.parse(
+  readFileSync(new URL('../fixtures/text/pieces.json', import.meta.url), 'utf8'),
+) as Record<Exclude<PieceFormat, 'none' | 'joiner'>, { pieces: string; text: string }[]>;
+const formats = Object.keys(recorded) as (keyof typeof recorded)[];
+
+describe.each(formats)('%s', (pieces) => {
+  it('is joined as its own program joins it', () => {
+    expect(recorded[pieces].length).toBe(43);
+    for (const line of recorded[pieces]) {
+      // The decoder of end-of-word leaves the last space, as BPEDecoder does not.
+      expect(joinPieces(line.pieces, { pieces })).toBe(line.text.trim());
+    }
+  });
+
+  it('is known by its look, line by line and by its types', () => {
+    const lines = recorded[pieces].map((line) => line.pieces);
+    expect(findPieces(lines)).toMatchObject({ pieces, clear: true });
+    expect(findPieces(recorded[pieces].map(({ text }) => text))).toBe(null);
+    const counts = new Map<string, number>();
+    for (const type of lines.join(' ').split(' ')) counts.set(type, (counts.get(type) ?? 0) + 1);
+    expect(findPiecesOfTypes([...counts.keys()], [...counts.values()])).toMatchObject({
+      pieces,
+      clear: true,
+    });
+    // Few merges undone, as with a large vocabulary: one token in a hundred is a piece.
+    const rare = [...Array.from({ length: 99 }, () => 'a whole line of words .'), ...lines.slice(0, 3)];
+    expect(findPieces(rare)?.pieces ?? pieces).toBe(pieces);
+  });
+});
+
+test.each<[PieceFormat, string | undefined, string, string]>([
+  ['none', undefined, 'lo@@ w', 'lo@@ w'],
+  // fairseq leaves no mark at the end of what was cut off.
+  ['subword-nmt', undefined, 'lo@@ w er@@', 'low er'],
+  ['subword-nmt', '~', 'lo~ w@@ er', 'low@@ er'],
+  ['subword-nmt', undefined, 'a  b ', 'a  b'],
+  ['sentencepiece', undefined, '▁ 日本 ▁the re s', '日本 theres'],
+  ['sentencepiece', '_', '_the re _s', 'there s'],
+  ['wordpiece', undefined, '##un ##able to', '##unable to'],
+  ['end-of-word', '_EOW', 'th ere_EOW is_EOW', 'there is'],
+  ['joiner', undefined, 'Hello ￭, wor￭ ld ￭!', 'Hello, world!'],
+  ['joiner', undefined, 'a ￭-￭ b ￭ c', 'a-bc'],
+  ['joiner', '@', 'wor@ ld @!', 'world!'],
+  ['byte-level', undefined, 'Ã¼ber ĠStra ÃŁe', 'über Straße'],
+])('%s with the mark %s: %j is %j', (pieces, pieceMark, line, text) => {
+  expect(joinPieces(line, { pieces, pieceMark })).toBe(text);
+});
+
+test.each<[string, string[], string | null]>([
+  ['whole words', ['a dog runs .', 'the cat sits .'], null],
+  ['a mark of its own in the text', ['write to me @@ work', 'the ## sign'], null],
+  ['headings and hash tags', ['## Title of it', '##Title again', 'text below'], null],
+  ['a bar of blocks', ['▁▂▃▄ ▁▂▃ 45 %', 'done', 'and text', 'more text', 'and more of it'], null],
+  ['Maltese', ['Ġesù qal lil tiegħu', 'Il- ktieb hu tajjeb', 'Ġorġ mar id- dar'], null],
+  ['an empty text', ['', ''], null],
+  ['joiners', ['Hello ￭, wor￭ ld ￭!'], 'joiner'],
+  [
+    'cut sentences of Chinese',
+    ['▁ 日本 の 東京 に 行く 人 が 多い', '▁ 今日 は 良い 天気 です'],
+    'sentencepiece',
+  ],
+])('%s', (_, lines, pieces) => {
+  const found = findPieces(lines);
+  expect(found?.clear ? found.pieces : null).toBe(pieces);
+});
+
+test('a few tokens that look so are mentioned and no more', () => {
+  const lines = Array.from({ length: 1000 }, (_, i) => (i % 400 === 7 ? 'my name@@ is' : 'a line of words'));
+  expect(findPieces(lines)).toMatchObject({ pieces: 'subword-nmt', clear: false });
+  expect(findPieces([...lines, 'name@@', ...lines.map(() => 'words')])).toMatchObject({ clear: false });
+});
