@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { access, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { lazily, z } from '../config/zod.js';
 import { decodeSafetensors, type Tensor } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
+import { linkOrCopy } from '../util/link_or_copy.js';
 import { windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimiser. */
@@ -95,7 +96,7 @@ export async function writeCheckpoint(
     for (const other of others) {
       await mkdir(other);
       for (const file of [modelFile, optimizerFile, stateFile])
-        await link(join(first!, file), join(other, file));
+        await linkOrCopy(join(first!, file), join(other, file));
       await syncDirectory(other);
     }
     for (const [i, name] of names.entries()) await replace(besides[i]!, join(checkpoints, name), fence);
@@ -247,11 +248,18 @@ async function writeSynced(path: string, pieces: Iterable<Uint8Array>): Promise<
   return hash.digest('hex');
 }
 
+/** What a file system answers that flushes no directory by itself. */
+const cannotFlush = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES', 'EBADF'];
+
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
   try {
-    await directory.sync();
-  } finally {
-    await directory.close();
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  } catch (error) {
+    if (!cannotFlush.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
