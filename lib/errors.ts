@@ -1,3 +1,5 @@
+import { codeOfSystemError } from './util/system_error.js';
+
 /**
  * Every failure that rdrop reports has a stable code. The message says what was expected, for which option or
  * file and line, and what came. The native core throws the same codes (native/errors.h).
@@ -63,7 +65,8 @@ export function asRdropError(error: unknown): RdropError {
   if (error instanceof RdropError) return error;
   const code = (error as { code?: unknown } | null)?.code;
   const message = error instanceof Error ? error.message : String(error);
-  return new RdropError(isErrorCode(code) ? code : 'INTERNAL', message, { cause: error });
+  const known = isErrorCode(code) ? code : codeOfSystemError(error);
+  return new RdropError(known ?? 'INTERNAL', message, { cause: error });
 }
 
 /** Calls into the native core without waiting for another thread: what it throws becomes an RdropError. */

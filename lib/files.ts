@@ -1,36 +1,44 @@
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { RdropError } from './errors.js';
+import { quietly } from './util/cleanup.js';
+import { syncDirectory } from './util/durable.js';
+import { codeOfSystemError } from './util/system_error.js';
 
 /** Turns a file system error into a coded one that names the file. */
 export function fileError(error: unknown, path: string, doing: 'read' | 'write'): RdropError {
   if (error instanceof RdropError) return error;
-  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const code = codeOfSystemError(error, doing);
   const options = { cause: error };
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'DISK_FULL') {
     return new RdropError('DISK_FULL', `${path}: no space left on the device; nothing was replaced`, options);
   }
-  if (code === 'ENOENT' && doing === 'read') {
+  if (code === 'FILE_NOT_FOUND') {
     return new RdropError('FILE_NOT_FOUND', `${path}: no such file or directory`, options);
   }
   const reason = error instanceof Error ? error.message : String(error);
+  if (code === 'OUT_OF_MEMORY') return new RdropError(code, `${path}: ${reason}`, options);
   return doing === 'read'
     ? new RdropError('FILE_UNREADABLE', `${path}: could not be read (${reason})`, options)
     : new RdropError('FILE_UNWRITABLE', `${path}: could not be written (${reason})`, options);
 }
 
 /**
- * Writes a file whole or not at all: beside its place, flushed to the disk, then renamed over it.
+ * Writes a file whole or not at all: beside its place, flushed to the disk, then renamed over it. What killed writers have
+ * left beside it is removed first.
  *
  * @param fence awaited before the rename; what it throws leaves everything as it was
- * @throws RdropError DISK_FULL, FILE_UNWRITABLE; the old file is then untouched and nothing is left beside it.
+ * @throws RdropError DISK_FULL, FILE_UNWRITABLE; the old file is then untouched and nothing is left beside it. Only where the
+ *   directory cannot be flushed has the new file, whole, taken its place already.
  */
 export async function writeFileAtomically(
   path: string,
   content: string | Uint8Array | Iterable<Uint8Array>,
   { fence }: { fence?: () => Promise<void> } = {},
 ): Promise<void> {
-  const { randomBytes } = await import('node:crypto');
-  const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
+  const { claimBeside, clearLeftovers } = await import('./util/part_files.js');
+  await clearLeftovers(path);
+  const { path: beside, release } = claimBeside(path, 'part');
   let file: FileHandle | undefined;
   try {
     file = await open(beside, 'wx');
@@ -41,10 +49,13 @@ export async function writeFileAtomically(
     file = undefined;
     await fence?.();
     await rename(beside, path);
+    await syncDirectory(dirname(beside));
   } catch (error) {
     await file?.close().catch(() => {});
-    await rm(beside, { force: true });
+    await quietly(() => rm(beside, { force: true }));
     throw fileError(error, path, 'write');
+  } finally {
+    release();
   }
 }
 

@@ -24,6 +24,7 @@ export {
   type MosesDetokenizeOptions,
   type NormalizeOptions,
   type OneBestOptions,
+  type OpenConfig,
   type OptimizerConfig,
   type PlannedPowerOptions,
   type PlannedTest,

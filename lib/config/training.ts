@@ -239,4 +239,14 @@ export const lockSchema = lazily(() =>
 );
 export type LockConfig = z.input<typeof lockSchema>;
 
+/** Opening of a run directory to write to it. */
+export const openSchema = lazily(() =>
+  z.strictObject({
+    ...lockSchema.shape,
+    /** false: goes on where a file is not the one that a manifest or a checkpoint names. */
+    verify: z.boolean().default(true),
+  }),
+);
+export type OpenConfig = z.input<typeof openSchema>;
+
 export type TrainOptions = z.input<typeof trainSchema>;

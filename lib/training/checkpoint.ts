@@ -1,13 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { lazily, z } from '../config/zod.js';
 import { decodeSafetensors, type Tensor } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
+
+import { quietly, withCleanup } from '../util/cleanup.js';
+import { makeDirectories, syncDirectory } from '../util/durable.js';
+import { pathExists } from '../util/exists.js';
 import { linkOrCopy } from '../util/link_or_copy.js';
-import { windowSchema } from './metrics.js';
+import { emptyWindow, windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimiser. */
 export const trainingStateSchema = lazily(() =>
@@ -27,6 +33,8 @@ export const trainingStateSchema = lazily(() =>
     trainingSeconds: z.number(),
     /** Of fit(): steps, validations and checkpoints. */
     elapsedSeconds: z.number(),
+    /** Lines of metrics.jsonl that were on the disk before the checkpoint; absent in those of earlier versions. */
+    metricsLines: z.int().min(0).optional(),
     /** The sums of the next line of metrics. */
     window: windowSchema,
     /** OptimizerState of lib/native.ts without the moments. */
@@ -46,6 +54,21 @@ export const freshCounters = (update: number): TrainingState['optimizer'] => ({
   applied: update,
   lossScale: 1,
   lastOverflow: -1,
+});
+
+/** Of a run before its first update. */
+export const freshState = (fingerprint: string): TrainingState => ({
+  fingerprint,
+  update: 0,
+  epoch: 1,
+  position: 0,
+  lastValidated: 0,
+  best: null,
+  sinceBest: 0,
+  trainingSeconds: 0,
+  elapsedSeconds: 0,
+  window: emptyWindow(),
+  optimizer: freshCounters(0),
 });
 
 export type CheckpointName = 'last' | 'best';
@@ -72,7 +95,10 @@ export interface CheckpointContent {
  * Writes checkpoints with the same content. Each appears whole or not at all: its directory is filled beside its place,
  * flushed to the disk, then renamed. The files of the second are links to those of the first.
  *
- * @param fence awaited before each rename
+ * The last of the names decides: what stood before is kept until it has been replaced, so that a process that ends anywhere
+ * between leaves either all of the old checkpoints or all of the new ones (settle).
+ *
+ * @param fence awaited before each rename; when it throws, the checkpoints are somebody else's and are left alone
  * @throws RdropError DISK_FULL, FILE_UNWRITABLE, and what the fence throws; the old checkpoints are then untouched
  */
 export async function writeCheckpoint(
@@ -84,7 +110,10 @@ export async function writeCheckpoint(
   const besides = names.map((name) => join(checkpoints, `${name}.${randomBytes(4).toString('hex')}.part`));
   try {
     const [first, ...others] = besides;
-    await mkdir(first!, { recursive: true });
+    await makeDirectories(checkpoints);
+    await fence();
+    await settle(checkpoints);
+    await mkdir(first!);
     const files = {
       [modelFile]: await writeSynced(join(first!, modelFile), content.model),
       [optimizerFile]: await writeSynced(join(first!, optimizerFile), content.optimizer),
@@ -99,47 +128,84 @@ export async function writeCheckpoint(
         await linkOrCopy(join(first!, file), join(other, file));
       await syncDirectory(other);
     }
-    for (const [i, name] of names.entries()) await replace(besides[i]!, join(checkpoints, name), fence);
-    await syncDirectory(checkpoints);
+    for (const [i, name] of names.entries()) {
+      const place = join(checkpoints, name);
+      // A directory cannot be renamed over a full one, so the old one steps aside.
+      await fence();
+      if (await pathExists(place)) await rename(place, previousOf(place));
+      await fence();
+      await rename(besides[i]!, place);
+      // In this order on the disk as well.
+      await syncDirectory(checkpoints);
+    }
   } catch (error) {
-    for (const beside of besides) await rm(beside, { recursive: true, force: true });
+    for (const beside of besides) await quietly(() => rm(beside, { recursive: true, force: true }));
+    await quietly(async () => {
+      await fence();
+      await settle(checkpoints);
+    });
+    throw fileError(error, checkpoints, 'write');
+  }
+  // The new ones stand: what cannot be removed now goes with the next checkpoint.
+  await quietly(async () => {
+    await fence();
+    for (const name of names) await rm(previousOf(join(checkpoints, name)), { recursive: true, force: true });
+  });
+}
+
+const previousOf = (place: string) => `${place}.previous`;
+
+/**
+ * After a process that ended, or failed, between the renames of writeCheckpoint(): `last` is the new one or else the old
+ * one again, and `best` is the one that the state of `last` speaks of.
+ */
+async function settle(checkpoints: string): Promise<void> {
+  const last = join(checkpoints, 'last');
+  if (await pathExists(previousOf(last))) {
+    if (await pathExists(last)) await rm(previousOf(last), { recursive: true, force: true });
+    else await rename(previousOf(last), last);
+  }
+  const best = join(checkpoints, 'best');
+  const previous = previousOf(best);
+  if (!(await pathExists(previous))) return;
+  const wanted = (await stateOf(last))?.best?.update;
+  const isBest = async (place: string) => wanted !== undefined && (await stateOf(place))?.update === wanted;
+  const back = !(await pathExists(best)) || (!(await isBest(best)) && (await isBest(previous)));
+  if (back) {
+    await rm(best, { recursive: true, force: true });
+    await rename(previous, best);
+  } else await rm(previous, { recursive: true, force: true });
+}
+
+/** null where none is to be read. */
+const stateOf = (place: string): Promise<TrainingState | null> =>
+  openCheckpoint(place).then(
+    ({ state }) => state,
+    () => null,
+  );
+
+/**
+ * Clears away what a killed process left. Only for whoever holds the run's lock.
+ *
+ * @throws RdropError FILE_UNREADABLE, FILE_UNWRITABLE
+ */
+export async function tidyCheckpoints(checkpoints: string): Promise<void> {
+  try {
+    if (!(await pathExists(checkpoints))) return;
+    for (const entry of await readdir(checkpoints)) {
+      if (entry.endsWith('.part')) await rm(join(checkpoints, entry), { recursive: true, force: true });
+    }
+    await settle(checkpoints);
+  } catch (error) {
     throw fileError(error, checkpoints, 'write');
   }
 }
 
-/** A directory cannot be renamed over a full one, so the old one steps aside; tidyCheckpoints() knows the gap. */
-async function replace(beside: string, place: string, fence: () => Promise<void>): Promise<void> {
-  const previous = `${place}.previous`;
-  await fence();
-  await settle(place);
-  if (await exists(place)) await rename(place, previous);
-  await fence();
-  await rename(beside, place);
-  await rm(previous, { recursive: true, force: true });
-}
-
-/** After a process that ended between two renames: its old directory comes back, or goes when the new one is there. */
-async function settle(place: string): Promise<void> {
-  const previous = `${place}.previous`;
-  if (!(await exists(previous))) return;
-  if (await exists(place)) await rm(previous, { recursive: true, force: true });
-  else await rename(previous, place);
-}
-
-/** Clears away what a killed process left. Only for whoever holds the run's lock. */
-export async function tidyCheckpoints(checkpoints: string): Promise<void> {
-  const entries = await readdir(checkpoints).catch(() => []);
-  for (const entry of entries) {
-    if (entry.endsWith('.part')) await rm(join(checkpoints, entry), { recursive: true, force: true });
-  }
-  await settle(join(checkpoints, 'last'));
-  await settle(join(checkpoints, 'best'));
-}
-
 /** Where a checkpoint lies, or null where there is none. */
 export async function findCheckpoint(checkpoints: string, name: CheckpointName): Promise<string | null> {
-  for (const place of [join(checkpoints, name), join(checkpoints, `${name}.previous`)]) {
-    if (await exists(place)) return place;
+  const place = join(checkpoints, name);
+  for (const path of [place, previousOf(place)]) {
+    if (await pathExists(path)) return path;
   }
   return null;
 }
@@ -166,6 +232,27 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     return decodeSafetensors(bytes, join(path, name)).tensors;
   };
   return { path, state, read };
+}
+
+/**
+ * The checkpoint that a state calls the best; null when it knows none.
+ *
+ * @throws RdropError CHECKPOINT_MISMATCH when another or none is there, CHECKPOINT_CORRUPT
+ */
+export async function openBest(
+  checkpoints: string,
+  { best }: Pick<TrainingState, 'best'>,
+): Promise<Checkpoint | null> {
+  if (best === null) return null;
+  const path = await findCheckpoint(checkpoints, 'best');
+  const checkpoint = path === null ? null : await openCheckpoint(path);
+  if (checkpoint?.state.update === best.update) return checkpoint;
+  const got = checkpoint === null ? 'none' : `that of update ${checkpoint.state.update}`;
+  throw new RdropError(
+    'CHECKPOINT_MISMATCH',
+    `${join(checkpoints, 'best')}: expected the best checkpoint, of update ${best.update}, got ${got}; ` +
+      'bring it back, or resume with verify false (--no-verify), which goes on without it',
+  );
 }
 
 function parseState(bytes: Uint8Array, path: string) {
@@ -206,12 +293,6 @@ async function readPart(path: string): Promise<Uint8Array> {
   }
 }
 
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 const chunkBytes = 1 << 20;
@@ -236,30 +317,15 @@ export async function sha256Chunks(pieces: Iterable<Uint8Array>): Promise<string
 async function writeSynced(path: string, pieces: Iterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(path, 'wx');
-  try {
-    for (const chunk of chunks(pieces)) {
-      hash.update(chunk);
-      await file.writeFile(chunk);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await withCleanup(
+    async () => {
+      for (const chunk of chunks(pieces)) {
+        hash.update(chunk);
+        await file.writeFile(chunk);
+      }
+      await file.sync();
+    },
+    () => file.close(),
+  );
   return hash.digest('hex');
-}
-
-/** What a file system answers that flushes no directory by itself. */
-const cannotFlush = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES', 'EBADF'];
-
-async function syncDirectory(path: string): Promise<void> {
-  try {
-    const directory = await open(path, 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
-  } catch (error) {
-    if (!cannotFlush.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
 }

@@ -1,7 +1,10 @@
-import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
+import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { lazily, z } from '../config/zod.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import type { NativeFigures, NativeLoss, NativeStep } from '../native.js';
+import { withCleanup } from '../util/cleanup.js';
+import { syncDirectory } from '../util/durable.js';
 
 /** Losses per target token, base 2, as fairseq prints them. */
 export interface TokenLosses {
@@ -112,10 +115,38 @@ export function addToWindow(window: Window, figures: NativeFigures): void {
   if (figures.steps > 0) window.learningRate = figures.learningRate;
 }
 
+/** The line of metrics that a window makes. */
+export function trainLine(state: {
+  update: number;
+  epoch: number;
+  trainingSeconds: number;
+  window: Window;
+}): TrainMetrics {
+  const { window } = state;
+  return {
+    type: 'train',
+    update: state.update,
+    epoch: state.epoch,
+    ...perToken(window),
+    tokens: window.tokens,
+    learningRate: window.learningRate,
+    gradientNorm: window.gradientNorm / window.updates,
+    skipped: window.skipped,
+    seconds: state.trainingSeconds,
+    tokensPerSecond: window.tokens / window.seconds,
+  };
+}
+
+const keptAside = '.damaged';
+
 /** metrics.jsonl: one JSON object a line, appended. */
 export class MetricsLog {
   readonly #path: string;
   readonly #fence: () => Promise<void>;
+  /** Lines of the file. */
+  #lines = 0;
+  /** The file is there, and flush() has flushed its directory's entry. */
+  #entered = false;
 
   /** @param fence awaited before each write: whether the run is still this process's */
   constructor(path: string, fence: () => Promise<void> = async () => {}) {
@@ -136,24 +167,88 @@ export class MetricsLog {
       await truncate(this.#path, before).catch(() => {});
       throw fileError(error, this.#path, 'write');
     }
+    this.#lines++;
   }
 
-  /** Drops what was written after a checkpoint, and a last line that a killed process did not finish. */
-  async rewind(update: number, lastValidated: number): Promise<void> {
+  /**
+   * Flushes the lines to the disk, for a checkpoint that counts them: after a loss of power they are there if it is.
+   *
+   * @returns how many there are
+   * @throws RdropError DISK_FULL, FILE_UNWRITABLE
+   */
+  async flush(): Promise<number> {
+    if (this.#lines === 0) return 0;
+    try {
+      const file = await open(this.#path, 'r+');
+      await withCleanup(
+        () => file.datasync(),
+        () => file.close(),
+      );
+      if (!this.#entered) await syncDirectory(dirname(this.#path));
+      this.#entered = true;
+    } catch (error) {
+      throw fileError(error, this.#path, 'write');
+    }
+    return this.#lines;
+  }
+
+  /**
+   * Drops what was written after a checkpoint, and a last line that a killed process did not finish. Lines that cannot be
+   * read are no lines of metrics: they are kept aside, in metrics.jsonl.damaged.
+   *
+   * @param counted the lines that the checkpoint counts, where it says so
+   * @returns what is to be told: each damaged line by file and number, and lines that are missing
+   * @throws RdropError FILE_UNREADABLE, DISK_FULL, FILE_UNWRITABLE
+   */
+  async rewind(update: number, lastValidated: number, counted?: number): Promise<string[]> {
     const text = await readFile(this.#path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
+      if (error.code === 'ENOENT') return null;
       throw fileError(error, this.#path, 'read');
     });
-    const kept = text.split('\n').filter((line) => {
-      try {
-        const { type, update: at } = JSON.parse(line) as TrainMetrics | ValidMetrics;
-        return at <= (type === 'valid' ? lastValidated : update);
-      } catch {
-        return false;
-      }
+    const lines = (text ?? '').split('\n');
+    const unfinished = lines.pop() ?? '';
+    const kept: string[] = [];
+    const damaged: string[] = [];
+    const told: string[] = [];
+    lines.forEach((line, i) => {
+      const place = placeOf(line);
+      if (place === null) {
+        damaged.push(`${i + 1}\t${line}`);
+        told.push(
+          `${this.#path}:${i + 1}: expected a line of metrics, got ${JSON.stringify(line.slice(0, 60))}; ` +
+            `it is kept in ${basename(this.#path)}${keptAside}`,
+        );
+      } else if (place.update <= (place.type === 'valid' ? lastValidated : update)) kept.push(line);
     });
-    await writeFileAtomically(this.#path, kept.map((line) => `${line}\n`).join(''), {
-      fence: this.#fence,
-    });
+    // Whole but for its end: the process was killed between the two, or a copy left it out.
+    const place = placeOf(unfinished);
+    if (place !== null && place.update <= (place.type === 'valid' ? lastValidated : update))
+      kept.push(unfinished);
+    if (counted !== undefined && kept.length < counted) {
+      told.push(
+        `${this.#path}: expected the ${counted} lines that the checkpoint of update ${update} counts, got ${kept.length}`,
+      );
+    }
+    if (damaged.length > 0) {
+      const aside = `${this.#path}${keptAside}`;
+      const before = await readFile(aside, 'utf8').catch(() => '');
+      await writeFileAtomically(aside, `${before}${damaged.map((line) => `${line}\n`).join('')}`, {
+        fence: this.#fence,
+      });
+    }
+    const whole = kept.map((line) => `${line}\n`).join('');
+    if (whole !== (text ?? '')) await writeFileAtomically(this.#path, whole, { fence: this.#fence });
+    this.#lines = kept.length;
+    return told;
+  }
+}
+
+/** What a line of metrics is about; null for what is none. */
+function placeOf(line: string): { type: 'train' | 'valid'; update: number } | null {
+  try {
+    const { type, update } = JSON.parse(line);
+    return (type === 'train' || type === 'valid') && Number.isSafeInteger(update) ? { type, update } : null;
+  } catch {
+    return null;
   }
 }

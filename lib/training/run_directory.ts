@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { native } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
@@ -10,7 +10,10 @@ import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { packageVersion } from '../package_version.js';
 import { processorName } from '../processor.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
+import { makeDirectories, syncDirectory } from '../util/durable.js';
+import { pathExists } from '../util/exists.js';
 import { Lock, type LockOptions } from '../util/lock.js';
+import { clearLeftoversIn } from '../util/part_files.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { MetricsLog } from './metrics.js';
 import type { TestResult } from './validation.js';
@@ -40,6 +43,9 @@ export type DataHashes = Record<string, string>;
 /** How the lock of a run is taken. */
 export type Locking = Pick<LockOptions, 'unlock' | 'signal'>;
 
+/** What only the writer of a run writes, beside checkpoints/ and hypotheses/. */
+const ownFiles = /^((config|environment|result|text|manifest)\.json|metrics\.jsonl.*|dict.*\.txt|codes)$/;
+
 /** The files of a run. Whoever writes holds its lock. */
 export class RunDirectory {
   readonly path: string;
@@ -65,7 +71,7 @@ export class RunDirectory {
     const path = resolve(config.runDirectory);
     const run = await RunDirectory.#lockAt(path, locking);
     try {
-      if (await isFile(join(path, 'config.json'))) {
+      if (await pathExists(join(path, 'config.json'))) {
         const existing = await readRunConfig(path);
         if (JSON.stringify(identity(existing)) !== JSON.stringify(identity(config))) {
           throw new RdropError(
@@ -74,7 +80,7 @@ export class RunDirectory {
               `${differences(existing, config).join(', ')}`,
           );
         }
-        await tidyCheckpoints(run.checkpoints);
+        await run.#tidy();
         if ((await findCheckpoint(run.checkpoints, 'last')) !== null) {
           throw new RdropError(
             'RUN_EXISTS',
@@ -89,7 +95,7 @@ export class RunDirectory {
       await run.writeConfig(config);
     } catch (error) {
       run.release();
-      throw error;
+      throw fileError(error, path, 'write');
     }
     return run;
   }
@@ -100,7 +106,7 @@ export class RunDirectory {
     await readRunConfig(path);
     const run = await RunDirectory.#lockAt(path, locking);
     try {
-      await tidyCheckpoints(run.checkpoints);
+      await run.#tidy();
     } catch (error) {
       run.release();
       throw error;
@@ -108,9 +114,17 @@ export class RunDirectory {
     return run;
   }
 
+  /** Clears away what a killed writer left. */
+  async #tidy(): Promise<void> {
+    await tidyCheckpoints(this.checkpoints);
+    await clearLeftoversIn(this.path, (name) => ownFiles.test(name));
+    const hypotheses = join(this.path, 'hypotheses');
+    await clearLeftoversIn(hypotheses, (name) => name.startsWith('test.'));
+  }
+
   static async #lockAt(path: string, locking: Locking): Promise<RunDirectory> {
     try {
-      await mkdir(path, { recursive: true });
+      await makeDirectories(path);
     } catch (error) {
       throw fileError(error, path, 'write');
     }
@@ -127,13 +141,20 @@ export class RunDirectory {
 
   /** A run that goes on has no result yet. */
   async removeResult(): Promise<void> {
-    await this.writing(() => rm(join(this.path, 'result.json'), { force: true }));
+    const path = join(this.path, 'result.json');
+    try {
+      if (!(await pathExists(path))) return;
+      await this.writing(() => rm(path, { force: true }));
+      await syncDirectory(this.path);
+    } catch (error) {
+      throw fileError(error, path, 'write');
+    }
   }
 
   /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them. */
   async writeTest({ hypotheses, tokenised }: TestResult, language: string): Promise<void> {
     const directory = join(this.path, 'hypotheses');
-    await mkdir(directory, { recursive: true }).catch((error) => {
+    await makeDirectories(directory).catch((error) => {
       throw fileError(error, directory, 'write');
     });
     const files = {
@@ -270,12 +291,6 @@ export async function environment(threads: number) {
   };
 }
 
-const isFile = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 /** SHA-256 of the files of a prepared directory that a run reads. */
 export async function hashData(directory: string): Promise<DataHashes> {
   const text = await readTextConfig(directory);
@@ -289,7 +304,7 @@ export async function hashData(directory: string): Promise<DataHashes> {
   const hashes: DataHashes = {};
   for (const name of names) {
     const path = join(directory, name);
-    if (!(await isFile(path))) continue;
+    if (!(await pathExists(path))) continue;
     const hash = createHash('sha256');
     try {
       for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);

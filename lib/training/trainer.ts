@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { lazily, z } from '../config/zod.js';
 import {
-  type LockConfig,
-  lockSchema,
+  type OpenConfig,
+  openSchema,
   parseConfig,
   type TrainConfig,
   type TrainOptions,
@@ -21,10 +21,15 @@ const limitsSchema = lazily(() =>
     maxUpdates: trainSchema.shape.maxUpdates.unwrap().optional(),
     maxEpochs: trainSchema.shape.maxEpochs.unwrap().optional(),
     maxMinutes: trainSchema.shape.maxMinutes.unwrap().optional(),
-    unlock: lockSchema.shape.unlock,
+    /** Where the prepared data lies now; its files must be those the run began with. */
+    data: trainSchema.shape.data.optional(),
+    ...openSchema.shape,
   }),
 );
-/** The limits of a run that goes on; without one the run's own holds. `unlock`: see LockConfig. */
+/**
+ * What a run that goes on is given anew, its limits and the place of its data; without one the run's own holds. `unlock` and
+ * `verify`: see OpenConfig.
+ */
 export type ResumeOptions = z.input<typeof limitsSchema>;
 
 interface State {
@@ -96,8 +101,8 @@ export class Trainer {
    *
    * @throws RdropError INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
    */
-  static async create(options: TrainOptions, locking: LockConfig = {}): Promise<Trainer> {
-    const { unlock } = parseConfig(lockSchema, locking, 'locking', 'INVALID_ARGUMENT');
+  static async create(options: TrainOptions, opening: OpenConfig = {}): Promise<Trainer> {
+    const { unlock } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT');
     const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
     const { TrainingLoop, RunDirectory, loadRunData, stepMetrics } = await parts();
     const data = await loadRunData(config);
@@ -117,7 +122,7 @@ export class Trainer {
    *   configuration or data), INVALID_ARGUMENT
    */
   static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
-    const { unlock, ...changed } = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
+    const { unlock, verify, ...changed } = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
     const { TrainingLoop, RunDirectory, hashData, loadRunData, readRunConfig, stepMetrics } = await parts();
     const run = await RunDirectory.open(runDirectory, { unlock });
     try {
@@ -126,7 +131,7 @@ export class Trainer {
       await run.checkData(await hashData(config.data));
       const loop = await TrainingLoop.create(config, run, await loadRunData(config));
       try {
-        await loop.restore();
+        await loop.restore(verify);
         if (Object.keys(given).length > 0) await run.writeConfig(config);
       } catch (error) {
         loop.dispose();

@@ -12,17 +12,19 @@ import {
   type Checkpoint,
   type CheckpointName,
   findCheckpoint,
-  freshCounters,
+  freshState,
+  openBest,
   openCheckpoint,
   type TrainingState,
   writeCheckpoint,
 } from './checkpoint.js';
-import { addToWindow, emptyWindow, perToken, type TrainMetrics, type ValidMetrics } from './metrics.js';
+import { addToWindow, emptyWindow, type TrainMetrics, trainLine, type ValidMetrics } from './metrics.js';
+import { epochsDone, following, limitReached, progressOf } from './progress.js';
 import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory, type RunResult } from './run_directory.js';
 import { runWarnings } from './run_warnings.js';
 import type { StopReason, TrainEvent } from './train_events.js';
-import { translateTest, validationBleu, validationLoss } from './validation.js';
+import { isBetter, translateTest, validate } from './validation.js';
 
 export type { StopReason, TrainEvent } from './train_events.js';
 
@@ -38,6 +40,8 @@ export class TrainingLoop {
   /** A device did steps whose figures nobody has read. */
   #unread = false;
   #resumedAt = 0;
+  /** metrics.jsonl may have the line, or a part, of something that failed before it was done. */
+  #stray = false;
   /** Not yet told as events. */
   readonly #warnings: RdropWarning[] = [];
 
@@ -48,19 +52,7 @@ export class TrainingLoop {
     readonly model: Transformer,
     readonly trainer: NativeTrainer,
   ) {
-    this.state = {
-      fingerprint: fingerprint(config),
-      update: 0,
-      epoch: 1,
-      position: 0,
-      lastValidated: 0,
-      best: null,
-      sinceBest: 0,
-      trainingSeconds: 0,
-      elapsedSeconds: 0,
-      window: emptyWindow(),
-      optimizer: freshCounters(0),
-    };
+    this.state = freshState(fingerprint(config));
   }
 
   /** A loop at update 0. */
@@ -87,8 +79,13 @@ export class TrainingLoop {
     }
   }
 
-  /** Goes back to the last checkpoint, or to the beginning where there is none. @throws RdropError CHECKPOINT_* */
-  async restore(): Promise<void> {
+  /**
+   * Goes back to the last checkpoint, or to the beginning where there is none.
+   *
+   * @param verify without it a best checkpoint that is not there is forgotten
+   * @throws RdropError CHECKPOINT_*
+   */
+  async restore(verify = true): Promise<void> {
     const path = await findCheckpoint(this.run.checkpoints, 'last');
     if (path !== null) {
       const checkpoint = await openCheckpoint(path);
@@ -103,7 +100,32 @@ export class TrainingLoop {
       Object.assign(this.state, checkpoint.state);
       this.#saved = this.#mark();
     }
-    await this.run.metrics.rewind(this.state.update, this.state.lastValidated);
+    await this.#rewind();
+    await this.#restoreBest(verify);
+  }
+
+  /** Checks that the best checkpoint is there, before hours of training end with that question. */
+  async #restoreBest(verify: boolean): Promise<void> {
+    const { state } = this;
+    try {
+      await openBest(this.run.checkpoints, state);
+    } catch (error) {
+      // The last one is the same.
+      if (state.best?.update === state.update) await this.checkpoint(['best']);
+      else if (verify) throw error;
+      else state.best = null;
+    }
+  }
+
+  /** metrics.jsonl as the state counts it: without what was written by a process, or a validation, that did not come to its checkpoint. */
+  async #rewind(): Promise<void> {
+    const { update, lastValidated, metricsLines } = this.state;
+    for (const message of await this.run.metrics.rewind(update, lastValidated, metricsLines)) {
+      const warning: RdropWarning = { code: 'METRICS_DAMAGED', message };
+      this.#warnings.push(warning);
+      warn(warning);
+    }
+    this.#stray = false;
   }
 
   async #restoreOptimizer(checkpoint: Checkpoint): Promise<void> {
@@ -165,19 +187,19 @@ export class TrainingLoop {
   /** Trains to the end. A generator that is left early stops between two updates and may be started again. */
   async *events(signal?: AbortSignal): AsyncGenerator<TrainEvent, void> {
     const { config, state, data } = this;
+    const { updatesPerEpoch } = data.train;
     this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
     let prepared: PackedBatch[] | null = null;
+    if (this.#stray) await this.#rewind();
     for (const warning of this.#warnings.splice(0)) {
       yield { type: 'warning', ...warning, update: state.update, epoch: state.epoch };
     }
     for (;;) {
       this.#tick();
+      if (this.#logDue()) yield await this.#log();
       if (!signal?.aborted && this.#validationDue()) {
-        const event = await this.#validate(signal);
-        if (event !== null) {
-          yield event;
-          yield await this.checkpoint(event.best ? ['best', 'last'] : ['last']);
-        }
+        const events = await this.#validate(signal);
+        if (events !== null) yield* events;
       }
       const reason = signal?.aborted ? 'aborted' : this.#limitReached();
       if (reason !== null) {
@@ -193,17 +215,15 @@ export class TrainingLoop {
         if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
       }
       if (state.update === 0 || prepared === null) await this.run.removeResult();
-      const place = this.#following(state);
+      const place = following(state, updatesPerEpoch);
       const batches = prepared ?? data.train.at(place.epoch, place.position);
       const running = this.step(batches);
       // Packed while the native core works, so that it need not wait for JavaScript.
-      const next = this.#following({ epoch: place.epoch, position: place.position + 1 });
+      const next = following({ ...place, position: place.position + 1 }, updatesPerEpoch);
       prepared = data.train.at(next.epoch, next.position);
-      const result = await running;
+      await running;
       state.epoch = place.epoch;
       state.position = place.position + 1;
-      const last = this.#limitReached() !== null;
-      if (result.update % config.logInterval === 0 || last) yield await this.#log();
     }
   }
 
@@ -211,38 +231,13 @@ export class TrainingLoop {
     this.state.elapsedSeconds = (performance.now() - this.#resumedAt) / 1000;
   }
 
-  /** Where the next update lies: the end of an epoch is the beginning of the next. */
-  #following({ epoch, position }: { epoch: number; position: number }) {
-    return position < this.data.train.updatesPerEpoch
-      ? { epoch, position }
-      : { epoch: epoch + 1, position: 0 };
-  }
-
   #limitReached(): Exclude<StopReason, 'aborted'> | null {
-    const { maxUpdates, maxEpochs, maxMinutes, validation } = this.config;
-    const { update, epoch, position, sinceBest } = this.state;
     this.#tick();
-    if (maxUpdates > 0 && update >= maxUpdates) return 'maxUpdates';
-    if (maxEpochs > 0 && this.#following({ epoch, position }).epoch > maxEpochs) return 'maxEpochs';
-    if (maxMinutes > 0 && this.state.elapsedSeconds >= 60 * maxMinutes) return 'maxMinutes';
-    if (validation.patience > 0 && sinceBest >= validation.patience) return 'patience';
-    return null;
+    return limitReached(this.config, this.state, this.data.train.updatesPerEpoch);
   }
 
   get progress(): number {
-    const { maxUpdates, maxEpochs, maxMinutes } = this.config;
-    const { update, elapsedSeconds } = this.state;
-    const parts = [
-      [update, maxUpdates],
-      [this.#epochs(), maxEpochs],
-      [elapsedSeconds / 60, maxMinutes],
-    ] as const;
-    return Math.min(1, Math.max(...parts.map(([done, limit]) => (limit > 0 ? done / limit : 0))));
-  }
-
-  /** Epochs done, with the fraction of the last one. */
-  #epochs(): number {
-    return this.state.epoch - 1 + this.state.position / this.data.train.updatesPerEpoch;
+    return progressOf(this.config, this.state, this.data.train.updatesPerEpoch);
   }
 
   #validationDue(): boolean {
@@ -253,75 +248,72 @@ export class TrainingLoop {
     return regular || this.#limitReached() !== null;
   }
 
+  /** Updates since the last line of metrics, at the end or where the interval has one. */
+  #logDue(): boolean {
+    const { update, window } = this.state;
+    if (!this.#unread && window.updates === 0 && window.skipped === 0) return false;
+    return update % this.config.logInterval === 0 || this.#limitReached() !== null;
+  }
+
   async #log(): Promise<TrainMetrics> {
     await this.settle();
     const { state } = this;
-    const { window } = state;
-    const line: TrainMetrics = {
-      type: 'train',
-      update: state.update,
-      epoch: state.epoch,
-      ...perToken(window),
-      tokens: window.tokens,
-      learningRate: window.learningRate,
-      gradientNorm: window.gradientNorm / window.updates,
-      skipped: window.skipped,
-      seconds: state.trainingSeconds,
-      tokensPerSecond: window.tokens / window.seconds,
-    };
+    const line = trainLine(state);
+    this.#stray = true;
     await this.run.metrics.append(line);
+    this.#stray = false;
     state.window = emptyWindow();
     return line;
   }
 
-  /** null when it was aborted: then nothing happened. */
-  async #validate(signal?: AbortSignal): Promise<(ValidMetrics & { best: boolean }) | null> {
+  /**
+   * Validates and writes the checkpoint that follows; null when it was aborted: then nothing happened. What it found is part of
+   * the state only when that checkpoint stands: a run that is left or fails before validates again.
+   */
+  async #validate(signal?: AbortSignal): Promise<TrainEvent[] | null> {
     const { config, state, data } = this;
-    const { metric, bleu: manner } = config.validation;
     const began = performance.now();
+    let line: ValidMetrics;
     try {
-      const losses = await validationLoss(this.model, data.valid.pairs, {
-        loss: config.loss,
-        maxTokens: config.batches.maxTokens,
-        signal,
-      });
-      const bleu =
-        metric === 'loss'
-          ? null
-          : await validationBleu(this.model, data.pipeline, data.valid, { config, signal });
-      const line: ValidMetrics = {
+      const losses = await validate(this.model, data.pipeline, data.valid, { config, signal });
+      line = {
         type: 'valid',
         update: state.update,
         epoch: state.epoch,
         ...losses,
-        bleu,
         seconds: state.trainingSeconds,
         validationSeconds: (performance.now() - began) / 1000,
       };
-      await this.run.metrics.append(line);
-      const best =
-        state.best === null ||
-        (bleu === null
-          ? losses.loss < state.best.loss
-          : bleu > (state.best.bleu ?? Number.NEGATIVE_INFINITY) ||
-            // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
-            (manner === 'fairseq' && bleu === state.best.bleu));
-      state.lastValidated = state.update;
-      state.sinceBest = best ? 0 : state.sinceBest + 1;
-      if (best) state.best = { update: state.update, loss: losses.loss, bleu };
-      return { ...line, best };
     } catch (error) {
       if (asRdropError(error).code === 'ABORTED') return null;
       throw error;
     }
+    const { loss, bleu } = line;
+    const best = state.best === null || isBetter(line, state.best, config.validation.bleu);
+    const found = {
+      lastValidated: state.update,
+      sinceBest: best ? 0 : state.sinceBest + 1,
+      best: best ? { update: state.update, loss, bleu } : state.best,
+    };
+    this.#stray = true;
+    await this.run.metrics.append(line);
+    const checkpoint = await this.checkpoint(best ? ['best', 'last'] : ['last'], found);
+    this.#stray = false;
+    return [{ ...line, best }, checkpoint];
   }
 
   #mark(): string {
     return `${this.state.update}/${this.state.lastValidated}`;
   }
 
-  /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; the checkpoints before are then untouched */
-  async checkpoint(names: readonly CheckpointName[]): Promise<TrainEvent & { type: 'checkpoint' }> {
+  /**
+   * @param found what becomes part of the state with this checkpoint
+   * @throws RdropError DISK_FULL, FILE_UNWRITABLE; the checkpoints before and the state are then untouched
+   */
+  async checkpoint(
+    names: readonly CheckpointName[],
+    found: Partial<TrainingState> = {},
+  ): Promise<TrainEvent & { type: 'checkpoint' }> {
     await this.settle();
     const parameters = await this.model.parameters();
     const { firstMoment, secondMoment, ...counters } = await fromNative(() => this.trainer.state());
@@ -335,9 +327,10 @@ export class TrainingLoop {
     const content = {
       model: encodeSafetensors(parameters, modelMetadata(this.model.config)),
       optimizer: encodeSafetensors(moments),
-      state: structuredClone(this.state),
+      state: structuredClone({ ...this.state, ...found, metricsLines: await this.run.metrics.flush() }),
     };
     await this.run.writing((fence) => writeCheckpoint(checkpoints, names, content, fence));
+    Object.assign(this.state, found);
     this.#saved = this.#mark();
     const path = (await findCheckpoint(checkpoints, 'last')) ?? checkpoints;
     const { update, epoch } = this.state;
@@ -359,8 +352,7 @@ export class TrainingLoop {
   /** Translates the test split with the best checkpoint; the model goes on as it was. */
   async #result(signal?: AbortSignal): Promise<RunResult> {
     const { config, state, data, model } = this;
-    const path = await findCheckpoint(this.run.checkpoints, 'best');
-    const best = path === null ? null : await openCheckpoint(path);
+    const best = await openBest(this.run.checkpoints, state);
     let scores: RunResult['scores'] = null;
     if (data.test !== null) {
       const kept = best === null || best.state.update === state.update ? null : await model.parameters();
@@ -378,7 +370,7 @@ export class TrainingLoop {
       direction: config.loss.direction,
       alpha: config.loss.alpha,
       updates: state.update,
-      epochs: this.#epochs(),
+      epochs: epochsDone(state, data.train.updatesPerEpoch),
       seconds: state.trainingSeconds,
       bestUpdate: best?.state.update ?? state.update,
       validBleu: best?.state.best?.bleu ?? null,

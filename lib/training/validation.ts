@@ -16,6 +16,16 @@ export interface EvaluationSet {
   references: string[];
 }
 
+type Validated = { loss: number; bleu: number | null };
+
+/** Whether a validation is better than the best so far: a higher BLEU, or without BLEU a lower loss. */
+export function isBetter(found: Validated, best: Validated, manner: 'raw' | 'fairseq'): boolean {
+  if (found.bleu === null) return found.loss < best.loss;
+  if (found.bleu > (best.bleu ?? Number.NEGATIVE_INFINITY)) return true;
+  // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
+  return manner === 'fairseq' && found.bleu === best.bleu;
+}
+
 /**
  * Loss per target token (base 2, one pass, dropout off, no KL).
  *
@@ -85,6 +95,20 @@ export async function validationBleu(
     pairs.target.map((tokens) => text(tokens, 'UNKNOWNTOKENINREF')),
   );
   return Number(score.toFixed(2));
+}
+
+/** The figures of a validation; no BLEU where the loss alone picks the best checkpoint. @throws RdropError ABORTED */
+export async function validate(
+  model: Transformer,
+  pipeline: TextPipeline,
+  set: EvaluationSet,
+  { config, signal }: Search,
+): Promise<{ loss: number; nll: number; bleu: number | null }> {
+  const { loss, batches, validation } = config;
+  const losses = await validationLoss(model, set.pairs, { loss, maxTokens: batches.maxTokens, signal });
+  const bleu =
+    validation.metric === 'loss' ? null : await validationBleu(model, pipeline, set, { config, signal });
+  return { ...losses, bleu };
 }
 
 /** What the beam search makes of the test split, and every figure that the field prints of it. */

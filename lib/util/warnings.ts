@@ -4,6 +4,7 @@ export const warningCodes = {
   UNFIT_TOKENIZER:
     'BLEU counts words of a language that is written without spaces, or whose words carry their endings',
   PIECES: 'text looks as if another program had cut its words into pieces',
+  METRICS_DAMAGED: 'metrics.jsonl has a line that cannot be read, or fewer than its checkpoint counts',
   NO_CUDA_GRAPH: 'kernels are launched one by one, not as a CUDA graph',
 } as const;
 
