@@ -5,14 +5,15 @@ import type { BenchConfig } from '../config/benchmark.js';
 import type { BeamConfig } from '../config/training.js';
 import { beamSchema, parseConfig } from '../config.js';
 import { loadCorpus } from '../data/corpus.js';
+import { fitPairs, overlongWarning } from '../data/overlong.js';
 import { fromNative, RdropError } from '../errors.js';
 import { exportModel } from '../interchange/export_model.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
-import type { Dictionaries } from '../text/dictionaries.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { translateCorpus } from '../translation/translate_corpus.js';
+import { warn } from '../util/warnings.js';
 import {
   type BenchContext,
   type BenchRow,
@@ -40,7 +41,7 @@ async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow
   const { directory, config, checkpoint } = await openRunCheckpoint(runOf(options), 'best');
   const pipeline = await TextPipeline.load(directory);
   const wanted = options.quick ? 4 : options.sentences;
-  const sources = await sentencesOf(config.data, pipeline.dictionaries, wanted);
+  const sources = await sentencesOf(config.data, pipeline, config.model.maxPositions, options, wanted);
   await fromNative(() => native().setThreads(options.threads));
   const { precision } = options;
   const model = await Transformer.create(withVocabularies(config.model, pipeline, directory), {
@@ -143,13 +144,31 @@ async function startPeer(
   });
 }
 
-/** The sources of the test split, or where there is none of the validation split. */
-async function sentencesOf(data: string, dictionaries: Dictionaries, count: number): Promise<Int32Array[]> {
+/** The sources of the test split, or where there is none of the validation split, within the model's positions. */
+async function sentencesOf(
+  data: string,
+  { dictionaries, config: { source } }: TextPipeline,
+  maxPositions: number,
+  { overlong: policy = 'refuse' }: BenchConfig,
+  count: number,
+): Promise<Int32Array[]> {
+  const read = async (split: 'test' | 'valid') => {
+    const corpus = await loadCorpus(data, split, dictionaries);
+    const { pairs, overlong } = fitPairs(corpus, {
+      limits: [{ most: maxPositions, option: 'model.maxPositions' }],
+      policy,
+      name: () => join(data, `${split}.${source}`),
+      goOn: 'bench.overlong "truncate" or "skip" (--overlong)',
+      only: 'source',
+    });
+    if (overlong !== null) warn(overlongWarning(overlong, corpus.source.length, maxPositions));
+    return pairs.source.slice(0, count);
+  };
   try {
-    return (await loadCorpus(data, 'test', dictionaries)).source.slice(0, count);
+    return await read('test');
   } catch (error) {
     if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND') throw error;
-    return (await loadCorpus(data, 'valid', dictionaries)).source.slice(0, count);
+    return await read('valid');
   }
 }
 

@@ -21,6 +21,7 @@ export function benchCommand(): Command {
     .option('--run <directory>', 'of decode: the trained run')
     .option('--beam <n>', 'of decode: hypotheses kept', toNumber)
     .option('--sentences <n>', 'of decode: how many are translated', toNumber)
+    .option('--overlong <policy>', 'of decode: refuse, truncate or skip what is too long for the run')
     .option('--quick', 'tiny shapes: whether everything runs, not how fast')
     .option('--results <directory>', 'append the rows to <suite>.csv there')
     .option('--json', 'print the rows as JSON')

@@ -18,6 +18,7 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['split', '<name>', 'split', 'train, valid or test'],
   ['batches', '<n>', 'batches', 'batches of the split, held fixed'],
   ['max-tokens', '<n>', 'maxTokens', 'size of a batch'],
+  ['overlong', '<policy>', 'overlong', 'refuse, truncate or skip sentences that are too long'],
   ['pairs', '<n>', 'pairs', 'mask pairs for each batch'],
   ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term in the whole loss; left out, that of the run'],
   ['level', '<share>', 'level', 'of the intervals'],

@@ -25,6 +25,7 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['max-epochs', '<n>', 'maxEpochs', 'end after so many epochs; 0 for no limit'],
   ['max-minutes', '<minutes>', 'maxMinutes', 'end after so long; 0 for no limit'],
   ['max-tokens', '<n>', 'batches.maxTokens', 'size of a batch'],
+  ['overlong', '<policy>', 'overlong', 'refuse, truncate or skip sentences that are too long'],
   ['learning-rate', '<rate>', 'optimizer.learningRate', 'highest learning rate'],
   ['warmup-updates', '<n>', 'optimizer.warmupUpdates', 'updates of warm-up'],
   ['dropout', '<rate>', 'model.dropout', 'dropout on embeddings and residual branches'],

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { type OverlongPolicy, overlongPolicies } from '../config.js';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
 import { inputBlocks, standardInput } from './line_filter.js';
 import { namedCommand } from './named_command.js';
@@ -11,6 +12,7 @@ interface Flags {
   output?: string;
   threads: number;
   device?: 'auto' | 'cpu' | 'cuda';
+  overlong?: OverlongPolicy;
   json: boolean;
   [option: string]: unknown;
 }
@@ -32,8 +34,14 @@ export function translateCommand(): Command {
         'cuda',
       ]),
     );
+  command.addOption(
+    new Option(
+      '--overlong <policy>',
+      'what becomes of lines that are too long for the model: an error, a translation of their beginning, an empty line',
+    ).choices(overlongPolicies),
+  );
   return addBeamFlags(command)
-    .option('--json', 'print [{source, text, score, tokens, logProbabilities}] as JSON', false)
+    .option('--json', 'print [{source, text, score, tokens, logProbabilities, overlong}] as JSON', false)
     .action(translate);
 }
 
@@ -55,16 +63,21 @@ async function translate(flags: Flags): Promise<void> {
     ...(flags.device !== undefined && { device: flags.device }),
   });
   try {
-    const translations = await translator.translate(lines, beam, { signal: controller.signal });
+    const translations = await translator.translate(lines, beam, {
+      signal: controller.signal,
+      name: flags.input ?? standardInput,
+      overlong: flags.overlong,
+    });
     const text = translations.map((translation) => `${translation.text}\n`).join('');
     if (flags.output !== undefined) await writeFileAtomically(flags.output, text);
     if (flags.json) {
-      const rows = translations.map(({ text, score, tokens, logProbabilities }, i) => ({
+      const rows = translations.map(({ text, score, tokens, logProbabilities, overlong }, i) => ({
         source: lines[i],
         text,
         score,
         tokens: [...tokens],
         logProbabilities: [...logProbabilities],
+        ...(overlong !== undefined && { overlong }),
       }));
       process.stdout.write(`${JSON.stringify(rows)}\n`);
     } else if (flags.output === undefined) {

@@ -1,6 +1,6 @@
 /** Benchmarks: `rdrop bench`. */
 import { count } from './ranges.js';
-import { klDirections, runtimeSchema, threadsSchema } from './training.js';
+import { klDirections, overlongSchema, runtimeSchema, threadsSchema } from './training.js';
 import { lazily, z } from './zod.js';
 
 export const benchSuites = ['loss', 'step', 'epoch', 'decode', 'load'] as const;
@@ -29,6 +29,7 @@ export const suitesOfOption: Partial<Record<string, readonly BenchSuite[]>> = {
   run: ['decode'],
   beam: ['decode'],
   sentences: ['decode'],
+  overlong: ['decode'],
 };
 
 /** The options whose sizes `quick` sets. */
@@ -68,6 +69,8 @@ export const benchSchema = lazily(() =>
     beam: count.default(5),
     /** Sentences of the run's test split, or without one its validation split, that `decode` translates. */
     sentences: count.default(200),
+    /** What becomes of those longer than the run's maxPositions. Left out: refuse. */
+    overlong: overlongSchema.optional(),
     /** Tiny shapes: whether everything runs, not how fast. */
     quick: z.boolean().default(false),
     /** The rows are appended to <suite>.csv in this directory. */

@@ -1,6 +1,6 @@
 /** Statistics over runs, sweep, theory, demo. */
 import { count, positive } from './ranges.js';
-import { lossSchema, runModelSchema, runtimeSchema, threadsSchema } from './training.js';
+import { lossSchema, overlongSchema, runModelSchema, runtimeSchema, threadsSchema } from './training.js';
 import { lazily, z } from './zod.js';
 
 /** The percentile bootstrap of a difference of means (lib/experiment/statistics.ts). */
@@ -136,6 +136,8 @@ export const theorySchema = lazily(() =>
       batches: count.default(4),
       /** Size of a batch: pairs × the longest side of any of them, eos included. */
       maxTokens: count.default(1024),
+      /** What becomes of sentences longer than maxTokens or the model's maxPositions. Left out: refuse. */
+      overlong: overlongSchema.optional(),
       /** Pairs of masks that each batch is passed under. */
       pairs: z.int().min(4).max(1_000_000).default(50),
       loss: theoryLossSchema.prefault({}),

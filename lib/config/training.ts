@@ -180,6 +180,21 @@ export const runModelSchema = lazily(() =>
   ),
 );
 
+export const overlongPolicies = ['refuse', 'truncate', 'skip'] as const;
+/** What becomes of a sentence that is too long for the model or a batch: an error, its first tokens, or nothing. */
+export const overlongSchema = lazily(() => z.enum(overlongPolicies));
+export type OverlongPolicy = z.infer<typeof overlongSchema>;
+
+/** How lines become translations (lib/translation/translator.ts). */
+export const translateSchema = lazily(() =>
+  z.strictObject({
+    /** What becomes of a line longer than the model's maxPositions; skip gives an empty translation. */
+    overlong: overlongSchema.default('refuse'),
+    /** The file that the lines are from, for errors; left out, they are called lines. */
+    name: z.string().min(1).optional(),
+  }),
+);
+
 export const trainSchema = lazily(() =>
   z.strictObject({
     /** A directory made by `rdrop prepare`. */
@@ -200,6 +215,11 @@ export const trainSchema = lazily(() =>
         accumulate: count.default(1),
       })
       .prefault({}),
+    /**
+     * What becomes of sentences longer than model.maxPositions, and in training than batches.maxTokens. Left out: refuse. skip
+     * leaves pairs out of training and of the validation's loss; what is not translated then counts as an empty translation.
+     */
+    overlong: overlongSchema.optional(),
     /** Training ends at whichever of the three limits comes first; 0 switches a limit off. */
     maxUpdates: z.int().min(0).default(300_000),
     maxEpochs: z.int().min(0).default(0),

@@ -12,6 +12,7 @@ import { Breaks, throwIfAborted } from '../util/breaks.js';
 import { LineWriter } from '../util/line_writer.js';
 import { addCounts, addWord, type WordCounts } from '../util/word_counts.js';
 import type { Pairs, Split } from './corpus.js';
+import { LongLines } from './overlong.js';
 import type { PairSource } from './pair_blocks.js';
 import { makeDirectoryAtomically } from './prepared_directory.js';
 
@@ -168,7 +169,10 @@ export async function makePrepared(
     const bpe = given.bpe ?? (config.bpe > 0 ? await learnBpe(splits.get('train')!, config, run) : null);
     const counts = new Map<Split, Pieces>();
     for (const [split, tokenised] of splits) {
-      counts.set(split, await segmentSplit(join(directory, split), split, tokenised, bpe, text, run));
+      counts.set(
+        split,
+        await segmentSplit(join(directory, split), split, tokenised, bpe, { text, out: config.out }, run),
+      );
       if (tokenised.raw === null) continue;
       await copyPairs(join(directory, 'raw', split), tokenised.raw, text, run);
     }
@@ -250,15 +254,18 @@ async function segmentSplit(
   split: Split,
   tokenised: TokenisedSplit,
   bpe: Bpe | null,
-  text: TextConfig,
+  { text, out }: { text: TextConfig; out: string },
   run: PrepareRun,
 ): Promise<Pieces> {
   const counts: Pieces = { source: new Map(), target: new Map() };
+  const lengths = { source: new LongLines(), target: new LongLines() };
   const tell = stage(`segmenting ${split}`, 2 * tokenised.pairs, 'lines', run);
   let done = 0;
   const transform = (line: string, side: Side) => {
     const pieces = bpe === null ? line : bpe.segment(line);
-    for (const piece of words(pieces)) addWord(counts[side], piece, 1);
+    const found = words(pieces);
+    for (const piece of found) addWord(counts[side], piece, 1);
+    lengths[side].add(found.length + 1);
     return pieces;
   };
   await writePairs(prefix, tokenised.tokens(), text, run, transform, (pairs) => {
@@ -266,6 +273,7 @@ async function segmentSplit(
     tell(done);
   });
   tell(2 * tokenised.pairs);
+  for (const side of sides) lengths[side].tell(join(out, `${split}.${text[side]}`));
   return counts;
 }
 

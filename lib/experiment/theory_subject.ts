@@ -3,17 +3,19 @@ import { native } from '../binding.js';
 import { type LossConfig, lossSchema, type ModelConfig, type TheoryConfig } from '../config.js';
 import { groupPairs, shuffleBatches } from '../data/batches.js';
 import { loadCorpus } from '../data/corpus.js';
+import { fitPairs, overlongWarning } from '../data/overlong.js';
 import type { Tensor } from '../data/safetensors.js';
 import { fromNative, RdropError } from '../errors.js';
 import { resolveRuntime } from '../model/device.js';
 import type { Batch } from '../model/pack.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
-import { type Dictionaries, differingLine } from '../text/dictionaries.js';
+import { differingLine } from '../text/dictionaries.js';
 import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
-import { checkLengths, lengthsOf } from '../training/batch_source.js';
+import { lengthsOf } from '../training/batch_source.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { readRunConfig } from '../training/run_directory.js';
+import { warn } from '../util/warnings.js';
 
 /** What the experiment is made on. */
 export interface Subject {
@@ -41,7 +43,7 @@ export async function openSubject(config: TheoryConfig): Promise<Subject> {
   const pipeline = await TextPipeline.load(data);
   if (origin !== null) await checkDictionaries(origin.directory, data, pipeline);
   const modelConfig = withVocabularies(origin?.model ?? config.model!, pipeline, data) as ModelConfig;
-  const batches = await pickBatches(config, data, pipeline.dictionaries, modelConfig);
+  const batches = await pickBatches(config, data, pipeline, modelConfig);
   const { direction: _, ...defaults } = origin?.loss ?? lossSchema.parse({});
   const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
   await fromNative(() => native().setThreads(config.threads));
@@ -127,14 +129,25 @@ function inPrecision(
 }
 
 async function pickBatches(
-  { split, batches: wanted, maxTokens, seed }: TheoryConfig,
+  { split, batches: wanted, maxTokens, overlong: policy = 'refuse', seed }: TheoryConfig,
   data: string,
-  dictionaries: Dictionaries,
+  { dictionaries, config: languages }: TextPipeline,
   { maxPositions }: ModelConfig,
 ): Promise<Batch[]> {
-  const pairs = await loadCorpus(data, split, dictionaries);
-  checkLengths(pairs, maxPositions, 'model.maxPositions', join(data, split));
-  checkLengths(pairs, maxTokens, 'theory.maxTokens', join(data, split));
+  const corpus = await loadCorpus(data, split, dictionaries);
+  const limits = [
+    { most: maxPositions, option: 'model.maxPositions' },
+    { most: maxTokens, option: 'theory.maxTokens' },
+  ];
+  const { pairs, overlong } = fitPairs(corpus, {
+    limits,
+    policy,
+    name: (side) => join(data, `${split}.${languages[side]}`),
+    goOn: 'theory.overlong "truncate" or "skip" (--overlong)',
+  });
+  if (overlong !== null) {
+    warn(overlongWarning(overlong, corpus.source.length, Math.min(maxPositions, maxTokens)));
+  }
   // numpy's generator takes 32 bits.
   const drawn = seed % 2 ** 31;
   const groups = groupPairs(lengthsOf(pairs.source), lengthsOf(pairs.target), {

@@ -1,5 +1,4 @@
 import { groupPairs, shuffleBatches } from '../data/batches.js';
-import { RdropError } from '../errors.js';
 import { packBatch } from '../model/pack.js';
 import type { PackedBatch } from '../native.js';
 
@@ -50,18 +49,5 @@ export class BatchSource {
   #pack(batch: Int32Array): PackedBatch {
     const pick = (side: Int32Array[]) => Array.from(batch, (pair) => side[pair]!);
     return packBatch({ source: pick(this.#pairs.source), target: pick(this.#pairs.target) });
-  }
-}
-
-/** @throws RdropError INVALID_ARGUMENT, naming the file and line of the first sentence that is too long */
-export function checkLengths(pairs: Pairs, limit: number, option: string, name: string): void {
-  for (const side of ['source', 'target'] as const) {
-    const line = pairs[side].findIndex((sentence) => sentence.length > limit);
-    if (line < 0) continue;
-    throw new RdropError(
-      'INVALID_ARGUMENT',
-      `${name}, ${side} line ${line + 1}: expected at most ${limit} tokens with eos (${option}), ` +
-        `got ${pairs[side][line]!.length}`,
-    );
   }
 }

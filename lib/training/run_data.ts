@@ -1,10 +1,18 @@
 import { join } from 'node:path';
 import type { TrainConfig } from '../config.js';
-import { loadCorpus, loadRaw } from '../data/corpus.js';
+import { loadCorpus, loadRaw, type Split } from '../data/corpus.js';
+import {
+  type FittedPairs,
+  fitPairs,
+  type LengthLimit,
+  type OverlongCount,
+  overlongWarning,
+} from '../data/overlong.js';
 import { asRdropError, RdropError } from '../errors.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
-import { BatchSource, checkLengths } from './batch_source.js';
+import type { RdropWarning } from '../util/warnings.js';
+import { BatchSource, type Pairs } from './batch_source.js';
 import { type DataHashes, hashData } from './run_directory.js';
 import type { EvaluationSet } from './validation.js';
 
@@ -16,23 +24,28 @@ export interface RunData {
   /** null when the directory has no test split. */
   test: EvaluationSet | null;
   hashes: DataHashes;
+  /** What was too long, by split, where something was. */
+  overlong: Partial<Record<Split, OverlongCount>>;
+  /** That, in sentences. */
+  warnings: RdropWarning[];
 }
 
 /**
  * @throws RdropError those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
- *   INVALID_ARGUMENT when a sentence is too long for the model or a batch
+ *   INVALID_ARGUMENT when a sentence is too long for the model or a batch, unless config.overlong says otherwise
  */
 export async function loadRunData(config: TrainConfig): Promise<RunData> {
   const { data, seed, model, batches } = config;
   const pipeline = await TextPipeline.load(data);
   withVocabularies(model, pipeline, data);
-  const train = await loadCorpus(data, 'train', pipeline.dictionaries);
-  checkLengths(train, model.maxPositions, 'model.maxPositions', join(data, 'train'));
-  checkLengths(train, batches.maxTokens, 'batches.maxTokens', join(data, 'train'));
-  const valid = await loadSet(config, pipeline, 'valid');
+  const lengths = new Lengths(config, pipeline);
+  const limits = [positionsOf(model), { most: batches.maxTokens, option: 'batches.maxTokens' }];
+  const corpus = await loadCorpus(data, 'train', pipeline.dictionaries);
+  const { pairs: train } = lengths.fit(corpus, 'train', limits);
+  const valid = await loadSet(config, pipeline, 'valid', lengths);
   let test: EvaluationSet | null = null;
   try {
-    test = await loadSet(config, pipeline, 'test');
+    test = await loadSet(config, pipeline, 'test', lengths);
   } catch (error) {
     if (asRdropError(error).code !== 'FILE_NOT_FOUND') throw error;
   }
@@ -42,16 +55,54 @@ export async function loadRunData(config: TrainConfig): Promise<RunData> {
     valid,
     test,
     hashes: await hashData(data),
+    overlong: lengths.overlong,
+    warnings: lengths.warnings,
   };
+}
+
+const positionsOf = ({ maxPositions }: TrainConfig['model']): LengthLimit => ({
+  ...{ most: maxPositions, option: 'model.maxPositions' },
+});
+
+/** Fits splits into limits and keeps account of it. */
+class Lengths {
+  readonly overlong: Partial<Record<Split, OverlongCount>> = {};
+  readonly warnings: RdropWarning[] = [];
+
+  constructor(
+    readonly config: TrainConfig,
+    readonly pipeline: TextPipeline,
+  ) {}
+
+  fit(pairs: Pairs, split: Split, limits: LengthLimit[], only?: 'source'): FittedPairs {
+    const { data, overlong: policy = 'refuse' } = this.config;
+    const fitted = fitPairs(pairs, {
+      limits,
+      policy,
+      name: (side) => join(data, `${split}.${this.pipeline.config[side]}`),
+      goOn: 'overlong "truncate" or "skip" (--overlong)',
+      ...(only !== undefined && { only }),
+    });
+    if (fitted.overlong !== null && this.overlong[split] === undefined) {
+      this.overlong[split] = fitted.overlong;
+      const most = Math.min(...limits.map((limit) => limit.most));
+      this.warnings.push(overlongWarning(fitted.overlong, pairs.source.length, most));
+    }
+    return fitted;
+  }
 }
 
 async function loadSet(
   { data, model }: TrainConfig,
   pipeline: TextPipeline,
   split: 'valid' | 'test',
+  lengths: Lengths,
 ): Promise<EvaluationSet> {
   const pairs = await loadCorpus(data, split, pipeline.dictionaries);
-  checkLengths(pairs, model.maxPositions, 'model.maxPositions', join(data, split));
+  const limits = [positionsOf(model)];
+  // The model reads the sources, and for the loss of validation the targets; references are only compared.
+  const { pairs: forLoss } = split === 'valid' ? lengths.fit(pairs, split, limits) : { pairs };
+  const { pairs: translated, places } = lengths.fit(pairs, split, limits, 'source');
   const { target: references } = await loadRaw(data, split);
   if (references.length !== pairs.target.length) {
     throw new RdropError(
@@ -59,5 +110,5 @@ async function loadSet(
       `${join(data, 'raw', split)}: expected ${pairs.target.length} lines as in ${join(data, split)}, got ${references.length}`,
     );
   }
-  return { pairs, references };
+  return { pairs, references, forLoss, translated: { sources: translated.source, places } };
 }

@@ -4,6 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { native } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
+import type { Split } from '../data/corpus.js';
+import type { OverlongCount } from '../data/overlong.js';
 import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
@@ -35,6 +37,8 @@ export interface RunResult {
   /** Every figure of the test split, signed; null without one. */
   scores: CorpusScore[] | null;
   parameters: number;
+  /** What was too long for the model or a batch, and left out or cut, by split; not there where nothing was. */
+  overlong?: Partial<Record<Split, OverlongCount>>;
 }
 
 /** A prepared directory's files and their SHA-256. */

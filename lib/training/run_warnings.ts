@@ -7,9 +7,9 @@ import type { RunData } from './run_data.js';
 /** What a run is told before its first update: it trains, but perhaps not what was meant. */
 export function runWarnings(
   { model, loss, validation }: Pick<TrainConfig, 'model' | 'loss' | 'validation'>,
-  { pipeline, valid, test }: Pick<RunData, 'pipeline' | 'valid' | 'test'>,
+  { pipeline, valid, test, warnings: lengths }: Pick<RunData, 'pipeline' | 'valid' | 'test' | 'warnings'>,
 ): RdropWarning[] {
-  const warnings: RdropWarning[] = [];
+  const warnings: RdropWarning[] = [...lengths];
   const { dropout, attentionDropout, activationDropout } = model;
   if (loss.alpha > 0 && dropout === 0 && attentionDropout === 0 && activationDropout === 0) {
     warnings.push({

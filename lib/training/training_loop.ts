@@ -377,6 +377,7 @@ export class TrainingLoop {
       testBleu: scores?.[0] ? { score: scores[0].score, signature: scores[0].signature } : null,
       scores,
       parameters: model.parameterCount,
+      ...(Object.keys(data.overlong).length > 0 && { overlong: data.overlong }),
     };
     await this.run.writeResult(result);
     return result;

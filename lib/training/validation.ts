@@ -3,10 +3,11 @@ import { groupPairs } from '../data/batches.js';
 import { RdropError } from '../errors.js';
 import { corpusBleu } from '../evaluation/bleu.js';
 import { type CorpusScore, scoreRows } from '../evaluation/score_table.js';
-import type { Transformer } from '../model/transformer.js';
+import type { Hypothesis, Transformer } from '../model/transformer.js';
+import { eos } from '../text/dictionary.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { sacremosesDetokenise } from '../text/sacremoses_detokenise.js';
-import { translateCorpus } from '../translation/translate_corpus.js';
+import { type TranslateCorpusOptions, translateCorpus } from '../translation/translate_corpus.js';
 import { lengthsOf, type Pairs } from './batch_source.js';
 import { perToken } from './metrics.js';
 
@@ -14,6 +15,10 @@ import { perToken } from './metrics.js';
 export interface EvaluationSet {
   pairs: Pairs;
   references: string[];
+  /** The pairs whose loss is taken; left out, all. */
+  forLoss?: Pairs;
+  /** The sources that are translated, and where each of them stands among the pairs (null: all are there); left out, all. */
+  translated?: { sources: Int32Array[]; places: Int32Array | null };
 }
 
 type Validated = { loss: number; bleu: number | null };
@@ -54,6 +59,32 @@ export async function validationLoss(
   return { loss: smoothed, nll };
 }
 
+/** What stands for the translation of a sentence that was left out. */
+const nothing: Hypothesis = { tokens: Int32Array.of(eos), score: 0, logProbabilities: Float32Array.of(0) };
+
+/** A hypothesis for every pair, an empty one where the source was left out because of its length. */
+async function translateSet(
+  model: Transformer,
+  { pairs, translated }: EvaluationSet,
+  {
+    fairseq,
+    ...options
+  }: Omit<TranslateCorpusOptions, 'fairseq'> & { fairseq?: { multipleOf: number } | undefined },
+): Promise<Hypothesis[]> {
+  const { sources, places } = translated ?? { sources: pairs.source, places: null };
+  const targets = places === null ? pairs.target : Array.from(places, (place) => pairs.target[place]!);
+  const found = await translateCorpus(model, sources, {
+    ...options,
+    fairseq: fairseq && { ...fairseq, targetLengths: lengthsOf(targets) },
+  });
+  if (places === null) return found;
+  const all = pairs.source.map(() => nothing);
+  places.forEach((place, i) => {
+    all[place] = found[i]!;
+  });
+  return all;
+}
+
 interface Search {
   config: TrainConfig;
   signal?: AbortSignal | undefined;
@@ -69,16 +100,16 @@ interface Search {
 export async function validationBleu(
   model: Transformer,
   pipeline: TextPipeline,
-  { pairs, references }: EvaluationSet,
+  set: EvaluationSet,
   { config, signal }: Search,
 ): Promise<number> {
+  const { pairs, references } = set;
   const { beam, bleu: manner } = config.validation;
   const { maxTokens, multipleOf } = config.batches;
-  const fairseq = { targetLengths: lengthsOf(pairs.target), multipleOf };
-  const found = await translateCorpus(model, pairs.source, {
+  const found = await translateSet(model, set, {
     beam,
     maxTokens,
-    fairseq: manner === 'fairseq' ? fairseq : undefined,
+    fairseq: manner === 'fairseq' ? { multipleOf } : undefined,
     signal,
   });
   if (manner === 'raw') {
@@ -105,7 +136,8 @@ export async function validate(
   { config, signal }: Search,
 ): Promise<{ loss: number; nll: number; bleu: number | null }> {
   const { loss, batches, validation } = config;
-  const losses = await validationLoss(model, set.pairs, { loss, maxTokens: batches.maxTokens, signal });
+  const pairs = set.forLoss ?? set.pairs;
+  const losses = await validationLoss(model, pairs, { loss, maxTokens: batches.maxTokens, signal });
   const bleu =
     validation.metric === 'loss' ? null : await validationBleu(model, pipeline, set, { config, signal });
   return { ...losses, bleu };
@@ -123,10 +155,11 @@ export interface TestResult {
 export async function translateTest(
   model: Transformer,
   pipeline: TextPipeline,
-  { pairs, references }: EvaluationSet,
+  set: EvaluationSet,
   { config, signal }: Search,
 ): Promise<TestResult> {
-  const found = await translateCorpus(model, pairs.source, {
+  const { pairs, references } = set;
+  const found = await translateSet(model, set, {
     beam: config.test.beam,
     maxTokens: config.batches.maxTokens,
     signal,

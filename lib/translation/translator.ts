@@ -3,11 +3,14 @@ import {
   describe,
   type OneBestConfig,
   type OneBestOptions,
+  type OverlongPolicy,
   oneBestSchema,
   parseConfig,
   type RuntimeOptions,
   threadsSchema,
+  translateSchema,
 } from '../config.js';
+import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { loadParameters, Transformer } from '../model/transformer.js';
@@ -27,6 +30,8 @@ export interface Translation {
   score: number;
   /** One per token. */
   logProbabilities: Float32Array;
+  /** Where the line was too long: of its first tokens alone, or empty. */
+  overlong?: 'truncated' | 'skipped';
 }
 
 export interface LoadOptions {
@@ -39,6 +44,10 @@ export interface LoadOptions {
 }
 
 export interface TranslateOptions {
+  /** What becomes of a line longer than the model's maxPositions; 'refuse' is the default. The other lines are translated. */
+  overlong?: OverlongPolicy | undefined;
+  /** The file that the lines are from, for errors and warnings. */
+  name?: string | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -98,19 +107,21 @@ export class Translator {
   }
 
   /**
-   * Translates raw lines, in any number: sorted by length, batched, answered in the order given.
+   * Translates raw lines, in any number: sorted by length, batched, answered in the order given. Warns (OVERLONG) of lines that
+   * were too long, and (PIECES) of lines that another program has cut already where the run cuts them itself.
    *
    * @param beamOptions over those of the run's `test.beam`
-   * @throws RdropError DISPOSED, INVALID_ARGUMENT (not strings, a line longer than maxPositions), ABORTED
+   * @throws RdropError DISPOSED, INVALID_ARGUMENT (not strings, a line longer than maxPositions unless `overlong` says otherwise), ABORTED
    */
   async translate(
     lines: readonly string[],
     beamOptions: OneBestOptions = {},
-    { signal, onProgress }: TranslateOptions = {},
+    { signal, onProgress, ...options }: TranslateOptions = {},
   ): Promise<Translation[]> {
     const { model, pipeline, beam: defaults, maxTokens, translateCorpus, disposed } = states.get(this);
     if (disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
     const beam = parseConfig(oneBestSchema, { ...defaults, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
+    const { overlong: policy, name } = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
     if (!Array.isArray(lines)) {
       throw new RdropError('INVALID_ARGUMENT', `lines: expected an array of strings, got ${describe(lines)}`);
     }
@@ -122,6 +133,10 @@ export class Translator {
         logProbabilities: new Float32Array(0),
       }),
     );
+    const most = model.config.maxPositions;
+    const limit = { most, option: "the model's maxPositions" };
+    const goOn = 'overlong "truncate" or "skip" (--overlong)';
+    let overlong: OverlongCount | null = null as OverlongCount | null;
     const places: number[] = [];
     const sources: Int32Array[] = [];
     lines.forEach((line: unknown, i) => {
@@ -130,25 +145,27 @@ export class Translator {
       }
       const tokens = pipeline.encode(line);
       if (tokens.length === 1) return;
-      const longest = model.config.maxPositions;
-      if (tokens.length > longest) {
-        throw new RdropError(
-          'INVALID_ARGUMENT',
-          `lines[${i}]: expected at most ${longest} tokens with eos (the model's maxPositions), got ${tokens.length}`,
-        );
+      if (tokens.length > most) {
+        const place = name === undefined ? `lines[${i}] (line ${i + 1})` : `${name}:${i + 1}`;
+        if (policy === 'refuse') throw tooLong(place, limit, tokens.length, goOn);
+        overlong ??= { policy, count: 0, first: place, tokens: tokens.length };
+        overlong.count++;
+        translations[i]!.overlong = policy === 'skip' ? 'skipped' : 'truncated';
+        if (policy === 'skip') return;
       }
       places.push(i);
-      sources.push(tokens);
+      sources.push(truncate(tokens, most));
     });
+    if (overlong !== null) warn(overlongWarning(overlong, lines.length, most));
     if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
       const consequence =
         'the run tokenises or cuts its text itself, and takes them for words; give it whole text';
-      const warning = piecesWarning(lines, 'lines to translate', consequence);
+      const warning = piecesWarning(lines, name ?? 'lines to translate', consequence);
       if (warning !== null) warn(warning);
     }
     const found = await translateCorpus(model, sources, { beam, maxTokens, signal, onProgress });
     found.forEach((best, i) => {
-      translations[places[i]!] = { text: pipeline.decode(best.tokens), ...best };
+      Object.assign(translations[places[i]!]!, { text: pipeline.decode(best.tokens), ...best });
     });
     return translations;
   }

@@ -5,6 +5,7 @@ export const warningCodes = {
     'BLEU counts words of a language that is written without spaces, or whose words carry their endings',
   PIECES: 'text looks as if another program had cut its words into pieces',
   METRICS_DAMAGED: 'metrics.jsonl has a line that cannot be read, or fewer than its checkpoint counts',
+  OVERLONG: 'sentences that are too long for the model or a batch were left out or cut, as was asked for',
   NO_CUDA_GRAPH: 'kernels are launched one by one, not as a CUDA graph',
 } as const;
 
