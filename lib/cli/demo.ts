@@ -5,6 +5,7 @@ interface Flags {
   out?: string;
   quick: boolean;
   fresh: boolean;
+  unlock: boolean;
   json: boolean;
 }
 
@@ -14,11 +15,16 @@ export function demoCommand(): Command {
     .option('--out <directory>', 'where everything goes; finished trials there are reused (runs/demo)')
     .option('--quick', 'seconds instead of minutes; the figures then mean nothing', false)
     .option('--fresh', 'start over', false)
+    .option(
+      '--unlock',
+      'take the demo over from a process that holds it; that one stops before it writes',
+      false,
+    )
     .option('--json', 'print the figures as JSON', false)
     .action(run);
 }
 
-async function run({ out, quick, fresh, json }: Flags): Promise<void> {
+async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
   const began = performance.now();
   const { openDemo } = await import('../experiment/demo.js');
   const { writeReport } = await import('../experiment/report.js');
@@ -36,7 +42,12 @@ async function run({ out, quick, fresh, json }: Flags): Promise<void> {
   const demo = await openDemo({ directory, quick, fresh }, { onProgress: progress.onProgress });
   progress.stop();
   const { seeds, directions } = demo.recipe;
-  const { results, failures } = await runSweep(demo.config, { directory: demo.sweep, seeds, directions });
+  const { results, failures } = await runSweep(demo.config, {
+    directory: demo.sweep,
+    seeds,
+    directions,
+    unlock,
+  });
   const [failure] = failures;
   if (failure) throw new RdropError('TRIAL_FAILED', failure.message);
 

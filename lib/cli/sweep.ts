@@ -13,6 +13,7 @@ interface Flags {
   out: string;
   parallel?: number;
   stopOnFailure: boolean;
+  unlock: boolean;
   json: boolean;
 }
 
@@ -32,6 +33,11 @@ export function sweepCommand(): Command {
     .option('--directions <list>', 'of plain (α 0), uni, uni-reverse and bi', list)
     .option('--parallel <n>', 'trials at a time, which share the cores; 0: one a core', toNumber)
     .option('--stop-on-failure', 'end the sweep with the first trial that fails', false)
+    .option(
+      '--unlock',
+      'take the sweep over from a process that holds it; that one stops before it writes',
+      false,
+    )
     .option('--json', 'print the results as JSON', false)
     .action(run);
 }
@@ -48,6 +54,7 @@ async function run(flags: Flags): Promise<void> {
     directions: flags.directions,
     parallel: flags.parallel,
     stopOnFailure: flags.stopOnFailure,
+    unlock: flags.unlock,
   };
   const { results, failures } = await runSweep(
     await trainOptions(given),

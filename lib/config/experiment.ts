@@ -1,6 +1,13 @@
 /** Statistics over runs, sweep, theory, demo. */
 import { count, positive } from './ranges.js';
-import { lossSchema, overlongSchema, runModelSchema, runtimeSchema, threadsSchema } from './training.js';
+import {
+  lockSchema,
+  lossSchema,
+  overlongSchema,
+  runModelSchema,
+  runtimeSchema,
+  threadsSchema,
+} from './training.js';
 import { lazily, z } from './zod.js';
 
 /** The percentile bootstrap of a difference of means (lib/experiment/statistics.ts). */
@@ -101,6 +108,8 @@ export const sweepSchema = lazily(() =>
     parallel: z.int().min(0).max(1024).default(0),
     /** Whether a failed trial ends the sweep. */
     stopOnFailure: z.boolean().default(false),
+    /** Takes the directory, and those of its trials, over: whoever held them stops with RUN_LOST before its next write. */
+    unlock: lockSchema.shape.unlock,
   }),
 );
 export type SweepConfig = z.infer<typeof sweepSchema>;

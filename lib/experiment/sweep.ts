@@ -2,13 +2,14 @@
  * A sweep: the same configuration trained with several seeds and KL directions, one process and one directory a trial.
  */
 import { join } from 'node:path';
-import { parseConfig, type SweepOptions, sweepSchema } from '../config.js';
+import { parseConfig, type SweepConfig, type SweepOptions, sweepSchema } from '../config.js';
 import { asRdropError, RdropError } from '../errors.js';
 import { readJsonFile } from '../files.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { TrainEvent } from '../training/training_loop.js';
 import { warn } from '../util/warnings.js';
 import { plannedComparison } from './planned_comparison.js';
+import { whileLocked } from './sweep_lock.js';
 import type { SweepEvent, TrialName } from './sweep_messages.js';
 import {
   openPlan,
@@ -38,7 +39,7 @@ export interface SweepControl {
  *
  * @param config what the trials share (trainSchema without seed and runDirectory)
  * @param options sweepSchema, and a signal
- * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), ABORTED, TRIAL_FAILED (only with
+ * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), RUN_LOCKED, RUN_LOST, ABORTED, TRIAL_FAILED (only with
  *   stopOnFailure), and what reading and writing files throws
  */
 export async function* sweep(
@@ -48,6 +49,26 @@ export async function* sweep(
   const { signal, trialEntry, ...rest } = options;
   const sweepConfig = parseConfig(sweepSchema, rest, 'sweep');
   const trials = planTrials(config, sweepConfig);
+  yield* whileLocked(sweepConfig, (lost, verify) =>
+    sweepTrials(config, sweepConfig, trials, { signal, trialEntry, lost, verify }),
+  );
+}
+
+interface LockedControl {
+  signal: AbortSignal | undefined;
+  trialEntry: string | undefined;
+  /** Aborted when another sweep has taken the directory over. */
+  lost: AbortSignal;
+  /** @throws RdropError RUN_LOST */
+  verify(): Promise<void>;
+}
+
+async function* sweepTrials(
+  config: SweepTrainOptions,
+  sweepConfig: SweepConfig,
+  trials: readonly Trial[],
+  { signal, trialEntry, lost, verify }: LockedControl,
+): AsyncGenerator<SweepEvent, void, undefined> {
   const { seeds, directions } = await openPlan(config, sweepConfig);
   const states = new Map<Trial, TrialState>();
   for (const trial of trials) states.set(trial, await trialState(trial));
@@ -70,15 +91,20 @@ export async function* sweep(
   let finished = 0;
   let failed = 0;
   let failure: RdropError | undefined;
+  const lose = (): void => {
+    failure ??= asRdropError(lost.reason);
+    abort();
+  };
+  lost.addEventListener('abort', lose, { once: true });
 
   const work = async (): Promise<void> => {
     for (let trial = waiting.shift(); trial && !controller.signal.aborted; trial = waiting.shift()) {
       try {
-        await finishTrial(trial, states.get(trial) as TrialState);
+        await finishTrial(trial);
         finished += 1;
       } catch (error) {
         let coded = asRdropError(error);
-        if (coded.code === 'ABORTED') return;
+        if (coded.code === 'ABORTED' || lost.aborted) return;
         if (coded.code !== 'TRIAL_FAILED') {
           coded = new RdropError('TRIAL_FAILED', `the trial ${trial.name} failed: ${coded.message}`, {
             cause: coded,
@@ -104,12 +130,16 @@ export async function* sweep(
       queue.push({ type: 'warning', code, message });
     }
   };
-  const finishTrial = async (trial: Trial, state: TrialState): Promise<void> => {
+  const finishTrial = async (trial: Trial): Promise<void> => {
+    await verify();
+    // Looked at again: whoever lost the directory may have come further since the plan.
+    const state = await trialState(trial);
     if (state !== 'finished') {
       const resume = state === 'interrupted';
       queue.push({ type: 'start', trial: named(trial), resumed: resume });
       await runTrial(trial, {
         resume,
+        unlock: sweepConfig.unlock,
         entry: trialEntry,
         signal: controller.signal,
         onEvent: (event) => tell(trial, event),
@@ -125,6 +155,7 @@ export async function* sweep(
   } finally {
     abort();
     signal?.removeEventListener('abort', abort);
+    lost.removeEventListener('abort', lose);
     await workers;
   }
   if (failure) throw failure;

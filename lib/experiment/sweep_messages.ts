@@ -10,7 +10,9 @@ import type { PlannedComparison } from './planned_comparison.js';
 import type { TrialState } from './sweep_plan.js';
 
 /** Parent to child. */
-export type ToTrial = { type: 'start'; config: unknown; resume: boolean } | { type: 'abort' };
+export type ToTrial =
+  | { type: 'start'; config: unknown; resume: boolean; unlock: boolean }
+  | { type: 'abort' };
 
 /** Child to parent. */
 export type FromTrial =

@@ -3,6 +3,7 @@
  * that trials which run at once share no thread pool. Started by trial_process.ts with fork; speaks over IPC.
  */
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TrainOptions } from '../config.js';
 import { asRdropError } from '../errors.js';
 import type { FromTrial, ToTrial } from './sweep_messages.js';
@@ -15,11 +16,31 @@ const tell = (message: FromTrial): Promise<void> =>
     else process.send(message, () => resolve());
   });
 
+/** Milliseconds that the trial of a sweep which was killed has for its last step and checkpoint. */
+const patience = 30_000;
+
+/** Takes the run when whoever has it has ended: the trial of a sweep that was killed ends by itself. */
+async function afterPredecessor<T>(open: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      const waits = asRdropError(error).code === 'RUN_LOCKED' && performance.now() - began < patience;
+      if (!waits || controller.signal.aborted) throw error;
+    }
+    await sleep(200);
+  }
+}
+
 async function train(message: ToTrial & { type: 'start' }): Promise<void> {
   try {
     const { Trainer } = await import('../training/trainer.js');
     const config = message.config as TrainOptions;
-    const trainer = message.resume ? await Trainer.resume(config.runDirectory) : await Trainer.create(config);
+    const { unlock } = message;
+    const trainer = await afterPredecessor(() =>
+      message.resume ? Trainer.resume(config.runDirectory, { unlock }) : Trainer.create(config, { unlock }),
+    );
     try {
       for await (const event of trainer.fit({ signal: controller.signal }))
         void tell({ type: 'event', event });

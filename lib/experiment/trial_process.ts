@@ -11,6 +11,8 @@ import type { Trial } from './sweep_plan.js';
 
 export interface TrialProcessOptions {
   resume: boolean;
+  /** Whether the trial takes its directory from whoever holds it. */
+  unlock: boolean;
   /** The program of the child; trial.ts, compiled, unless a test puts another in its place. */
   entry?: string | undefined;
   signal: AbortSignal;
@@ -59,7 +61,7 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
     });
     child.on('message', (message: FromTrial) => {
       if (message.type === 'ready') {
-        say({ type: 'start', config: trial.config, resume: options.resume });
+        say({ type: 'start', config: trial.config, resume: options.resume, unlock: options.unlock });
         if (signal.aborted) abort();
       } else if (message.type === 'event') options.onEvent(message.event);
       else outcome = message;

@@ -14,6 +14,8 @@ export interface LockOptions {
   unlock?: boolean | undefined;
   /** Ends the waiting for a holder that is about to end. */
   signal?: AbortSignal | undefined;
+  /** Told, once, when another holder was found in the lock file. */
+  onLost?: ((error: RdropError) => void) | undefined;
   /** Milliseconds without a renewal after which another machine may take the lock; for tests. */
   lease?: number;
 }
@@ -40,6 +42,7 @@ const endingPatience = 60_000;
 export class Lock {
   readonly #path: string;
   readonly #what: string;
+  readonly #onLost: LockOptions['onLost'];
   readonly #owner: ClaimOwner;
   readonly #fd: number;
   readonly #timer: NodeJS.Timeout;
@@ -48,9 +51,10 @@ export class Lock {
   #lost: RdropError | null = null;
   #released = false;
 
-  private constructor(path: string, what: string, claim: Claim) {
+  private constructor(path: string, { what, onLost }: LockOptions, claim: Claim) {
     this.#path = path;
     this.#what = what;
+    this.#onLost = onLost;
     this.#owner = claim.owner;
     this.#fd = claim.fd;
     this.#timer = setInterval(() => void this.#renew(), claim.owner.lease / renewals).unref();
@@ -79,10 +83,11 @@ export class Lock {
   /** The lock, or why to try again: its holder ends, or is watched, or others want it at the same moment (free). */
   static async #attempt(
     path: string,
-    { what, unlock = false, lease = usualLease }: LockOptions,
+    options: LockOptions,
     began: number,
     watched: Watched,
   ): Promise<Lock | 'ending' | 'silent' | 'free'> {
+    const { what, unlock = false, lease = usualLease } = options;
     const claim = await Claim.make(path, { ...thisProcess(), lease, ending: false });
     if (claim === null) return 'free';
     try {
@@ -95,7 +100,7 @@ export class Lock {
       }
       if (!(await claim.become(path))) return 'free';
       await clearLeftovers(path, claim.born).catch(() => {});
-      return new Lock(path, what, claim);
+      return new Lock(path, options, claim);
     } finally {
       await claim.withdraw();
     }
@@ -183,6 +188,7 @@ export class Lock {
       `${this.#path}: this process no longer holds the ${this.#what}, ${how}; it stops and writes nothing more`,
     );
     clearInterval(this.#timer);
+    this.#onLost?.(this.#lost);
   }
 }
 
