@@ -42,6 +42,8 @@ export const errorCodes = {
   CUDA_UNAVAILABLE: 'CUDA was asked for, but there is no driver, device, library or chip that can be used',
   CUDA_FAILED: 'CUDA reported an error',
   OUT_OF_MEMORY: 'memory could not be allocated',
+  PROCESS_LIMIT:
+    'a limit of the process or the system (threads, for instance) does not allow what is asked for',
   BENCHMARK_FAILED: 'the peer of a benchmark ended, or its result and ours differ',
   INTERNAL: 'a failure inside libtorch or rdrop that has no code of its own',
 } as const;

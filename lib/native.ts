@@ -185,6 +185,8 @@ export interface NativeInfo {
   /** The same in bfloat16: ATen's way compiles a kernel for each new shape, or has no units to use. */
   bfloat16Product: 'rdrop' | 'oneMKL' | 'ATen';
   threads: number;
+  /** What a thread does while it waits for another: 'sleeping' while other programs want the cores (native/waiting.h). */
+  waiting: 'spinning' | 'sleeping';
   cuda: NativeCuda;
 }
 

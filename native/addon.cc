@@ -1,13 +1,9 @@
 // The core's export table: Native of lib/native.ts. rdrop.node (loader.cc) calls rdrop_core_init once per environment.
-#include <ATen/Parallel.h>
 #include <napi.h>
 #include <torch/version.h>
 
-#include <algorithm>
-#include <atomic>
 #include <exception>
 #include <optional>
-#include <thread>
 
 #include "convert.h"
 #include "device/open_cuda.h"
@@ -16,18 +12,13 @@
 #include "model/linear.h"
 #include "ops/dispatch.h"
 #include "ops/kernels.h"
+#include "threads.h"
 #include "time_loss.h"
+#include "waiting.h"
 #include "worker.h"
 
 namespace rdrop {
 namespace {
-
-/// Of the engine thread; libtorch counts per thread, and info() is called on another.
-std::atomic<int64_t> threads{0};
-
-int64_t cores() {
-  return std::max(1u, std::thread::hardware_concurrency());
-}
 
 std::string compute_capability(int major, int minor) {
   return std::to_string(major) + "." + std::to_string(minor);
@@ -60,7 +51,8 @@ Napi::Value info_of(const Napi::CallbackInfo& info) {
     object.Set("instructionSet", kernels().instruction_set);
     object.Set("float32Product", product_library(at::kFloat));
     object.Set("bfloat16Product", product_library(at::kBFloat16));
-    object.Set("threads", double(threads ? threads.load() : at::get_num_threads()));
+    object.Set("threads", double(engine_threads()));
+    object.Set("waiting", waiting_asleep() ? "sleeping" : "spinning");
     object.Set("cuda", cuda_info(info.Env()));
     return Napi::Value(object);
   });
@@ -111,18 +103,15 @@ Napi::Value reset_peak_of(const Napi::CallbackInfo& info) {
 
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
-    // libgomp ends the process when it cannot start as many as it is told to.
     const double asked = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
     if (!(asked >= 0 && asked <= 1024) || asked != double(int64_t(asked))) {
       fail("INVALID_ARGUMENT", "threads: expected 0 (every core) or a count up to 1024");
     }
     const auto wanted = int64_t(asked);
-    return run(
+    return run_unprepared(
         info.Env(),
         [wanted] {
-          const int64_t count = wanted == 0 ? cores() : wanted;
-          at::set_num_threads(int(count));  // of the engine thread, where all work runs
-          threads = count;
+          set_engine_threads(wanted);
           return true;
         },
         [](Napi::Env env, bool) { return env.Undefined(); });
@@ -198,16 +187,17 @@ Napi::Value rdrop_loss_sync_of(const Napi::CallbackInfo& info) {
     LossCall call = loss_call(info);
     std::optional<LossAnswer> answer;
     std::exception_ptr failure;
-    const auto work = [&] {
+    const auto work = [&](bool engine) {
       try {
+        if (engine) prepare_engine();
         answer.emplace(answer_of(call));
       } catch (...) {
         failure = std::current_exception();
       }
     };
-    if (!run_on_idle_engine(info.Env(), work)) {
+    if (!run_on_idle_engine(info.Env(), [&] { work(true); })) {
       const AloneScope alone;
-      work();
+      work(false);
     }
     if (failure) std::rethrow_exception(failure);
     return loss_result(info.Env(), *answer);

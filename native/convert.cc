@@ -29,15 +29,19 @@ bool boolean_property(const Napi::Value& value, const char* name) {
   return found.As<Napi::Boolean>().Value();
 }
 
-namespace {
-
-int64_t integer_property(const Napi::Value& value, const char* name) {
+int64_t integer_property(const Napi::Value& value, const char* name, int64_t least) {
   const double number = number_property(value, name);
+  // Before the conversion, which is undefined for what does not fit.
   if (std::floor(number) != number || std::abs(number) > 9007199254740991.0) {
     fail("INVALID_ARGUMENT", name, ": expected an integer, got ", number);
   }
+  if (int64_t(number) < least) {
+    fail("INVALID_ARGUMENT", name, ": expected a whole number from ", least, " on, got ", number);
+  }
   return int64_t(number);
 }
+
+namespace {
 
 /// The place of a string property among the allowed ones.
 size_t choice_property(const Napi::Value& value, const char* name, std::initializer_list<const char*> allowed) {
@@ -56,6 +60,7 @@ std::vector<int32_t> int_vector(const Napi::Value& value, const char* name) {
     fail("INVALID_ARGUMENT", name, ": expected an Int32Array");
   }
   const auto array = value.As<Napi::Int32Array>();
+  if (array.ElementLength() == 0) return {};  // without elements it may have no address
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
@@ -225,7 +230,8 @@ NamedValues named_values(const Napi::Value& value) {
 at::Tensor float_tensor(const Napi::Value& value) {
   const auto [type, data] = float_data(value);
   at::Tensor tensor = at::empty({int64_t(value.As<Napi::TypedArray>().ElementLength())}, at::TensorOptions(type));
-  std::memcpy(tensor.mutable_data_ptr(), data, tensor.nbytes());
+  if (tensor.nbytes() > 0)
+    std::memcpy(tensor.mutable_data_ptr(), data, tensor.nbytes());  // else neither has an address
   return tensor;
 }
 

@@ -47,6 +47,8 @@ NamedValues named_values(const Napi::Value& value);
 /// A property of an object, or INVALID_ARGUMENT.
 Napi::Value property(const Napi::Value& value, const char* name);
 double number_property(const Napi::Value& value, const char* name);
+/// A safe integer of JavaScript from `least` on.
+int64_t integer_property(const Napi::Value& value, const char* name, int64_t least = INT64_MIN);
 bool boolean_property(const Napi::Value& value, const char* name);
 
 /// Copies a Float32Array, Float64Array or Uint16Array (bfloat16) into a flat tensor.

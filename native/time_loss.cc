@@ -98,7 +98,8 @@ Napi::Value time_loss_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     const int64_t classes = info[1].ToNumber().Int64Value(), repeats = info[4].ToNumber().Int64Value();
     at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
-    if (classes < 1 || repeats < 1 || targets.numel() < 1 || logits.numel() != 2 * targets.numel() * classes) {
+    if (classes < 1 || repeats < 1 || targets.numel() < 1 || logits.numel() % (2 * targets.numel()) != 0 ||
+        logits.numel() / (2 * targets.numel()) != classes) {
       fail("INVALID_ARGUMENT", "timeLoss: expected logits [2N,V], V, targets [N], options, repeats and a runtime");
     }
     return run(

@@ -10,14 +10,6 @@
 namespace rdrop {
 namespace {
 
-int64_t count_property(const Napi::Value& value, const char* name, int64_t least) {
-  const double count = number_property(value, name);
-  if (!(count >= double(least)) || count != double(int64_t(count))) {
-    fail("INVALID_ARGUMENT", name, ": expected a whole number from ", least, " on, got ", count);
-  }
-  return int64_t(count);
-}
-
 Napi::Value step_figures(Napi::Env env, const StepFigures& figures) {
   Napi::Object object = loss_object(env, figures.sums);
   object.Set("gradientNorm", figures.gradient_norm);
@@ -104,8 +96,8 @@ Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
 
 Napi::Value set_state(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto trainer = handle->get();
-  const TrainerCounters counters{count_property(info[0], "update", 0), count_property(info[0], "applied", 0),
-                                 number_property(info[0], "lossScale"), count_property(info[0], "lastOverflow", -1)};
+  const TrainerCounters counters{integer_property(info[0], "update", 0), integer_property(info[0], "applied", 0),
+                                 number_property(info[0], "lossScale"), integer_property(info[0], "lastOverflow", -1)};
   return run_alone(
       info, handle,
       [trainer, counters, first = named_values(property(info[0], "firstMoment")),

@@ -72,7 +72,7 @@ Napi::Value loss_and_gradients(const Napi::CallbackInfo& info, const Shared& han
   PackedBatch batch = packed_batch(info[0]);
   const Napi::Value second = property(info[2], "secondSource");
   if (second.IsObject()) batch.second_source = packed(second);
-  const DropoutKey key{boolean_property(info[2], "training"), uint64_t(number_property(info[2], "update")), 0};
+  const DropoutKey key{boolean_property(info[2], "training"), uint64_t(integer_property(info[2], "update", 0)), 0};
   return run(
       info.Env(),
       [model, batch = std::move(batch), options = loss_options(info[1]), key] {

@@ -23,6 +23,11 @@ Failure describe_current() {
     return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
     return {"OUT_OF_MEMORY", "memory could not be allocated"};
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again) return {"INTERNAL", error.what()};
+    return {"PROCESS_LIMIT",
+            "a thread could not be started: the limits of this process (ulimit -u, ulimit -v, pids.max of "
+            "its control group) allow no more"};
   } catch (const c10::OutOfMemoryError& error) {
     return {"OUT_OF_MEMORY", std::string("libtorch: ") + error.what_without_backtrace()};
   } catch (const c10::AcceleratorError& error) {

@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "threads.h"
+
 namespace rdrop {
 
 /// A failure on its way to JavaScript: the code of lib/errors.ts and a message.
@@ -46,9 +48,9 @@ void reject(Napi::Env env, napi_deferred promise, const Failure& failure) noexce
 
 /// Promise of build(env, work()): work runs on the engine thread, build on the JS thread. An exception of either
 /// becomes a rejection with a code. `settled`, where given, runs on the JS thread before the promise settles either
-/// way.
+/// way. The engine's threads are whatever they are.
 template <typename Work, typename Build>
-Napi::Value run(Napi::Env env, Work work, Build build, std::function<void()> settled = {}) {
+Napi::Value run_unprepared(Napi::Env env, Work work, Build build, std::function<void()> settled = {}) {
   using Result = decltype(work());
   struct Task {
     napi_deferred promise;
@@ -79,6 +81,18 @@ Napi::Value run(Napi::Env env, Work work, Build build, std::function<void()> set
         detail::settle(env, task->promise, value, false);
       });
   return Napi::Value(env, promise);
+}
+
+/// The same for work that computes: on a team of threads that is complete, or PROCESS_LIMIT.
+template <typename Work, typename Build>
+Napi::Value run(Napi::Env env, Work work, Build build, std::function<void()> settled = {}) {
+  return run_unprepared(
+      env,
+      [work = std::move(work)]() mutable {
+        prepare_engine();
+        return work();
+      },
+      std::move(build), std::move(settled));
 }
 
 /// Calls f; an exception becomes a JS exception with a code. No C++ exception leaves it: what node-addon-api makes of

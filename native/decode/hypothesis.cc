@@ -29,8 +29,13 @@ std::vector<Hypothesis> best_of(std::vector<Hypothesis> finished, int64_t n_best
 }
 
 int64_t longest_translation(int64_t place, int64_t source_length, const BeamOptions& options, int64_t max_positions) {
-  const int64_t allowed = int64_t(options.max_len_a * double(source_length) + double(options.max_len_b));
-  const int64_t longest = std::min(allowed, max_positions - 1);
+  // Compared before it is made an integer, which is undefined for what does not fit: maxLenA may be 1e308, or NaN.
+  const double allowed = options.max_len_a * double(source_length) + double(options.max_len_b);
+  if (!(allowed >= 0)) {
+    fail("INVALID_ARGUMENT", "beam search: expected maxLenA and maxLenB that allow 0 tokens or more, got ", allowed,
+         " for source ", place);
+  }
+  const int64_t most = max_positions - 1, longest = allowed < double(most) ? int64_t(allowed) : most;
   if (longest < options.min_len) {
     fail("INVALID_ARGUMENT", "beam search: expected minLen of at most the longest length, which is ", longest,
          " for source ", place, " of ", source_length, " tokens; got minLen ", options.min_len);
