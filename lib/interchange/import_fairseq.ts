@@ -68,7 +68,13 @@ export async function importFairseq(
   const beside = given === null && !shared ? await dictionaryBeside(config.dict, languages) : null;
   const targetDict = config.targetDict ?? beside ?? undefined;
   const target = beside === null ? given : await Dictionary.read(beside);
-  const dictionaries = checkedDictionaries(source, target, checkpoint.model, { ...config, targetDict });
+  const dictionaries = checkedDictionaries(
+    source,
+    target,
+    checkpoint.model,
+    { ...config, targetDict },
+    languages,
+  );
   const separate = dictionaries.source !== dictionaries.target;
   const { tokenizer, normalize, lowercase } = config;
   const text: TextConfig = {
@@ -191,6 +197,24 @@ async function dictionaryBeside(
   );
 }
 
+/** Two dictionaries of one size could be given the wrong way round, and nothing but their names would say so. */
+function checkOrder(
+  dict: string,
+  targetDict: string,
+  { source, target }: { source: string; target: string },
+): void {
+  for (const [option, path, other] of [
+    ['dict', dict, target],
+    ['targetDict', targetDict, source],
+  ] as const) {
+    if (basename(path) !== `dict.${other}.txt`) continue;
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `import.${option}: expected the dictionary of the other language (the model translates from ${source} to ${target}), got ${path}`,
+    );
+  }
+}
+
 /**
  * The dictionaries of the model: one for both languages where they are the same, and nothing is guessed where the options
  * do not share the embeddings of the two, since fairseq makes two dictionaries unless it is told otherwise.
@@ -200,6 +224,7 @@ function checkedDictionaries(
   target: Dictionary | null,
   model: ModelConfig,
   { dict, targetDict, checkpoint }: { dict: string; targetDict?: string | undefined; checkpoint: string },
+  languages: { source: string; target: string },
 ): Dictionaries {
   const shared = model.shareEmbeddings === 'all';
   if (target === null && !shared) {
@@ -224,7 +249,10 @@ function checkedDictionaries(
   }
   const line = target === null ? null : differingLine(source, target);
   if (target === null || line === null) return dictionariesOf(source);
-  if (!shared) return { source, target };
+  if (!shared) {
+    checkOrder(dict, targetDict!, languages);
+    return { source, target };
+  }
   throw new RdropError(
     'CHECKPOINT_MISMATCH',
     `${targetDict}:${line}: expected the dictionary of ${dict}, since the model shares all embeddings, got ` +

@@ -154,6 +154,21 @@ describe('separate dictionaries', () => {
       code: 'INVALID_CONFIG',
       message: expect.stringMatching(/import\.targetDict: .*--target-dict.*do not share/),
     });
+    // Of one size, so that only their names tell which is which.
+    const swapped = join(place.path, 'swapped');
+    await mkdir(swapped);
+    const [de, en] = ['de', 'en'].map((language) => join(swapped, `dict.${language}.txt`)) as [
+      string,
+      string,
+    ];
+    await writeFile(de, readFileSync(join(out, 'dict.en.txt')));
+    await writeFile(en, readFileSync(join(out, 'dict.de.txt')));
+    await refused({ dict: en, targetDict: de }).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(
+        /import\.dict: expected the dictionary of the other language .*from de to en/,
+      ),
+    });
     await refused({ targetDict: copied }).toMatchObject({
       code: 'CHECKPOINT_MISMATCH',
       message: expect.stringMatching(/source\.txt: expected 16 types .*, got 40/),
