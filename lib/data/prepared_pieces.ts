@@ -1,6 +1,6 @@
 import type { PieceFormat, PrepareConfig, TextConfig } from '../config.js';
 import { RdropError } from '../errors.js';
-import { describePieces, findPieces } from '../text/find_pieces.js';
+import { describePieces, findPieces, guessMark } from '../text/find_pieces.js';
 import { holdsSpacesInMarks, joinPieces, type PieceConvention } from '../text/pieces.js';
 import type { Side } from '../text/pipeline.js';
 import { ownText } from '../util/own_text.js';
@@ -59,13 +59,15 @@ export function decidePieces(
     if (found?.clear) throw cutAgain(describePieces(nameOf('train', side), found));
   }
   if (whole) return {};
-  const found = findPieces(train.target.lines);
+  const found = findPieces(train.target.lines) ?? guessMark(train.target.lines);
   if (found === null) return { pieces: 'none' };
+  const mark = found.pieceMark === undefined ? '' : ` --piece-mark '${found.pieceMark}'`;
+  const flags = `--pieces ${found.pieces}${mark}`;
   const description = describePieces(nameOf('train', 'target'), found);
   if (!found.clear) {
     warn({
       code: 'PIECES',
-      message: `${description}; they are taken for words, unless --pieces (prepare.pieces) says otherwise`,
+      message: `${description}; they are taken for words, unless ${flags} (prepare.pieces) says otherwise`,
     });
     return { pieces: 'none' };
   }
@@ -75,10 +77,10 @@ export function decidePieces(
   warn({
     code: 'PIECES',
     message:
-      `${description}; they are joined before anything is scored or printed, as with --pieces ${found.pieces} ` +
+      `${description}; they are joined before anything is scored or printed, as with ${flags} ` +
       '(prepare.pieces); --pieces none leaves them as they are',
   });
-  return { pieces: found.pieces };
+  return { pieces: found.pieces, ...(found.pieceMark !== undefined && { pieceMark: found.pieceMark }) };
 }
 
 const cutAgain = (what: string) =>

@@ -8,6 +8,7 @@ import {
   sacrebleuLine,
 } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
+import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 
 export interface ChrfScore {
@@ -36,6 +37,7 @@ export async function chrf(
 ): Promise<ChrfScore> {
   const metric = chrfMetric(options);
   const segments = checkedSegments(hypotheses, references, 'chrf');
+  warnOfPieces(hypotheses, references);
   const { sums } = await corpusStatistics(metric, segments, signal);
   return {
     name: metric.name,

@@ -10,6 +10,7 @@ import { splitCompounds } from './compound_split.js';
 import { joinSignature, type Metric } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
 import { pythonFixed } from './python_numbers.js';
+import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments } from './segments.js';
 
 export interface FairseqScore {
@@ -53,6 +54,7 @@ export function fairseqScore(
 ): FairseqScore {
   const config = parseConfig(fairseqScoreSchema, options, 'fairseqScore', 'INVALID_ARGUMENT');
   const { referencesOf, referenceCount } = checkedSegments(hypotheses, references, 'fairseqScore');
+  warnOfPieces(hypotheses, references);
   if (referenceCount !== 1) {
     throw new RdropError(
       'INVALID_ARGUMENT',

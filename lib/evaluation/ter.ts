@@ -6,6 +6,7 @@ import {
   reproducedSacrebleu,
   sacrebleuLine,
 } from './metric.js';
+import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 import { translationEdits } from './ter_edits.js';
 import { tokeniseTer } from './ter_tokenise.js';
@@ -37,6 +38,7 @@ export async function ter(
 ): Promise<TerScore> {
   const metric = terMetric(options);
   const segments = checkedSegments(hypotheses, references, 'ter');
+  warnOfPieces(hypotheses, references);
   const { sums } = await corpusStatistics(metric, segments, signal);
   const [edits, referenceLength] = sums as unknown as [number, number];
   const signature = metric.signature(segments.referenceCount);

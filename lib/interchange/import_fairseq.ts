@@ -181,7 +181,8 @@ function piecesOf(
         'text itself); --pieces (import.pieces) says otherwise'
       : `${description}; they are taken for words, unless --pieces (import.pieces) says otherwise`,
   });
-  return { pieces: found.clear ? found.pieces : 'none' };
+  if (!found.clear) return { pieces: 'none' };
+  return { pieces: found.pieces, ...(found.pieceMark !== undefined && { pieceMark: found.pieceMark }) };
 }
 
 /** fairseq's own layout: dict.<target>.txt in the directory of dict.<source>.txt; null where it is not that. */

@@ -7,6 +7,8 @@ type Format = Exclude<PieceFormat, 'none'>;
 /** What a text looks as if it were cut by. */
 export interface FoundPieces {
   pieces: Format;
+  /** Its mark, where that is not the usual one. */
+  pieceMark?: string;
   /** Of the tokens that were looked at, by their marks. */
   share: number;
   /** A token with the mark. */
@@ -25,10 +27,12 @@ const leastOfLines = 0.9;
 /** So many look like pieces by chance or by mistake; below that nothing is said. */
 const leastToMention = 0.0005;
 /** Marks that join to what follows cannot end a line, those that join to what precedes cannot begin one. */
-const mostMisplaced = 0.1;
+const mostMisplaced = 0.25;
 const leastTokens = 2;
 
 interface Rule {
+  pieces: Format;
+  mark: string;
   marked: (token: string, mark: string) => boolean;
   /** Where a marked token cannot stand. */
   misplaced?: 'first' | 'last';
@@ -39,7 +43,7 @@ interface Rule {
 const behind = (token: string, mark: string) => token.length > mark.length && token.endsWith(mark);
 const before = (token: string, mark: string) => token.length > mark.length && token.startsWith(mark);
 
-const rules: Record<Format, Rule> = {
+const shapes: Record<Format, Pick<Rule, 'marked' | 'misplaced' | 'everyLine'>> = {
   'subword-nmt': { marked: behind, misplaced: 'last' },
   wordpiece: { marked: before, misplaced: 'first' },
   joiner: { marked: (token, mark) => behind(token, mark) || before(token, mark) },
@@ -47,43 +51,54 @@ const rules: Record<Format, Rule> = {
   'end-of-word': { marked: (token, mark) => token.endsWith(mark), everyLine: 'last' },
   'byte-level': { marked: before },
 };
-const formats = Object.keys(rules) as Format[];
+/** The usual marks, and what fairseq calls wordpiece and _EOW. */
+const rules: Rule[] = [
+  ...Object.entries(pieceMarks),
+  ...([
+    ['sentencepiece', '_'],
+    ['end-of-word', '_EOW'],
+  ] as const),
+].map(([pieces, mark]) => ({ pieces: pieces as Format, mark, ...shapes[pieces as Format] }));
 
 class Evidence {
   tokens = 0;
   lines = 0;
-  readonly #marked = new Map<Format, number>();
-  readonly #misplaced = new Map<Format, number>();
-  readonly #everyLine = new Map<Format, number>();
-  readonly #examples = new Map<Format, string>();
+  readonly #marked = new Map<Rule, number>();
+  readonly #misplaced = new Map<Rule, number>();
+  readonly #everyLine = new Map<Rule, number>();
+  readonly #examples = new Map<Rule, string>();
 
   add(token: string, weight: number, place: { first: boolean; last: boolean }): void {
     this.tokens += weight;
-    for (const format of formats) {
-      const { marked, misplaced, everyLine } = rules[format];
-      if (!marked(token, pieceMarks[format])) continue;
-      const count = (counts: Map<Format, number>) => counts.set(format, (counts.get(format) ?? 0) + weight);
+    for (const rule of rules) {
+      const { mark, marked, misplaced, everyLine } = rule;
+      if (!marked(token, mark)) continue;
+      const count = (counts: Map<Rule, number>) => counts.set(rule, (counts.get(rule) ?? 0) + weight);
       count(this.#marked);
       if (misplaced !== undefined && place[misplaced]) count(this.#misplaced);
       if (everyLine !== undefined && place[everyLine]) count(this.#everyLine);
-      if (!this.#examples.has(format)) this.#examples.set(format, token);
+      if (!this.#examples.has(rule)) this.#examples.set(rule, token);
     }
   }
 
   found(): FoundPieces | null {
     let best: FoundPieces | null = null;
-    for (const pieces of formats) {
-      const marked = this.#marked.get(pieces) ?? 0;
+    for (const rule of rules) {
+      const { pieces, mark, misplaced } = rule;
+      const marked = this.#marked.get(rule) ?? 0;
       const share = marked / this.tokens;
       if (marked < leastTokens || share < leastToMention) continue;
-      const { misplaced } = rules[pieces];
-      const ofLines = this.lines > 0 ? (this.#everyLine.get(pieces) ?? 0) / this.lines : 0;
+      const ofLines = this.lines > 0 ? (this.#everyLine.get(rule) ?? 0) / this.lines : 0;
       const cutWords = pieces === 'subword-nmt' || pieces === 'wordpiece' || pieces === 'joiner';
       const clear = cutWords
         ? share >= leastOfCutWords &&
-          (misplaced === undefined || (this.#misplaced.get(pieces) ?? 0) <= mostMisplaced * marked)
+          (misplaced === undefined || (this.#misplaced.get(rule) ?? 0) <= mostMisplaced * marked)
         : share >= leastOfWords || ofLines >= leastOfLines;
-      const found = { pieces, share, example: this.#examples.get(pieces)!, clear };
+      // A word of a program's text may begin with _ or hold it; a sentence of pieces always begins so.
+      if (mark === '_' && !clear) continue;
+      const example = this.#examples.get(rule)!;
+      const unusual = mark === pieceMarks[pieces] ? {} : { pieceMark: mark };
+      const found = { pieces, ...unusual, share, example, clear };
       if (
         best === null ||
         Number(clear) > Number(best.clear) ||
@@ -96,7 +111,7 @@ class Evidence {
   }
 }
 
-const anyMark = new RegExp(Object.values(pieceMarks).join('|'));
+const anyMark = new RegExp(rules.map(({ mark }) => mark).join('|'));
 
 /**
  * What lines of tokens look as if they were cut by; null where nothing looks so.
@@ -118,6 +133,38 @@ export function findPieces(lines: readonly string[], most = 2000): FoundPieces |
   return evidence.found();
 }
 
+/** Marks behind words in text that nobody cut. */
+const punctuation = /^[.,;:!?'"’‘”“»«)\]}…%-]+$/u;
+const leastOfUnknown = 0.02;
+
+/**
+ * Text that looks as if subword-nmt had cut it with another separator: one and the same sign behind many words and never at the end of
+ * a line. It is nothing more than a guess.
+ */
+export function guessMark(lines: readonly string[]): FoundPieces | null {
+  const seen = new Map<string, { count: number; last: number; words: Set<string>; example: string }>();
+  let tokens = 0;
+  for (const line of lines) {
+    const found = words(line);
+    tokens += found.length;
+    found.forEach((token, at) => {
+      const mark = /[\p{L}\p{N}]([^\p{L}\p{N}\p{M}]{1,4})$/u.exec(token)?.[1];
+      if (mark === undefined || punctuation.test(mark)) return;
+      const entry = seen.get(mark) ?? { count: 0, last: 0, words: new Set(), example: token };
+      entry.count++;
+      entry.words.add(token);
+      if (at === found.length - 1) entry.last++;
+      seen.set(mark, entry);
+    });
+  }
+  for (const [pieceMark, { count, last, words: different, example }] of seen) {
+    const share = count / tokens;
+    if (share < leastOfUnknown || different.size < 10 || last > 0.01 * count) continue;
+    return { pieces: 'subword-nmt', pieceMark, share, example, clear: false };
+  }
+  return null;
+}
+
 /** What the types of a dictionary look as if they were cut by, weighed by their counts where it has any. */
 export function findPiecesOfTypes(types: readonly string[], counts: readonly number[]): FoundPieces | null {
   const evidence = new Evidence();
@@ -129,9 +176,10 @@ export function findPiecesOfTypes(types: readonly string[], counts: readonly num
 }
 
 /** `train.en: 12.3 % of the tokens look like pieces of subword-nmt, such as "lo@@"`. */
-export function describePieces(name: string, { pieces, share, example }: FoundPieces): string {
+export function describePieces(name: string, { pieces, pieceMark, share, example }: FoundPieces): string {
+  const mark = pieceMark === undefined ? '' : ` with the mark ${JSON.stringify(pieceMark)}`;
   const percent = (100 * share).toFixed(share < 0.01 ? 2 : 1);
-  return `${name}: ${percent} % of the tokens look like pieces of ${pieces}, such as ${JSON.stringify(example)}`;
+  return `${name}: ${percent} % of the tokens look like pieces of ${pieces}${mark}, such as ${JSON.stringify(example)}`;
 }
 
 /** The warning about text that looks cut where nobody says so, or null. */

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scoreCommand } from '../../lib/cli/score.js';
 import { bleu } from '../../lib/evaluation/bleu.js';
+import { chrf } from '../../lib/evaluation/chrf.js';
+import { fairseqScore } from '../../lib/evaluation/fairseq_score.js';
+import { ter } from '../../lib/evaluation/ter.js';
 import { runCommand } from '../support/run_command.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { warningsOf } from '../support/warnings.js';
@@ -72,6 +75,11 @@ describe('rdrop score on pieces', () => {
       expect.stringMatching(/^hypotheses: /),
       expect.stringMatching(/^references: /),
     ]);
-    expect(await told(() => bleu(whole(hypotheses), whole(references)))).toEqual([]);
+    for (const [i, score] of [bleu, chrf, ter, fairseqScore].entries()) {
+      // Other lines, since each text is told once a process.
+      const cut = (lines: string[]) => lines.map((line) => `${'x '.repeat(i + 1)}${line}`);
+      expect((await told(() => score(cut(hypotheses), cut(references)))).length, score.name).toBe(2);
+      expect(await told(() => score(whole(hypotheses), whole(references)))).toEqual([]);
+    }
   });
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import type { PieceFormat } from '../../lib/config.js';
-import { findPieces, findPiecesOfTypes } from '../../lib/text/find_pieces.js';
+import { findPieces, findPiecesOfTypes, guessMark } from '../../lib/text/find_pieces.js';
 import { joinPieces } from '../../lib/text/pieces.js';
 
 const recorded = JSON.parse(
@@ -70,6 +70,23 @@ test.each<[string, string[], string | null]>([
 ])('%s', (_, lines, pieces) => {
   const found = findPieces(lines);
   expect(found?.clear ? found.pieces : null).toBe(pieces);
+});
+
+test("fairseq's other marks", () => {
+  const underscore = recorded.sentencepiece.map(({ pieces }) => pieces.replaceAll('▁', '_'));
+  expect(findPieces(underscore)).toMatchObject({ pieces: 'sentencepiece', pieceMark: '_', clear: true });
+  const words = recorded['end-of-word'].map(({ pieces }) => pieces.replaceAll('</w>', '_EOW'));
+  expect(findPieces(words)).toMatchObject({ pieces: 'end-of-word', pieceMark: '_EOW', clear: true });
+  expect(findPieces(['call my_function or _private now', 'the snake_case of it', 'and so on'])).toBe(null);
+});
+
+test('another separator is guessed, and no more', () => {
+  for (const mark of ['~', '++', '＠＠', '<->', '|']) {
+    const lines = recorded['subword-nmt'].map(({ pieces }) => pieces.replaceAll('@@', mark));
+    expect(findPieces(lines)).toBe(null);
+    expect(guessMark(lines)).toMatchObject({ pieces: 'subword-nmt', pieceMark: mark, clear: false });
+  }
+  expect(guessMark(recorded['subword-nmt'].map(({ text }) => text))).toBe(null);
 });
 
 test('a few tokens that look so are mentioned and no more', () => {
