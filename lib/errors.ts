@@ -26,6 +26,7 @@ export const errorCodes = {
   CHECKPOINT_MISMATCH: 'a checkpoint belongs to another configuration',
   UNSAFE_PICKLE: 'a pickle holds something other than tensors and plain data, such as code',
   NOT_EXPRESSIBLE: 'a model or its text has a property that the other program cannot express',
+  MANIFEST_MISMATCH: 'a file is not the one that its directory says it holds',
   RUN_EXISTS: 'the run directory already holds a run of another configuration',
   RUN_LOCKED: 'another process is writing to the directory of the run, the sweep or the data',
   RUN_LOST: 'another process took the directory over while this one was writing to it',

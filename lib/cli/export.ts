@@ -18,11 +18,12 @@ export function exportCommand(): Command {
     .option('--checkpoint <name>', 'which of its checkpoints, best or last')
     .option('--out <directory>', 'the directory to make');
   return addBeamFlags(command)
+    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print {directory, files, differences} as JSON')
     .action(async (format: string, flags: Flags) => {
       const { exportModel } = await import('../interchange/export_model.js');
-      const { run, checkpoint, out } = flags;
-      const options = { run, checkpoint, format, out } as Parameters<typeof exportModel>[0];
+      const { run, checkpoint, out, verify } = flags;
+      const options = { run, checkpoint, format, out, verify } as Parameters<typeof exportModel>[0];
       const controller = new AbortController();
       const abort = () => controller.abort();
       process.once('SIGINT', abort).once('SIGTERM', abort);

@@ -4,6 +4,7 @@ import { namedCommand } from './named_command.js';
 interface ReportOptions {
   out?: string;
   metric?: string;
+  verify: boolean;
   json: boolean;
 }
 
@@ -16,6 +17,7 @@ export function reportCommand(): Command {
       '--metric <name>',
       'the figure of the test split to compare by, as the report calls it (BLEU 13a)',
     )
+    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print {html, markdown} as JSON', false)
     .action(async (directories: string[], options: ReportOptions) => {
       const { writeReport } = await import('../experiment/report.js');
@@ -27,7 +29,7 @@ export function reportCommand(): Command {
           `report: expected --out with more than one directory, got nothing for ${directories.length} directories`,
         );
       }
-      const paths = await writeReport(directories, out, { metric: options.metric });
+      const paths = await writeReport(directories, out, { metric: options.metric, verify: options.verify });
       process.stdout.write(`${options.json ? JSON.stringify(paths) : `${paths.html}\n${paths.markdown}`}\n`);
     });
 }

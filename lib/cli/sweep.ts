@@ -14,6 +14,7 @@ interface Flags {
   parallel?: number;
   stopOnFailure: boolean;
   unlock: boolean;
+  verify: boolean;
   json: boolean;
 }
 
@@ -38,6 +39,7 @@ export function sweepCommand(): Command {
       'take the sweep over from a process that holds it; that one stops before it writes',
       false,
     )
+    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print the results as JSON', false)
     .action(run);
 }
@@ -55,6 +57,7 @@ async function run(flags: Flags): Promise<void> {
     parallel: flags.parallel,
     stopOnFailure: flags.stopOnFailure,
     unlock: flags.unlock,
+    verify: flags.verify,
   };
   const { results, failures } = await runSweep(
     await trainOptions(given),

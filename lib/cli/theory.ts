@@ -7,6 +7,7 @@ interface Flags {
   preset?: string;
   set: string[];
   out?: string;
+  verify: boolean;
   json: boolean;
   [option: string]: unknown;
 }
@@ -41,6 +42,7 @@ export function theoryCommand(): Command {
   }
   return command
     .option('--out <directory>', 'write theory.html, theory.md and theory.json there')
+    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print the result as JSON', false)
     .action(theory);
 }
@@ -76,6 +78,7 @@ async function theoryOptions(flags: Flags): Promise<TheoryOptions> {
   });
   return mergeOptions(
     begin,
+    flags.verify ? {} : { verify: false },
     ...given,
     ...flags.set.map((text) => nested(...assignment(text))),
   ) as unknown as TheoryOptions;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { TrainOptions } from '../config.js';
+import type { ResumeOptions } from '../training/trainer.js';
 import type { TrainEvent } from '../training/training_loop.js';
 import { namedCommand } from './named_command.js';
 
@@ -11,6 +12,7 @@ interface Flags {
   set: string[];
   resume: boolean;
   unlock: boolean;
+  verify: boolean;
   json: boolean;
   [option: string]: unknown;
 }
@@ -33,7 +35,8 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['validation-interval', '<n>', 'validation.interval', 'updates between two validations; 0: each epoch'],
   ['checkpoint-interval', '<n>', 'checkpointInterval', 'updates between two further checkpoints'],
 ];
-const limits = ['maxUpdates', 'maxEpochs', 'maxMinutes'];
+/** What a run that goes on may be given anew. */
+const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data'];
 
 const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
@@ -63,13 +66,7 @@ export async function trainOptions(flags: Flags): Promise<TrainOptions> {
   const { RdropError } = await import('../errors.js');
   const { mergeOptions, preset } = await import('../presets.js');
   const { readJsonFile } = await import('../files.js');
-  const wrong = flags.set.find((text) => text.indexOf('=') < 1);
-  if (wrong !== undefined) {
-    throw new RdropError(
-      'INVALID_ARGUMENT',
-      `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`,
-    );
-  }
+  await checkAssignments(flags);
   const file = flags.config === undefined ? {} : await readJsonFile(flags.config);
   if (typeof file !== 'object' || file === null || Array.isArray(file)) {
     throw new RdropError('INVALID_CONFIG', `${flags.config}: expected an object of options`);
@@ -96,12 +93,17 @@ export function trainCommand(): Command {
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   }
   return command
-    .option('--resume', 'go on from the last checkpoint; only the three limits may be given anew', false)
+    .option(
+      '--resume',
+      'go on from the last checkpoint; only the limits and where the data lies may be given anew',
+      false,
+    )
     .option(
       '--unlock',
       'take the run over from a process that holds it; that one stops before it writes',
       false,
     )
+    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print the result as JSON', false)
     .action(train);
 }
@@ -111,9 +113,10 @@ const collect = (value: string, values: string[]) => [...values, value];
 async function train(flags: Flags): Promise<void> {
   const { Trainer } = await import('../training/trainer.js');
   const { trainProgress } = await import('./train_progress.js');
+  const opening = { unlock: flags.unlock, verify: flags.verify };
   const trainer = flags.resume
-    ? await Trainer.resume(flags.run, { ...(await resumeLimits(flags)), unlock: flags.unlock })
-    : await Trainer.create(await trainOptions(flags), { unlock: flags.unlock });
+    ? await Trainer.resume(flags.run, { ...(await resumeOptions(flags)), ...opening })
+    : await Trainer.create(await trainOptions(flags), opening);
   const controller = new AbortController();
   const abort = () => {
     process.stderr.write(
@@ -138,22 +141,37 @@ async function train(flags: Flags): Promise<void> {
   report(ended, trainer.config.runDirectory, flags.json);
 }
 
-async function resumeLimits(flags: Flags): Promise<Record<string, number>> {
+/** The options of Trainer.resume that the flags describe: flags, then --set, as at the beginning of a run. */
+async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
   const { RdropError } = await import('../errors.js');
+  await checkAssignments(flags);
+  const entries = [
+    ...(flags.data === undefined ? [] : [['data', flags.data] as const]),
+    ...given(flags),
+    // A directory stays text, whatever it is called.
+    ...flags.set
+      .map(assignment)
+      .map(([path, value]) => [path, path === 'data' ? String(value) : value] as const),
+  ];
   const fixed = [
-    ...(['data', 'preset', 'config'] as const).filter((name) => flags[name] !== undefined),
-    ...given(flags)
-      .map(([path]) => path)
-      .filter((path) => !limits.includes(path)),
-    ...flags.set,
+    ...(['preset', 'config'] as const).filter((name) => flags[name] !== undefined).map((name) => `--${name}`),
+    ...entries.map(([path]) => path).filter((path) => !changeable.includes(path)),
   ];
   if (fixed.length > 0) {
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `--resume: only ${limits.join(', ')} can be given anew, got ${fixed.join(', ')}`,
+      `--resume: only ${changeable.join(', ')} can be given anew, got ${[...new Set(fixed)].join(', ')}`,
     );
   }
-  return Object.fromEntries(given(flags)) as Record<string, number>;
+  return Object.fromEntries(entries) as ResumeOptions;
+}
+
+/** @throws RdropError INVALID_ARGUMENT for a --set without an option or a value */
+async function checkAssignments({ set }: Flags): Promise<void> {
+  const { RdropError } = await import('../errors.js');
+  const wrong = set.find((text) => text.indexOf('=') < 1);
+  if (wrong === undefined) return;
+  throw new RdropError('INVALID_ARGUMENT', `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`);
 }
 
 function report(ended: TrainEvent & { type: 'end' }, runDirectory: string, json: boolean): void {

@@ -13,6 +13,7 @@ interface Flags {
   threads: number;
   device?: 'auto' | 'cpu' | 'cuda';
   overlong?: OverlongPolicy;
+  verify: boolean;
   json: boolean;
   [option: string]: unknown;
 }
@@ -41,6 +42,7 @@ export function translateCommand(): Command {
     ).choices(overlongPolicies),
   );
   return addBeamFlags(command)
+    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print [{source, text, score, tokens, logProbabilities, overlong}] as JSON', false)
     .action(translate);
 }
@@ -60,6 +62,7 @@ async function translate(flags: Flags): Promise<void> {
   using translator = await Translator.load(flags.run, {
     checkpoint: flags.checkpoint,
     threads: flags.threads,
+    verify: flags.verify,
     ...(flags.device !== undefined && { device: flags.device }),
   });
   try {

@@ -7,6 +7,7 @@ import {
   runModelSchema,
   runtimeSchema,
   threadsSchema,
+  verifyOption,
 } from './training.js';
 import { lazily, z } from './zod.js';
 
@@ -110,6 +111,7 @@ export const sweepSchema = lazily(() =>
     stopOnFailure: z.boolean().default(false),
     /** Takes the directory, and those of its trials, over: whoever held them stops with RUN_LOST before its next write. */
     unlock: lockSchema.shape.unlock,
+    verify: verifyOption,
   }),
 );
 export type SweepConfig = z.infer<typeof sweepSchema>;
@@ -159,6 +161,7 @@ export const theorySchema = lazily(() =>
       device: runtimeSchema.shape.device,
       precision: runtimeSchema.shape.precision,
       threads: threadsSchema,
+      verify: verifyOption,
     })
     .refine((options) => (options.run === undefined) !== (options.model === undefined), {
       path: ['run'],

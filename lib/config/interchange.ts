@@ -1,6 +1,7 @@
 /** Models from and for other programs. */
 import { languageCode } from './ranges.js';
 import { textSchema } from './text.js';
+import { verifyOption } from './training.js';
 import { lazily, z } from './zod.js';
 
 /** How a checkpoint of fairseq's becomes a run directory (lib/interchange/import_fairseq.ts). */
@@ -46,6 +47,7 @@ export const exportSchema = lazily(() =>
     format: z.enum(exportFormats),
     /** The directory to make. */
     out: z.string().min(1),
+    verify: verifyOption,
   }),
 );
 export type ExportOptions = z.input<typeof exportSchema>;

@@ -259,12 +259,14 @@ export const lockSchema = lazily(() =>
 );
 export type LockConfig = z.input<typeof lockSchema>;
 
+/** false: goes on where a file is not the one that a manifest or a checkpoint names. */
+export const verifyOption = lazily(() => z.boolean().default(true));
+
 /** Opening of a run directory to write to it. */
 export const openSchema = lazily(() =>
   z.strictObject({
     ...lockSchema.shape,
-    /** false: goes on where a file is not the one that a manifest or a checkpoint names. */
-    verify: z.boolean().default(true),
+    verify: verifyOption,
   }),
 );
 export type OpenConfig = z.input<typeof openSchema>;

@@ -12,6 +12,7 @@ import { Breaks, throwIfAborted } from '../util/breaks.js';
 import { LineWriter } from '../util/line_writer.js';
 import { addCounts, addWord, type WordCounts } from '../util/word_counts.js';
 import type { Pairs, Split } from './corpus.js';
+import { writeManifest } from './manifest.js';
 import { LongLines } from './overlong.js';
 import type { PairSource } from './pair_blocks.js';
 import { makeDirectoryAtomically } from './prepared_directory.js';
@@ -193,6 +194,7 @@ export async function makePrepared(
     result.merges = bpe?.merges.length ?? 0;
     const merges = given.bpe?.merges.length ?? text.bpe;
     await new TextPipeline({ ...text, bpe: merges }, dictionaries, bpe).write(directory);
+    await writeManifest(directory);
     throwIfAborted(run.signal, work);
   });
   return result;

@@ -18,6 +18,8 @@ export interface ReportOptions {
    * 'TER', 'fairseq-score (compounds split)' (the paper's) and so on.
    */
   metric?: string | undefined;
+  /** Default true: the text files of a run, where they are there, must be those that it was made with. */
+  verify?: boolean | undefined;
 }
 
 /** What a report says, before it has a form. */
@@ -85,7 +87,7 @@ export async function writeReport(
   options: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
   const directories = typeof input === 'string' ? [input] : input;
-  const runs = await readRuns(directories);
+  const runs = await readRuns(directories, options.verify);
   const names = directories.map((directory) => basename(resolve(directory)));
   const report = await renderReport(runs, `R-Drop report: ${names.join(', ')}`, options);
   try {

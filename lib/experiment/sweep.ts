@@ -140,6 +140,7 @@ async function* sweepTrials(
       await runTrial(trial, {
         resume,
         unlock: sweepConfig.unlock,
+        verify: sweepConfig.verify,
         entry: trialEntry,
         signal: controller.signal,
         onEvent: (event) => tell(trial, event),

@@ -11,7 +11,7 @@ import type { TrialState } from './sweep_plan.js';
 
 /** Parent to child. */
 export type ToTrial =
-  | { type: 'start'; config: unknown; resume: boolean; unlock: boolean }
+  | { type: 'start'; config: unknown; resume: boolean; unlock: boolean; verify: boolean }
   | { type: 'abort' };
 
 /** Child to parent. */

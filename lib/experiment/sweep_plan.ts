@@ -88,7 +88,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     seeds: sweep.seeds,
     directions: sweep.directions,
     config: sharedConfig(config),
-    data: await hashData(config.data),
+    data: await hashData(config.data, sweep.verify),
   };
   const path = join(resolve(sweep.directory), 'sweep.json');
   const there = existsSync(path) ? ((await readJsonFile(path)) as Partial<SweepPlan>) : null;

@@ -141,7 +141,7 @@ export async function theory(
         update: subject.update,
         batches: batches.map((batch, b) => ({ pairs: batch.source.length, tokens: tokens[b]! })),
         environment: conditions,
-        data: await hashData(subject.data),
+        data: await hashData(subject.data, config.verify),
         seconds: (performance.now() - began) / 1000,
       },
     };

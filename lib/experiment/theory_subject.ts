@@ -3,6 +3,7 @@ import { native } from '../binding.js';
 import { type LossConfig, lossSchema, type ModelConfig, type TheoryConfig } from '../config.js';
 import { groupPairs, shuffleBatches } from '../data/batches.js';
 import { loadCorpus } from '../data/corpus.js';
+import { checkManifest } from '../data/manifest.js';
 import { fitPairs, overlongWarning } from '../data/overlong.js';
 import type { Tensor } from '../data/safetensors.js';
 import { fromNative, RdropError } from '../errors.js';
@@ -15,6 +16,7 @@ import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
 import { lengthsOf } from '../training/batch_source.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { readRunConfig } from '../training/run_directory.js';
+import { checkRunText } from '../training/run_text.js';
 import { warn } from '../util/warnings.js';
 
 /** What the experiment is made on. */
@@ -38,8 +40,9 @@ export interface Subject {
  *   another dictionary than the run; INVALID_ARGUMENT when the split has too few batches or a sentence is too long
  */
 export async function openSubject(config: TheoryConfig): Promise<Subject> {
-  const origin = config.run === undefined ? null : await openRun(config.run);
+  const origin = config.run === undefined ? null : await openRun(config.run, config.verify);
   const data = resolve(config.data ?? origin!.data);
+  if (config.verify) await checkManifest(data);
   const pipeline = await TextPipeline.load(data);
   if (origin !== null) await checkDictionaries(origin.directory, data, pipeline);
   const modelConfig = withVocabularies(origin?.model ?? config.model!, pipeline, data) as ModelConfig;
@@ -74,10 +77,14 @@ export async function openSubject(config: TheoryConfig): Promise<Subject> {
 }
 
 /** A run's parameters, at a checkpoint or as they were before the first update. */
-async function openRun({ directory: place, checkpoint: name }: NonNullable<TheoryConfig['run']>) {
+async function openRun(
+  { directory: place, checkpoint: name }: NonNullable<TheoryConfig['run']>,
+  verify: boolean,
+) {
   if (name === 'initial') {
     const directory = resolve(place);
     const run = await readRunConfig(directory);
+    if (verify) await checkRunText(directory);
     const { data, model, loss, seed, device, precision } = run;
     const parameters = async (config: ModelConfig): Promise<Map<string, Tensor>> => {
       using initial = await Transformer.create(config, { seed, device, precision });
@@ -85,7 +92,7 @@ async function openRun({ directory: place, checkpoint: name }: NonNullable<Theor
     };
     return { directory, place: directory, data, model, loss, seed, update: 0, parameters };
   }
-  const { directory, config, checkpoint } = await openRunCheckpoint(place, name);
+  const { directory, config, checkpoint } = await openRunCheckpoint(place, name, verify);
   const { data, model, loss, seed } = config;
   const parameters = () => checkpoint.read('model');
   return {

@@ -37,9 +37,13 @@ async function train(message: ToTrial & { type: 'start' }): Promise<void> {
   try {
     const { Trainer } = await import('../training/trainer.js');
     const config = message.config as TrainOptions;
-    const { unlock } = message;
+    const { unlock, verify } = message;
+    const opening = { unlock, verify };
     const trainer = await afterPredecessor(() =>
-      message.resume ? Trainer.resume(config.runDirectory, { unlock }) : Trainer.create(config, { unlock }),
+      message.resume
+        ? // Where the data lies now: a sweep knows them by their content.
+          Trainer.resume(config.runDirectory, { data: config.data, ...opening })
+        : Trainer.create(config, opening),
     );
     try {
       for await (const event of trainer.fit({ signal: controller.signal }))

@@ -13,6 +13,8 @@ export interface TrialProcessOptions {
   resume: boolean;
   /** Whether the trial takes its directory from whoever holds it. */
   unlock: boolean;
+  /** Whether files must be those that manifests and checkpoints name. */
+  verify: boolean;
   /** The program of the child; trial.ts, compiled, unless a test puts another in its place. */
   entry?: string | undefined;
   signal: AbortSignal;
@@ -61,7 +63,8 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
     });
     child.on('message', (message: FromTrial) => {
       if (message.type === 'ready') {
-        say({ type: 'start', config: trial.config, resume: options.resume, unlock: options.unlock });
+        const { resume, unlock, verify } = options;
+        say({ type: 'start', config: trial.config, resume, unlock, verify });
         if (signal.aborted) abort();
       } else if (message.type === 'event') options.onEvent(message.event);
       else outcome = message;

@@ -23,7 +23,7 @@ export interface ModelExport {
  *
  * @param beamOptions over those of the run's `test.beam`; for `huggingface` and `both`
  * @throws RdropError NOT_EXPRESSIBLE (what the other program has no counterpart of, by its name), INVALID_ARGUMENT,
- *   FILE_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, FILE_UNWRITABLE, DISK_FULL, ABORTED
+ *   FILE_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, MANIFEST_MISMATCH, FILE_UNWRITABLE, DISK_FULL, ABORTED
  */
 export async function exportModel(
   options: ExportOptions,
@@ -35,6 +35,7 @@ export async function exportModel(
     checkpoint,
     format,
     out,
+    verify,
   } = parseConfig(exportSchema, options, 'export', 'INVALID_ARGUMENT');
   const [given] = Object.keys(beamOptions);
   if (format === 'fairseq' && given !== undefined) {
@@ -45,7 +46,7 @@ export async function exportModel(
   }
   const directory = resolve(out);
   await checkPlace(directory, false);
-  const run = await readExportedRun(from, checkpoint);
+  const run = await readExportedRun(from, checkpoint, verify);
   const files = new Map<string, string | Iterable<Uint8Array>>();
   let differences: string[] = [];
   if (format !== 'fairseq') {

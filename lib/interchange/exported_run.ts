@@ -6,6 +6,7 @@ import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
 import { fingerprint, readRunConfig } from '../training/run_directory.js';
+import { checkRunText } from '../training/run_text.js';
 import { parameterShapes } from './parameter_names.js';
 
 /** What other programs need of a run. */
@@ -20,10 +21,15 @@ export interface ExportedRun {
   epoch: number;
 }
 
-/** @throws RdropError FILE_NOT_FOUND, MALFORMED_FILE, INVALID_CONFIG, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH */
-export async function readExportedRun(directory: string, name: CheckpointName): Promise<ExportedRun> {
+/** @throws RdropError FILE_NOT_FOUND, MALFORMED_FILE, INVALID_CONFIG, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, MANIFEST_MISMATCH */
+export async function readExportedRun(
+  directory: string,
+  name: CheckpointName,
+  verify = true,
+): Promise<ExportedRun> {
   const path = resolve(directory);
   const config = await readRunConfig(path);
+  if (verify) await checkRunText(path);
   const pipeline = await TextPipeline.load(path);
   const place = await findCheckpoint(join(path, 'checkpoints'), name);
   if (place === null) {

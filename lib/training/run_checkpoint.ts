@@ -3,18 +3,22 @@ import type { TrainConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from './checkpoint.js';
 import { fingerprint, readRunConfig } from './run_directory.js';
+import { checkRunText } from './run_text.js';
 
 /**
  * A checkpoint of a run for whoever only reads it, with the configuration it was made with.
  *
- * @throws RdropError FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH
+ * @throws RdropError FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH,
+ *   MANIFEST_MISMATCH (unless `verify` is false: the dictionary or the codes are others)
  */
 export async function openRunCheckpoint(
   runDirectory: string,
   name: CheckpointName,
+  verify = true,
 ): Promise<{ directory: string; config: TrainConfig; checkpoint: Checkpoint }> {
   const directory = resolve(runDirectory);
   const config = await readRunConfig(directory);
+  if (verify) await checkRunText(directory);
   const path = await findCheckpoint(join(directory, 'checkpoints'), name);
   if (path === null) {
     throw new RdropError('FILE_NOT_FOUND', `${join(directory, 'checkpoints', name)}: no such checkpoint yet`);

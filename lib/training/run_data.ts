@@ -13,7 +13,7 @@ import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { BatchSource, type Pairs } from './batch_source.js';
-import { type DataHashes, hashData } from './run_directory.js';
+import type { DataHashes } from './run_directory.js';
 import type { EvaluationSet } from './validation.js';
 
 /** What a run reads of its prepared directory. */
@@ -31,10 +31,12 @@ export interface RunData {
 }
 
 /**
+ * @param hashes hashData() of the prepared directory, made first: of a damaged file it should be told that it is damaged, not what
+ *   is wrong with its text
  * @throws RdropError those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
  *   INVALID_ARGUMENT when a sentence is too long for the model or a batch, unless config.overlong says otherwise
  */
-export async function loadRunData(config: TrainConfig): Promise<RunData> {
+export async function loadRunData(config: TrainConfig, hashes: DataHashes): Promise<RunData> {
   const { data, seed, model, batches } = config;
   const pipeline = await TextPipeline.load(data);
   withVocabularies(model, pipeline, data);
@@ -54,7 +56,7 @@ export async function loadRunData(config: TrainConfig): Promise<RunData> {
     train: new BatchSource(train, { ...batches, seed }),
     valid,
     test,
-    hashes: await hashData(data),
+    hashes,
     overlong: lengths.overlong,
     warnings: lengths.warnings,
   };

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { native } from '../binding.js';
 import { parseConfig, type TrainConfig, trainSchema } from '../config.js';
 import type { Split } from '../data/corpus.js';
+import { checkManifest, hashFile } from '../data/manifest.js';
 import type { OverlongCount } from '../data/overlong.js';
 import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
@@ -295,8 +295,13 @@ export async function environment(threads: number) {
   };
 }
 
-/** SHA-256 of the files of a prepared directory that a run reads. */
-export async function hashData(directory: string): Promise<DataHashes> {
+/**
+ * SHA-256 of the files of a prepared directory that a run reads.
+ *
+ * @param verify compares them with the directory's manifest
+ * @throws RdropError MANIFEST_MISMATCH, FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE
+ */
+export async function hashData(directory: string, verify = true): Promise<DataHashes> {
   const text = await readTextConfig(directory);
   const sides = [text.source, text.target];
   const names = [
@@ -309,13 +314,8 @@ export async function hashData(directory: string): Promise<DataHashes> {
   for (const name of names) {
     const path = join(directory, name);
     if (!(await pathExists(path))) continue;
-    const hash = createHash('sha256');
-    try {
-      for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-    } catch (error) {
-      throw fileError(error, path, 'read');
-    }
-    hashes[name] = hash.digest('hex');
+    hashes[name] = await hashFile(path);
   }
+  if (verify) await checkManifest(directory, hashes);
   return hashes;
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { lazily, z } from '../config/zod.js';
 import {
   type OpenConfig,
@@ -13,6 +14,7 @@ import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import { Receivers } from '../model/receiver.js';
 import type { Transformer } from '../model/transformer.js';
+import { pathExists } from '../util/exists.js';
 import type { StepMetrics, stepMetrics } from './metrics.js';
 import type { TrainEvent, TrainingLoop } from './training_loop.js';
 
@@ -102,10 +104,10 @@ export class Trainer {
    * @throws RdropError INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
    */
   static async create(options: TrainOptions, opening: OpenConfig = {}): Promise<Trainer> {
-    const { unlock } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT');
+    const { unlock, verify } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT');
     const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
-    const { TrainingLoop, RunDirectory, loadRunData, stepMetrics } = await parts();
-    const data = await loadRunData(config);
+    const { TrainingLoop, RunDirectory, hashData, loadRunData, stepMetrics } = await parts();
+    const data = await loadRunData(config, await hashData(config.data, verify));
     const run = await RunDirectory.create(config, data.hashes, { unlock });
     try {
       return new Trainer(await TrainingLoop.create(config, run, data), stepMetrics);
@@ -119,20 +121,24 @@ export class Trainer {
    * Goes on from the last checkpoint of a run, or from its beginning when it has none.
    *
    * @throws RdropError FILE_NOT_FOUND (no run there), RUN_LOCKED, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH (other
-   *   configuration or data), INVALID_ARGUMENT
+   *   configuration or data), MANIFEST_MISMATCH, INVALID_ARGUMENT
    */
   static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
     const { unlock, verify, ...changed } = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
-    const { TrainingLoop, RunDirectory, hashData, loadRunData, readRunConfig, stepMetrics } = await parts();
+    const { TrainingLoop, RunDirectory, checkRunText, hashData, loadRunData, readRunConfig, stepMetrics } =
+      await parts();
     const run = await RunDirectory.open(runDirectory, { unlock });
     try {
       const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
-      const config = absolute({ ...(await readRunConfig(run.path)), ...given, runDirectory: run.path });
-      await run.checkData(await hashData(config.data));
-      const loop = await TrainingLoop.create(config, run, await loadRunData(config));
+      const stored = await readRunConfig(run.path);
+      const config = absolute({ ...stored, ...given, runDirectory: run.path });
+      if (verify) await checkRunText(run.path);
+      const hashes = await hashData(config.data, false).catch((error) => tellMoved(error, config.data));
+      if (verify) await run.checkData(hashes);
+      const loop = await TrainingLoop.create(config, run, await loadRunData(config, hashes));
       try {
         await loop.restore(verify);
-        if (Object.keys(given).length > 0) await run.writeConfig(config);
+        if (!isDeepStrictEqual(config, stored)) await run.writeConfig(config);
       } catch (error) {
         loop.dispose();
         throw error;
@@ -260,8 +266,20 @@ const parts = async () => ({
   ...(await import('./metrics.js')),
   ...(await import('./run_data.js')),
   ...(await import('./run_directory.js')),
+  ...(await import('./run_text.js')),
   ...(await import('./training_loop.js')),
 });
+
+/** What a run is told whose data are not where they were. */
+async function tellMoved(error: unknown, data: string): Promise<never> {
+  if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND' || (await pathExists(data)))
+    throw error;
+  throw new RdropError(
+    'FILE_NOT_FOUND',
+    `${data}: the run's prepared data are not there; where they were moved, say so by the option data (--data)`,
+    { cause: error },
+  );
+}
 
 /** A run goes on where it began: what 'auto' stood for is written into its configuration. */
 const resolved = (config: TrainConfig): TrainConfig => ({ ...config, ...resolveRuntime(config) });

@@ -41,6 +41,8 @@ export interface LoadOptions {
   threads?: number;
   /** Default: that of the run where this machine has it, else the CPU. */
   device?: RuntimeOptions['device'];
+  /** Default true: the dictionary and the codes must be those that the run was made with. */
+  verify?: boolean;
 }
 
 export interface TranslateOptions {
@@ -73,15 +75,16 @@ export class Translator {
   /**
    * Reads a run directory: its text pipeline and one of its checkpoints.
    *
-   * @throws RdropError INVALID_ARGUMENT, FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH
+   * @throws RdropError INVALID_ARGUMENT, FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH,
+   *   MANIFEST_MISMATCH (another dictionary or other codes than the run was made with)
    */
   static async load(
     runDirectory: string,
-    { checkpoint: name = 'best', threads = 0, device }: LoadOptions = {},
+    { checkpoint: name = 'best', threads = 0, device, verify = true }: LoadOptions = {},
   ): Promise<Translator> {
     const { openRunCheckpoint } = await import('../training/run_checkpoint.js');
     const { translateCorpus } = await import('./translate_corpus.js');
-    const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name);
+    const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
     const pipeline = await TextPipeline.load(directory);
     const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
     await fromNative(() => native().setThreads(count));

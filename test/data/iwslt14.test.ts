@@ -106,7 +106,9 @@ describe('prepareIwslt14', () => {
     const { out, read } = await prepared();
     expect(readdirSync(dirname(out))).toEqual(['data']);
     const splits = ['train', 'valid', 'test'].flatMap((split) => [`${split}.de`, `${split}.en`]);
-    expect(readdirSync(out).sort()).toEqual(['codes', 'dict.txt', 'raw', 'text.json', ...splits].sort());
+    expect(readdirSync(out).sort()).toEqual(
+      ['codes', 'dict.txt', 'manifest.json', 'raw', 'text.json', ...splits].sort(),
+    );
     expect(JSON.parse(read('text.json'))).toEqual({
       ...{ version: 1, source: 'de', target: 'en', tokenizer: 'moses', normalize: false },
       ...{ lowercase: 'after', bpe: 200 },

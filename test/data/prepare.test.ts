@@ -56,7 +56,7 @@ describe('prepareCorpus', () => {
     const languages = ['de', 'en'];
     const splits = ['train', 'valid', 'test'].flatMap((split) => languages.map((lang) => `${split}.${lang}`));
     expect(readdirSync(options.out).sort()).toEqual(
-      ['codes', 'dict.txt', 'raw', 'text.json', ...splits].sort(),
+      ['codes', 'dict.txt', 'manifest.json', 'raw', 'text.json', ...splits].sort(),
     );
     expect(readdirSync(join(options.out, 'raw')).sort()).toEqual([
       'test.de',

@@ -178,6 +178,7 @@ describe('a run on pieces', () => {
     const text = join(options.data, 'text.json');
     const { pieces: _, ...before } = JSON.parse(await readFile(text, 'utf8'));
     await writeFile(text, JSON.stringify(before));
+    await rm(join(options.data, 'manifest.json'));
     for (const split of ['valid', 'test']) {
       await rm(join(options.data, 'raw', `${split}.en`));
       await writeFile(

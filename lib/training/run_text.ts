@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { hashFile, mismatch } from '../data/manifest.js';
+import { readJsonFile } from '../files.js';
+import { pathExists } from '../util/exists.js';
+
+/** What a run directory holds of its prepared data: the files that text goes through. */
+const textFile = /^(dict[^/]*\.txt|codes|text\.json)$/;
+
+/**
+ * Compares the text files of a run directory with their SHA-256 in environment.json: another dictionary or other codes change
+ * every translation, and nothing else shows it. A run without environment.json is as it is.
+ *
+ * @param complete whether they have to be there; of an archived run they may be missing
+ * @throws RdropError MANIFEST_MISMATCH, naming the file; MALFORMED_FILE
+ */
+export async function checkRunText(directory: string, complete = true): Promise<void> {
+  const origin = join(directory, 'environment.json');
+  if (!(await pathExists(origin))) return;
+  const { data } = ((await readJsonFile(origin)) ?? {}) as { data?: unknown };
+  if (typeof data !== 'object' || data === null) return;
+  for (const [name, sha256] of Object.entries(data)) {
+    if (!textFile.test(name)) continue;
+    const path = join(directory, name);
+    if (!(await pathExists(path))) {
+      if (complete) throw mismatch(path, origin, 'none');
+      continue;
+    }
+    const hash = await hashFile(path);
+    if (hash !== sha256) throw mismatch(path, origin, `one with the SHA-256 ${hash.slice(0, 12)}…`);
+  }
+}
