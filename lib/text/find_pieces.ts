@@ -134,7 +134,7 @@ export function findPieces(lines: readonly string[], most = 2000): FoundPieces |
 }
 
 /** Marks behind words in text that nobody cut. */
-const punctuation = /^[.,;:!?'"’‘”“»«)\]}…%-]+$/u;
+const punctuation = /^[.,;:!?'"`’‘”“»«)\]}…%-]+$/u;
 const leastOfUnknown = 0.02;
 
 /**

@@ -53,7 +53,7 @@ afterAll(() => place.remove());
 
 const options = (from: keyof typeof data, more: Partial<TrainOptions> = {}): TrainOptions => {
   const base = tinyOptions(data[from], join(place.path, `run${runs++}`));
-  return { ...base, model: { ...base.model, maxPositions: most }, ...more };
+  return { ...base, maxUpdates: 10, model: { ...base.model, maxPositions: most }, ...more };
 };
 async function train(from: keyof typeof data, more: Partial<TrainOptions> = {}) {
   const given = options(from, more);
