@@ -33,7 +33,7 @@ export function fileError(error: unknown, path: string, doing: 'read' | 'write')
  */
 export async function writeFileAtomically(
   path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
+  content: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   { fence }: { fence?: () => Promise<void> } = {},
 ): Promise<void> {
   const { claimBeside, clearLeftovers } = await import('./util/part_files.js');
@@ -43,7 +43,7 @@ export async function writeFileAtomically(
   try {
     file = await open(beside, 'wx');
     const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
-    for (const piece of pieces) await file.writeFile(piece);
+    for await (const piece of pieces) await file.writeFile(piece);
     await file.sync();
     await file.close();
     file = undefined;

@@ -100,6 +100,13 @@ export interface NativeTranslations {
 
 export type FloatArray = Float32Array | Float64Array;
 
+/** Keeps the native model alive until it is disposed of. */
+export interface NativeSnapshot {
+  /** The numbers begin..end of a parameter, row-major. */
+  read(name: string, begin: number, end: number): Promise<FloatArray>;
+  dispose(): void;
+}
+
 /** States: ready, working, disposed. Calls on one model are queued in the order they were made. */
 export interface NativeTransformer {
   readonly parameterCount: number;
@@ -109,6 +116,10 @@ export interface NativeTransformer {
   parameters(): Promise<Map<string, FloatArray>>;
   /** Replaces every parameter; names, sizes and types must match exactly. */
   setParameters(parameters: Map<string, FloatArray>): Promise<void>;
+  /** The parameters as they now are, whatever happens to the model while they are read. */
+  snapshot(): Promise<NativeSnapshot>;
+  /** Replaces the numbers begin..end of a parameter, row-major; their type must be that of parameters(). */
+  write(name: string, begin: number, end: number, values: FloatArray): Promise<void>;
   /** [T,V], dropout off. */
   logits(batch: PackedBatch): Promise<FloatArray>;
   /** Undivided gradients by fairseq's names. training: dropout on, keyed by (seed, update). */
@@ -151,7 +162,8 @@ export interface NativeStep {
   figures: NativeFigures | null;
 }
 
-export interface OptimizerState {
+/** Of an optimizer, besides the moments. */
+export interface NativeCounters {
   /** Steps taken, those included that were left out. */
   update: number;
   /** Steps applied; the learning rate follows these. */
@@ -159,9 +171,9 @@ export interface OptimizerState {
   lossScale: number;
   /** The step, counted from 0, whose gradient overflowed last; -1: none did. */
   lastOverflow: number;
-  firstMoment: Map<string, FloatArray>;
-  secondMoment: Map<string, FloatArray>;
 }
+
+export type Moment = 'first' | 'second';
 
 /** States: ready, stepping, disposed. Two steps at once are refused (BUSY). */
 export interface NativeTrainer {
@@ -170,8 +182,11 @@ export interface NativeTrainer {
   step(batches: PackedBatch[]): Promise<NativeStep>;
   /** On a device: of the steps since the last call. Waits for them. */
   figures(): Promise<NativeFigures>;
-  state(): Promise<OptimizerState>;
-  setState(state: OptimizerState): Promise<void>;
+  counters(): Promise<NativeCounters>;
+  setCounters(counters: NativeCounters): Promise<void>;
+  /** The numbers begin..end of a moment of a parameter, row-major; in the type of NativeTransformer.parameters(). */
+  readMoment(moment: Moment, name: string, begin: number, end: number): Promise<FloatArray>;
+  writeMoment(moment: Moment, name: string, begin: number, end: number, values: FloatArray): Promise<void>;
   dispose(): void;
 }
 

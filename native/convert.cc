@@ -227,6 +227,18 @@ NamedValues named_values(const Napi::Value& value) {
   }
 }
 
+ParameterRange parameter_range(const Napi::CallbackInfo& info, size_t first) {
+  if (!info[first].IsString()) fail("INVALID_ARGUMENT", "expected the name of a parameter");
+  const auto place = [&](size_t i) {
+    const double number = info[i].IsNumber() ? info[i].As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= 9007199254740991.0 && std::floor(number) == number)) {
+      fail("INVALID_ARGUMENT", "expected the place of a number of a parameter, a whole number");
+    }
+    return int64_t(number);
+  };
+  return {info[first].As<Napi::String>().Utf8Value(), place(first + 1), place(first + 2)};
+}
+
 at::Tensor float_tensor(const Napi::Value& value) {
   const auto [type, data] = float_data(value);
   at::Tensor tensor = at::empty({int64_t(value.As<Napi::TypedArray>().ElementLength())}, at::TensorOptions(type));

@@ -43,6 +43,8 @@ Packed packed(const Napi::Value& value);
 PackedBatch packed_batch(const Napi::Value& value);
 std::vector<PackedBatch> packed_batches(const Napi::Value& value);
 NamedValues named_values(const Napi::Value& value);
+/// (name, begin, end), from the argument `first` on.
+ParameterRange parameter_range(const Napi::CallbackInfo& info, size_t first);
 
 /// A property of an object, or INVALID_ARGUMENT.
 Napi::Value property(const Napi::Value& value, const char* name);

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "model/snapshot.h"
 #include "model/transformer.h"
 #include "train/trainer.h"
 

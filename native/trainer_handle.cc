@@ -28,7 +28,7 @@ using Shared = std::shared_ptr<TrainerHandle>;
 /// Runs work that excludes every other call on this trainer.
 template <typename Work, typename Build>
 Napi::Value run_alone(const Napi::CallbackInfo& info, const Shared& handle, Work work, Build build) {
-  if (handle->busy) fail("BUSY", "Trainer: one call at a time; await the previous step() or state() first");
+  if (handle->busy) fail("BUSY", "Trainer: one call at a time; await the previous one first");
   handle->busy = true;
   return run(info.Env(), std::move(work), std::move(build), [handle] { handle->busy = false; });
 }
@@ -68,48 +68,58 @@ Napi::Value figures(const Napi::CallbackInfo& info, const Shared& handle) {
       [](Napi::Env env, const StepFigures& result) { return step_figures(env, result); });
 }
 
-Napi::Value state(const Napi::CallbackInfo& info, const Shared& handle) {
-  struct Moments {
-    at::Tensor first, second;
-    TrainerCounters counters;
-  };
+Napi::Value counters(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto trainer = handle->get();
   return run_alone(
-      info, handle,
-      [trainer] {
-        const DeviceScope scope(trainer->model().device());
-        return Moments{host_copy(trainer->first_moment()), host_copy(trainer->second_moment()), trainer->counters()};
-      },
-      [trainer](Napi::Env env, const Moments& moments) {
-        const auto& names = trainer->model().parameters().names;
+      info, handle, [trainer] { return trainer->counters(); },
+      [](Napi::Env env, const TrainerCounters& counters) {
         auto object = Napi::Object::New(env);
-        const TrainerCounters& counters = moments.counters;
         object.Set("update", double(counters.update));
         object.Set("applied", double(counters.applied));
         object.Set("lossScale", counters.loss_scale);
         object.Set("lastOverflow", double(counters.last_overflow));
-        object.Set("firstMoment", named_arrays(env, moments.first, names));
-        object.Set("secondMoment", named_arrays(env, moments.second, names));
         return Napi::Value(object);
       });
 }
 
-Napi::Value set_state(const Napi::CallbackInfo& info, const Shared& handle) {
+Napi::Value set_counters(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto trainer = handle->get();
   const TrainerCounters counters{integer_property(info[0], "update", 0), integer_property(info[0], "applied", 0),
                                  number_property(info[0], "lossScale"), integer_property(info[0], "lastOverflow", -1)};
   return run_alone(
       info, handle,
-      [trainer, counters, first = named_values(property(info[0], "firstMoment")),
-       second = named_values(property(info[0], "secondMoment"))] {
-        const auto& names = trainer->model().parameters().names;
-        const DeviceScope scope(trainer->model().device());
-        at::Tensor new_first = new_like(trainer->first_moment());
-        copy_tensor(trainer->first_moment(), new_first);
-        copy_named_values(first, names, new_first);
-        copy_named_values(second, names, trainer->second_moment());
-        copy_tensor(new_first, trainer->first_moment());
+      [trainer, counters] {
         trainer->set_counters(counters);
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+/// Whether the argument names the second moment or the first.
+bool is_second(const Napi::Value& value) {
+  const std::string which = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (which != "first" && which != "second") fail("INVALID_ARGUMENT", "expected the moment 'first' or 'second'");
+  return which == "second";
+}
+
+Napi::Value read_moment(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle,
+      [trainer, second = is_second(info[0]), range = parameter_range(info, 1)] {
+        const DeviceScope scope(trainer->model().device());
+        return trainer->model().parameters().read_range(range, trainer->moment(second));
+      },
+      [](Napi::Env env, const at::Tensor& values) { return float_array(env, values); });
+}
+
+Napi::Value write_moment(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle,
+      [trainer, second = is_second(info[0]), range = parameter_range(info, 1), values = float_tensor(info[4])] {
+        const DeviceScope scope(trainer->model().device());
+        trainer->model().parameters().write_range(range, values, trainer->moment(second));
         return true;
       },
       [](Napi::Env env, bool) { return env.Undefined(); });
@@ -125,8 +135,13 @@ using Method = Napi::Value (*)(const Napi::CallbackInfo&, const Shared&);
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
   auto object = Napi::Object::New(env);
   auto handle = std::make_shared<TrainerHandle>(env, std::move(trainer), "Trainer");
-  const std::pair<const char*, Method> methods[] = {
-      {"step", step}, {"figures", figures}, {"state", state}, {"setState", set_state}, {"dispose", dispose}};
+  const std::pair<const char*, Method> methods[] = {{"step", step},
+                                                    {"figures", figures},
+                                                    {"counters", counters},
+                                                    {"setCounters", set_counters},
+                                                    {"readMoment", read_moment},
+                                                    {"writeMoment", write_moment},
+                                                    {"dispose", dispose}};
   for (const auto& [name, method] : methods) {
     object.Set(name, Napi::Function::New(
                          env,

@@ -45,11 +45,56 @@ Napi::Value set_parameters(const Napi::CallbackInfo& info, const Shared& handle)
       info.Env(),
       [model, values = named_values(info[0])] {
         const DeviceScope scope(model->device());
+        model->changing();
         copy_named_values(values, model->parameters().names, model->parameters().flat);
         model->parameters().refresh_copy();
         return true;
       },
       [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+Napi::Value write(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto model = handle->get();
+  return run(
+      info.Env(),
+      [model, range = parameter_range(info, 0), values = float_tensor(info[3])] {
+        const DeviceScope scope(model->device());
+        model->changing();
+        model->parameters().write(range, values);
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+using SnapshotHandle = Handle<Snapshot>;
+
+Napi::Value wrap(Napi::Env env, std::shared_ptr<Snapshot> snapshot) {
+  auto object = Napi::Object::New(env);
+  auto handle = std::make_shared<SnapshotHandle>(env, std::move(snapshot), "Snapshot");
+  const auto method = [&](const char* name, auto body) {
+    object.Set(name, Napi::Function::New(
+                         env,
+                         [handle, body](const Napi::CallbackInfo& info) {
+                           return guard(info.Env(), [&] { return body(info, handle); });
+                         },
+                         name));
+  };
+  method("read", [](const Napi::CallbackInfo& info, const std::shared_ptr<SnapshotHandle>& handle) {
+    return run(
+        info.Env(), [snapshot = handle->get(), range = parameter_range(info, 0)] { return snapshot->read(range); },
+        [](Napi::Env env, const at::Tensor& values) { return float_array(env, values); });
+  });
+  method("dispose", [](const Napi::CallbackInfo& info, const std::shared_ptr<SnapshotHandle>& handle) {
+    handle->dispose(info.Env());
+    return info.Env().Undefined();
+  });
+  return object;
+}
+
+Napi::Value snapshot(const Napi::CallbackInfo& info, const Shared& handle) {
+  return run(
+      info.Env(), [model = handle->get()] { return Snapshot::of(model); },
+      [](Napi::Env env, std::shared_ptr<Snapshot> taken) { return wrap(env, std::move(taken)); });
 }
 
 Napi::Value logits(const Napi::CallbackInfo& info, const Shared& handle) {
@@ -131,6 +176,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
   auto handle = std::make_shared<TransformerHandle>(env, std::move(model), "Transformer");
   const std::pair<const char*, Method> methods[] = {
       {"parameters", parameters}, {"setParameters", set_parameters},
+      {"snapshot", snapshot},     {"write", write},
       {"logits", logits},         {"lossAndGradients", loss_and_gradients},
       {"evaluate", evaluate},     {"translate", translate},
       {"dispose", dispose}};

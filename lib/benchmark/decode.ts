@@ -8,7 +8,7 @@ import { loadCorpus } from '../data/corpus.js';
 import { fitPairs, overlongWarning } from '../data/overlong.js';
 import { fromNative, RdropError } from '../errors.js';
 import { exportModel } from '../interchange/export_model.js';
-import { loadParameters, Transformer } from '../model/transformer.js';
+import { transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
@@ -44,14 +44,15 @@ async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow
   const sources = await sentencesOf(config.data, pipeline, config.model.maxPositions, options, wanted);
   await fromNative(() => native().setThreads(options.threads));
   const { precision } = options;
-  const model = await Transformer.create(withVocabularies(config.model, pipeline, directory), {
-    seed: config.seed,
-    device: 'cpu',
-    precision,
-  });
+  const file = await checkpoint.open('model');
+  const model = await transformerOf(
+    file.tensors,
+    withVocabularies(config.model, pipeline, directory),
+    { seed: config.seed, device: 'cpu', precision },
+    checkpoint.path,
+  ).finally(() => file.close());
   let peer: Peer | undefined;
   try {
-    await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
     const { maxTokens } = config.batches;
     const search = parseConfig(beamSchema, { ...config.test.beam, beam: options.beam, nBest: 1 }, 'beam');
     const translate = () =>

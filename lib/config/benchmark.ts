@@ -1,5 +1,5 @@
 /** Benchmarks: `rdrop bench`. */
-import { count } from './ranges.js';
+import { count, countTo } from './ranges.js';
 import { klDirections, overlongSchema, runtimeSchema, threadsSchema } from './training.js';
 import { lazily, z } from './zod.js';
 
@@ -66,7 +66,7 @@ export const benchSchema = lazily(() =>
     /** The run directory that `decode` translates with. */
     run: z.string().min(1).optional(),
     /** Hypotheses kept by `decode`. */
-    beam: count.default(5),
+    beam: countTo(1024).default(5),
     /** Sentences of the run's test split, or without one its validation split, that `decode` translates. */
     sentences: count.default(200),
     /** What becomes of those longer than the run's maxPositions. Left out: refuse. */

@@ -1,5 +1,5 @@
 /** Figures of translations, and tests over sentences. */
-import { count, nonNegative } from './ranges.js';
+import { countTo, nonNegative } from './ranges.js';
 import { lazily, z } from './zod.js';
 
 /** sacreBLEU's options of BLEU, with its defaults. */
@@ -12,7 +12,7 @@ export const bleuSchema = lazily(() =>
       smoothMethod: z.enum(['exp', 'floor', 'add-k', 'none']).default('exp'),
       /** The constant of floor (0.1 where it is left out) and of add-k (1). */
       smoothValue: nonNegative.optional(),
-      maxNgramOrder: count.max(100).default(4),
+      maxNgramOrder: countTo(100).default(4),
       /** Leaves out the orders that the hypotheses are too short for; meant for single sentences. */
       effectiveOrder: z.boolean().default(false),
     })
@@ -27,10 +27,10 @@ export type BleuOptions = z.input<typeof bleuSchema>;
 /** sacreBLEU's options of chrF, with its defaults; wordOrder 2 makes chrF++. */
 export const chrfSchema = lazily(() =>
   z.strictObject({
-    charOrder: count.max(100).default(6),
+    charOrder: countTo(100).default(6),
     wordOrder: z.int().min(0).max(100).default(0),
     /** How many times more recall counts than precision. */
-    beta: count.max(1000).default(2),
+    beta: countTo(1000).default(2),
     lowercase: z.boolean().default(false),
     /** Whether white space belongs to the character n-grams. */
     whitespace: z.boolean().default(false),
@@ -61,7 +61,7 @@ export type TerOptions = z.input<typeof terSchema>;
 /** The options of fairseq-score, and the splitting of compounds that its callers do first. */
 export const fairseqScoreSchema = lazily(() =>
   z.strictObject({
-    order: count.max(4).default(4),
+    order: countTo(4).default(4),
     ignoreCase: z.boolean().default(false),
     /** Both sides go through the substitution of compound_split_bleu.sh first. */
     compoundSplit: z.boolean().default(false),
@@ -76,7 +76,7 @@ export type MetricFamily = (typeof metricFamilies)[number];
 /** sacreBLEU's bootstrap over sentences: the interval of one system, and the paired test. */
 export const sentenceBootstrapSchema = lazily(() =>
   z.strictObject({
-    samples: count.max(10_000_000).default(1000),
+    samples: countTo(10_000_000).default(1000),
     /** Of numpy's default generator. */
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(12345),
   }),
@@ -86,7 +86,7 @@ export type SentenceBootstrapOptions = z.input<typeof sentenceBootstrapSchema>;
 /** sacreBLEU's paired approximate randomisation. */
 export const randomisationSchema = lazily(() =>
   z.strictObject({
-    samples: count.max(10_000_000).default(10_000),
+    samples: countTo(10_000_000).default(10_000),
     seed: sentenceBootstrapSchema.shape.seed,
     /** Resamples of the bootstrap that gives both scores an interval; 0 leaves it out. */
     confidenceSamples: z.int().min(0).max(10_000_000).default(0),

@@ -1,5 +1,5 @@
 /** Statistics over runs, sweep, theory, demo. */
-import { count, positive } from './ranges.js';
+import { count, countTo, positive } from './ranges.js';
 import {
   lockSchema,
   lossSchema,
@@ -14,7 +14,7 @@ import { lazily, z } from './zod.js';
 /** The percentile bootstrap of a difference of means (lib/experiment/statistics.ts). */
 export const bootstrapSchema = lazily(() =>
   z.strictObject({
-    samples: count.max(10_000_000).default(10_000),
+    samples: countTo(10_000_000).default(10_000),
     /** Share of the resampled differences inside the interval. */
     level: z.number().gt(0).lt(1).default(0.95),
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
@@ -59,7 +59,7 @@ const pairedPlannedTests: readonly PlannedTest[] = ['signed-rank', 'paired-t'];
 export const plannedPowerSchema = lazily(() =>
   z
     .strictObject({
-      runsPerArm: count.max(100),
+      runsPerArm: countTo(100),
       /** The true difference of two arms' means, in standard deviations of a run. */
       effectSize: z.number(),
       test: z.enum(plannedTests).default('rank-sum'),
@@ -73,7 +73,7 @@ export const plannedPowerSchema = lazily(() =>
       /** The power for which the fewest runs are sought. */
       targetPower: z.number().gt(0).lt(1).default(0.8),
       /** Comparisons drawn for a rank test; the power of a t test needs none. */
-      simulations: count.max(1_000_000).default(10_000),
+      simulations: countTo(1_000_000).default(10_000),
       seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
       /** How long a run takes, for the cost in hours. */
       hoursPerRun: positive.optional(),
@@ -155,7 +155,7 @@ export const theorySchema = lazily(() =>
       /** Of every interval. */
       level: z.number().gt(0).lt(1).default(0.95),
       /** Random signs drawn for the randomisation test. */
-      samples: count.max(10_000_000).default(10_000),
+      samples: countTo(10_000_000).default(10_000),
       /** Of the masks, of the choice of batches, of the signs, and of a fresh model's initialisation. */
       seed: runtimeSchema.shape.seed,
       device: runtimeSchema.shape.device,

@@ -1,6 +1,6 @@
 /** From text to a prepared directory. */
 import { RdropError } from '../errors.js';
-import { count, languageCode, nonNegative } from './ranges.js';
+import { count, countTo, languageCode, nonNegative } from './ranges.js';
 import { lazily, z } from './zod.js';
 
 /** What a text file may hold; the error of a file that holds more names the option. */
@@ -119,7 +119,7 @@ export type NormalizeOptions = z.input<typeof normalizeSchema>;
 export const bpeSchema = lazily(() =>
   z.strictObject({
     /** Most merges to learn. */
-    merges: count.max(1_000_000).default(10_000),
+    merges: countTo(1_000_000).default(10_000),
     /** Learning ends when no pair of symbols occurs this often any more (subword-nmt). */
     minFrequency: count.default(2),
     /** Counts the characters of the text among the merges, so that merges is about the number of symbols. */
@@ -160,7 +160,7 @@ export const dictionarySchema = lazily(() =>
     /** Most types, the four specials included and the filling not; 0 sets no limit (--nwordssrc, --nwordstgt). */
     nwords: z.int().min(0).default(0),
     /** The dictionary is filled up to a multiple of this. */
-    paddingFactor: count.default(8),
+    paddingFactor: countTo(65_536).default(8),
   }),
 );
 export type DictionaryOptions = z.input<typeof dictionarySchema>;

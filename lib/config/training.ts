@@ -1,7 +1,7 @@
 /** Loss, model, optimiser, search and run. */
 
 import type { z as zod } from 'zod';
-import { count, dropoutRate, nonNegative, positive } from './ranges.js';
+import { count, countFrom0, countTo, dropoutRate, nonNegative, positive } from './ranges.js';
 import { lazily, z } from './zod.js';
 
 export const klDirections = ['uni', 'uni-reverse', 'bi'] as const;
@@ -65,18 +65,24 @@ interface SharedSizes {
 const sharesOneSize = ({ vocabSize, sourceVocabSize = vocabSize, shareEmbeddings }: SharedSizes): boolean =>
   shareEmbeddings !== 'all' || sourceVocabSize === vocabSize;
 
+const vocabularySize = () =>
+  z
+    .int()
+    .min(5)
+    .max(2 ** 24);
+
 export const modelSchema = lazily(() =>
   withModelRules(
     z.strictObject({
       /** Dictionary types V, the four specials included: of both languages, or of the target. */
-      vocabSize: z.int().min(5),
+      vocabSize: vocabularySize(),
       /** Those of the source, where the languages have dictionaries of their own; left out, vocabSize. */
-      sourceVocabSize: z.int().min(5).optional(),
-      embedDim: count.default(512),
-      ffnDim: count.default(1024),
-      heads: count.default(4),
-      encoderLayers: count.default(6),
-      decoderLayers: count.default(6),
+      sourceVocabSize: vocabularySize().optional(),
+      embedDim: countTo(65_536).default(512),
+      ffnDim: countTo(2 ** 20).default(1024),
+      heads: countTo(4096).default(4),
+      encoderLayers: countTo(1024).default(6),
+      decoderLayers: countTo(1024).default(6),
       /** On embeddings and on residual branches. */
       dropout: dropoutRate.default(0.3),
       attentionDropout: dropoutRate.default(0),
@@ -86,7 +92,7 @@ export const modelSchema = lazily(() =>
       /** Which embedding matrices are one: source, target and output projection; target and output; or none. */
       shareEmbeddings: z.enum(['all', 'decoder', 'none']).default('all'),
       /** Longest sequence in tokens, eos included. */
-      maxPositions: count.default(1024),
+      maxPositions: countTo(2 ** 20).default(1024),
     }),
   ).refine(sharesOneSize, {
     path: ['shareEmbeddings'],
@@ -134,12 +140,12 @@ export type OptimizerConfig = z.infer<typeof optimizerSchema>;
 export const beamSchema = lazily(() =>
   z
     .strictObject({
-      beam: count.default(5),
+      beam: countTo(1024).default(5),
       /** The score of a hypothesis is its log-probability divided by length ** lengthPenalty. */
       lengthPenalty: z.number().default(1),
-      maxLenA: nonNegative.default(0),
-      maxLenB: z.int().min(0).default(200),
-      minLen: z.int().min(1).default(1),
+      maxLenA: nonNegative.max(1_000_000).default(0),
+      maxLenB: countFrom0.default(200),
+      minLen: count.default(1),
       nBest: count.default(1),
     })
     .refine((options) => options.nBest <= options.beam, {

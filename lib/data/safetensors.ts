@@ -1,188 +1,153 @@
-import { readFile } from 'node:fs/promises';
 import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
+import { PositionedFile } from '../util/positioned_file.js';
+import { bytesOfNumbers, elementTypes, numbersOf, widenedType } from './element_types.js';
+import { type Extent, headerFor, headerLength, parseHeader } from './safetensors_header.js';
+import {
+  readBlocks,
+  type StoredTensor,
+  type StoredTensors,
+  storedTensors,
+  type Tensor,
+  wholeTensors,
+} from './stored_tensor.js';
 
-/**
+/*
  * The safetensors format (github.com/huggingface/safetensors): the header's length as u64, little-endian; a JSON header
  * {name: {dtype, shape, data_offsets}}; then the tensors without holes. What is written equals, byte for byte, what
  * Python's safetensors writes for the same tensors.
  */
-export type TensorData = Float32Array | Float64Array | Int32Array | BigInt64Array;
 
-export interface Tensor {
-  shape: readonly number[];
-  data: TensorData;
-}
+export type { TensorData } from './element_types.js';
+export type { Tensor } from './stored_tensor.js';
 
 export interface SafetensorsFile {
   tensors: Map<string, Tensor>;
   metadata: Record<string, string>;
 }
 
-/** In the order in which the Python writer sorts its tensors. */
-const types = [
-  { dtype: 'I64', array: BigInt64Array },
-  { dtype: 'F64', array: Float64Array },
-  { dtype: 'F32', array: Float32Array },
-  { dtype: 'I32', array: Int32Array },
-] as const;
-
-const largestHeader = 100_000_000;
-const utf8 = new TextEncoder();
-
-const product = (shape: readonly number[]) => shape.reduce((size, extent) => size * extent, 1);
-
 /**
  * The file as pieces, the header first; the pieces of the tensors are views, not copies.
  *
- * @throws RdropError INVALID_ARGUMENT when a shape does not fit its data
+ * @throws RdropError INVALID_ARGUMENT when a shape does not fit its data, or for a name that the format cannot hold
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Record<string, string> = {},
 ): Uint8Array[] {
-  const rank = (tensor: Tensor) => types.findIndex(({ array }) => tensor.data instanceof array);
-  const compare = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
-  const sorted = [...tensors].sort(([a, x], [b, y]) => rank(x) - rank(y) || compare(a, b));
-  const entries: [string, unknown][] = [];
-  if (Object.keys(metadata).length > 0) entries.push(['__metadata__', metadata]);
-  const pieces: Uint8Array[] = [];
-  let offset = 0;
-  for (const [name, tensor] of sorted) {
-    const type = types[rank(tensor)];
-    if (type === undefined || product(tensor.shape) !== tensor.data.length) {
-      throw new RdropError(
-        'INVALID_ARGUMENT',
-        `tensor ${name}: expected ${product(tensor.shape)} numbers for shape [${tensor.shape}], got ${tensor.data.length}`,
-      );
-    }
-    const { buffer, byteOffset, byteLength } = tensor.data;
-    entries.push([
-      name,
-      { dtype: type.dtype, shape: tensor.shape, data_offsets: [offset, offset + byteLength] },
-    ]);
-    pieces.push(new Uint8Array(buffer, byteOffset, byteLength));
-    offset += byteLength;
+  const { header, names } = headerFor(storedTensors(tensors), metadata);
+  return [header, ...names.map((name) => bytesOfNumbers(tensors.get(name)!.data))];
+}
+
+/** The same of tensors that lie elsewhere: a block of one tensor is in memory at a time. */
+export async function* streamSafetensors(
+  tensors: StoredTensors,
+  metadata: Record<string, string> = {},
+): AsyncGenerator<Uint8Array> {
+  const { header, names } = headerFor(tensors, metadata);
+  yield header;
+  for (const name of names) {
+    for await (const block of readBlocks(tensors.get(name)!)) yield bytesOfNumbers(block);
   }
-  // Joined by hand: an object would move names that look like numbers to the front.
-  const json = utf8.encode(
-    `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)}}`,
+}
+
+/**
+ * A safetensors file of any size: its header read and checked, its tensors read by ranges.
+ *
+ * F16, BF16 and the 8-bit floating-point types become float32, which holds their numbers exactly; BOOL becomes bytes of
+ * 0 and 1.
+ */
+export class OpenSafetensors {
+  readonly tensors: StoredTensors;
+
+  private constructor(
+    private readonly file: PositionedFile,
+    private readonly data: number,
+    extents: readonly Extent[],
+    readonly metadata: Record<string, string>,
+  ) {
+    this.tensors = new Map(extents.map((extent) => [extent.name, this.#tensor(extent)]));
+  }
+
+  /**
+   * @param check is given the bytes of the file, piece by piece, before anything of it is interpreted
+   * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (another format), CHECKPOINT_CORRUPT (does not add up)
+   */
+  static async open(
+    path: string,
+    check?: (pieces: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<OpenSafetensors> {
+    const file = await PositionedFile.open(path);
+    try {
+      await check?.(file.pieces());
+      const length = headerLength(await file.read(0, Math.min(8, file.size)), file.size, path);
+      const data = 8 + length;
+      const { extents, metadata } = parseHeader(await file.read(8, length), file.size - data, path);
+      return new OpenSafetensors(file, data, extents, metadata);
+    } catch (error) {
+      await file.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #tensor({ name, dtype, shape, begin }: Extent): StoredTensor {
+    const { bits, array } = elementTypes[dtype];
+    return {
+      dtype: widenedType(dtype),
+      ...(widenedType(dtype) !== dtype && { origin: dtype }),
+      shape,
+      read: async (from, to) => {
+        if (array === null) throw unreadable(this.path, name, dtype);
+        const width = bits / 8;
+        const bytes = await this.file.read(this.data + begin + from * width, (to - from) * width);
+        return numbersOf(dtype, bytes);
+      },
+    };
+  }
+}
+
+const unreadable = (path: string, name: string, dtype: string) =>
+  new RdropError(
+    'MALFORMED_FILE',
+    `${path}: tensor ${name}: expected a type whose numbers can be read, got ${dtype}`,
   );
-  const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
-  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
-  header.set(json, 8);
-  return [header, ...pieces];
-}
 
-/** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (another format), CHECKPOINT_CORRUPT (does not add up) */
+/**
+ * Reads a whole file; see OpenSafetensors for what becomes of its types.
+ *
+ * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (another format, or a type that cannot be read),
+ *   CHECKPOINT_CORRUPT (does not add up), OUT_OF_MEMORY (a tensor larger than an array can be)
+ */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  let bytes: Uint8Array;
+  const file = await OpenSafetensors.open(path);
   try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw fileError(error, path, 'read');
+    return { tensors: await wholeTensors(file.tensors), metadata: file.metadata };
+  } finally {
+    await file.close();
   }
-  return decodeSafetensors(bytes, path);
 }
 
-/** `name` is what an error calls the file. The tensors are views into `bytes` wherever the alignment allows. */
+/** The same of bytes in memory; `name` is what an error calls them. */
 export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsFile {
-  const corrupt = (why: string) => new RdropError('CHECKPOINT_CORRUPT', `${name}: ${why}`);
-  if (bytes.length < 8) throw corrupt(`expected a safetensors file, got only ${bytes.length} bytes`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerLength = Number(view.getBigUint64(0, true));
-  if (headerLength > largestHeader) {
-    throw new RdropError(
-      'MALFORMED_FILE',
-      `${name}: not a safetensors file: expected a header of at most ${largestHeader} bytes, got ${headerLength}`,
-    );
-  }
-  if (8 + headerLength > bytes.length) {
-    throw corrupt(`truncated: its header needs ${8 + headerLength} bytes, the file has ${bytes.length}`);
-  }
-  const header = parseHeader(bytes.subarray(8, 8 + headerLength), name);
-  const data = bytes.subarray(8 + headerLength);
-  const { metadata, entries } = header;
-  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const length = headerLength(bytes.subarray(0, 8), bytes.length, name);
+  const data = bytes.subarray(8 + length);
+  const { extents, metadata } = parseHeader(bytes.subarray(8, 8 + length), data.length, name);
   const tensors = new Map<string, Tensor>();
-  let expected = 0;
-  for (const { key, type, shape, begin, end } of entries) {
-    if (begin !== expected) {
-      throw corrupt(
-        `tensor ${key}: expected its data to begin at byte ${expected}, got ${begin} (overlap or hole)`,
-      );
-    }
-    if (end - begin !== product(shape) * type.array.BYTES_PER_ELEMENT) {
-      throw corrupt(
-        `tensor ${key}: shape [${shape}] of ${type.dtype} does not fit the ${end - begin} bytes of its data`,
-      );
-    }
-    if (end > data.length) {
-      throw corrupt(`truncated: tensor ${key} ends at byte ${end} of the data, the file has ${data.length}`);
-    }
-    tensors.set(key, { shape, data: numbers(data.subarray(begin, end), type.array) });
-    expected = end;
-  }
-  if (expected !== data.length) {
-    throw corrupt(`expected ${expected} bytes of tensors, the file has ${data.length}`);
+  for (const { name: key, dtype, shape, begin, end } of extents) {
+    if (elementTypes[dtype].array === null) throw unreadable(name, key, dtype);
+    // A copy begins where its buffer does.
+    tensors.set(key, { shape, data: numbersOf(dtype, new Uint8Array(data.subarray(begin, end))) });
   }
   return { tensors, metadata };
 }
-
-function numbers(bytes: Uint8Array, array: (typeof types)[number]['array']): TensorData {
-  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
-  return new array(
-    aligned.buffer as ArrayBuffer,
-    aligned.byteOffset,
-    aligned.byteLength / array.BYTES_PER_ELEMENT,
-  );
-}
-
-interface Entry {
-  key: string;
-  type: (typeof types)[number];
-  shape: number[];
-  begin: number;
-  end: number;
-}
-
-function parseHeader(
-  bytes: Uint8Array,
-  name: string,
-): { metadata: Record<string, string>; entries: Entry[] } {
-  const malformed = (why: string, cause?: unknown) =>
-    new RdropError('MALFORMED_FILE', `${name}: not a safetensors file: ${why}`, { cause });
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw malformed('its header is not JSON', error);
-  }
-  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw malformed('its header is not an object');
-  }
-  const metadata: Record<string, string> = {};
-  const entries: Entry[] = [];
-  for (const [key, value] of Object.entries(header)) {
-    if (key === '__metadata__') {
-      for (const [field, text] of Object.entries((value ?? {}) as object)) metadata[field] = String(text);
-      continue;
-    }
-    const { dtype, shape, data_offsets } = (value ?? {}) as Record<string, unknown>;
-    const type = types.find((candidate) => candidate.dtype === dtype);
-    if (type === undefined) {
-      throw malformed(
-        `tensor ${key}: expected one of ${types.map((t) => t.dtype)}, got ${JSON.stringify(dtype)}`,
-      );
-    }
-    if (!isCounts(shape)) throw malformed(`tensor ${key}: its shape is not a list of sizes`);
-    if (!isCounts(data_offsets) || data_offsets.length !== 2) {
-      throw malformed(`tensor ${key}: its data_offsets are not two positions`);
-    }
-    entries.push({ key, type, shape, begin: data_offsets[0]!, end: data_offsets[1]! });
-  }
-  return { metadata, entries };
-}
-
-const isCounts = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);

@@ -5,11 +5,11 @@ import { groupPairs, shuffleBatches } from '../data/batches.js';
 import { loadCorpus } from '../data/corpus.js';
 import { checkManifest } from '../data/manifest.js';
 import { fitPairs, overlongWarning } from '../data/overlong.js';
-import type { Tensor } from '../data/safetensors.js';
+import type { StoredTensors } from '../data/stored_tensor.js';
 import { fromNative, RdropError } from '../errors.js';
-import { resolveRuntime } from '../model/device.js';
+import { type ResolvedRuntime, resolveRuntime } from '../model/device.js';
 import type { Batch } from '../model/pack.js';
-import { loadParameters, Transformer } from '../model/transformer.js';
+import { snapshotOf, Transformer, transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { differingLine } from '../text/dictionaries.js';
 import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
@@ -45,26 +45,16 @@ export async function openSubject(config: TheoryConfig): Promise<Subject> {
   if (config.verify) await checkManifest(data);
   const pipeline = await TextPipeline.load(data);
   if (origin !== null) await checkDictionaries(origin.directory, data, pipeline);
-  const modelConfig = withVocabularies(origin?.model ?? config.model!, pipeline, data) as ModelConfig;
+  const modelConfig = withVocabularies(origin?.config ?? config.model!, pipeline, data) as ModelConfig;
   const batches = await pickBatches(config, data, pipeline, modelConfig);
   const { direction: _, ...defaults } = origin?.loss ?? lossSchema.parse({});
   const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
   await fromNative(() => native().setThreads(config.threads));
   const { seed, device, precision } = resolveRuntime(config);
-  const model = await Transformer.create(modelConfig, { seed, device, precision });
-  try {
-    if (origin !== null) {
-      const tensors = await origin.parameters(modelConfig);
-      await loadParameters(
-        model,
-        inPrecision(tensors, precision === 'float64' ? 'float64' : 'float32'),
-        origin.place,
-      );
-    }
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  const runtime = { seed, device, precision };
+  const model = await (origin === null
+    ? Transformer.create(modelConfig, runtime)
+    : origin.model(modelConfig, runtime));
   return {
     model,
     batches,
@@ -86,25 +76,25 @@ async function openRun(
     const run = await readRunConfig(directory);
     if (verify) await checkRunText(directory);
     const { data, model, loss, seed, device, precision } = run;
-    const parameters = async (config: ModelConfig): Promise<Map<string, Tensor>> => {
-      using initial = await Transformer.create(config, { seed, device, precision });
-      return await initial.parameters();
+    const initial = async (config: ModelConfig, runtime: ResolvedRuntime): Promise<Transformer> => {
+      using own = await Transformer.create(config, { seed, device, precision });
+      const { tensors, dispose } = await snapshotOf(own);
+      try {
+        return await transformerOf(inPrecision(tensors, runtime), config, runtime, directory);
+      } finally {
+        dispose();
+      }
     };
-    return { directory, place: directory, data, model, loss, seed, update: 0, parameters };
+    return { directory, data, model: initial, config: model, loss, seed, update: 0 };
   }
   const { directory, config, checkpoint } = await openRunCheckpoint(place, name, verify);
   const { data, model, loss, seed } = config;
-  const parameters = () => checkpoint.read('model');
-  return {
-    directory,
-    place: checkpoint.path,
-    data,
-    model,
-    loss,
-    seed,
-    update: checkpoint.state.update,
-    parameters,
+  const trained = async (own: ModelConfig, runtime: ResolvedRuntime): Promise<Transformer> => {
+    await using file = await checkpoint.open('model');
+    return await transformerOf(inPrecision(file.tensors, runtime), own, runtime, checkpoint.path);
   };
+  const { update } = checkpoint.state;
+  return { directory, data, model: trained, config: model, loss, seed, update };
 }
 
 async function checkDictionaries(directory: string, data: string, pipeline: TextPipeline): Promise<void> {
@@ -122,15 +112,20 @@ async function checkDictionaries(directory: string, data: string, pipeline: Text
   }
 }
 
-function inPrecision(
-  tensors: ReadonlyMap<string, Tensor>,
-  precision: 'float32' | 'float64',
-): Map<string, Tensor> {
-  const type = precision === 'float32' ? Float32Array : Float64Array;
+/** A run may be looked at in another precision than it was trained in. */
+function inPrecision(tensors: StoredTensors, { precision }: ResolvedRuntime): StoredTensors {
+  const [dtype, type] =
+    precision === 'float64' ? (['F64', Float64Array] as const) : (['F32', Float32Array] as const);
   return new Map(
-    Array.from(tensors, ([name, { shape, data }]) => [
+    Array.from(tensors, ([name, stored]) => [
       name,
-      { shape, data: data instanceof type ? data : type.from(data as ArrayLike<number>) },
+      stored.dtype === dtype
+        ? stored
+        : {
+            dtype,
+            shape: stored.shape,
+            read: async (begin, end) => type.from((await stored.read(begin, end)) as Float32Array),
+          },
     ]),
   );
 }

@@ -4,8 +4,8 @@ import { type OneBestOptions, oneBestSchema, parseConfig } from '../config.js';
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
 import { RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
-import { throwIfAborted } from '../text/map_lines.js';
-import { readExportedRun } from './exported_run.js';
+import { abortable } from '../util/abortable.js';
+import { type FileContent, readExportedRun } from './exported_run.js';
 import type { InterchangeRun } from './fairseq_checkpoint.js';
 import { fairseqFiles, pieceDifferences } from './fairseq_files.js';
 import { huggingFaceFiles, textDifferences } from './huggingface_files.js';
@@ -46,8 +46,8 @@ export async function exportModel(
   }
   const directory = resolve(out);
   await checkPlace(directory, false);
-  const run = await readExportedRun(from, checkpoint, verify);
-  const files = new Map<string, string | Iterable<Uint8Array>>();
+  await using run = await readExportedRun(from, checkpoint, verify);
+  const files = new Map<string, FileContent>();
   let differences: string[] = [];
   if (format !== 'fairseq') {
     const search = { ...run.config.test.beam, ...beamOptions };
@@ -62,15 +62,8 @@ export async function exportModel(
   await makeDirectoryAtomically(directory, async (beside) => {
     for (const [name, content] of files) {
       const pieces = typeof content === 'string' ? [Buffer.from(content)] : content;
-      await writeFileAtomically(join(beside, name), abortable(pieces, signal));
+      await writeFileAtomically(join(beside, name), abortable(pieces, signal, 'the export'));
     }
   });
   return { directory, files: [...files.keys()].sort(), differences };
-}
-
-function* abortable(pieces: Iterable<Uint8Array>, signal: AbortSignal | undefined): Generator<Uint8Array> {
-  for (const piece of pieces) {
-    throwIfAborted(signal, 'the export');
-    yield piece;
-  }
 }

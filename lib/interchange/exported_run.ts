@@ -1,22 +1,28 @@
 import { join, resolve } from 'node:path';
 import { type ModelConfig, modelSchema, parseConfig, type TrainConfig } from '../config.js';
-import type { Tensor } from '../data/safetensors.js';
+import type { StoredTensors } from '../data/stored_tensor.js';
 import { RdropError } from '../errors.js';
+import { checkParameters } from '../model/stored_parameters.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
 import { fingerprint, readRunConfig } from '../training/run_directory.js';
 import { checkRunText } from '../training/run_text.js';
+import { quietly } from '../util/cleanup.js';
 import { parameterShapes } from './parameter_names.js';
 
+/** A file to write: text, or bytes in pieces. */
+export type FileContent = string | AsyncIterable<Uint8Array>;
+
 /** What other programs need of a run. */
-export interface ExportedRun {
+export interface ExportedRun extends AsyncDisposable {
   /** The run directory, for errors. */
   path: string;
   config: TrainConfig;
   model: ModelConfig;
   pipeline: TextPipeline;
-  parameters: Map<string, Tensor>;
+  /** They lie in its checkpoint's file, which disposal closes. */
+  parameters: StoredTensors;
   updates: number;
   epoch: number;
 }
@@ -43,15 +49,23 @@ export async function readExportedRun(
     );
   }
   const model = parseConfig(modelSchema, withVocabularies(config.model, pipeline, path), 'model');
-  const parameters = await checkpoint.read('model');
-  for (const [parameter, shape] of parameterShapes(model)) {
-    const found = parameters.get(parameter)?.shape;
-    if (String(found) === String(shape)) continue;
-    throw new RdropError(
-      'CHECKPOINT_MISMATCH',
-      `${place}: parameter ${parameter}: expected the shape [${shape}], got ${found === undefined ? 'nothing' : `[${found}]`}`,
-    );
+  const file = await checkpoint.open('model');
+  try {
+    checkParameters(file.tensors, parameterShapes(model), place);
+  } catch (error) {
+    await quietly(() => file.close());
+    throw error;
   }
   const { update, epoch } = checkpoint.state;
-  return { path, config, model, pipeline, parameters, updates: update, epoch };
+  const { tensors: parameters } = file;
+  return {
+    path,
+    config,
+    model,
+    pipeline,
+    parameters,
+    updates: update,
+    epoch,
+    [Symbol.asyncDispose]: () => file.close(),
+  };
 }

@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../config.js';
-import type { Tensor } from '../data/safetensors.js';
+import { type StoredTensor, type Tensor, wholeTensor } from '../data/stored_tensor.js';
 import { RdropError } from '../errors.js';
+import { throwIfAborted } from '../text/map_lines.js';
 import { type FairseqOptions, modelOf, optionsOf } from './fairseq_options.js';
 import { readParameters, referencesOf, upgradeNames } from './fairseq_parameters.js';
 import { embeddingNames } from './parameter_names.js';
@@ -25,6 +26,11 @@ export interface FairseqCheckpoint {
   updates: number | null;
 }
 
+/** The same, its parameters still in its file, which disposal closes. */
+export interface OpenFairseqCheckpoint extends Omit<FairseqCheckpoint, 'parameters'>, AsyncDisposable {
+  parameters: Map<string, StoredTensor>;
+}
+
 /**
  * Reads a checkpoint of fairseq's (dropreg/R-Drop's fork included): the options, and the parameters of the model. The
  * pickle in it is read as data and never executed; meters and the optimiser's state are left where they are.
@@ -35,8 +41,23 @@ export interface FairseqCheckpoint {
  */
 export async function readFairseqCheckpoint(
   path: string,
-  { signal }: InterchangeRun = {},
+  run: InterchangeRun = {},
 ): Promise<FairseqCheckpoint> {
+  await using checkpoint = await openFairseqCheckpoint(path, run);
+  const { [Symbol.asyncDispose]: _, parameters, ...rest } = checkpoint;
+  const whole = new Map<string, Tensor>();
+  for (const [name, tensor] of parameters) {
+    throwIfAborted(run.signal, `reading ${path}`);
+    whole.set(name, await wholeTensor(tensor, name));
+  }
+  return { ...rest, parameters: whole };
+}
+
+/** Reads what readFairseqCheckpoint reads, but for the numbers of the parameters, which are read when they are asked for. */
+export async function openFairseqCheckpoint(
+  path: string,
+  { signal }: InterchangeRun = {},
+): Promise<OpenFairseqCheckpoint> {
   const file = await TorchFile.open(path);
   try {
     const root = fieldsOf(file.root);
@@ -62,9 +83,11 @@ export async function readFairseqCheckpoint(
       source: text(options, 'source_lang'),
       target: text(options, 'target_lang'),
       updates: updatesOf(root.get('optimizer_history')),
+      [Symbol.asyncDispose]: () => file.close(),
     };
-  } finally {
+  } catch (error) {
     await file.close();
+    throw error;
   }
 }
 

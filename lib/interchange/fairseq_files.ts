@@ -1,6 +1,7 @@
 import type { PieceFormat } from '../config.js';
 import type { Tensor } from '../data/safetensors.js';
-import type { ExportedRun } from './exported_run.js';
+import type { StoredTensor } from '../data/stored_tensor.js';
+import type { ExportedRun, FileContent } from './exported_run.js';
 import { fairseqOptionsOf } from './fairseq_options.js';
 import { untiedParameters } from './parameter_names.js';
 import { PickleDict, PickleForeign, type PickleValue } from './pickle_values.js';
@@ -15,10 +16,10 @@ const checkpointName = 'checkpoint_best';
  * `args` is an OrderedDict whose attributes are the options: torch.load's restricted reader knows no Namespace, and
  * whoever wants one (fairseq, CTranslate2's converter) asks for attributes alone.
  */
-export function fairseqFiles(run: ExportedRun): Map<string, string | Iterable<Uint8Array>> {
+export function fairseqFiles(run: ExportedRun): Map<string, FileContent> {
   const { source, target } = run.pipeline.config;
   const { dictionaries } = run.pipeline;
-  const files = new Map<string, string | Iterable<Uint8Array>>([
+  const files = new Map<string, FileContent>([
     [`${checkpointName}.pt`, encodeTorchFile(checkpointOf(run), checkpointName)],
     [`dict.${source}.txt`, dictionaries.source.toString()],
     [`dict.${target}.txt`, dictionaries.target.toString()],
@@ -87,7 +88,7 @@ function checkpointOf(run: ExportedRun): PickleDict {
 
 /** The order and the buffers of fairseq's own state dict. */
 function stateDictOf({ parameters, model }: ExportedRun): OrderedPickleDict {
-  const tensor = (data: Tensor) => new PickleForeign(data);
+  const tensor = (data: Tensor | StoredTensor) => new PickleForeign(data);
   const one = (value: number) => tensor({ shape: [1], data: Float32Array.of(value) });
   const state = new OrderedPickleDict();
   for (const [name, parameter] of untiedParameters(parameters, model)) {

@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../config.js';
-import type { Tensor } from '../data/safetensors.js';
+import { isFloat } from '../data/element_types.js';
+import { blocksOf, type StoredTensor, sizeOf } from '../data/stored_tensor.js';
 import { RdropError } from '../errors.js';
 import { throwIfAborted } from '../text/map_lines.js';
 import { embeddingNames, parameterShapes } from './parameter_names.js';
@@ -88,7 +89,7 @@ export async function readParameters(
   references: References,
   model: ModelConfig,
   signal?: AbortSignal,
-): Promise<Map<string, Tensor>> {
+): Promise<Map<string, StoredTensor>> {
   const { path } = file;
   const shapes = parameterShapes(model);
   if (model.norm === 'pre') await checkVersion(file, references);
@@ -113,20 +114,19 @@ export async function readParameters(
       `${path}: parameter ${name}: expected the shape [${expected}], got [${shape}]`,
     );
   }
-  const parameters = new Map<string, Tensor>();
+  const parameters = new Map<string, StoredTensor>();
   for (const name of shapes.keys()) {
     throwIfAborted(signal, `reading ${path}`);
     const reference = references.get(name);
     if (reference === undefined) {
       throw new RdropError('CHECKPOINT_MISMATCH', `${path}: parameter ${name}: is missing`);
     }
-    parameters.set(name, await floats(file, reference, name));
+    parameters.set(name, floats(file, reference, name));
   }
   for (const [name, original] of shared) {
     const reference = references.get(name);
     if (reference === undefined) continue;
-    const [a, b] = [await floats(file, reference, name), parameters.get(original)!];
-    if (a === b || a.data.every((value, i) => Object.is(value, b.data[i]))) continue;
+    if (await isSame(floats(file, reference, name), parameters.get(original)!)) continue;
     throw new RdropError(
       'CHECKPOINT_MISMATCH',
       `${path}: parameter ${name}: the options share it with ${original}, but its numbers are others`,
@@ -135,13 +135,23 @@ export async function readParameters(
   return parameters;
 }
 
-async function floats(file: TorchFile, reference: TensorReference, name: string): Promise<Tensor> {
-  const tensor = await file.tensor(reference, name);
-  if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor;
+function floats(file: TorchFile, reference: TensorReference, name: string): StoredTensor {
+  const tensor = file.stored(reference, name);
+  if (isFloat(tensor.dtype)) return tensor;
   throw new RdropError(
     'MALFORMED_FILE',
     `${file.path}: tensor ${name}: expected floating-point numbers, got ${reference.storage.type}`,
   );
+}
+
+/** Whether two tensors of one shape have the same numbers. */
+async function isSame(a: StoredTensor, b: StoredTensor): Promise<boolean> {
+  if (a === b) return true;
+  for (const [begin, end] of blocksOf(sizeOf(a.shape))) {
+    const [x, y] = [await a.read(begin, end), await b.read(begin, end)];
+    for (let i = 0; i < x.length; i++) if (!Object.is(x[i], y[i])) return false;
+  }
+  return true;
 }
 
 /** Before version 2 (encoder) and 3 (decoder) a pre-norm stack had no layer norm at its end. */

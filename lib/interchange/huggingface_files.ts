@@ -1,11 +1,11 @@
 import type { OneBestConfig } from '../config.js';
-import { encodeSafetensors } from '../data/safetensors.js';
+import { streamSafetensors } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
 import { usualSeparator } from '../text/bpe.js';
 import { endOfWord } from '../text/bpe_learner.js';
 import { bos, type Dictionary, eos, pad } from '../text/dictionary.js';
 import { dictionaryName, type Side } from '../text/pipeline.js';
-import type { ExportedRun } from './exported_run.js';
+import type { ExportedRun, FileContent } from './exported_run.js';
 import { untiedParameters } from './parameter_names.js';
 
 /**
@@ -15,10 +15,7 @@ import { untiedParameters } from './parameter_names.js';
  * @throws RdropError NOT_EXPRESSIBLE, naming what FSMT has no counterpart of and its value
  * @source transformers/models/fsmt
  */
-export function huggingFaceFiles(
-  run: ExportedRun,
-  beam: OneBestConfig,
-): Map<string, string | Iterable<Uint8Array>> {
+export function huggingFaceFiles(run: ExportedRun, beam: OneBestConfig): Map<string, FileContent> {
   const { model, pipeline } = run;
   if (model.norm !== 'post') {
     throw refused(run, 'model.norm', '"post", the only order of FSMT', JSON.stringify(model.norm));
@@ -31,7 +28,7 @@ export function huggingFaceFiles(
   const parameters = new Map(
     [...untiedParameters(run.parameters, model)].map(([name, tensor]) => [`model.${name}`, tensor]),
   );
-  return new Map<string, string | Iterable<Uint8Array>>([
+  return new Map<string, FileContent>([
     [
       'config.json',
       json({
@@ -79,7 +76,7 @@ export function huggingFaceFiles(
     ['vocab-src.json', vocabulary('source')],
     ['vocab-tgt.json', vocabulary('target')],
     ['merges.txt', fsmtMerges(run)],
-    ['model.safetensors', encodeSafetensors(parameters, { format: 'pt' })],
+    ['model.safetensors', streamSafetensors(parameters, { format: 'pt' })],
   ]);
 }
 

@@ -7,7 +7,8 @@ import {
 } from '../config/interchange.js';
 import { type ModelConfig, type PieceFormat, parseConfig, type TextConfig, trainSchema } from '../config.js';
 import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
-import { encodeSafetensors } from '../data/safetensors.js';
+import { encodeSafetensors, streamSafetensors } from '../data/safetensors.js';
+import { sizeOf } from '../data/stored_tensor.js';
 import { RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
 import { modelMetadata } from '../model/transformer.js';
@@ -20,8 +21,13 @@ import { TextPipeline } from '../text/pipeline.js';
 import { freshCounters, writeCheckpoint } from '../training/checkpoint.js';
 import { emptyWindow } from '../training/metrics.js';
 import { fingerprint, hashData } from '../training/run_directory.js';
+import { abortable } from '../util/abortable.js';
 import { warn } from '../util/warnings.js';
-import { type FairseqCheckpoint, type InterchangeRun, readFairseqCheckpoint } from './fairseq_checkpoint.js';
+import {
+  type InterchangeRun,
+  type OpenFairseqCheckpoint,
+  openFairseqCheckpoint,
+} from './fairseq_checkpoint.js';
 
 export interface FairseqImport {
   /** A run directory: `Translator.load` and `rdrop translate` take it. */
@@ -59,7 +65,7 @@ export async function importFairseq(
   if (bpe?.merges.length === 0) {
     throw new RdropError('MALFORMED_FILE', `${config.codes}: expected at least one merge, got none`);
   }
-  const checkpoint = await readFairseqCheckpoint(config.checkpoint, run);
+  await using checkpoint = await openFairseqCheckpoint(config.checkpoint, run);
   const languages = {
     source: language(config.source ?? checkpoint.source, 'source', config.checkpoint),
     target: language(config.target ?? checkpoint.target, 'target', config.checkpoint),
@@ -88,10 +94,10 @@ export async function importFairseq(
   };
   const pipeline = new TextPipeline(text, dictionaries, bpe);
   await makeDirectoryAtomically(out, (directory) =>
-    fill(directory, out, pipeline, checkpoint, config.checkpoint),
+    fill(directory, out, pipeline, checkpoint, config.checkpoint, run),
   );
   let parameters = 0;
-  for (const { data } of checkpoint.parameters.values()) parameters += data.length;
+  for (const { shape } of checkpoint.parameters.values()) parameters += sizeOf(shape);
   return {
     directory: out,
     vocabSize: dictionaries.target.size,
@@ -107,11 +113,12 @@ async function fill(
   directory: string,
   out: string,
   pipeline: TextPipeline,
-  { model, parameters, updates }: FairseqCheckpoint,
+  { model, parameters, updates }: OpenFairseqCheckpoint,
   origin: string,
+  { signal }: InterchangeRun,
 ): Promise<void> {
   const { vocabSize: _v, sourceVocabSize: _s, ...runModel } = model;
-  const double = [...parameters.values()].every(({ data }) => data instanceof Float64Array);
+  const double = [...parameters.values()].every(({ dtype }) => dtype === 'F64');
   const config = parseConfig(
     trainSchema,
     // The run's own directory holds all that is known of its data: the dictionary, the codes and how text is prepared.
@@ -121,7 +128,7 @@ async function fill(
   await pipeline.write(directory);
   await mkdir(join(directory, 'checkpoints'));
   await writeCheckpoint(join(directory, 'checkpoints'), ['best'], {
-    model: encodeSafetensors(parameters, modelMetadata(model)),
+    model: abortable(streamSafetensors(parameters, modelMetadata(model)), signal, `reading ${origin}`),
     optimizer: encodeSafetensors(new Map()),
     state: {
       fingerprint: fingerprint(config),

@@ -1,22 +1,24 @@
-import type { Tensor } from '../data/safetensors.js';
+import type { Dtype } from '../data/element_types.js';
+import { type StoredTensor, sizeOf, storedTensor, type Tensor } from '../data/stored_tensor.js';
 import { PickleDict, PickleForeign, PickleTuple, type PickleValue } from './pickle_values.js';
 
 /** A storage that a written pickle names: the numbers of one or more tensors. */
 export interface WrittenStorage {
   key: string;
-  data: Tensor['data'];
+  tensor: StoredTensor;
 }
 
-const storageNames = [
-  [Float32Array, 'FloatStorage'],
-  [Float64Array, 'DoubleStorage'],
-  [BigInt64Array, 'LongStorage'],
-  [Int32Array, 'IntStorage'],
-] as const;
+const storageNames: Partial<Record<Dtype, string>> = {
+  F32: 'FloatStorage',
+  F64: 'DoubleStorage',
+  I64: 'LongStorage',
+  I32: 'IntStorage',
+};
 
 /**
  * Writes plain data and tensors as a pickle of protocol 2, with the opcodes and globals that torch.load's restricted
- * reader takes. A tensor is a PickleForeign<Tensor>; tensors over the same array share a storage. A PickleDict becomes
+ * reader takes. A tensor is a PickleForeign of a Tensor or StoredTensor; tensors over the same array, or that are the same
+ * stored one, share a storage. A PickleDict becomes
  * a dict, and with attributes an OrderedDict that has them beside its items.
  */
 export function writePickle(root: PickleValue): { pickle: Uint8Array; storages: WrittenStorage[] } {
@@ -30,11 +32,14 @@ export class OrderedPickleDict extends PickleDict {}
 
 class Writer {
   readonly #pieces: Uint8Array[] = [Buffer.of(0x80, 2)];
-  readonly #keys = new Map<Tensor['data'], string>();
+  /** By what makes two tensors the same storage. */
+  readonly #storages = new Map<unknown, WrittenStorage>();
 
   finish(): { pickle: Uint8Array; storages: WrittenStorage[] } {
-    const storages = [...this.#keys].map(([data, key]) => ({ key, data }));
-    return { pickle: Buffer.concat([...this.#pieces, Buffer.from('.')]), storages };
+    return {
+      pickle: Buffer.concat([...this.#pieces, Buffer.from('.')]),
+      storages: [...this.#storages.values()],
+    };
   }
 
   #bytes(...bytes: (number | string | Uint8Array)[]): void {
@@ -55,7 +60,7 @@ class Writer {
       for (const item of value.items) this.value(item);
       this.#bytes('t');
     } else if (value instanceof PickleDict) this.#dict(value);
-    else if (value instanceof PickleForeign) this.#tensor(value.value as Tensor);
+    else if (value instanceof PickleForeign) this.#tensor(value.value as Tensor | StoredTensor);
     else throw new TypeError(`no pickle is written for ${typeof value}`);
   }
 
@@ -99,22 +104,23 @@ class Writer {
     this.#bytes('b');
   }
 
-  #tensor({ shape, data }: Tensor): void {
-    const type = storageNames.find(([array]) => data instanceof array)![1];
-    let key = this.#keys.get(data);
-    if (key === undefined) {
-      key = String(this.#keys.size);
-      this.#keys.set(data, key);
-    }
+  #tensor(value: Tensor | StoredTensor): void {
+    const tensor = 'read' in value ? value : storedTensor(value, 'of a pickle');
+    const { shape, dtype } = tensor;
+    const type = storageNames[dtype];
+    if (type === undefined) throw new TypeError(`no storage is written for ${dtype}`);
+    const identity = 'read' in value ? value : value.data;
+    const storage = this.#storages.get(identity) ?? { key: String(this.#storages.size), tensor };
+    this.#storages.set(identity, storage);
     const strides = shape.map((_, axis) =>
       shape.slice(axis + 1).reduce((product, extent) => product * extent, 1),
     );
     this.#bytes('ctorch._utils\n_rebuild_tensor_v2\n((');
     this.#text('storage');
     this.#bytes(`ctorch\n${type}\n`);
-    this.#text(key);
+    this.#text(storage.key);
     this.#text('cpu');
-    this.#number(data.length);
+    this.#number(sizeOf(shape));
     this.#bytes('tQ');
     this.#number(0);
     this.value(new PickleTuple(shape));

@@ -1,15 +1,19 @@
 import { open } from 'node:fs/promises';
-import type { Tensor } from '../data/safetensors.js';
+import { elementTypes, numbersOf, type TensorData, widenedType } from '../data/element_types.js';
+import { type StoredTensor, sizeOf, type Tensor, wholeTensor } from '../data/stored_tensor.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 import { readPickle } from './pickle.js';
 import type { PickleValue } from './pickle_values.js';
 import { type TensorReference, torchRules } from './torch_globals.js';
-import { contiguous, storageTypes } from './torch_storage.js';
+import { contiguous, extentOf, isContiguous, storageTypes } from './torch_storage.js';
 import { ZipArchive, type ZipMember } from './zip_archive.js';
 
 /** The pickle of a checkpoint holds names and numbers; the parameters are members of their own. */
 const largestPickle = 256 << 20;
+
+/** "little" or "big". */
+const longestOrder = 16;
 
 /** The first bytes of a file of torch.save before version 1.6: a pickle of its magic number. */
 const oldMagic = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
@@ -22,7 +26,10 @@ const oldMagic = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
 export class TorchFile {
   readonly #archive: ZipArchive;
   /** By place in the file, so that two names of one tensor are one tensor. */
-  readonly #tensors = new Map<string, Tensor>();
+  readonly #tensors = new Map<string, StoredTensor>();
+
+  /** The last tensor whose numbers do not lie in their order, in it. */
+  #strided: { place: string; data: TensorData } | null = null;
 
   private constructor(
     readonly path: string,
@@ -48,7 +55,7 @@ export class TorchFile {
       const prefix = pickle.name.slice(0, -'data.pkl'.length);
       const order = archive.members.get(`${prefix}byteorder`);
       if (order !== undefined) {
-        const text = Buffer.from(await archive.read(order)).toString('latin1');
+        const text = Buffer.from(await archive.read(order, longestOrder)).toString('latin1');
         if (text !== 'little') {
           throw new RdropError(
             'MALFORMED_FILE',
@@ -65,20 +72,20 @@ export class TorchFile {
   }
 
   /**
-   * Reads a tensor, whatever its strides; halves become float32. Tensors of the same place in the file are the same
-   * object.
+   * A tensor of the file, whatever its strides, read by ranges; halves become float32. The checksum of its member is
+   * compared at the first reading. Tensors of the same place in the file are the same object.
    *
    * @param name what an error calls it
-   * @throws RdropError CHECKPOINT_CORRUPT (no such member, of another size, damaged), MALFORMED_FILE (of a type that
-   *   rdrop has no use for)
+   * @throws RdropError CHECKPOINT_CORRUPT (no such member, of another size; at reading: damaged), MALFORMED_FILE (of a
+   *   type that rdrop has no use for)
    */
-  async tensor(reference: TensorReference, name: string): Promise<Tensor> {
+  stored(reference: TensorReference, name: string): StoredTensor {
     const { storage, offset, shape, strides } = reference;
     const place = JSON.stringify([storage.key, storage.type, offset, shape, strides]);
     const known = this.#tensors.get(place);
     if (known !== undefined) return known;
-    const type = storageTypes[storage.type];
-    if (type === undefined) {
+    const dtype = storageTypes[storage.type];
+    if (dtype === undefined) {
       throw new RdropError(
         'MALFORMED_FILE',
         `${this.path}: tensor ${name}: expected one of ${Object.keys(storageTypes).join(', ')}, got ${storage.type}`,
@@ -92,17 +99,42 @@ export class TorchFile {
         `${this.path}: tensor ${name}: its member ${memberName} is missing`,
       );
     }
-    if (member.size !== storage.elements * type.bytes) {
+    const width = elementTypes[dtype].bits / 8;
+    if (member.size !== storage.elements * width) {
       throw new RdropError(
         'CHECKPOINT_CORRUPT',
-        `${this.path}: member ${memberName}: expected ${storage.elements * type.bytes} bytes for ` +
+        `${this.path}: member ${memberName}: expected ${storage.elements * width} bytes for ` +
           `${storage.elements} elements of ${storage.type} (tensor ${name}), got ${member.size}`,
       );
     }
-    const data = contiguous(type.read(await this.#archive.read(member)), offset, shape, strides);
-    const tensor: Tensor = { shape, data };
+    const numbers = async (from: number, to: number) => {
+      await this.#archive.verify(member);
+      return numbersOf(dtype, await this.#archive.readRange(member, from * width, (to - from) * width));
+    };
+    const size = sizeOf(shape);
+    const strided = async () => {
+      if (this.#strided?.place !== place) {
+        const values = await numbers(offset, extentOf(shape, strides) + offset);
+        this.#strided = { place, data: contiguous(values, shape, strides) };
+      }
+      return this.#strided.data;
+    };
+    const tensor: StoredTensor = {
+      dtype: widenedType(dtype),
+      ...(widenedType(dtype) !== dtype && { origin: dtype }),
+      shape,
+      read: async (begin, end) =>
+        size === 0 || isContiguous(shape, strides)
+          ? numbers(offset + begin, offset + end)
+          : (await strided()).subarray(begin, end),
+    };
     this.#tensors.set(place, tensor);
     return tensor;
+  }
+
+  /** A tensor whole; see stored(). */
+  async tensor(reference: TensorReference, name: string): Promise<Tensor> {
+    return wholeTensor(this.stored(reference, name), name);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
+import { PositionedFile } from '../util/positioned_file.js';
 
 /** A member of an archive: stored, not compressed. */
 export interface ZipMember {
@@ -20,7 +19,6 @@ const locator64 = 0x07064b50;
 const largestDirectory = 64 << 20;
 /** A checkpoint has one member a tensor; this is a thousand times the largest known. */
 const mostMembers = 1_000_000;
-const chunkBytes = 4 << 20;
 
 /**
  * A zip archive of stored members, read by position, so that a file of gigabytes costs the memory of what is asked for.
@@ -28,110 +26,119 @@ const chunkBytes = 4 << 20;
  * of one name, members that overlap.
  */
 export class ZipArchive {
-  readonly #file: FileHandle;
-  readonly members: ReadonlyMap<string, ZipMember>;
+  /** Where the bytes of a member begin, once its local header was read. */
+  readonly #begins = new Map<ZipMember, number>();
+  readonly #verified = new Set<ZipMember>();
 
   private constructor(
-    readonly path: string,
-    file: FileHandle,
-    members: Map<string, ZipMember>,
+    private readonly file: PositionedFile,
+    readonly members: ReadonlyMap<string, ZipMember>,
     private readonly directory: number,
-  ) {
-    this.#file = file;
-    this.members = members;
-  }
+  ) {}
 
   /** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (no zip), CHECKPOINT_CORRUPT (damaged, or as above) */
   static async open(path: string): Promise<ZipArchive> {
-    let file: FileHandle;
+    const file = await PositionedFile.open(path);
     try {
-      file = await open(path, 'r');
+      const read = (at: number, length: number) => readAt(file, at, length, file.size);
+      const { members, begin } = await readDirectory(read, file.size, path);
+      return new ZipArchive(file, members, begin);
     } catch (error) {
-      throw fileError(error, path, 'read');
-    }
-    try {
-      const { size } = await file.stat();
-      const read = (at: number, length: number) => readAt(file, at, length, size, path);
-      const { members, begin } = await readDirectory(read, size, path);
-      return new ZipArchive(path, file, members, begin);
-    } catch (error) {
-      await file.close();
-      throw fileError(error, path, 'read');
+      await file.close().catch(() => {});
+      throw error;
     }
   }
 
-  /** The bytes of a member, in memory of their own. @throws RdropError CHECKPOINT_CORRUPT, naming file and member */
-  async read(member: ZipMember): Promise<Uint8Array<ArrayBuffer>> {
-    const corrupt = (why: string) =>
-      new RdropError('CHECKPOINT_CORRUPT', `${this.path}: member ${member.name}: ${why}`);
-    const read = (at: number, length: number) =>
-      readAt(this.#file, at, length, this.directory, this.path, member.name);
+  get path(): string {
+    return this.file.path;
+  }
+
+  #corrupt(member: ZipMember, why: string): RdropError {
+    return new RdropError('CHECKPOINT_CORRUPT', `${this.path}: member ${member.name}: ${why}`);
+  }
+
+  async #begin(member: ZipMember): Promise<number> {
+    const known = this.#begins.get(member);
+    if (known !== undefined) return known;
+    const read = (at: number, length: number) => readAt(this.file, at, length, this.directory, member.name);
     const header = view(await read(member.header, 30));
-    if (header.getUint32(0, true) !== localHeader) throw corrupt('its local header is damaged');
+    if (header.getUint32(0, true) !== localHeader) throw this.#corrupt(member, 'its local header is damaged');
     const nameLength = header.getUint16(26, true);
-    const name = await read(member.header + 30, nameLength);
-    if (Buffer.from(name).toString('utf8') !== member.name) {
-      throw corrupt(`its local header calls it ${JSON.stringify(Buffer.from(name).toString('utf8'))}`);
+    const name = Buffer.from(await read(member.header + 30, nameLength)).toString('utf8');
+    if (name !== member.name) {
+      throw this.#corrupt(member, `its local header calls it ${JSON.stringify(name.slice(0, 120))}`);
     }
     const begin = member.header + 30 + nameLength + header.getUint16(28, true);
     if (member.size > this.directory - begin) {
-      throw corrupt(
-        `truncated: it needs ${member.size} bytes, ${Math.max(0, this.directory - begin)} are there`,
-      );
+      const there = Math.max(0, this.directory - begin);
+      throw this.#corrupt(member, `truncated: it needs ${member.size} bytes, ${there} are there`);
     }
-    const bytes = new Uint8Array(member.size);
+    this.#begins.set(member, begin);
+    return begin;
+  }
+
+  /** Compares the checksum of a member, once. @throws RdropError CHECKPOINT_CORRUPT, naming file and member */
+  async verify(member: ZipMember): Promise<void> {
+    if (this.#verified.has(member)) return;
+    const begin = await this.#begin(member);
     let sum = 0;
-    for (let at = 0; at < member.size; at += chunkBytes) {
-      const piece = bytes.subarray(at, at + chunkBytes);
-      await fill(this.#file, piece, begin + at, this.path);
-      sum = crc32(piece, sum);
-    }
+    for await (const piece of this.file.pieces(begin, begin + member.size)) sum = crc32(piece, sum);
     if (sum !== member.crc) {
-      throw corrupt(
+      throw this.#corrupt(
+        member,
         `its checksum is ${sum.toString(16)}, expected ${member.crc.toString(16)}: the file is damaged`,
       );
     }
-    return bytes;
+    this.#verified.add(member);
+  }
+
+  /**
+   * Bytes of a member, from a place within it on, in memory of their own; verify() compares them with its checksum.
+   *
+   * @throws RdropError CHECKPOINT_CORRUPT, naming file and member
+   */
+  async readRange(member: ZipMember, from: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (from + length > member.size)
+      throw this.#corrupt(member, `has ${member.size} bytes, not ${from + length}`);
+    return this.file.read((await this.#begin(member)) + from, length);
+  }
+
+  /**
+   * A member whole, its checksum compared.
+   *
+   * @param limit the most bytes that it may have
+   * @throws RdropError CHECKPOINT_CORRUPT, naming file and member
+   */
+  async read(member: ZipMember, limit = Number.POSITIVE_INFINITY): Promise<Uint8Array<ArrayBuffer>> {
+    if (member.size > limit) {
+      throw this.#corrupt(member, `expected at most ${limit} bytes, got ${member.size}`);
+    }
+    await this.verify(member);
+    return this.readRange(member, 0, member.size);
   }
 
   close(): Promise<void> {
-    return this.#file.close();
+    return this.file.close();
   }
 }
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-async function fill(file: FileHandle, bytes: Uint8Array, position: number, path: string): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    let read: number;
-    try {
-      read = (await file.read(bytes, done, bytes.length - done, position + done)).bytesRead;
-    } catch (error) {
-      throw fileError(error, path, 'read');
-    }
-    if (read === 0) throw new RdropError('CHECKPOINT_CORRUPT', `${path}: truncated while it was read`);
-    done += read;
-  }
-}
-
 async function readAt(
-  file: FileHandle,
+  file: PositionedFile,
   at: number,
   length: number,
   limit: number,
-  path: string,
   member?: string,
 ): Promise<Uint8Array> {
   if (at < 0 || at + length > limit) {
     const what = member === undefined ? '' : `member ${member}: `;
     throw new RdropError(
       'CHECKPOINT_CORRUPT',
-      `${path}: ${what}expected ${length} bytes at ${at}, the file has ${limit} there`,
+      `${file.path}: ${what}expected ${length} bytes at ${at}, the file has ${limit} there`,
     );
   }
-  const bytes = new Uint8Array(length);
-  await fill(file, bytes, at, path);
-  return bytes;
+  return file.read(at, length);
 }
 
 type Read = (at: number, length: number) => Promise<Uint8Array>;

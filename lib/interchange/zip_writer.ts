@@ -5,6 +5,13 @@ export interface StoredMember {
   bytes: Uint8Array;
 }
 
+/** A member that is never in memory whole: its pieces, `size` bytes in all, are asked for twice. */
+export interface StreamedMember {
+  name: string;
+  size: number;
+  pieces(): AsyncIterable<Uint8Array>;
+}
+
 /** Where the bytes of a member begin, so that a reader can map them; torch's own alignment. */
 const alignment = 64;
 /** The mark of torch's padding in the extra field. */
@@ -17,28 +24,63 @@ const date = 0x21;
  *
  * @param limit from which on a size or a place is written with 64 bits
  */
-export function* zipStored(members: Iterable<StoredMember>, limit = 0xffffffff): Generator<Uint8Array> {
-  const directory: Uint8Array[] = [];
-  let at = 0;
+export function* zipStored(members: Iterable<StoredMember>, limit?: number): Generator<Uint8Array> {
+  const layout = new ZipLayout(limit);
   for (const { name, bytes } of members) {
-    const crc = crc32(bytes);
-    const wide = bytes.length >= limit;
-    const sizes = wide ? zip64([bytes.length, bytes.length]) : Buffer.alloc(0);
-    const before = at + 30 + Buffer.byteLength(name) + sizes.length + 4;
+    yield layout.header(name, bytes.length, crc32(bytes));
+    yield bytes;
+  }
+  yield* layout.end();
+}
+
+/** The same of members that may be streamed. */
+export async function* streamZip(
+  members: Iterable<StoredMember | StreamedMember>,
+  limit?: number,
+): AsyncGenerator<Uint8Array> {
+  const layout = new ZipLayout(limit);
+  for (const member of members) {
+    if ('bytes' in member) {
+      yield layout.header(member.name, member.bytes.length, crc32(member.bytes));
+      yield member.bytes;
+      continue;
+    }
+    let crc = 0;
+    for await (const piece of member.pieces()) crc = crc32(piece, crc);
+    yield layout.header(member.name, member.size, crc);
+    yield* member.pieces();
+  }
+  yield* layout.end();
+}
+
+/** What stands between and behind the members, which are laid out as torch.save does. */
+export class ZipLayout {
+  readonly #directory: Uint8Array[] = [];
+  #at = 0;
+
+  constructor(private readonly limit = 0xffffffff) {}
+
+  /** The header of the next member. */
+  header(name: string, size: number, crc: number): Uint8Array {
+    const wide = size >= this.limit;
+    const sizes = wide ? zip64([size, size]) : Buffer.alloc(0);
+    const before = this.#at + 30 + Buffer.byteLength(name) + sizes.length + 4;
     const gap = (alignment - (before % alignment)) % alignment;
     const pad = Buffer.alloc(4 + gap);
     pad.writeUInt16LE(padding, 0);
     pad.writeUInt16LE(gap, 2);
-    const entry = { name, crc, size: bytes.length, wide };
+    const entry = { name, crc, size, wide };
     const header = Buffer.concat([local(entry, sizes.length + pad.length), sizes, pad]);
-    directory.push(central(entry, at, limit));
-    yield header;
-    yield bytes;
-    at += header.length + bytes.length;
+    this.#directory.push(central(entry, this.#at, this.limit));
+    this.#at += header.length + size;
+    return header;
   }
-  const size = directory.reduce((sum, { length }) => sum + length, 0);
-  yield* directory;
-  yield ending(directory.length, size, at, limit);
+
+  *end(): Generator<Uint8Array> {
+    const size = this.#directory.reduce((sum, { length }) => sum + length, 0);
+    yield* this.#directory;
+    yield ending(this.#directory.length, size, this.#at, this.limit);
+  }
 }
 
 interface Entry {

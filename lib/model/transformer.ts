@@ -10,20 +10,36 @@ import {
   type RuntimeOptions,
   runtimeSchema,
 } from '../config.js';
-import { encodeSafetensors, readSafetensors, type Tensor } from '../data/safetensors.js';
+import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safetensors.js';
+import { type StoredTensors, wholeTensors } from '../data/stored_tensor.js';
 import { fromNative, RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
+import { parameterShapes } from '../interchange/parameter_names.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native.js';
 import { type ResolvedRuntime, resolveRuntime, tellNoGraphs } from './device.js';
 import { nativeLossOptions } from './loss_options.js';
+import { checkMemory } from './model_memory.js';
 import { type Batch, pack, packBatch } from './pack.js';
 import { Receivers } from './receiver.js';
+import {
+  checkParameters,
+  checksum,
+  type ParameterSnapshot,
+  type ParameterType,
+  takeSnapshot,
+  writeTensors,
+} from './stored_parameters.js';
 
 /** tokens end in eos; score is the log-probability divided by length ** lengthPenalty; one log-probability a token. */
 export type Hypothesis = NativeHypothesis;
 
 /** Sums over the target positions, natural logarithm; `gradients` are undivided and have fairseq's names. */
 export type LossAndGradients = NativeLoss & { gradients: Map<string, FloatArray> };
+
+export interface ModelLoadOptions {
+  /** Whether the checksum that `save` wrote is compared. Default true. */
+  verify?: boolean;
+}
 
 export interface GradientOptions {
   /** Other sources for pass 2, so that the two passes differ without dropout. */
@@ -63,28 +79,47 @@ export class Transformer {
     const model = parseConfig(modelSchema, config, 'model');
     const settings = parseConfig(runtimeSchema, runtime, 'runtime');
     const resolved = resolveRuntime(settings);
+    checkMemory(model, resolved);
     const created = await fromNative(() => native().Transformer.create(model, resolved));
     return new Transformer({ native: created, config: model, runtime: resolved });
   }
 
   /**
-   * Reads a model from safetensors with fairseq's parameter names.
+   * Reads a model from safetensors with fairseq's parameter names, tensor by tensor. Parameters of 16 and 8 bits are
+   * widened, which is exact.
    *
    * @param config needed when the file was not written by `save`, which keeps the configuration in the metadata
-   * @throws RdropError FILE_NOT_FOUND, MALFORMED_FILE, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, INVALID_CONFIG
+   * @throws RdropError FILE_NOT_FOUND, MALFORMED_FILE, CHECKPOINT_CORRUPT (cut off, damaged: the checksum differs),
+   *   CHECKPOINT_MISMATCH, INVALID_ARGUMENT (no configuration), INVALID_CONFIG, OUT_OF_MEMORY
    */
-  static async load(path: string, config?: ModelOptions, runtime: RuntimeOptions = {}): Promise<Transformer> {
-    const { tensors, metadata } = await readSafetensors(path);
-    const options = config ?? configOf(metadata, path);
-    const doubles = [...tensors.values()].every(({ data }) => data instanceof Float64Array);
-    const model = await Transformer.create(options, { ...(doubles && { precision: 'float64' }), ...runtime });
-    try {
-      await loadParameters(model, tensors, path);
-    } catch (error) {
-      model.dispose();
-      throw error;
+  static async load(
+    path: string,
+    config?: ModelOptions,
+    runtime: RuntimeOptions = {},
+    { verify = true }: ModelLoadOptions = {},
+  ): Promise<Transformer> {
+    await using file = await OpenSafetensors.open(path);
+    const { tensors, metadata } = file;
+    const options =
+      config === undefined
+        ? parseConfig(modelSchema, configOf(metadata, path), `${path}: model`)
+        : parseConfig(modelSchema, config, 'model');
+    checkParameters(tensors, parameterShapes(options), path);
+    const { rdrop: configuration = '', sha256 } = metadata;
+    if (verify && sha256 !== undefined && (await checksum(tensors, configuration)) !== sha256) {
+      throw new RdropError(
+        'CHECKPOINT_CORRUPT',
+        `${path}: its SHA-256 is not the one in its metadata: the file is damaged, or another program changed it ` +
+          '(verify: false loads it all the same)',
+      );
     }
-    return model;
+    const doubles = [...tensors.values()].every(({ dtype }) => dtype === 'F64');
+    return await transformerOf(
+      tensors,
+      options,
+      { ...(doubles && { precision: 'float64' as const }), ...runtime },
+      path,
+    );
   }
 
   get config(): Readonly<ModelConfig> {
@@ -95,18 +130,32 @@ export class Transformer {
     return states.get(this).native.parameterCount;
   }
 
-  /** Copies of the parameters with their shapes, fairseq's names. */
+  /** Copies of the parameters with their shapes, fairseq's names. @throws RdropError OUT_OF_MEMORY */
   async parameters(): Promise<Map<string, Tensor & { data: FloatArray }>> {
-    const { native: model } = states.get(this);
-    const values = await fromNative(() => model.parameters());
-    return new Map(model.parameterShapes.map(([name, shape]) => [name, { shape, data: values.get(name)! }]));
+    const snapshot = await snapshotOf(this);
+    try {
+      return (await wholeTensors(snapshot.tensors)) as Map<string, Tensor & { data: FloatArray }>;
+    } finally {
+      snapshot.dispose();
+    }
   }
 
-  /** Writes the parameters and the configuration, whole or not at all. @throws RdropError DISK_FULL, FILE_UNWRITABLE */
+  /**
+   * Writes the parameters and the configuration, whole or not at all, with a checksum that `load` compares. They are
+   * those of this moment, also where training goes on meanwhile.
+   *
+   * @throws RdropError DISK_FULL, FILE_UNWRITABLE
+   */
   async save(path: string): Promise<void> {
-    const { config } = states.get(this);
-    const parameters = await this.parameters();
-    await writeFileAtomically(path, encodeSafetensors(parameters, modelMetadata(config)));
+    const snapshot = await snapshotOf(this);
+    try {
+      const { tensors } = snapshot;
+      const metadata = modelMetadata(states.get(this).config);
+      const sha256 = await checksum(tensors, metadata.rdrop);
+      await writeFileAtomically(path, streamSafetensors(tensors, { ...metadata, sha256 }));
+    } finally {
+      snapshot.dispose();
+    }
   }
 
   /** [T,V] row-major, packed, dropout off. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT */
@@ -160,27 +209,46 @@ export class Transformer {
 /** The metadata of a model's file. */
 export const modelMetadata = (config: ModelConfig) => ({ format: 'pt', rdrop: JSON.stringify(config) });
 
+/** The parameters as they now are, read by ranges. */
+export function snapshotOf(model: Transformer): Promise<ParameterSnapshot> {
+  const { native: handle, runtime } = states.get(model);
+  return takeSnapshot(handle, typeOf(runtime));
+}
+
+const typeOf = ({ precision }: ResolvedRuntime): ParameterType => (precision === 'float64' ? 'F64' : 'F32');
+
 /** Puts tensors of a file into a model. @throws RdropError CHECKPOINT_MISMATCH, naming the file and the parameter */
 export async function loadParameters(
   model: Transformer,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: StoredTensors,
   path: string,
 ): Promise<void> {
-  const handle = nativeTransformer(model);
-  for (const [name, shape] of handle.parameterShapes) {
-    const found = tensors.get(name);
-    if (found === undefined || String(found.shape) === String(shape)) continue;
-    throw new RdropError(
-      'CHECKPOINT_MISMATCH',
-      `${path}: parameter ${name}: expected the shape [${shape}], got [${found.shape}]`,
-    );
-  }
+  const { native: handle, runtime } = states.get(model);
+  checkParameters(tensors, handle.parameterShapes, path);
+  await writeTensors(tensors, typeOf(runtime), path, (name, begin, end, values) =>
+    handle.write(name, begin, end, values),
+  );
+}
+
+/**
+ * A model with the parameters of a file. They are compared with the configuration before memory is taken for it.
+ *
+ * @throws RdropError CHECKPOINT_MISMATCH, and those of Transformer.create
+ */
+export async function transformerOf(
+  tensors: StoredTensors,
+  config: ModelOptions,
+  runtime: RuntimeOptions,
+  path: string,
+): Promise<Transformer> {
+  checkParameters(tensors, parameterShapes(parseConfig(modelSchema, config, 'model')), path);
+  const model = await Transformer.create(config, runtime);
   try {
-    const values = new Map([...tensors].map(([name, { data }]) => [name, data as FloatArray]));
-    await fromNative(() => handle.setParameters(values));
+    await loadParameters(model, tensors, path);
+    return model;
   } catch (error) {
-    if (!(error instanceof RdropError)) throw error;
-    throw new RdropError(error.code, `${path}: ${error.message}`, { cause: error });
+    model.dispose();
+    throw error;
   }
 }
 

@@ -3,9 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { lazily, z } from '../config/zod.js';
-import { decodeSafetensors, type Tensor } from '../data/safetensors.js';
+import { OpenSafetensors } from '../data/safetensors.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 
@@ -37,7 +36,7 @@ export const trainingStateSchema = lazily(() =>
     metricsLines: z.int().min(0).optional(),
     /** The sums of the next line of metrics. */
     window: windowSchema,
-    /** OptimizerState of lib/native.ts without the moments. */
+    /** NativeCounters of lib/native.ts. */
     optimizer: z.strictObject({
       update: z.int().min(0),
       applied: z.int().min(0),
@@ -85,9 +84,12 @@ const stateFileSchema = lazily(() =>
   }),
 );
 
+type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** Pieces of the two files, which are asked for one after another. */
 export interface CheckpointContent {
-  model: readonly Uint8Array[];
-  optimizer: readonly Uint8Array[];
+  model: Pieces;
+  optimizer: Pieces;
   state: TrainingState;
 }
 
@@ -213,25 +215,37 @@ export async function findCheckpoint(checkpoints: string, name: CheckpointName):
 export interface Checkpoint {
   path: string;
   state: TrainingState;
-  /** Reads one of the two files of tensors and checks it. @throws RdropError CHECKPOINT_CORRUPT */
-  read(file: 'model' | 'optimizer'): Promise<Map<string, Tensor>>;
+  /**
+   * Opens one of the two files of tensors, once its SHA-256 is compared; the caller closes it.
+   *
+   * @throws RdropError CHECKPOINT_CORRUPT
+   */
+  open(file: 'model' | 'optimizer', options?: { verify: boolean }): Promise<OpenSafetensors>;
 }
 
 /** Opens a checkpoint and checks its state. @throws RdropError CHECKPOINT_CORRUPT, FILE_UNREADABLE */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const { files, state } = parseState(await readPart(join(path, stateFile)), join(path, stateFile));
-  const read = async (file: 'model' | 'optimizer') => {
-    const name = file === 'model' ? modelFile : optimizerFile;
-    const bytes = await readPart(join(path, name));
-    if ((await sha256Chunks([bytes])) !== files[name]) {
+  const open: Checkpoint['open'] = async (which, { verify } = { verify: true }) => {
+    const name = which === 'model' ? modelFile : optimizerFile;
+    const check = async (pieces: AsyncIterable<Uint8Array>) => {
+      if ((await sha256Pieces(pieces)) === files[name]) return;
       throw new RdropError(
         'CHECKPOINT_CORRUPT',
         `${join(path, name)}: its SHA-256 is not the one in ${stateFile}; the file is damaged or incomplete`,
       );
-    }
-    return decodeSafetensors(bytes, join(path, name)).tensors;
+    };
+    return missingIsCorrupt(OpenSafetensors.open(join(path, name), verify ? check : undefined));
   };
-  return { path, state, read };
+  return { path, state, open };
+}
+
+async function missingIsCorrupt<T>(opening: Promise<T>): Promise<T> {
+  return opening.catch((error: unknown) => {
+    if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND') throw error;
+    const path = error.message.replace(/: no such file or directory$/, '');
+    throw new RdropError('CHECKPOINT_CORRUPT', `${path}: missing from the checkpoint`, { cause: error });
+  });
 }
 
 /**
@@ -297,31 +311,28 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 const chunkBytes = 1 << 20;
 
-function* chunks(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
-  for (const piece of pieces) {
-    for (let at = 0; at < piece.length; at += chunkBytes) yield piece.subarray(at, at + chunkBytes);
-  }
+/** What is hashed and written at a time, so that the event loop goes on. */
+function* chunks(piece: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < piece.length; at += chunkBytes) yield piece.subarray(at, at + chunkBytes);
 }
 
-/** In pieces with pauses, so that the event loop goes on. */
-export async function sha256Chunks(pieces: Iterable<Uint8Array>): Promise<string> {
+async function sha256Pieces(pieces: AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256');
-  for (const chunk of chunks(pieces)) {
-    hash.update(chunk);
-    await setImmediate();
-  }
+  for await (const piece of pieces) hash.update(piece);
   return hash.digest('hex');
 }
 
 /** Writes and flushes a new file; returns its SHA-256. */
-async function writeSynced(path: string, pieces: Iterable<Uint8Array>): Promise<string> {
+async function writeSynced(path: string, pieces: Pieces): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(path, 'wx');
   await withCleanup(
     async () => {
-      for (const chunk of chunks(pieces)) {
-        hash.update(chunk);
-        await file.writeFile(chunk);
+      for await (const piece of pieces) {
+        for (const chunk of chunks(piece)) {
+          hash.update(chunk);
+          await file.writeFile(chunk);
+        }
       }
       await file.sync();
     },

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
-import type { TrainConfig } from '../config.js';
+import { type ModelOptions, modelSchema, parseConfig, type TrainConfig } from '../config.js';
 import { RdropError } from '../errors.js';
+import { parameterShapes } from '../interchange/parameter_names.js';
+import { checkParameters } from '../model/stored_parameters.js';
 import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from './checkpoint.js';
 import { fingerprint, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
@@ -31,4 +33,20 @@ export async function openRunCheckpoint(
     );
   }
   return { directory, config, checkpoint };
+}
+
+/** A checkpoint of another model is noticed before memory is taken for this one. @throws RdropError CHECKPOINT_* */
+export async function checkLastCheckpoint(checkpoints: string, model: ModelOptions): Promise<void> {
+  const path = await findCheckpoint(checkpoints, 'last');
+  if (path === null) return;
+  const checkpoint = await openCheckpoint(path);
+  try {
+    // Without the hash: restore() will compare it.
+    await using file = await checkpoint.open('model', { verify: false });
+    checkParameters(file.tensors, parameterShapes(parseConfig(modelSchema, model, 'model')), path);
+  } catch (error) {
+    // A damaged file is called damaged, not another model's.
+    await (await checkpoint.open('model')).close();
+    throw error;
+  }
 }

@@ -1,12 +1,18 @@
 import { native } from '../binding.js';
 import type { TrainConfig } from '../config.js';
-import { encodeSafetensors, type Tensor } from '../data/safetensors.js';
+import { streamSafetensors } from '../data/safetensors.js';
 import { asRdropError, fromNative, RdropError } from '../errors.js';
 import { tellNoGraphs } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
-import { loadParameters, modelMetadata, nativeTransformer, Transformer } from '../model/transformer.js';
+import {
+  loadParameters,
+  modelMetadata,
+  nativeTransformer,
+  snapshotOf,
+  Transformer,
+} from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
-import type { FloatArray, NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
+import type { NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import {
   type Checkpoint,
@@ -19,7 +25,9 @@ import {
   writeCheckpoint,
 } from './checkpoint.js';
 import { addToWindow, emptyWindow, type TrainMetrics, trainLine, type ValidMetrics } from './metrics.js';
+import { loadMoments, storedMoments } from './moments.js';
 import { epochsDone, following, limitReached, progressOf } from './progress.js';
+import { checkLastCheckpoint } from './run_checkpoint.js';
 import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory, type RunResult } from './run_directory.js';
 import { runWarnings } from './run_warnings.js';
@@ -58,12 +66,10 @@ export class TrainingLoop {
   /** A loop at update 0. */
   static async create(config: TrainConfig, run: RunDirectory, data: RunData): Promise<TrainingLoop> {
     const { seed, device, precision } = config;
+    const modelConfig = withVocabularies(config.model, data.pipeline, config.data);
+    await checkLastCheckpoint(run.checkpoints, modelConfig);
     await fromNative(() => native().setThreads(config.threads));
-    const model = await Transformer.create(withVocabularies(config.model, data.pipeline, config.data), {
-      seed,
-      device,
-      precision,
-    });
+    const model = await Transformer.create(modelConfig, { seed, device, precision });
     try {
       const loss = nativeLossOptions(config.loss, model.config.vocabSize);
       const trainer = await fromNative(() =>
@@ -95,7 +101,7 @@ export class TrainingLoop {
           `${path}: was made with another configuration than config.json now holds`,
         );
       }
-      await loadParameters(this.model, await checkpoint.read('model'), path);
+      await this.#loadModel(checkpoint);
       await this.#restoreOptimizer(checkpoint);
       Object.assign(this.state, checkpoint.state);
       this.#saved = this.#mark();
@@ -128,21 +134,16 @@ export class TrainingLoop {
     this.#stray = false;
   }
 
+  async #loadModel(checkpoint: Checkpoint): Promise<void> {
+    await using file = await checkpoint.open('model');
+    await loadParameters(this.model, file.tensors, checkpoint.path);
+  }
+
   async #restoreOptimizer(checkpoint: Checkpoint): Promise<void> {
-    const tensors = await checkpoint.read('optimizer');
-    const pick = (prefix: string) =>
-      new Map(
-        [...tensors]
-          .filter(([name]) => name.startsWith(prefix))
-          .map(([name, { data }]) => [name.slice(prefix.length), data as FloatArray]),
-      );
-    await fromNative(() =>
-      this.trainer.setState({
-        ...checkpoint.state.optimizer,
-        firstMoment: pick('firstMoment.'),
-        secondMoment: pick('secondMoment.'),
-      }),
-    );
+    await using file = await checkpoint.open('optimizer');
+    const shapes = nativeTransformer(this.model).parameterShapes;
+    await loadMoments(this.trainer, file.tensors, shapes, checkpoint.path);
+    await fromNative(() => this.trainer.setCounters(checkpoint.state.optimizer));
   }
 
   /** One update; the caller's batches, or those of the corpus. On a device it is under way when this returns. */
@@ -315,21 +316,20 @@ export class TrainingLoop {
     found: Partial<TrainingState> = {},
   ): Promise<TrainEvent & { type: 'checkpoint' }> {
     await this.settle();
-    const parameters = await this.model.parameters();
-    const { firstMoment, secondMoment, ...counters } = await fromNative(() => this.trainer.state());
-    this.state.optimizer = counters;
-    const moments = new Map<string, Tensor>();
-    for (const [name, { shape }] of parameters) {
-      moments.set(`firstMoment.${name}`, { shape, data: firstMoment.get(name)! });
-      moments.set(`secondMoment.${name}`, { shape, data: secondMoment.get(name)! });
-    }
     const { checkpoints } = this.run;
-    const content = {
-      model: encodeSafetensors(parameters, modelMetadata(this.model.config)),
-      optimizer: encodeSafetensors(moments),
-      state: structuredClone({ ...this.state, ...found, metricsLines: await this.run.metrics.flush() }),
-    };
-    await this.run.writing((fence) => writeCheckpoint(checkpoints, names, content, fence));
+    const { tensors, dispose } = await snapshotOf(this.model);
+    try {
+      const counters = await fromNative(() => this.trainer.counters());
+      this.state.optimizer = counters;
+      const content = {
+        model: streamSafetensors(tensors, modelMetadata(this.model.config)),
+        optimizer: streamSafetensors(storedMoments(this.trainer, tensors)),
+        state: structuredClone({ ...this.state, ...found, metricsLines: await this.run.metrics.flush() }),
+      };
+      await this.run.writing((fence) => writeCheckpoint(checkpoints, names, content, fence));
+    } finally {
+      dispose();
+    }
     Object.assign(this.state, found);
     this.#saved = this.#mark();
     const path = (await findCheckpoint(checkpoints, 'last')) ?? checkpoints;
@@ -355,14 +355,17 @@ export class TrainingLoop {
     const best = await openBest(this.run.checkpoints, state);
     let scores: RunResult['scores'] = null;
     if (data.test !== null) {
-      const kept = best === null || best.state.update === state.update ? null : await model.parameters();
-      if (kept !== null) await loadParameters(model, await best!.read('model'), best!.path);
+      const kept = best === null || best.state.update === state.update ? null : await snapshotOf(model);
       try {
+        if (kept !== null) await this.#loadModel(best!);
         const test = await translateTest(model, data.pipeline, data.test, { config, signal });
         scores = test.scores;
         await this.run.writeTest(test, data.pipeline.config.target);
       } finally {
-        if (kept !== null) await loadParameters(model, kept, 'the parameters of the last update');
+        if (kept !== null) {
+          await loadParameters(model, kept.tensors, 'the parameters of the last update');
+          kept.dispose();
+        }
       }
     }
     const result: RunResult = {

@@ -13,7 +13,7 @@ import {
 import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
 import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
-import { loadParameters, Transformer } from '../model/transformer.js';
+import { type Transformer, transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { piecesWarning } from '../text/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
@@ -88,17 +88,17 @@ export class Translator {
     const pipeline = await TextPipeline.load(directory);
     const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
     await fromNative(() => native().setThreads(count));
-    const model = await Transformer.create(withVocabularies(config.model, pipeline, directory), {
-      seed: config.seed,
-      device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
-      precision: config.precision === 'float64' ? 'float64' : 'auto',
-    });
-    try {
-      await loadParameters(model, await checkpoint.read('model'), checkpoint.path);
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
+    await using file = await checkpoint.open('model');
+    const model = await transformerOf(
+      file.tensors,
+      withVocabularies(config.model, pipeline, directory),
+      {
+        seed: config.seed,
+        device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
+        precision: config.precision === 'float64' ? 'float64' : 'auto',
+      },
+      checkpoint.path,
+    );
     return new Translator({
       model,
       pipeline,

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "device/device.h"
+#include "errors.h"
+#include "model/checked_size.h"
 #include "model/tensors.h"
 #include "ops/dispatch.h"
 #include "ops/philox.h"
@@ -41,12 +43,15 @@ class Layout {
               bool padding_row = false) {
     const int64_t begin = size_;
     for (auto& [name, start] : pieces) {
-      NamedSlice slice{std::move(name), size_,
-                       columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}};
-      size_ += slice.size();
-      pieces_.push_back({std::move(slice), start, padding_row});
+      const int64_t size = checked_product({rows, columns ? columns : 1}, name.c_str());
+      const int64_t end = checked_sum(size_, size, "model configuration: the parameters");
+      pieces_.push_back(
+          {{std::move(name), size_, columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}},
+           start,
+           padding_row});
+      size_ = end;
     }
-    size_ = (size_ + 15) / 16 * 16;
+    size_ = checked_sum(size_, 15, "model configuration: the parameters") / 16 * 16;
     return begin;
   }
   int64_t size() const { return size_; }
@@ -101,7 +106,7 @@ class Builder {
       weights.emplace_back(prefix + part + ".weight", weight);
       biases.emplace_back(prefix + part + ".bias", bias);
     }
-    const int64_t rows = out * int64_t(parts.size());
+    const int64_t rows = checked_product({out, int64_t(parts.size())}, "model configuration: a matrix");
     const int64_t w = layout_.add(std::move(weights), out, in), b = layout_.add(std::move(biases), out, 0);
     return [=, this] { return Linear{view(network_, w, {rows, in}), view(network_, b, {rows})}; };
   }
@@ -262,6 +267,48 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
 
 void Parameters::refresh_copy() {
   if (copy.defined()) copy_tensor(flat, copy);
+}
+
+const NamedSlice& Parameters::find(const std::string& name) const {
+  const auto found =
+      std::find_if(names.begin(), names.end(), [&](const NamedSlice& slice) { return slice.name == name; });
+  if (found == names.end()) fail("CHECKPOINT_MISMATCH", "parameter ", name, " is unknown to this model");
+  return *found;
+}
+
+void Parameters::write(const ParameterRange& range, const at::Tensor& values) {
+  write_range(range, values, flat);
+  if (!copy.defined()) return;
+  const Slice at = place_of(range);
+  copy_tensor(flat.narrow(0, at.begin, at.size), copy.narrow(0, at.begin, at.size));
+}
+
+at::Tensor Parameters::read_range(const ParameterRange& range, const at::Tensor& buffer) const {
+  const Slice at = place_of(range);
+  return host_copy(buffer.narrow(0, at.begin, at.size));
+}
+
+void Parameters::write_range(const ParameterRange& range, const at::Tensor& values, at::Tensor& buffer) const {
+  const Slice at = place_of(range);
+  if (values.numel() != at.size) {
+    fail("CHECKPOINT_MISMATCH", "parameter ", range.name, ": expected ", at.size, " numbers, got ", values.numel());
+  }
+  if (values.scalar_type() != buffer.scalar_type()) {
+    fail("CHECKPOINT_MISMATCH", "parameter ", range.name, ": expected ", c10::toString(buffer.scalar_type()), ", got ",
+         c10::toString(values.scalar_type()));
+  }
+  at::Tensor to = buffer.narrow(0, at.begin, at.size);
+  if (Device* device = current_device()) return device->upload(values.const_data_ptr(), values.nbytes(), to);
+  to.copy_(values);
+}
+
+Parameters::Slice Parameters::place_of(const ParameterRange& range) const {
+  const NamedSlice& slice = find(range.name);
+  if (range.begin < 0 || range.end < range.begin || range.end > slice.size()) {
+    fail("INVALID_ARGUMENT", "parameter ", range.name, ": expected a range within its ", slice.size(), " numbers, got ",
+         range.begin, " to ", range.end);
+  }
+  return {slice.offset + range.begin, range.end - range.begin};
 }
 
 at::Tensor Parameters::value_of(const NamedSlice& slice) const {

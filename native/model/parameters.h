@@ -67,6 +67,12 @@ struct NamedSlice {
   int64_t size() const;
 };
 
+/// Numbers begin..end of a parameter, row-major.
+struct ParameterRange {
+  std::string name;
+  int64_t begin, end;
+};
+
 struct Parameters {
   /// Allocates and initialises (design, "The model"): every parameter is a function of the seed and its own name, so
   /// that fusing or reordering layers changes nothing.
@@ -76,6 +82,18 @@ struct Parameters {
 
   /// Makes the 16-bit copy from the masters again, after they were written from outside; in the scope of the device.
   void refresh_copy();
+
+  /// The parameter of this name. Throws CHECKPOINT_MISMATCH.
+  const NamedSlice& find(const std::string& name) const;
+
+  /// Writes values [end-begin] of the masters' type and their 16-bit copy; in the scope of the device. Throws
+  /// CHECKPOINT_MISMATCH, INVALID_ARGUMENT; nothing is then written.
+  void write(const ParameterRange& range, const at::Tensor& values);
+
+  /// Of a buffer [P] laid out as the parameters are: a copy on the host, and the way back. Both in the scope of the
+  /// device, with the errors of write().
+  at::Tensor read_range(const ParameterRange& range, const at::Tensor& buffer) const;
+  void write_range(const ParameterRange& range, const at::Tensor& values, at::Tensor& buffer) const;
 
   at::Tensor flat;      // [P] padded so that each tensor starts on a 64-byte boundary
   at::Tensor gradient;  // [P]
@@ -90,6 +108,12 @@ struct Parameters {
 
   at::Tensor value_of(const NamedSlice& slice) const;     // a view with the slice's shape
   at::Tensor gradient_of(const NamedSlice& slice) const;  // likewise
+
+ private:
+  struct Slice {
+    int64_t begin, size;
+  };
+  Slice place_of(const ParameterRange& range) const;
 };
 
 }  // namespace rdrop

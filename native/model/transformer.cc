@@ -4,6 +4,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "device/device.h"
+#include "model/checked_size.h"
 #include "model/linear.h"
 #include "model/tensors.h"
 #include "ops/dispatch.h"
@@ -36,12 +37,18 @@ Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_
     : config_(config), type_(type), seed_(seed), device_(device), parameters_(config, type, seed, device) {
   const DeviceScope scope(device_);
   const auto options = at::TensorOptions(device_ ? at::kFloat : wide_type(type));
-  const at::Tensor host = sinusoidal_positions(config.max_positions + kPad + 1, config.embed_dim, options);
+  const int64_t rows = checked_sum(config.max_positions, kPad + 1, "maxPositions");
+  checked_product({rows, config.embed_dim}, "maxPositions × embedDim");
+  const at::Tensor host = sinusoidal_positions(rows, config.embed_dim, options);
   sinusoids_ = host;
   if (device_) {
     sinusoids_ = device_->empty(host.sizes(), at::kFloat);
     device_->upload(host.const_data_ptr(), host.nbytes(), sinusoids_);
   }
+}
+
+void Transformer::changing() {
+  std::erase_if(watchers_, [](const auto& watcher) { return !watcher(); });
 }
 
 at::Tensor Transformer::encode(Pass& pass, Tape* tape, const Sequences& source, const AttentionShape& shape) const {

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -67,6 +68,11 @@ class Transformer {
 
   const at::Tensor& sinusoids() const { return sinusoids_; }
 
+  /// Calls the watcher before each change of the parameters for as long as it returns true.
+  void watch(std::function<bool()> watcher) { watchers_.push_back(std::move(watcher)); }
+  /// To be called before the parameters change.
+  void changing();
+
  private:
   struct Pass;  // the dropouts of one forward pass, site by site
 
@@ -80,6 +86,7 @@ class Transformer {
   uint64_t seed_;
   Device* device_;
   Parameters parameters_;
+  std::vector<std::function<bool()>> watchers_;
   at::Tensor sinusoids_;  // [max_positions + 2, D]; float32 on a device
 };
 

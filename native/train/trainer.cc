@@ -27,6 +27,7 @@ StepResult Trainer::step(const std::vector<PackedBatch>& batches) {
     result.source_tokens += batch.source.size();
     for (const int32_t token : batch.target.tokens) result.tokens += token != loss_.ignore_index;
   }
+  model_->changing();
   if (device_step_) {
     device_step_->enqueue(batches);
   } else {

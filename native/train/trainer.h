@@ -54,8 +54,11 @@ class Trainer {
   int64_t update() const { return update_; }
   TrainerCounters counters();
   void set_counters(const TrainerCounters& counters);
-  at::Tensor& first_moment() { return device_step_ ? device_step_->first_moment() : first_moment_; }
-  at::Tensor& second_moment() { return device_step_ ? device_step_->second_moment() : second_moment_; }
+  /// [P], laid out as the parameters.
+  at::Tensor& moment(bool second) {
+    if (device_step_) return second ? device_step_->second_moment() : device_step_->first_moment();
+    return second ? second_moment_ : first_moment_;
+  }
   Transformer& model() { return *model_; }
   int64_t bytes() const { return device_step_ ? 0 : 2 * first_moment_.nbytes(); }
 

@@ -10,7 +10,7 @@ import { importFairseq } from '../../lib/interchange/import_fairseq.js';
 import { parameterShapes } from '../../lib/interchange/parameter_names.js';
 import { PickleDict, PickleForeign } from '../../lib/interchange/pickle_values.js';
 import { encodeTorchFile } from '../../lib/interchange/torch_writer.js';
-import { importFork, interchangePath } from '../support/interchange_fixtures.js';
+import { collected, importFork, interchangePath } from '../support/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { workplace } from '../training/tiny_run.js';
 
@@ -63,7 +63,7 @@ export async function makeRun(
     ],
   ]);
   const where = scratchDirectory();
-  await writeFile(join(where, 'c.pt'), Buffer.concat([...encodeTorchFile(root, 'c')]));
+  await writeFile(join(where, 'c.pt'), await collected(encodeTorchFile(root, 'c')));
   const out = join(where, 'run');
   const dict = interchangePath('dict.txt');
   const files = { dict, targetDict: dict, codes: interchangePath('codes') };

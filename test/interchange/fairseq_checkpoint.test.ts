@@ -16,6 +16,7 @@ import {
 } from '../../lib/interchange/pickle_values.js';
 import { OrderedPickleDict } from '../../lib/interchange/pickle_writer.js';
 import { encodeTorchFile } from '../../lib/interchange/torch_writer.js';
+import { collected } from '../support/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const languages = { source: 'de', target: 'en' };
@@ -62,7 +63,7 @@ describe('parameters', () => {
       [...tensors].map(([name, tensor]) => [name, new PickleForeign(tensor)]),
     );
     const content = { args: fairseqOptionsOf(model, languages), model: state, ...root };
-    await writeFile(path, Buffer.concat([...encodeTorchFile(new PickleDict(Object.entries(content)), 'c')]));
+    await writeFile(path, await collected(encodeTorchFile(new PickleDict(Object.entries(content)), 'c')));
     return path;
   }
   const one = (value: number): Tensor => ({ shape: [1], data: Float32Array.of(value) });

@@ -4,15 +4,21 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
+import { widenBfloat16, widenHalves } from '../../lib/data/element_types.js';
 import { RdropError } from '../../lib/errors.js';
 import { fieldsOf, PickleDict, PickleForeign } from '../../lib/interchange/pickle_values.js';
 import { writePickle } from '../../lib/interchange/pickle_writer.js';
 import { TorchFile } from '../../lib/interchange/torch_file.js';
 import { tensorOf } from '../../lib/interchange/torch_globals.js';
-import { widenBfloat16, widenHalves } from '../../lib/interchange/torch_storage.js';
 import { encodeTorchFile } from '../../lib/interchange/torch_writer.js';
 import { ZipArchive } from '../../lib/interchange/zip_archive.js';
-import { interchangePath, recordedJson, writeTorch, zipOf } from '../support/interchange_fixtures.js';
+import {
+  collected,
+  interchangePath,
+  recordedJson,
+  writeTorch,
+  zipOf,
+} from '../support/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const python = (text: string) => Number(text.replace('inf', 'Infinity'));
@@ -78,10 +84,10 @@ test('halves of both kinds', () => {
   ]);
 });
 
-describe('damage', () => {
+describe('damage', async () => {
   const weight = { shape: [3], data: Float32Array.of(1, 2, 3) };
   const root = new PickleDict([['w', new PickleForeign(weight)]]);
-  const whole = Buffer.concat([...encodeTorchFile(root, 'm')]);
+  const whole = await collected(encodeTorchFile(root, 'm'));
   const { pickle } = writePickle(root);
   const bytes = new Uint8Array(weight.data.buffer);
   const readAll = async (path: string) => {

@@ -54,8 +54,8 @@ test.each([
   const complete = { ...loss, labelSmoothing: 0, ignoreIndex: -1, passReduction: 'sum' } as const;
   const trainer = await native().Trainer.create(nativeTransformer(model), optimizer, complete);
   try {
-    const state = await trainer.state();
-    expect(() => trainer.setState({ ...state, [name]: value })).toThrow(`${name}: expected`);
+    const state = await trainer.counters();
+    expect(() => trainer.setCounters({ ...state, [name]: value })).toThrow(`${name}: expected`);
   } finally {
     trainer.dispose();
   }

@@ -15,6 +15,8 @@ const optimizer = {
   ...{ beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0, clipNorm: 0 },
 };
 const packed = { tokens: Int32Array.of(5, 6, 2), offsets: Int32Array.of(0, 3) };
+/** A parameter whose moment is read and written. */
+const moment = ['encoder.layers.0.fc1.bias', 0, 32];
 const complete = { ...loss, labelSmoothing: 0.1, ignoreIndex: -1, passReduction: 'sum' };
 const model = () => library.Transformer.create(config, { device: 'cpu', seed: 1 });
 const nativeModel = () =>
@@ -47,7 +49,8 @@ const states = {
     const trainer = await native().Trainer.create(await nativeModel(), optimizer, complete);
     return async () => {
       await trainer.step([{ source: packed, target: packed }]);
-      await trainer.setState(await trainer.state());
+      await trainer.setCounters(await trainer.counters());
+      await trainer.writeMoment('first', ...moment, await trainer.readMoment('first', ...moment));
     };
   },
   sync: () => async () => library.rdropLossSync(logits, 100, targets, loss),

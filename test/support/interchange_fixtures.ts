@@ -43,3 +43,10 @@ export async function writeTorch(
   await writeFile(path, zipOf([{ name: 'm/data.pkl', bytes: pickle }, ...members]));
   return path;
 }
+
+/** Pieces as one. */
+export async function collected(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(Uint8Array.from(piece));
+  return Buffer.concat(all);
+}

@@ -1,6 +1,7 @@
 // The whole training step on a device, under the emulated grid, against the same step on the CPU: same masks, same
 // losses, same gradients, same parameters afterwards; recorded steps replayed with other batches; what overflows and what
 // fails. Everything but the kernels' home is the code that runs on a GPU.
+
 import { beforeAll, describe, expect, test } from 'vitest';
 import { native } from '../../lib/binding.js';
 import type {
@@ -14,6 +15,7 @@ import type {
 } from '../../lib/native.js';
 import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
 import { pack, relativeError } from '../support/fairseq_fixtures.js';
+import { setTrainerState, trainerState } from '../support/trainer_state.js';
 
 beforeAll(() => {
   expect(noEmulatedDevice).toBeNull();
@@ -200,11 +202,11 @@ describe('a training on a device', () => {
       let trainer = await native().Trainer.create(model, optimizer, loss);
       for (const [i, batches] of updates.slice(0, 4).entries()) {
         if (i === pause) {
-          const [parameters, state] = [await model.parameters(), await trainer.state()];
+          const [parameters, state] = [await model.parameters(), await trainerState(trainer, model)];
           model = await device({}, 'bfloat16');
           await model.setParameters(parameters);
           trainer = await native().Trainer.create(model, optimizer, loss);
-          await trainer.setState(state);
+          await setTrainerState(trainer, state);
         }
         await trainer.step(batches);
       }
@@ -232,14 +234,14 @@ describe('a training on a device', () => {
   test('float16 leaves out a step that overflows and halves the loss scale', async () => {
     const models = await pair({}, 'float16');
     const trainer = await native().Trainer.create(models.device, optimizer, loss);
-    const fresh = await trainer.state();
+    const fresh = await trainer.counters();
     expect(fresh).toMatchObject({ update: 0, applied: 0, lossScale: 128, lastOverflow: -1 });
-    await trainer.setState({ ...fresh, lossScale: 2 ** 20 });
+    await trainer.setCounters({ ...fresh, lossScale: 2 ** 20 });
     const before = await parametersOf(models.device);
     await trainer.step([randomBatch(21, 5)]);
     expect(await trainer.figures()).toMatchObject({ steps: 0, skipped: 1, lossScale: 2 ** 19 });
     expect(await parametersOf(models.device)).toEqual(before);
-    expect(await trainer.state()).toMatchObject({ update: 1, applied: 0, lastOverflow: 0 });
+    expect(await trainer.counters()).toMatchObject({ update: 1, applied: 0, lastOverflow: 0 });
     let told: NativeFigures;
     do {
       await trainer.step([randomBatch(21, 5)]);
@@ -247,8 +249,8 @@ describe('a training on a device', () => {
     } while (told.steps === 0);
     expect(told.lossScale).toBeLessThan(2 ** 19);
     const reference = await native().Trainer.create(models.cpu, optimizer, loss);
-    const { update } = await trainer.state();
-    await reference.setState({ ...(await reference.state()), update: update - 1, applied: update - 1 });
+    const { update } = await trainer.counters();
+    await reference.setCounters({ ...(await reference.counters()), update: update - 1, applied: update - 1 });
     const expected = (await reference.step([randomBatch(21, 5)])).figures!;
     expect(relativeError([told.gradientNorm], [expected.gradientNorm])).toBeLessThan(0.01);
     expect(await parametersOf(models.device)).not.toEqual(before);

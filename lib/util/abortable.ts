@@ -1,0 +1,13 @@
+import { throwIfAborted } from '../text/map_lines.js';
+
+/** The same pieces, until the signal aborts. @param what is aborted, for the message. @throws RdropError ABORTED */
+export async function* abortable<T>(
+  pieces: Iterable<T> | AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+  what: string,
+): AsyncGenerator<T> {
+  for await (const piece of pieces) {
+    throwIfAborted(signal, what);
+    yield piece;
+  }
+}
