@@ -65,7 +65,12 @@ export async function openFairseqCheckpoint(
       throw new RdropError(
         'MALFORMED_FILE',
         `${path}: expected a checkpoint of fairseq's, a dict with "model", got ${
-          root === null ? describePickled(file.root) : `one with ${[...root.keys()].slice(0, 8).join(', ')}`
+          root === null
+            ? describePickled(file.root)
+            : `one with ${[...root.keys()]
+                .slice(0, 8)
+                .map((key) => key.slice(0, 60))
+                .join(', ')}`
         }`,
       );
     }

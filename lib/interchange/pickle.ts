@@ -1,4 +1,5 @@
 import { RdropError } from '../errors.js';
+import { cost, PickleBudget } from './pickle_budget.js';
 import { PickleBytes, shown } from './pickle_bytes.js';
 import {
   describePickled,
@@ -11,7 +12,11 @@ import {
 } from './pickle_values.js';
 
 /** What a global may become when it is called with arguments; data alone. A throw refuses the pickle. */
-export type GlobalHandler = (args: readonly PickleValue[]) => PickleValue;
+export type GlobalHandler = (
+  args: readonly PickleValue[],
+  /** Counts what the handler makes before it makes it. */
+  budget: PickleBudget,
+) => PickleValue;
 
 export interface PickleRules {
   /**
@@ -42,11 +47,11 @@ const names: Readonly<Record<number, string>> = {
 
 /**
  * Reads a pickle (protocols 0 to 5) as inert data. Its opcodes are interpreted, nothing of it is ever imported, called or
- * run: a call becomes a value only where the rules know the global, and those rules only arrange data. Work and memory
- * are linear in the bytes.
+ * run: a call becomes a value only where the rules know the global, and those rules only arrange data. What it makes is
+ * counted (PickleBudget), and work is linear in that.
  *
  * @param name the file and the member, for errors
- * @throws RdropError UNSAFE_PICKLE (a global, call or opcode beyond the rules), CHECKPOINT_CORRUPT (not a whole pickle);
+ * @throws RdropError UNSAFE_PICKLE (a global, call or opcode beyond the rules, or more than a pickle may make), CHECKPOINT_CORRUPT (not a whole pickle);
  *   both name the position of the opcode in the member
  */
 export function readPickle(bytes: Uint8Array, name: string, rules: PickleRules): PickleValue {
@@ -57,6 +62,7 @@ class Reader {
   readonly #bytes: PickleBytes;
   readonly #stack: Slot[] = [];
   readonly #memo = new Map<number, PickleValue>();
+  readonly #budget = new PickleBudget((why) => this.#unsafe(why));
   /** Where the opcode under way stands. */
   #opcode = 0;
 
@@ -65,7 +71,7 @@ class Reader {
     private readonly name: string,
     private readonly rules: PickleRules,
   ) {
-    this.#bytes = new PickleBytes(bytes, (why) => this.#corrupt(why));
+    this.#bytes = new PickleBytes(bytes, (why) => this.#corrupt(why), this.#budget);
   }
 
   read(): PickleValue {
@@ -79,7 +85,9 @@ class Reader {
         return value;
       }
       const value = this.#step(code);
-      if (value !== undefined) this.#stack.push(value);
+      if (value === undefined) continue;
+      this.#budget.spend(cost.slot);
+      this.#stack.push(value);
     }
   }
 
@@ -150,6 +158,7 @@ class Reader {
         return this.#bytes.take(this.#bytes.length(8));
       // Containers.
       case 0x28:
+        this.#budget.spend(cost.slot);
         this.#stack.push(mark);
         return undefined;
       case 0x30:
@@ -162,18 +171,20 @@ class Reader {
       case 0x32:
         return this.#top();
       case 0x29:
-        return new PickleTuple([]);
+        return this.#tuple([]);
       case 0x74:
-        return new PickleTuple(this.#popMark());
+        return this.#tuple(this.#popMark());
       case 0x85:
       case 0x86:
       case 0x87:
-        return new PickleTuple(this.#popMany(code - 0x84));
+        return this.#tuple(this.#popMany(code - 0x84));
       case 0x5d:
       case 0x8f: // EMPTY_SET
+        this.#budget.spend(cost.list);
         return [];
       case 0x6c:
       case 0x91: // FROZENSET
+        this.#budget.spend(cost.list);
         return this.#popMark();
       case 0x61: {
         const item = this.#pop();
@@ -189,9 +200,9 @@ class Reader {
         return undefined;
       }
       case 0x7d:
-        return new PickleDict();
+        return this.#newDict();
       case 0x64:
-        return this.#setItems(new PickleDict(), this.#popMark());
+        return this.#setItems(this.#newDict(), this.#popMark());
       case 0x73: {
         const pair = this.#popMany(2);
         this.#setItems(this.#dict(), pair);
@@ -210,16 +221,16 @@ class Reader {
       case 0x6a:
         return this.#get(view.getUint32(this.#bytes.skip(4), true));
       case 0x70:
-        this.#memo.set(this.#bytes.decimal(this.#bytes.line()), this.#top());
+        this.#remember(this.#bytes.decimal(this.#bytes.line()));
         return undefined;
       case 0x71:
-        this.#memo.set(this.#bytes.take(1)[0]!, this.#top());
+        this.#remember(this.#bytes.take(1)[0]!);
         return undefined;
       case 0x72:
-        this.#memo.set(view.getUint32(this.#bytes.skip(4), true), this.#top());
+        this.#remember(view.getUint32(this.#bytes.skip(4), true));
         return undefined;
       case 0x94:
-        this.#memo.set(this.#memo.size, this.#top());
+        this.#remember(this.#memo.size);
         return undefined;
       // What could be code in Python.
       case 0x63: {
@@ -259,6 +270,7 @@ class Reader {
     if (this.rules.global(module, name) === undefined) {
       throw this.#unsafe(`the global ${shown(`${module}.${name}`)}`);
     }
+    this.#budget.spend(cost.object);
     return new PickleGlobal(module, name);
   }
 
@@ -268,9 +280,10 @@ class Reader {
       throw this.#corrupt(`expected a tuple of arguments for ${callee}, got ${describePickled(args)}`);
     }
     const rule = this.rules.global(callee.module, callee.name);
+    this.#budget.spend(cost.object);
     if (rule === 'object') return new PickleObject(callee, args.items);
     if (typeof rule !== 'function') throw this.#unsafe(`a call of ${callee}`);
-    return this.#guard(String(callee), () => rule(args.items));
+    return this.#guard(String(callee), () => rule(args.items, this.#budget));
   }
 
   #build(state: PickleValue): void {
@@ -292,8 +305,27 @@ class Reader {
 
   #setItems(dict: PickleDict, pairs: readonly PickleValue[]): PickleDict {
     if (pairs.length % 2 !== 0) throw this.#corrupt('a key of a dict has no value');
-    for (let i = 0; i < pairs.length; i += 2) dict.set(pairs[i]!, pairs[i + 1]!);
+    for (let i = 0; i < pairs.length; i += 2) {
+      const key = pairs[i]!;
+      this.#budget.key(typeof key === 'string', dict.size);
+      dict.set(key, pairs[i + 1]!);
+    }
     return dict;
+  }
+
+  #tuple(items: readonly PickleValue[]): PickleTuple {
+    this.#budget.spend(cost.tuple);
+    return new PickleTuple(items);
+  }
+
+  #newDict(): PickleDict {
+    this.#budget.spend(cost.dict);
+    return new PickleDict();
+  }
+
+  #remember(index: number): void {
+    this.#budget.spend(cost.entry);
+    this.#memo.set(index, this.#top());
   }
 
   #top(): PickleValue {

@@ -1,6 +1,9 @@
 import type { RdropError } from '../errors.js';
+import { cost, type PickleBudget } from './pickle_budget.js';
 
 const longestInteger = 256;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The bytes of a pickle, read one after another; whatever reaches beyond their end throws what `corrupt` makes. */
 export class PickleBytes {
@@ -11,6 +14,7 @@ export class PickleBytes {
   constructor(
     private readonly bytes: Uint8Array,
     private readonly corrupt: (why: string) => RdropError,
+    private readonly budget: PickleBudget,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -58,6 +62,7 @@ export class PickleBytes {
   escapedLine(): string {
     const end = this.bytes.indexOf(10, this.at);
     if (end < 0) throw this.corrupt('truncated: a line has no end');
+    this.budget.spend(cost.text + 2 * (end - this.at));
     const text = Buffer.from(this.take(end - this.at)).toString('latin1');
     this.at = end + 1;
     return text.replace(
@@ -67,9 +72,11 @@ export class PickleBytes {
   }
 
   text(length: number): string {
+    if (length === 0) return '';
+    this.budget.spend(cost.text + 2 * length);
     const bytes = this.take(length);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+      return utf8.decode(bytes);
     } catch {
       throw this.corrupt('a string is not valid UTF-8');
     }
@@ -94,6 +101,7 @@ export class PickleBytes {
     if (length > longestInteger) {
       throw this.corrupt(`an integer of ${length} bytes, expected at most ${longestInteger}`);
     }
+    this.budget.spend(cost.number + length);
     let value = 0n;
     const bytes = this.take(length);
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);

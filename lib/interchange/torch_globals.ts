@@ -1,4 +1,5 @@
 import type { GlobalHandler, PickleRules } from './pickle.js';
+import { cost } from './pickle_budget.js';
 import {
   describePickled,
   PickleDict,
@@ -35,6 +36,8 @@ export function tensorOf(value: PickleValue | undefined): TensorReference | null
 }
 
 const mostDimensions = 64;
+/** Bytes of a reference to a tensor. */
+const tensorCost = 256;
 
 /** Storage class of the types that torch keeps in an UntypedStorage and names beside it, with their width. */
 const typedAs: Readonly<Record<string, readonly [storage: string, bytes: number]>> = {
@@ -90,11 +93,14 @@ function storageOf(value: PickleValue | undefined): StorageReference {
 }
 
 /** torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata) */
-const rebuildTensor: GlobalHandler = ([storage, offset, size, stride]) =>
-  rebuild(storageOf(storage), offset, size, stride);
+const rebuildTensor: GlobalHandler = ([storage, offset, size, stride], budget) => {
+  budget.spend(tensorCost);
+  return rebuild(storageOf(storage), offset, size, stride);
+};
 
 /** _rebuild_tensor_v3: the storage counts bytes, the type stands behind the hooks. */
-const rebuildTyped: GlobalHandler = ([storage, offset, size, stride, , , type]) => {
+const rebuildTyped: GlobalHandler = ([storage, offset, size, stride, , , type], budget) => {
+  budget.spend(tensorCost);
   const untyped = storageOf(storage);
   const name = type instanceof PickleGlobal ? type.name : describePickled(type);
   const known = typedAs[name];
@@ -111,7 +117,8 @@ const rebuildParameter: GlobalHandler = ([data]) => {
   return data!;
 };
 
-const makeDict: GlobalHandler = (args) => {
+const makeDict: GlobalHandler = (args, budget) => {
+  budget.spend(cost.dict);
   const dict = new PickleDict();
   const [pairs] = args;
   if (pairs === undefined) return dict;
@@ -119,16 +126,22 @@ const makeDict: GlobalHandler = (args) => {
   for (const pair of pairs) {
     const items = pair instanceof PickleTuple ? pair.items : Array.isArray(pair) ? pair : [];
     if (items.length !== 2) throw new Error(`expected a pair, got ${describePickled(pair)}`);
+    budget.key(typeof items[0] === 'string', dict.size);
     dict.set(items[0]!, items[1]!);
   }
   return dict;
 };
 
-const makeSet: GlobalHandler = ([items]) => (Array.isArray(items) ? [...items] : []);
+const makeSet: GlobalHandler = ([items], budget) => {
+  const all = Array.isArray(items) ? items : [];
+  budget.spend(cost.list + cost.slot * all.length);
+  return [...all];
+};
 
 /** How protocol 2 writes bytes: as text of the same code points. */
-const encodeBytes: GlobalHandler = ([text, encoding]) => {
+const encodeBytes: GlobalHandler = ([text, encoding], budget) => {
   if (typeof text !== 'string' || encoding !== 'latin1') throw new Error('expected text in latin1');
+  budget.spend(cost.object + text.length);
   return new Uint8Array(Buffer.from(text, 'latin1'));
 };
 
