@@ -24,7 +24,8 @@ export const errorCodes = {
   TOO_LARGE: 'a file, or what it unpacks to, is larger than a limit that the message names',
   CHECKPOINT_CORRUPT: 'a checkpoint is incomplete or damaged',
   CHECKPOINT_MISMATCH: 'a checkpoint belongs to another configuration',
-  UNSAFE_PICKLE: 'a pickle holds something other than tensors and plain data, such as code, or more than it may make',
+  UNSAFE_PICKLE:
+    'a pickle holds something other than tensors and plain data, such as code, or more than it may make',
   NOT_EXPRESSIBLE: 'a model or its text has a property that the other program cannot express',
   MANIFEST_MISMATCH: 'a file is not the one that its directory says it holds',
   RUN_EXISTS: 'the run directory already holds a run of another configuration',
