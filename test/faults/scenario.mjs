@@ -3,24 +3,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { tinyOptions } from './tiny_options.mjs';
 
 const [, , name, directory, data, dist] = process.argv;
+const options = { ...tinyOptions, data };
 const load = (file) => import(pathToFileURL(join(dist, file)).href);
-
-const options = {
-  data,
-  seed: 3,
-  device: 'cpu',
-  threads: 1,
-  model: { embedDim: 16, ffnDim: 16, heads: 2, encoderLayers: 1, decoderLayers: 1, dropout: 0.1 },
-  optimizer: { learningRate: 5e-3, warmupUpdates: 4 },
-  batches: { maxTokens: 64 },
-  maxUpdates: 6,
-  logInterval: 2,
-  checkpointInterval: 3,
-  validation: { interval: 2, metric: 'loss' },
-  test: { beam: { beam: 1, maxLenA: 0, maxLenB: 5 } },
-};
 
 async function train(runDirectory, stopAt = 0) {
   const { Trainer } = await load('training/trainer.js');
