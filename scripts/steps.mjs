@@ -244,6 +244,24 @@ export async function ensureNative(libtorch) {
   });
 }
 
+/** For tests: everything under AddressSanitizer and UndefinedBehaviorSanitizer, in .cmake-asan/{Release,emulated}. */
+export async function ensureSanitized(libtorch) {
+  const { configured, options } = configurationOf(libtorch);
+  const directory = '.cmake-asan';
+  const stamp = hashOf(['native', 'CMakeLists.txt'], configured);
+  for (const target of ['all', 'emulated']) {
+    await compileOnce({
+      what: `the core under AddressSanitizer (${target})`,
+      directory,
+      configured: `${configured} sanitized`,
+      options: [...options, 'RDROP_SANITIZE=address,undefined'],
+      target,
+      upToDate: () => readStamp(`${directory}/${target}.stamp`) === stamp,
+      done: () => writeStamp(`${directory}/${target}.stamp`, stamp),
+    });
+  }
+}
+
 /** For tests: the device kernels under the emulated grid, .cmake/emulated/{librdrop_emulated.so, kernel_tests}. */
 export async function ensureEmulated(libtorch) {
   const configuration = configurationOf(libtorch);

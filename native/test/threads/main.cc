@@ -45,7 +45,7 @@ void queue_runs_in_order() {
   {
     Working working;
     on_threads(6, [&](int owner) {
-      for (int i = 0; i < 300; ++i) {
+      for (int i = 0; i < 200; ++i) {
         auto held = std::make_shared<int>(i);
         working.queue.post(reinterpret_cast<void*>(size_t(owner) + 1), [&total, held] { total += *held >= 0; });
       }
@@ -54,7 +54,7 @@ void queue_runs_in_order() {
     working.queue.post(nullptr, [&] { last = true; });
     while (!last) std::this_thread::yield();
   }
-  expect(total == 6 * 300, "a job was lost or ran twice");
+  expect(total == 6 * 200, "a job was lost or ran twice");
 }
 
 /// After forget() neither the job nor what it holds is touched again.
@@ -128,7 +128,7 @@ void memory_belongs_to_one_thread_at_a_time() {
   on_threads(6, [&](int thread) {
     std::vector<std::pair<unsigned char*, size_t>> held;
     unsigned state = unsigned(thread) * 2654435761u + 1;
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 1500; ++i) {
       state = state * 1664525u + 1013904223u;
       const size_t bytes = size_t(1) << (state >> 28);
       auto* block = static_cast<unsigned char*>(memory.take(bytes + (state >> 8) % 600));
