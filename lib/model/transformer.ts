@@ -202,6 +202,7 @@ export class Transformer {
   }
 
   [Symbol.dispose](): void {
+    states.get(this); // a foreign receiver may have no dispose()
     this.dispose();
   }
 }

@@ -252,11 +252,13 @@ export class Trainer {
 
   /** dispose(), and waits until nothing is under way any more and the run directory is free. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const state = states.get(this); // a foreign receiver may have no dispose()
     this.dispose();
-    await states.get(this).idle;
+    await state.idle;
   }
 
   [Symbol.dispose](): void {
+    states.get(this); // a foreign receiver may have no dispose()
     this.dispose();
   }
 }

@@ -181,6 +181,7 @@ export class Translator {
   }
 
   [Symbol.dispose](): void {
+    states.get(this); // a foreign receiver may have no dispose()
     this.dispose();
   }
 }
