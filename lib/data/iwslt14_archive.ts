@@ -137,9 +137,24 @@ function trainingText(source: Member, target: Member): Pairs<string> {
 }
 
 /** What sed's \s matches in a UTF-8 locale of glibc: without the spaces that do not break, and U+0085. */
-const sedSpace = '[\\t\\v\\f\\r \\u1680\\u2000-\\u2006\\u2008-\\u200a\\u2028\\u2029\\u205f\\u3000]*';
-const opening = new RegExp(`<seg id="[0-9]*">${sedSpace}`, 'gu');
-const closing = new RegExp(`${sedSpace}</seg>${sedSpace}`, 'gu');
+const sedSpace = '[\\t\\v\\f\\r \\u1680\\u2000-\\u2006\\u2008-\\u200a\\u2028\\u2029\\u205f\\u3000]';
+const opening = new RegExp(`<seg id="[0-9]*">${sedSpace}*`, 'gu');
+const oneSpace = new RegExp(`^${sedSpace}$`, 'u');
+const closing = '</seg>';
+
+/** sed 's/\s*<\/seg>\s*/ /g'; as a regular expression it would take quadratic time on inner runs of spaces. */;
+function withoutClosing(line: string): string {
+  let result = '';
+  let done = 0;
+  for (let tag = line.indexOf(closing); tag >= 0; tag = line.indexOf(closing, done)) {
+    let start = tag;
+    while (start > done && oneSpace.test(line[start - 1]!)) start--;
+    result += line.slice(done, start);
+    done = tag + closing.length;
+    while (done < line.length && oneSpace.test(line[done]!)) done++;
+  }
+  return result + line.slice(done);
+}
 
 const anyTag = /<\/?seg(?![A-Za-z0-9_-])/g;
 const whole = /<seg id="([0-9]+)">.*<\/seg>/su;
@@ -173,14 +188,14 @@ function segmentsOf({ name, lines }: Member): Segment[] {
     const tags = line.match(anyTag) ?? [];
     if (tags.length === 0) return;
     const place = `${name}:${i + 1}`;
-    const id = whole.exec(line)?.[1];
-    if (id === undefined || tags.length !== 2) {
+    const id = tags.length === 2 ? whole.exec(line)?.[1] : undefined;
+    if (id === undefined) {
       throw new RdropError(
         'MALFORMED_FILE',
         `${place}: expected one <seg id="NUMBER">…</seg> in the line, got ${JSON.stringify(line.slice(0, 80))}`,
       );
     }
-    const text = line.replace(opening, '').replace(closing, '').replaceAll('’', "'");
+    const text = withoutClosing(line.replace(opening, '')).replaceAll('’', "'");
     segments.push({ id, text, place });
   });
   if (segments.length === 0) {

@@ -38,7 +38,9 @@ class ShiftSearch {
   /** Row i, from first[i] to before last[i], is what the beam computes after i words of the hypothesis. */
   readonly #first: Int32Array;
   readonly #last: Int32Array;
-  /** Distances and last operations of the current words, (hypothesis + 1) rows of (reference + 1). */
+  /** Where cell (i, 0) of the matrix would lie below; only the cells from first[i] to before last[i] are kept. */
+  readonly #base: Int32Array;
+  /** Distances and last operations of the current words; outside of what is kept a distance is unreached. */
   readonly #distances: Int32Array;
   readonly #operations: Uint8Array;
   #rows: [Int32Array, Int32Array];
@@ -49,8 +51,6 @@ class ShiftSearch {
     this.#words = hypothesis;
     const columns = reference.length + 1;
     const rows = hypothesis.length + 1;
-    this.#distances = new Int32Array(rows * columns);
-    this.#operations = new Uint8Array(rows * columns);
     this.#rows = [new Int32Array(columns), new Int32Array(columns)];
     this.#first = new Int32Array(rows);
     this.#last = new Int32Array(rows);
@@ -62,6 +62,15 @@ class ShiftSearch {
       this.#first[row] = Math.max(0, diagonal - beam);
       this.#last[row] = row === rows - 1 ? columns : Math.min(columns, diagonal + beam);
     }
+    this.#last[0] = columns;
+    this.#base = new Int32Array(rows);
+    let cells = 0;
+    for (let row = 0; row < rows; row++) {
+      this.#base[row] = cells - (this.#first[row] as number);
+      cells += Math.max(0, (this.#last[row] as number) - (this.#first[row] as number));
+    }
+    this.#distances = new Int32Array(cells);
+    this.#operations = new Uint8Array(cells);
   }
 
   edits(): number {
@@ -86,10 +95,12 @@ class ShiftSearch {
     }
     for (let i = 1; i <= this.#words.length; i++) {
       const word = this.#words[i - 1];
-      const row = i * columns;
-      const end = this.#last[i] as number;
-      for (let j = this.#first[i] as number; j < end; j++) {
-        const above = (distances[row - columns + j] as number) + 1;
+      const row = this.#base[i] as number;
+      const rowAbove = this.#base[i - 1] as number;
+      const [start, end] = [this.#first[i] as number, this.#last[i] as number];
+      const [startAbove, endAbove] = [this.#first[i - 1] as number, this.#last[i - 1] as number];
+      for (let j = start; j < end; j++) {
+        const above = (j < endAbove ? (distances[rowAbove + j] as number) : unreached) + 1;
         if (j === 0) {
           distances[row] = above;
           operations[row] = deletion;
@@ -97,10 +108,12 @@ class ShiftSearch {
         }
         // Of equal costs the first counts: match or substitution, deletion, insertion.
         const same = word === reference[j - 1];
-        let best = (distances[row - columns + j - 1] as number) + (same ? 0 : 1);
+        const diagonal =
+          j > startAbove && j <= endAbove ? (distances[rowAbove + j - 1] as number) : unreached;
+        let best = diagonal + (same ? 0 : 1);
         let operation = same ? match : substitution;
         if (above < best) [best, operation] = [above, deletion];
-        const left = (distances[row + j - 1] as number) + 1;
+        const left = (j > start ? (distances[row + j - 1] as number) : unreached) + 1;
         if (left < best) [best, operation] = [left, insertion];
         if (best < unreached) {
           distances[row + j] = best;
@@ -118,7 +131,11 @@ class ShiftSearch {
     let shared = 0;
     while (shared < words.length && words[shared] === this.#words[shared]) shared++;
     let [previous, row] = this.#rows;
-    previous.set(this.#distances.subarray(shared * columns, (shared + 1) * columns));
+    const [from, to] = [this.#first[shared] as number, this.#last[shared] as number];
+    const base = this.#base[shared] as number;
+    previous.set(this.#distances.subarray(base + from, base + to), from);
+    if (from > 0) previous[from - 1] = unreached;
+    if (shared < words.length) previous.fill(unreached, to, this.#last[shared + 1]);
     for (let i = shared + 1; i <= words.length; i++) {
       const word = words[i - 1];
       const start = this.#first[i] as number;
@@ -192,14 +209,13 @@ class ShiftSearch {
    * and, as running sums, the words of both sides that are not matched.
    */
   #trace(): { aligned: Int32Array; hypothesisErrors: Int32Array; referenceErrors: Int32Array } {
-    const columns = this.#reference.length + 1;
     let i = this.#words.length;
     let j = this.#reference.length;
     const aligned = new Int32Array(j);
     const hypothesisErrors = new Int32Array(i + 1);
     const referenceErrors = new Int32Array(j + 1);
     while (i > 0 || j > 0) {
-      const operation = this.#operations[i * columns + j];
+      const operation = this.#operations[(this.#base[i] as number) + j];
       const wrong = operation === match ? 0 : 1;
       if (operation !== insertion) hypothesisErrors[i--] = wrong;
       if (operation !== deletion) {

@@ -1,5 +1,6 @@
 import { RdropError } from '../errors.js';
 import { foreignPattern } from './foreign_pattern.js';
+import { trimLine } from './trim.js';
 
 interface Glossary {
   readonly pattern: string;
@@ -55,6 +56,6 @@ function isolate(word: string, { pattern, whole, inside }: Glossary): string[] {
     parts.push(word.slice(end, found.index), ...found.slice(1));
     end = found.index + found[0].length;
   }
-  parts.push(word.slice(end).replace(/^[\r\n ]+|[\r\n ]+$/g, ''));
+  parts.push(trimLine(word.slice(end)));
   return parts.filter((part): part is string => part !== undefined && part !== '');
 }

@@ -43,6 +43,15 @@ export function words(line: string): string[] {
   return parts;
 }
 
+const oneSpace = new RegExp(`^[${pythonSpace}]$`, 'v');
+
+/** Python's str.rstrip(); a regular expression for it takes quadratic time on inner runs of spaces. */
+export function trimEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && oneSpace.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
+}
+
 /** Orders strings by code points, as Python and Perl do; JavaScript's own < compares UTF-16 units. */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

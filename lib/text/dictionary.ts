@@ -4,7 +4,7 @@ import { writeFileAtomically } from '../files.js';
 import { readLines } from '../util/line_reader.js';
 import { pythonInt } from '../util/python_int.js';
 import { addWord, type WordCounts } from '../util/word_counts.js';
-import { compareCodePoints, pythonSpace, words } from './characters.js';
+import { compareCodePoints, trimEnd, words } from './characters.js';
 
 export const bos = 0;
 export const pad = 1;
@@ -14,16 +14,12 @@ export const unk = 3;
 /** The mark of a type that stands twice on purpose: its later line is the one that text is encoded with. */
 const overwrite = '#fairseq:overwrite';
 
-const trailing = new RegExp(`[${pythonSpace}]`, 'v');
-
 /**
  * A line as fairseq reads it, from its end: a mark, the count that Python's int() makes of what is behind the last space,
  * and all before is the type. A type may hold spaces (text is never encoded with such a one) or nothing at all.
  */
 function entryOf(line: string): { type: string; count: bigint; again: boolean } | null {
-  let end = line.length;
-  while (end > 0 && trailing.test(line[end - 1]!)) end--;
-  const [front, last] = cutAtLastSpace(line.slice(0, end)) ?? [];
+  const [front, last] = cutAtLastSpace(trimEnd(line)) ?? [];
   if (front === undefined || last === undefined) return null;
   const again = last === overwrite;
   const [type, field] = (again ? cutAtLastSpace(front) : [front, last]) ?? [];

@@ -41,36 +41,44 @@ const syntaxCharacter = /[\^$\\.*+?()[\]{}|/]/;
 const classSyntaxCharacter = /[()[\]{}/\-\\|&!#%,:;<=>@`~^]/;
 
 class Translation {
+  /** In UTF-16 units; always between two characters. */
   private at = 0;
-  private readonly characters: string[];
 
   constructor(
-    pattern: string,
+    private readonly pattern: string,
     private readonly dialect: Dialect,
-  ) {
-    this.characters = [...pattern];
-  }
+  ) {}
 
   /** The pattern for a RegExp with the flag v. */
   run(): string {
     let result = '';
-    while (this.at < this.characters.length) result += this.term();
+    while (this.at < this.pattern.length) result += this.term();
     return result;
   }
 
-  private rest(): string {
-    return this.characters.slice(this.at).join('');
+  /** The character here, if there is one. */
+  private here(): string | undefined {
+    const point = this.pattern.codePointAt(this.at);
+    return point === undefined ? undefined : String.fromCodePoint(point);
   }
 
-  /** Goes past what a regular expression finds here. */
+  /** The character here, which is gone past. */
+  private next(): string | undefined {
+    const character = this.here();
+    this.at += character?.length ?? 1;
+    return character;
+  }
+
+  /** Goes past what a regular expression with the flag y finds here. */
   private take(expression: RegExp): RegExpExecArray | null {
-    const found = expression.exec(this.rest());
-    if (found !== null) this.at += [...found[0]].length;
+    expression.lastIndex = this.at;
+    const found = expression.exec(this.pattern);
+    if (found !== null) this.at += found[0].length;
     return found;
   }
 
   private term(): string {
-    const character = this.characters[this.at++]!;
+    const character = this.next()!;
     switch (character) {
       case '\\': {
         const { set, text } = this.escape();
@@ -85,7 +93,7 @@ class Translation {
       case '.':
         return '[^\\n]';
       case '{': {
-        const bounds = this.take(/^([0-9]*)(,?)([0-9]*)\}/);
+        const bounds = this.take(/([0-9]*)(,?)([0-9]*)\}/y);
         if (bounds !== null && bounds[0] !== '}' && bounds[0] !== ',}') {
           return `{${bounds[1] || '0'}${bounds[2]}${bounds[3]}}`;
         }
@@ -102,18 +110,18 @@ class Translation {
   }
 
   private group(): string {
-    const opening = this.take(/^\?(?::|=|!|<=|<!)/);
+    const opening = this.take(/\?(?::|=|!|<=|<!)/y);
     if (opening !== null) return `(${opening[0]}`;
-    if (this.take(this.dialect === 'perl' ? /^\?P?<\w+>/ : /^\?P<\w+>/) !== null) return '(';
-    if (this.characters[this.at] === '?' || this.characters[this.at] === '*') {
-      throw new Error(`the group "(${this.rest().slice(0, 3)}" is not supported`);
+    if (this.take(this.dialect === 'perl' ? /\?P?<\w+>/y : /\?P<\w+>/y) !== null) return '(';
+    if (this.pattern[this.at] === '?' || this.pattern[this.at] === '*') {
+      throw new Error(`the group "(${this.pattern.slice(this.at, this.at + 3)}" is not supported`);
     }
     return '(';
   }
 
   /** Behind a backslash: a class, as the inside of a bracket expression, or one character; else nothing is taken. */
   private escape(): { set?: string; text?: string; character?: string } {
-    const letter = this.characters[this.at];
+    const letter = this.here();
     if (letter === undefined) throw new Error('it ends in a backslash');
     const own = classes[this.dialect];
     const kind = letter.toLowerCase();
@@ -126,11 +134,11 @@ class Translation {
       return { text: `\\${letter}` };
     }
     const code =
-      this.take(/^x([0-9A-Fa-f]{2})/) ??
-      this.take(this.dialect === 'perl' ? /^x\{([0-9A-Fa-f]{1,6})\}/ : /^u([0-9A-Fa-f]{4})/);
+      this.take(/x([0-9A-Fa-f]{2})/y) ??
+      this.take(this.dialect === 'perl' ? /x\{([0-9A-Fa-f]{1,6})\}/y : /u([0-9A-Fa-f]{4})/y);
     if (code !== null) return { text: `\\u{${code[1]}}` };
     if (this.dialect === 'perl') {
-      const property = this.take(/^([pP])(?:\{(?:Is)?([A-Za-z_=]+)\}|([A-Z]))/);
+      const property = this.take(/([pP])(?:\{(?:Is)?([A-Za-z_=]+)\}|([A-Z]))/y);
       if (property !== null) return { set: `\\${property[1]}{${property[2] ?? property[3]}}` };
     }
     if (/^[A-Za-z0-9]$/.test(letter)) return {};
@@ -139,7 +147,7 @@ class Translation {
   }
 
   private assertion(): string {
-    const letter = this.characters[this.at++]!;
+    const letter = this.next()!;
     const word = classes[this.dialect].w;
     switch (letter) {
       case 'b':
@@ -156,11 +164,11 @@ class Translation {
   }
 
   private bracket(): string {
-    let result = this.take(/^\^/) === null ? '[' : '[^';
+    let result = this.take(/\^/y) === null ? '[' : '[^';
     for (let first = true; ; first = false) {
       const from = this.member(first);
       if (from === null) return `${result}]`;
-      if (from.length > 0 && this.characters[this.at] === '-' && this.characters[this.at + 1] !== ']') {
+      if (from.length > 0 && this.pattern[this.at] === '-' && this.pattern[this.at + 1] !== ']') {
         this.at++;
         const to = this.member(false);
         if (to === null || from.startsWith('[') || to.startsWith('[')) throw new Error('a range of classes');
@@ -171,11 +179,11 @@ class Translation {
 
   /** A character or, in brackets, a class; null at the end of the bracket expression. */
   private member(first: boolean): string | null {
-    const character = this.characters[this.at++];
+    const character = this.next();
     if (character === undefined) throw new Error('a "[" has no "]"');
     if (character === ']' && !first) return null;
     if (character === '[' && this.dialect === 'perl') {
-      const named = this.take(/^:(\^?)(\w+):\]/);
+      const named = this.take(/:(\^?)(\w+):\]/y);
       if (named !== null) {
         const set = posix[named[2]!];
         if (set === undefined) throw new Error(`the class [:${named[2]}:] is not supported`);
@@ -187,11 +195,11 @@ class Translation {
       if (set !== undefined) return `[${set}]`;
       if (literal !== undefined) return literalInClass(literal);
       if (text !== undefined) return text;
-      if (this.characters[this.at] === 'b') {
+      if (this.pattern[this.at] === 'b') {
         this.at++;
         return '\\u0008';
       }
-      throw new Error(`"\\${this.characters[this.at]}" is not supported in brackets`);
+      throw new Error(`"\\${this.here()}" is not supported in brackets`);
     }
     return literalInClass(character);
   }

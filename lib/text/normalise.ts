@@ -2,7 +2,7 @@ import { once } from '../config/zod.js';
 import { type NormalizeOptions, normalizeSchema, parseConfig } from '../config.js';
 import { checkLanguage } from './languages.js';
 
-type Rule = readonly [pattern: RegExp, replacement: string];
+type Rule = readonly [pattern: RegExp, replacement: string] | ((text: string) => string);
 
 /** A digit, a letter: the original works on bytes and knows those of ASCII only. U+00A0 is its "pseudo-space". */
 const spacing: readonly Rule[] = [
@@ -54,17 +54,37 @@ const pseudoSpaces: readonly Rule[] = [
   [/ +/g, ' '],
 ];
 
+/**
+ * The original's s/(\.+)"(\s*[^<])/"$1$2/g, which takes quadratic time on a long run of dots. The line feed at the end
+ * counts as the character after the quotation mark, as there.
+ */
+function quoteBeforeDots(text: string): string {
+  let result = '';
+  let done = 0;
+  for (let dot = text.indexOf('."'); dot >= 0; dot = text.indexOf('."', dot)) {
+    behindQuote.lastIndex = dot + 2;
+    if (!behindQuote.test(text)) {
+      dot += 2;
+      continue;
+    }
+    let first = dot;
+    while (first > done && text[first - 1] === '.') first--;
+    const end = behindQuote.lastIndex;
+    result += `${text.slice(done, first)}"${text.slice(first, dot + 1)}${text.slice(dot + 2, end)}`;
+    done = end;
+    dot = end;
+  }
+  return result + text.slice(done);
+}
+
+const behindQuote = /[\t-\r ]*[^<]/uy;
+
 const byLanguage: Readonly<Record<'de' | 'en', readonly Rule[]>> = {
   en: [
     [/"([,.]+)/g, '$1"'],
     [/([0-9])\u00a0([0-9])/g, '$1.$2'],
   ],
-  de: [
-    [/,"/g, '",'],
-    // The line feed counts as the character after the quotation mark, as in the original.
-    [/(\.+)"([\t-\r ]*[^<])/gu, '"$1$2'],
-    [/([0-9])\u00a0([0-9])/g, '$1,$2'],
-  ],
+  de: [[/,"/g, '",'], quoteBeforeDots, [/([0-9])\u00a0([0-9])/g, '$1,$2']],
 };
 
 const rules = (lang: 'de' | 'en', penn: boolean) => [
@@ -93,7 +113,8 @@ export function normalisePunctuation(line: string, lang: string, options?: Norma
       ? defaults()
       : parseConfig(normalizeSchema, options, 'normalize', 'INVALID_ARGUMENT');
   let text = `${line}\n`;
-  for (const [pattern, replacement] of compiled[checkLanguage(lang)][penn ? 'penn' : 'plain'])
-    text = text.replace(pattern, replacement);
+  for (const rule of compiled[checkLanguage(lang)][penn ? 'penn' : 'plain']) {
+    text = typeof rule === 'function' ? rule(text) : text.replace(rule[0], rule[1]);
+  }
   return text.endsWith('\n') ? text.slice(0, -1) : text;
 }

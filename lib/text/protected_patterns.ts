@@ -1,6 +1,7 @@
 import { RdropError } from '../errors.js';
 import { readLines } from '../util/line_reader.js';
 import { foreignPattern } from './foreign_pattern.js';
+import { replaceInOrder } from './many_replacements.js';
 
 const compiled = new Map<string, RegExp>();
 
@@ -13,7 +14,17 @@ function compile(pattern: string, where: string): RegExp {
   return expression;
 }
 
-const placeholder = (index: number) => `THISISPROTECTED${String(index).padStart(3, '0')}`;
+const placeholderStart = 'THISISPROTECTED';
+const placeholder = (index: number) => `${placeholderStart}${String(index).padStart(3, '0')}`;
+
+/** Could be found inside a placeholder, or reach over the space at its edge. */
+const likePlaceholder = /^[THISPROECD0-9 ]+$|^ | $| T|[0-9] /;
+const alike = (kept: readonly string[]) =>
+  kept.some((part) => part.includes(placeholderStart) || likePlaceholder.test(part));
+
+/** Parts that look like placeholders are replaced inside these as well: with many the text would grow without end. */
+const mostLikePlaceholders = 1000;
+const longestProtected = 2 ** 26;
 
 /**
  * Puts a placeholder, a word of its own, for everything that one of the patterns matches (tokenizer.perl -protected).
@@ -21,7 +32,8 @@ const placeholder = (index: number) => `THISISPROTECTED${String(index).padStart(
  *
  * @returns the text and what the placeholders stand for.
  * @throws RdropError INVALID_ARGUMENT for a pattern that is none, or that matches nothing at all (the script then
- *   never ends).
+ *   never ends); TOO_LARGE where what is protected looks like the placeholders, so that they would be replaced in turn
+ *   (the script then takes all memory).
  */
 export function protect(text: string, patterns: readonly string[]): { text: string; kept: string[] } {
   const kept: string[] = [];
@@ -40,16 +52,42 @@ export function protect(text: string, patterns: readonly string[]): { text: stri
       rest = rest.slice(found.index + found[0].length);
     }
   });
+  return { text: withPlaceholders(text, kept), kept };
+}
+
+function withPlaceholders(text: string, kept: readonly string[]): string {
+  if (!alike(kept)) {
+    const first = new Map<string, number>();
+    kept.forEach((part, i) => {
+      if (!first.has(part)) first.set(part, i);
+    });
+    const numbers = [...first.values()];
+    return replaceInOrder(text, [...first.keys()], (part) => ` ${placeholder(numbers[part]!)} `);
+  }
+  // One after the other, as the script does, whatever comes of it.
   let result = text;
   kept.forEach((part, i) => {
     result = result.replaceAll(part, () => ` ${placeholder(i)} `);
+    if (kept.length > mostLikePlaceholders || result.length > longestProtected) {
+      throw new RdropError(
+        'TOO_LARGE',
+        `protectedPatterns: expected at most ${mostLikePlaceholders} matches in a line and ${longestProtected} characters ` +
+          `of it once they are protected where matches look like the placeholders (${placeholder(0)}), ` +
+          `got ${kept.length} matches`,
+      );
+    }
   });
-  return { text: result, kept };
+  return result;
 }
 
 /** Puts back what protect() kept. */
 export function restoreProtected(text: string, kept: readonly string[]): string {
-  return kept.reduce((result, part, i) => result.replaceAll(placeholder(i), () => part), text);
+  if (kept.length === 0) return text;
+  if (alike(kept)) {
+    return kept.reduce((result, part, i) => result.replaceAll(placeholder(i), () => part), text);
+  }
+  // The script takes the numbers in order, so that THISISPROTECTED1000 is THISISPROTECTED100 and a 0.
+  return text.replace(/THISISPROTECTED([0-9]{3})/g, (found, number) => kept[Number(number)] ?? found);
 }
 
 /**

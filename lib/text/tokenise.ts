@@ -68,19 +68,36 @@ export function mosesTokenise(line: string, lang: string, options?: TokenizeOpti
   return rest.escape ? escapeSpecial(text) : text;
 }
 
-/** Two or more dots stay together: they become a word of their own until restoreDots. */
+const dots = 'DOTMULTI';
+
+/**
+ * Two or more dots stay together: they become a word of their own until restoreDots. In the script each dot takes a round
+ * over the whole text; here only the first round is gone through, which has a rule of its own where the mark was in the
+ * text before.
+ */
 function markDots(text: string): string {
-  let marked = text.replace(/\.(\.+)/g, ' DOTMULTI$1');
-  while (marked.includes('DOTMULTI.')) {
-    marked = marked.replace(/DOTMULTI\.([^.])/gu, 'DOTDOTMULTI $1').replaceAll('DOTMULTI.', 'DOTDOTMULTI');
-  }
-  return marked;
+  return text
+    .replace(/\.(\.+)/g, ` ${dots}$1`)
+    .replace(/DOTMULTI\.([^.])/gu, 'DOTDOTMULTI $1')
+    .replaceAll(`${dots}.`, 'DOTDOTMULTI')
+    .replace(
+      /DOTMULTI(\.+)/g,
+      (found, more: string, at: number, all: string) =>
+        'DOT'.repeat(more.length) + dots + (at + found.length < all.length ? ' ' : ''),
+    );
 }
 
+/** Each DOT in front of a mark is a dot, and the mark itself is one. */
 function restoreDots(text: string): string {
-  let restored = text;
-  while (restored.includes('DOTDOTMULTI')) restored = restored.replaceAll('DOTDOTMULTI', 'DOTMULTI.');
-  return restored.replaceAll('DOTMULTI', '.');
+  let restored = '';
+  let done = 0;
+  for (let mark = text.indexOf(dots); mark >= 0; mark = text.indexOf(dots, done)) {
+    let start = mark;
+    while (start - 3 >= done && text.startsWith('DOT', start - 3)) start -= 3;
+    restored += `${text.slice(done, start)}.${'.'.repeat((mark - start) / 3)}`;
+    done = mark + dots.length;
+  }
+  return restored + text.slice(done);
 }
 
 function splitApostrophes(text: string, english: boolean): string {

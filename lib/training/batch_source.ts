@@ -7,19 +7,25 @@ export interface Pairs {
   target: Int32Array[];
 }
 
-export const lengthsOf = (sentences: readonly Int32Array[]) =>
-  Int32Array.from(sentences, (sentence) => sentence.length);
+/** Sentences by their number: an array of them, or a SentenceStore. */
+export interface Sentences {
+  readonly length: number;
+  at(index: number): Int32Array | undefined;
+}
+
+export const lengthsOf = (sentences: Sentences): Int32Array =>
+  Int32Array.from({ length: sentences.length }, (_, i) => sentences.at(i)!.length);
 
 /** The batches of the training data, by epoch (from 1) and position (updates done in the epoch). */
 export class BatchSource {
-  readonly #pairs: Pairs;
+  readonly #pairs: { source: Sentences; target: Sentences };
   readonly #batches: Int32Array[];
   readonly #seed: number;
   readonly #accumulate: number;
   #order: { epoch: number; batches: Int32Array[] } = { epoch: 0, batches: [] };
 
   constructor(
-    pairs: Pairs,
+    pairs: { source: Sentences; target: Sentences },
     plan: { maxTokens: number; multipleOf: number; accumulate: number; seed: number },
   ) {
     this.#pairs = pairs;
@@ -47,7 +53,7 @@ export class BatchSource {
   }
 
   #pack(batch: Int32Array): PackedBatch {
-    const pick = (side: Int32Array[]) => Array.from(batch, (pair) => side[pair]!);
+    const pick = (side: Sentences) => Array.from(batch, (pair) => side.at(pair)!);
     return packBatch({ source: pick(this.#pairs.source), target: pick(this.#pairs.target) });
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { TrainConfig } from '../config.js';
-import { loadCorpus, loadRaw, type Split } from '../data/corpus.js';
+import { loadCorpus, loadPacked, loadRaw, type Split } from '../data/corpus.js';
 import {
   type FittedPairs,
   fitPairs,
@@ -8,6 +8,7 @@ import {
   type OverlongCount,
   overlongWarning,
 } from '../data/overlong.js';
+import type { SentenceStore } from '../data/sentence_store.js';
 import { asRdropError, RdropError } from '../errors.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { TextPipeline } from '../text/pipeline.js';
@@ -42,8 +43,17 @@ export async function loadRunData(config: TrainConfig, hashes: DataHashes): Prom
   withVocabularies(model, pipeline, data);
   const lengths = new Lengths(config, pipeline);
   const limits = [positionsOf(model), { most: batches.maxTokens, option: 'batches.maxTokens' }];
-  const corpus = await loadCorpus(data, 'train', pipeline.dictionaries);
-  const { pairs: train } = lengths.fit(corpus, 'train', limits);
+  const packed = await loadPacked(data, 'train', pipeline.dictionaries);
+  const most = Math.min(...limits.map((limit) => limit.most));
+  const fits = (side: SentenceStore) => side.lengths.every((length) => length <= most);
+  const train =
+    fits(packed.source) && fits(packed.target)
+      ? packed
+      : lengths.fit(
+          { source: packed.source.toArray(), target: packed.target.toArray() },
+          'train',
+          limits,
+        ).pairs;
   const valid = await loadSet(config, pipeline, 'valid', lengths);
   let test: EvaluationSet | null = null;
   try {
