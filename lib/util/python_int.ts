@@ -1,6 +1,10 @@
 import { pythonSpace } from '../text/characters.js';
 
-const form = new RegExp(`^[${pythonSpace}]*([+\\-]?)(\\p{Nd}(?:_?\\p{Nd})*)[${pythonSpace}]*$`, 'v');
+const number = '([+\\-]?)(\\p{Nd}(?:_?\\p{Nd})*)';
+/** In a text of ASCII alone U+001C to U+001F are no spaces for int(), though they are for str.split(). */
+const plainForm = new RegExp(`^[\\t-\\r ]*${number}[\\t-\\r ]*$`, 'v');
+const form = new RegExp(`^[${pythonSpace}]*${number}[${pythonSpace}]*$`, 'v');
+const beyondAscii = /[^\0-\x7f]/;
 const digit = /^\p{Nd}$/u;
 
 /** More digits than this are too many for Python as well. */
@@ -19,7 +23,7 @@ function digitValue(character: string): number {
  * script. Null where int() raises ValueError.
  */
 export function pythonInt(text: string): bigint | null {
-  const [, sign, written] = form.exec(text) ?? [];
+  const [, sign, written] = (beyondAscii.test(text) ? form : plainForm).exec(text) ?? [];
   if (written === undefined) return null;
   const plain = written.replaceAll('_', '');
   const digits = /^[0-9]*$/.test(plain) ? plain : Array.from(plain, digitValue).join('');
