@@ -49,11 +49,8 @@ export async function loadRunData(config: TrainConfig, hashes: DataHashes): Prom
   const train =
     fits(packed.source) && fits(packed.target)
       ? packed
-      : lengths.fit(
-          { source: packed.source.toArray(), target: packed.target.toArray() },
-          'train',
-          limits,
-        ).pairs;
+      : lengths.fit({ source: packed.source.toArray(), target: packed.target.toArray() }, 'train', limits)
+          .pairs;
   const valid = await loadSet(config, pipeline, 'valid', lengths);
   let test: EvaluationSet | null = null;
   try {

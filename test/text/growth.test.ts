@@ -5,7 +5,7 @@ import { chrf } from '../../lib/evaluation/chrf.js';
 import { splitCompounds } from '../../lib/evaluation/compound_split.js';
 import { fairseqScore } from '../../lib/evaluation/fairseq_score.js';
 import { ter } from '../../lib/evaluation/ter.js';
-import { Bpe, joinPieces } from '../../lib/text/bpe.js';
+import { Bpe } from '../../lib/text/bpe.js';
 import { Glossaries } from '../../lib/text/bpe_glossaries.js';
 import { countsOfLines } from '../../lib/text/bpe_vocabulary.js';
 import { mosesDetokenise } from '../../lib/text/detokenise.js';
@@ -13,6 +13,7 @@ import { Dictionary } from '../../lib/text/dictionary.js';
 import { foreignPattern } from '../../lib/text/foreign_pattern.js';
 import { lowercase } from '../../lib/text/lowercase.js';
 import { normalisePunctuation } from '../../lib/text/normalise.js';
+import { joinPieces } from '../../lib/text/pieces.js';
 import { sacremosesDetokenise } from '../../lib/text/sacremoses_detokenise.js';
 import { mosesTokenise } from '../../lib/text/tokenise.js';
 import { familyNames, growthExponent } from '../support/growth.js';
@@ -47,7 +48,12 @@ const functions: [name: string, work: (text: string) => unknown, share?: number]
   ['Glossaries', (text) => glossaries.split(text)],
   ['Bpe.learn', (text) => Bpe.learn([text], 500), 0.5],
   ['Bpe.parse', (text) => Bpe.parse(text, 'codes')],
-  ['joinPieces', joinPieces],
+  ...(['subword-nmt', 'sentencepiece', 'wordpiece', 'joiner', 'byte-level'] as const).map(
+    (pieces): [string, (text: string) => unknown] => [
+      `joinPieces, ${pieces}`,
+      (text) => joinPieces(text, { pieces }),
+    ],
+  ),
   ['countsOfLines', (text) => countsOfLines(text.split('\n'), 'counts')],
   ['Dictionary.parse', (text) => Dictionary.parse(`${text} 1\n`, 'dict.txt')],
   ['Dictionary.build', (text) => Dictionary.build([text])],
