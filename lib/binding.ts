@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { RdropError } from './errors.js';
-import { checkCache } from './libtorch/archive.js';
 import { libraryFromHere } from './libtorch/loader_path.js';
 import {
   cudaLibraryNames,
@@ -13,6 +12,7 @@ import {
   probeLibtorch,
   withoutCudaAddon,
 } from './libtorch/probe.js';
+import { checkCache } from './libtorch/seal.js';
 import type { Native, NativeCudaLibraries } from './native.js';
 import { bundledAdvice, packageRoot, requireOwn } from './package_root.js';
 import { unsupportedPlatform } from './platform.js';

@@ -3,6 +3,8 @@
  * wait for a file) is loaded by its first call, here; zod, vega and libtorch by whoever needs them.
  */
 
+export type {} from './globals.js';
+
 // Options and errors.
 
 export type { ExportFormat, ExportOptions, FairseqImportOptions } from './config/interchange.js';

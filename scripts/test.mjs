@@ -1,4 +1,5 @@
-// npm test: all the set-up, lint, format, types, then vitest. Arguments go to vitest (file filters, for instance). The
+// npm test: all the set-up, lint, format, types, then vitest. Arguments go to vitest (file filters, for instance). npm run
+// test:long (--long) sets RDROP_TEST_LONG, by which tests that take a sample take everything, and gives them hours. The
 // last line counts every suite; lint, format and types are one test each. Ends with status 1 on any failure, or when
 // vitest ran nothing.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,6 +19,8 @@ import {
   say,
 } from './steps.mjs';
 import { ensureCudaForTests, findNvcc } from './steps_cuda.mjs';
+
+if (process.argv.includes('--long')) process.env.RDROP_TEST_LONG = '1';
 
 const total = { passed: 0, failed: 0, skipped: [] };
 
@@ -88,7 +91,7 @@ await main(async () => {
       say(`${check.name}: ${passed ? 'passed' : 'FAILED'}`);
       total[passed ? 'passed' : 'failed'] += 1;
     }
-    runVitest(process.argv.slice(2));
+    runVitest(process.argv.slice(2).filter((argument) => argument !== '--long'));
   } finally {
     // The set-up counts as a test only when it fails.
     if (!ready) total.failed += 1;

@@ -1,7 +1,18 @@
 // The package as its users get it: packed, installed into an empty TypeScript project without running any script, then
 // type-checked and run where no compiler can be found.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,6 +87,12 @@ test('holds the prebuilt addon and no build of its own', () => {
   const installed = join(project, 'node_modules/rdrop');
   expect(existsSync(join(installed, 'build'))).toBe(false);
   expect(existsSync(join(installed, 'lib'))).toBe(false);
+  // Yarn runs node-gyp wherever there is one.
+  expect(existsSync(join(installed, 'binding.gyp'))).toBe(false);
+  const { os, cpu, libc, scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  expect({ os, cpu, libc }).toEqual({ os: ['linux'], cpu: ['x64'], libc: ['glibc'] });
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
+    expect(scripts).not.toHaveProperty(name);
   const platforms = readdirSync(join(installed, 'prebuilds'));
   expect(platforms).toEqual([`${process.platform}-${process.arch}`]);
   const files = readdirSync(join(installed, 'prebuilds', platforms[0]!));
@@ -124,6 +141,78 @@ test('type-checks, computes a loss, trains and translates without a compiler', (
   expect(printed.losses.at(-1)!).toBeLessThan(printed.losses[0]!);
   expect(printed.bleu).toBeCloseTo(100, 9);
 }, 120_000);
+
+test.each([
+  ['node16', 'node16'],
+  ['esnext', 'bundler'],
+])(
+  'its declarations need no types of Node or the DOM: module %s, resolution %s',
+  (module, moduleResolution) => {
+    const place = join(project, `types-${moduleResolution}`);
+    mkdirSync(place);
+    const names = [
+      'rdropLoss',
+      'Trainer',
+      'Translator',
+      'Transformer',
+      'prepareCorpus',
+      'sweep',
+      'writeReport',
+    ];
+    writeFileSync(
+      join(place, 'main.ts'),
+      `import { ${names.join(', ')} } from 'rdrop';\nexport const all = [${names.join(', ')}];\n`,
+    );
+    const compilerOptions = {
+      ...{ target: 'ES2022', lib: ['ES2022'], types: [], skipLibCheck: false, strict: true, noEmit: true },
+      ...{ module, moduleResolution, exactOptionalPropertyTypes: true },
+    };
+    writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], place);
+  },
+);
+
+test('a bundle finds the installed package, and says what to do where there is none', async () => {
+  // Rolldown comes with vitest.
+  const { rolldown } = (await import(
+    createRequire(createRequire(import.meta.url).resolve('vite/package.json')).resolve('rolldown')
+  )) as { rolldown(options: object): Promise<{ write(options: object): Promise<unknown> }> };
+  const entry = join(project, 'bundled.mjs');
+  writeFileSync(
+    entry,
+    `import { rdropLoss } from 'rdrop';
+const options = { direction: 'uni', alpha: 5 };
+rdropLoss(Float64Array.of(1, 2, 3, 2), 2, Int32Array.of(1), options).then(
+  ({ tokens }) => console.log(tokens),
+  ({ code, message }) => console.log(code, message),
+);
+`,
+  );
+  const bundle = await rolldown({ input: entry, platform: 'node', logLevel: 'silent' });
+  await bundle.write({ dir: join(project, 'bundle'), format: 'esm' });
+  const bundled = join(project, 'bundle/bundled.js');
+  expect(run(process.execPath, [bundled], directory)).toBe('1\n');
+
+  // Moved to where no node_modules holds the package.
+  const away = join(directory, 'away');
+  cpSync(join(project, 'bundle'), away, { recursive: true });
+  writeFileSync(join(away, 'package.json'), JSON.stringify({ type: 'module' }));
+  const told = run(process.execPath, [join(away, 'bundled.js')], directory);
+  expect(told).toMatch(/^ADDON_NOT_FOUND .*mark rdrop as external \(esbuild --external:rdrop/);
+}, 120_000);
+
+test('setup --cuda says before any download that this package cannot use it', () => {
+  const bin = join(project, 'node_modules/rdrop/dist/cli/main.js');
+  const { status, stderr } = spawnSync(process.execPath, [bin, 'setup', '--cuda'], {
+    env: { ...process.env, RDROP_CACHE: join(directory, 'cache') },
+    encoding: 'utf8',
+  });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /^rdrop: ADDON_NOT_FOUND: setup --cuda would download 2\.7 GB in vain: .*npm run build:cuda/,
+  );
+  expect(existsSync(join(directory, 'cache'))).toBe(false);
+});
 
 test('the command line answers', () => {
   const version = run(process.execPath, ['node_modules/rdrop/dist/cli/main.js', '--help'], project);

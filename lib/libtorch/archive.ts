@@ -1,23 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
-import {
-  closeSync,
-  createReadStream,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, createReadStream, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unzip, UnzipInflate, UnzipPassThrough } from 'fflate';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
-import { checkSeal, parseChecksums, type Checksums as Sums, seal } from './seal.js';
-
-/** The list of checksums inside an unpacked libtorch, in the format of sha256sum; written last. */
-export const checksumFile = 'SHA256SUMS';
+import { checksumFile, recordedChecksums, type Checksums as Sums, seal } from './seal.js';
 
 /** Of what a setup makes: nobody else may write it, whatever the umask allows. */
 export const directoryMode = 0o755;
@@ -204,58 +192,6 @@ export const checksumText = (sums: Sums): string =>
     .sort()
     .map(([path, sum]) => `${sum}  ${path}\n`)
     .join('');
-
-/** Where setup --cuda keeps the checksums of each wheel, beside torch/. */
-export const partsDirectory = 'parts';
-
-/**
- * What setup recorded of a libtorch, by path below it; null for a CUDA build of an older setup, which recorded nothing.
- *
- * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE.
- */
-export function recordedChecksums(directory: string): Map<string, string> | null {
-  const parts = join(directory, '..', partsDirectory);
-  const cuda = new Map<string, string>();
-  try {
-    for (const name of readdirSync(parts)) {
-      const text = readFileSync(join(parts, name), 'utf8');
-      if (text === '') return null;
-      for (const [path, sum] of parseChecksums(text, join(parts, name)))
-        cuda.set(path.startsWith('torch/') ? path.slice('torch/'.length) : `../${path}`, sum);
-    }
-    return cuda;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, parts, 'read');
-  }
-  const path = join(directory, checksumFile);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
-  return parseChecksums(text, path);
-}
-
-/**
- * Compares the libraries of a libtorch of the cache with what setup wrote, before they are opened.
- *
- * @throws RdropError CACHE_UNTRUSTED when a library changed, is missing or new, or nothing tells what setup wrote.
- */
-export function checkCache(directory: string): void {
-  checkSeal(directory, () => {
-    try {
-      return recordedChecksums(directory);
-    } catch (error) {
-      throw new RdropError(
-        'CACHE_UNTRUSTED',
-        `${(error as Error).message}; expected the checksums that rdrop setup writes. ` +
-          `Next: rm -r ${directory} && npx rdrop setup; or RDROP_LIBTORCH=${directory} names a libtorch of your own`,
-        { cause: error },
-      );
-    }
-  });
-}
 
 /** The SHA-256 of a file, in hexadecimal. */
 export async function sha256(path: string): Promise<string> {

@@ -3,16 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises
 import { basename, dirname, join } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
-import {
-  checksumText,
-  directoryMode,
-  fileMode,
-  partsDirectory,
-  recordedChecksums,
-  type Select,
-  type Tick,
-  unpackSelected,
-} from './archive.js';
+import { checksumText, directoryMode, fileMode, type Select, type Tick, unpackSelected } from './archive.js';
 import {
   cacheDirectory,
   cachedCudaLibtorch,
@@ -23,7 +14,7 @@ import {
   runnableMark,
   withoutCudaAddon,
 } from './probe.js';
-import { seal } from './seal.js';
+import { partsDirectory, recordedChecksums, seal } from './seal.js';
 import {
   downloadWithPip,
   removeAbandoned,

@@ -3,7 +3,6 @@
  * system tells of a file that nobody has touched (size, times, inode). Where that differs the file is hashed, and the
  * seal is made anew when the content is the same: a cache that was copied costs one pass over it.
  */
-import { createHash } from 'node:crypto';
 import {
   accessSync,
   type BigIntStats,
@@ -25,6 +24,9 @@ import { isLibrary, libraryDirectories } from './cache_trust.js';
 
 /** Lies beside version.py. */
 export const sealFile = 'SEAL';
+
+/** The list of checksums inside an unpacked libtorch, in the format of sha256sum; written last. */
+export const checksumFile = 'SHA256SUMS';
 
 /** SHA-256 in hexadecimal by path below the libtorch. */
 export type Checksums = ReadonlyMap<string, string>;
@@ -118,7 +120,8 @@ export function seal(directory: string, sums: Checksums): void {
 }
 
 function sumOf(path: string): string {
-  const hash = createHash('sha256');
+  // Loaded here alone: whoever merely imports the library must not wait for it.
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   const buffer = new Uint8Array(1 << 22);
   const file = openSync(path, 'r');
   try {
@@ -195,4 +198,56 @@ export function checkSeal(directory: string, recorded: () => Checksums | null): 
   } catch {
     // A cache that cannot be written works as well; it is hashed again the next time.
   }
+}
+
+/** Where setup --cuda keeps the checksums of each wheel, beside torch/. */
+export const partsDirectory = 'parts';
+
+/**
+ * What setup recorded of a libtorch, by path below it; null for a CUDA build of an older setup, which recorded nothing.
+ *
+ * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE.
+ */
+export function recordedChecksums(directory: string): Map<string, string> | null {
+  const parts = join(directory, '..', partsDirectory);
+  const cuda = new Map<string, string>();
+  try {
+    for (const name of readdirSync(parts)) {
+      const text = readFileSync(join(parts, name), 'utf8');
+      if (text === '') return null;
+      for (const [path, sum] of parseChecksums(text, join(parts, name)))
+        cuda.set(path.startsWith('torch/') ? path.slice('torch/'.length) : `../${path}`, sum);
+    }
+    return cuda;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, parts, 'read');
+  }
+  const path = join(directory, checksumFile);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+  return parseChecksums(text, path);
+}
+
+/**
+ * Compares the libraries of a libtorch of the cache with what setup wrote, before they are opened.
+ *
+ * @throws RdropError CACHE_UNTRUSTED when a library changed, is missing or new, or nothing tells what setup wrote.
+ */
+export function checkCache(directory: string): void {
+  checkSeal(directory, () => {
+    try {
+      return recordedChecksums(directory);
+    } catch (error) {
+      throw new RdropError(
+        'CACHE_UNTRUSTED',
+        `${(error as Error).message}; expected the checksums that rdrop setup writes. ` +
+          `Next: rm -r ${directory} && npx rdrop setup; or RDROP_LIBTORCH=${directory} names a libtorch of your own`,
+        { cause: error },
+      );
+    }
+  });
 }

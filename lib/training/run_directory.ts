@@ -286,8 +286,8 @@ export async function environment(threads: number) {
   return {
     rdrop: packageVersion(),
     node: process.version,
-    platform: process.platform,
-    architecture: process.arch,
+    platform: process.platform as string,
+    architecture: process.arch as string,
     processor: processorName(),
     ...native().info(),
     threads: threads > 0 ? threads : native().info().threads,

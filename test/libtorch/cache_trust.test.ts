@@ -16,10 +16,10 @@ import {
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openNative } from '../../lib/binding.js';
-import { checkCache } from '../../lib/libtorch/archive.js';
 import { untrusted } from '../../lib/libtorch/cache_trust.js';
 import { doctor } from '../../lib/libtorch/doctor.js';
 import { cacheDirectory, cachedLibtorch, type Environment, probeLibtorch } from '../../lib/libtorch/probe.js';
+import { checkCache } from '../../lib/libtorch/seal.js';
 import { setup } from '../../lib/libtorch/setup.js';
 import { fakeWheel } from '../support/fake_libtorch.js';
 import { scratchDirectory } from '../support/scratch.js';
