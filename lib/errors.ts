@@ -52,12 +52,23 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** Characters of a message; what files hold is quoted in some, and can be as long as it likes. */
+const longestMessage = 8000;
+
+/** The beginning and the end, where the next command to type stands. */
+function bounded(message: string): string {
+  if (message.length <= longestMessage) return message;
+  const end = longestMessage / 4;
+  const left = message.length - longestMessage;
+  return `${message.slice(0, longestMessage - end)} … (${left} characters left out) … ${message.slice(-end)}`;
+}
+
 export class RdropError extends Error {
   override readonly name = 'RdropError';
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(bounded(message), options);
     this.code = code;
   }
 }

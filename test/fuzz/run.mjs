@@ -66,7 +66,7 @@ async function check(input) {
   } catch (error) {
     if (!(error instanceof RdropError)) return `threw ${error?.stack ?? error}`;
     if (error.code === 'INTERNAL') return `threw INTERNAL: ${error.stack}`;
-    if (error.message.length > 20_000) return `an error message of ${error.message.length} characters`;
+    if (error.message.length > 10_000) return `an error message of ${error.message.length} characters`;
     outcome = error.code;
   }
   const { user, system } = process.cpuUsage(before);
