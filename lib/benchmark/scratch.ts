@@ -2,16 +2,18 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withCleanup } from '../util/cleanup.js';
 
 /** Lends a new directory, which is gone when the work ends, and when the process exits in the middle of it. */
 export async function withScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', remove);
-  try {
-    return await work(directory);
-  } finally {
-    process.off('exit', remove);
-    await rm(directory, { recursive: true, force: true });
-  }
+  return withCleanup(
+    () => work(directory),
+    async () => {
+      process.off('exit', remove);
+      await rm(directory, { recursive: true, force: true });
+    },
+  );
 }

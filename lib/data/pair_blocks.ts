@@ -1,4 +1,5 @@
 import { RdropError } from '../errors.js';
+import { quietly } from '../util/cleanup.js';
 import { type LineReading, lineBlocks } from '../util/line_reader.js';
 import { asWritten } from '../util/line_splitter.js';
 import type { Pairs } from './corpus.js';
@@ -44,8 +45,8 @@ export async function* pairBlocks(
         `${targetPath} has ${b}`,
     );
   } finally {
-    await source.close();
-    await target.close();
+    await quietly(() => source.close());
+    await quietly(() => target.close());
   }
 }
 

@@ -2,7 +2,7 @@
  * The demo: a corpus of the project's own making, small enough to overfit, on which plain dropout, R-Drop with one
  * direction of KL and R-Drop with both are trained alike.
  */
-import { existsSync } from 'node:fs';
+
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -12,6 +12,7 @@ import type { PrepareRun } from '../data/prepare_stages.js';
 import { RdropError } from '../errors.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { mergeOptions, preset } from '../presets.js';
+import { pathExists } from '../util/exists.js';
 import { type DemoCorpusOptions, demoCorpus, writeDemoCorpus } from './demo_corpus.js';
 import type { SweepTrainOptions } from './sweep_plan.js';
 
@@ -75,7 +76,7 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
   const data = join(root, 'data');
   const sweep = join(root, 'sweep');
   if (fresh) await removeDemo(root);
-  if (existsSync(recipeFile)) {
+  if (await pathExists(recipeFile)) {
     if (!isDeepStrictEqual(await readJsonFile(recipeFile), JSON.parse(JSON.stringify(recipe)))) {
       throw new RdropError(
         'RUN_EXISTS',
@@ -90,7 +91,7 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
     }
     await writeFileAtomically(recipeFile, `${JSON.stringify(recipe, null, 2)}\n`);
   }
-  if (!existsSync(join(data, 'text.json'))) {
+  if (!(await pathExists(join(data, 'text.json')))) {
     const text = join(root, 'text');
     await writeDemoCorpus(text, demoCorpus(recipe.corpus));
     const prefixes = { train: join(text, 'train'), valid: join(text, 'valid'), test: join(text, 'test') };
@@ -101,7 +102,7 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
 
 /** Removes what a demo made, and nothing else. */
 async function removeDemo(root: string): Promise<void> {
-  if (!existsSync(join(root, 'demo.json'))) return;
+  if (!(await pathExists(join(root, 'demo.json')))) return;
   for (const name of ['sweep', 'data', 'text', 'report.html', 'report.md', 'demo.json']) {
     await rm(join(root, name), { recursive: true, force: true });
   }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { lazily, z } from '../config/zod.js';
@@ -7,6 +6,7 @@ import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile } from '../files.js';
 import { checkRunText } from '../training/run_text.js';
+import { pathExists } from '../util/exists.js';
 
 /** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
 export interface CurvePoint {
@@ -117,12 +117,12 @@ export async function readRuns(directories: readonly string[], verify = true): P
       throw new RdropError('INVALID_ARGUMENT', `report: expected a directory, got ${describe(directory)}`);
     }
     const plan = join(directory, 'sweep.json');
-    if (existsSync(plan)) {
+    if (await pathExists(plan)) {
       const { seeds, directions } = parseFile(sweepFile, await readJsonFile(plan), plan);
       for (const arm of directions) {
         for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed });
       }
-    } else if (existsSync(join(directory, 'config.json'))) {
+    } else if (await pathExists(join(directory, 'config.json'))) {
       await add(directory);
     } else {
       throw new RdropError(
@@ -137,8 +137,8 @@ export async function readRuns(directories: readonly string[], verify = true): P
 async function readRun(directory: string, expected?: { arm: string; seed: number }): Promise<RunSummary> {
   const name = basename(resolve(directory));
   const at = (file: string) => join(directory, file);
-  const optional = async (file: string) => (existsSync(at(file)) ? readJsonFile(at(file)) : null);
-  if (expected && !existsSync(at('config.json'))) {
+  const optional = async (file: string) => ((await pathExists(at(file))) ? readJsonFile(at(file)) : null);
+  if (expected && !(await pathExists(at('config.json')))) {
     return { ...expected, name, state: 'missing', testBleu: null, seconds: null, curve: [] };
   }
   const config = parseFile(configFile, await readJsonFile(at('config.json')), at('config.json'));
@@ -181,7 +181,7 @@ async function readRun(directory: string, expected?: { arm: string; seed: number
 
 /** The points of metrics.jsonl. A last line that a killed process left unfinished is passed over. */
 async function readCurve(path: string): Promise<CurvePoint[]> {
-  if (!existsSync(path)) return [];
+  if (!(await pathExists(path))) return [];
   const lines = (await readText(path)).split('\n');
   const points = new Map<number, CurvePoint>();
   lines.forEach((line, i) => {

@@ -1,7 +1,7 @@
 /**
  * The plan of a sweep: which trials there are, with which configuration, and how far each has come on disk.
  */
-import { existsSync } from 'node:fs';
+
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -17,6 +17,7 @@ import {
 import { RdropError } from '../errors.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
+import { pathExists } from '../util/exists.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
 export type SweepTrainOptions = Omit<TrainOptions, 'runDirectory' | 'seed'>;
@@ -91,7 +92,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     data: await hashData(config.data, sweep.verify),
   };
   const path = join(resolve(sweep.directory), 'sweep.json');
-  const there = existsSync(path) ? ((await readJsonFile(path)) as Partial<SweepPlan>) : null;
+  const there = (await pathExists(path)) ? ((await readJsonFile(path)) as Partial<SweepPlan>) : null;
   if (there) {
     const found = planDifferences(there, plan);
     if (found.length > 0) {
@@ -143,7 +144,7 @@ function sharedConfig(config: TrainConfig): Record<string, unknown> {
  * @throws RdropError RUN_EXISTS when its directory holds a run of another configuration
  */
 export async function trialState(trial: Trial): Promise<TrialState> {
-  if (!existsSync(join(trial.directory, 'config.json'))) return 'new';
+  if (!(await pathExists(join(trial.directory, 'config.json')))) return 'new';
   // Where the directories lie and how many threads work does not make another run.
   const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
   const run = await readRunConfig(trial.directory);
@@ -161,5 +162,5 @@ export async function trialState(trial: Trial): Promise<TrialState> {
       `${trial.directory}: a run of another configuration is there, it differs in ${found.join(', ')}`,
     );
   }
-  return existsSync(join(trial.directory, 'result.json')) ? 'finished' : 'interrupted';
+  return (await pathExists(join(trial.directory, 'result.json'))) ? 'finished' : 'interrupted';
 }

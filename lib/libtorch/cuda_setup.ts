@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
+import { quietly } from '../util/cleanup.js';
 import { checksumText, directoryMode, fileMode, type Select, type Tick, unpackSelected } from './archive.js';
 import {
   cacheDirectory,
@@ -22,6 +23,7 @@ import {
   requireTrust,
   type SetupProgress,
   type SetupStage,
+  workDirectory,
 } from './setup.js';
 import { lackingForPip, missingTool } from './tools.js';
 
@@ -90,7 +92,7 @@ async function providePart(
   report: (stage: SetupStage, text: string) => Tick,
   signal?: AbortSignal,
 ): Promise<void> {
-  const work = await mkdtemp(join(cacheDirectory(env), '.setup-'));
+  const { path: work, release } = await workDirectory(cacheDirectory(env));
   try {
     const what = `${part.requirement} (about ${part.megabytes} MB)`;
     const wheel = await downloadWithPip(
@@ -123,7 +125,9 @@ async function providePart(
       throw new RdropError('ABORTED', 'the setup of libtorch was aborted', { cause: error });
     throw error instanceof RdropError ? error : fileError(error, directory, 'write');
   } finally {
-    await rm(work, { recursive: true, force: true });
+    // What cannot be removed now goes with the next setup.
+    await quietly(() => rm(work, { recursive: true, force: true }));
+    release();
   }
 }
 

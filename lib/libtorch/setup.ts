@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,8 @@ import { setupSchema } from '../config/setup.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 import { unsupportedPlatform } from '../platform.js';
+import { quietly } from '../util/cleanup.js';
+import { claimBeside, clearLeftovers } from '../util/part_files.js';
 import { pythonModule } from '../util/python.js';
 import {
   bytesBelow,
@@ -59,7 +61,16 @@ export interface SetupOptions {
   signal?: AbortSignal;
 }
 
-/** A work directory whose setup is older than this (ms) was abandoned. */
+/** A directory in the cache for this setup alone; what killed setups have left is removed. */
+export async function workDirectory(cache: string): Promise<{ path: string; release: () => void }> {
+  const name = join(cache, '.setup');
+  await clearLeftovers(name);
+  const claim = claimBeside(name, 'part');
+  await mkdir(claim.path, { mode: 0o700 });
+  return claim;
+}
+
+/** A work directory of an earlier version whose setup is older than this (ms) was abandoned. */
 const abandonedAfter = 24 * 3600 * 1000;
 
 /** Removes what setups that were killed have left in the cache. */
@@ -256,12 +267,13 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
   aborted();
   if (await present()) return ready();
   let work: string;
+  let release: () => void;
   try {
     await mkdir(cache, { recursive: true, mode: directoryMode });
     // Somebody else may have made it meanwhile.
     requireTrust(cache, place);
     await removeAbandoned(cache);
-    work = await mkdtemp(join(cache, '.setup-'));
+    ({ path: work, release } = await workDirectory(cache));
   } catch (error) {
     throw fileError(error, cache, 'write');
   }
@@ -286,7 +298,9 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
     aborted();
     throw error;
   } finally {
-    await rm(work, { recursive: true, force: true });
+    // What cannot be removed now goes with the next setup.
+    await quietly(() => rm(work, { recursive: true, force: true }));
+    release();
   }
 }
 

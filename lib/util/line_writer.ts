@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../files.js';
+import { withCleanup } from './cleanup.js';
 
 const blockCharacters = 2 ** 18;
 
@@ -32,12 +33,15 @@ export class LineWriter {
   /** Flushes to the disk and closes. @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
   async close(): Promise<void> {
     try {
-      await this.#flush();
-      await this.file.sync();
+      await withCleanup(
+        async () => {
+          await this.#flush();
+          await this.file.sync();
+        },
+        () => this.file.close(),
+      );
     } catch (error) {
       throw fileError(error, this.path, 'write');
-    } finally {
-      await this.file.close();
     }
   }
 

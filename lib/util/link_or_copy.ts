@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { copyFile, link, open } from 'node:fs/promises';
+import { withCleanup } from './cleanup.js';
 
 /**
  * What a file system answers that has no hard links, or no further one for this file: exFAT, gcsfuse, rclone, SMB, the
@@ -26,9 +27,8 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
   }
   await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   const file = await open(to, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await withCleanup(
+    () => file.sync(),
+    () => file.close(),
+  );
 }
