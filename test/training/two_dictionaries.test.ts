@@ -114,14 +114,12 @@ describe('separate dictionaries', () => {
     const result = await theory({ run: { directory: run, checkpoint: 'last' }, ...experiment });
     expect(result.conditions.model).toMatchObject({ vocabSize: 16, sourceVocabSize: 40 });
     const other = join(place.path, 'other');
+    const dictionary = join(place.path, 'other.de.txt');
+    await writeFile(dictionary, readFileSync(join(data, 'dict.de.txt'), 'utf8').replace('s7 ', 'x '));
     await prepareCorpus({
-      ...{ ...base, out: other, dictionary: join(data, 'dict.de.txt'), paddingFactor: 1 },
+      ...{ ...base, out: other, dictionary },
       ...{ train: join(data, 'train'), valid: join(data, 'valid') },
     });
-    await writeFile(
-      join(other, 'dict.de.txt'),
-      readFileSync(join(other, 'dict.de.txt'), 'utf8').replace('s7 ', 'x '),
-    );
     await expect(
       theory({ run: { directory: run, checkpoint: 'last' }, data: other, ...experiment }),
     ).rejects.toMatchObject({ code: 'CHECKPOINT_MISMATCH', message: expect.stringMatching(/dict\.de\.txt/) });
