@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { RdropError } from './errors.js';
+import { asRdropError, RdropError } from './errors.js';
+import { codeOfSystemError } from './util/system_error.js';
 
 /** This file, or the bundle that it became part of. A bundle of CommonJS has no import.meta.url. */
 const here = fileURLToPath(import.meta.url ?? pathToFileURL(__filename).href);
@@ -54,6 +55,8 @@ export function requireOwn(module: string): unknown {
   try {
     return requireFromHere(module);
   } catch (error) {
+    // A process without free files or memory: the next call may find some.
+    if (codeOfSystemError(error) !== null) throw asRdropError(error);
     const missing = (error as { code?: unknown } | null)?.code === 'MODULE_NOT_FOUND';
     if (!missing || bundledAdvice === null) throw error;
     throw new RdropError('ADDON_NOT_FOUND', `${module} was not found: ${bundledAdvice}`, { cause: error });

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include <c10/util/Exception.h>
+#include <pthread.h>
 
 #include <cstdlib>
 #include <future>
@@ -65,7 +66,11 @@ class Engine {
   }
 
   Engine() {
-    std::thread([this] { queue_.work(); }).detach();
+    std::thread([this] {
+      // For who looks at the process; libgomp's threads inherit it.
+      pthread_setname_np(pthread_self(), "rdrop-engine");
+      queue_.work();
+    }).detach();
     // exit() destroys libtorch's static objects: no job may be at work by then. Registered after libtorch's, so called
     // before.
     std::atexit([] { queue().end(); });
