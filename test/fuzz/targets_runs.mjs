@@ -1,6 +1,6 @@
 // What a run, its preparation and its command line are described by. Those that read a directory are given one in
 // which a single file is the input.
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toNumber } from '../../dist/cli/number_flag.js';
@@ -104,7 +104,11 @@ export const targets = {
     seeds: () => [metrics],
     tokens: [...jsonTokens, '\n', '{"type":"valid"}'],
     mutators: [byLines],
-    ...inDirectory('metrics.jsonl', (world) => new MetricsLog(join(world, 'metrics.jsonl')).rewind(5, 5)),
+    ...inDirectory('metrics.jsonl', async (world) => {
+      await new MetricsLog(join(world, 'metrics.jsonl')).rewind(5, 5);
+      // Damaged lines are kept aside.
+      rmSync(join(world, 'metrics.jsonl.damaged'), { force: true });
+    }),
   },
   report_metrics: {
     seeds: () => [metrics],
