@@ -11,6 +11,7 @@ import {
   sentenceBootstrapSchema,
 } from '../config.js';
 import type { ScoreReport } from '../evaluation/score_report.js';
+import type { HeapGuard } from '../util/heap_guard.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
 
@@ -92,10 +93,11 @@ async function score(flags: ScoreFlags): Promise<void> {
   parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
 
   const { readLines } = await import('../util/line_reader.js');
+  const guard = new (await import('../util/heap_guard.js')).HeapGuard();
   const words = await joining(flags);
-  const hypotheses = words(await readLines(flags.hyp), flags.hyp);
+  const hypotheses = words(await readLines(flags.hyp, { guard }), flags.hyp);
   const sameLines = async (file: string) =>
-    words(await readAsManyLines(file, hypotheses.length, flags.hyp), file);
+    words(await readAsManyLines(file, hypotheses.length, flags.hyp, guard), file);
   const references: string[][] = [];
   for (const file of flags.ref) references.push(await sameLines(file));
   const baselines = [];
@@ -156,9 +158,14 @@ async function joining({
   };
 }
 
-async function readAsManyLines(file: string, count: number, other: string): Promise<string[]> {
+async function readAsManyLines(
+  file: string,
+  count: number,
+  other: string,
+  guard: HeapGuard,
+): Promise<string[]> {
   const { readLines } = await import('../util/line_reader.js');
-  const lines = await readLines(file);
+  const lines = await readLines(file, { guard });
   if (lines.length === count) return lines;
   const { RdropError } = await import('../errors.js');
   throw new RdropError(

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { type OverlongPolicy, overlongPolicies } from '../config.js';
+import { utf8Blocks } from '../util/line_writer.js';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
-import { inputBlocks, standardInput } from './line_filter.js';
+import { blocksOf, inputBlocks, standardInput, writeLines } from './line_filter.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
 
@@ -71,8 +72,8 @@ async function translate(flags: Flags): Promise<void> {
       name: flags.input ?? standardInput,
       overlong: flags.overlong,
     });
-    const text = translations.map((translation) => `${translation.text}\n`).join('');
-    if (flags.output !== undefined) await writeFileAtomically(flags.output, text);
+    const texts = translations.map((translation) => translation.text);
+    if (flags.output !== undefined) await writeFileAtomically(flags.output, utf8Blocks(texts));
     if (flags.json) {
       const rows = translations.map(({ text, score, tokens, logProbabilities, overlong }, i) => ({
         source: lines[i],
@@ -82,9 +83,10 @@ async function translate(flags: Flags): Promise<void> {
         logProbabilities: [...logProbabilities],
         ...(overlong !== undefined && { overlong }),
       }));
-      process.stdout.write(`${JSON.stringify(rows)}\n`);
+      const json = rows.map((row, i) => `${JSON.stringify(row)}${i < rows.length - 1 ? ',' : ''}`);
+      await writeLines(blocksOf(['[', ...json, ']']));
     } else if (flags.output === undefined) {
-      process.stdout.write(text);
+      await writeLines(blocksOf(texts));
     }
   } finally {
     process.off('SIGINT', abort).off('SIGTERM', abort);

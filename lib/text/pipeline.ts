@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseConfig, type TextConfig, textSchema } from '../config.js';
 import { RdropError } from '../errors.js';
-import { fileError, writeFileAtomically } from '../files.js';
+import { fileError, withoutMark, writeFileAtomically } from '../files.js';
 import { pathExists } from '../util/exists.js';
 import { recoverReplaced } from '../util/part_files.js';
 import { Bpe } from './bpe.js';
@@ -204,7 +204,7 @@ export async function readTextConfig(directory: string): Promise<TextConfig> {
     await recoverReplaced(directory, (old) => pathExists(join(old, names.text)));
   const text = (await readBytes(path)).toString('utf8');
   try {
-    const { version, ...rest } = JSON.parse(text) as Record<string, unknown>;
+    const { version, ...rest } = JSON.parse(withoutMark(text)) as Record<string, unknown>;
     if (version !== formatVersion) throw new Error(`version: expected ${formatVersion}, got ${version}`);
     const config = parseConfig(textSchema.required(alwaysThere), rest, 'text');
     checkTextConfig(config);

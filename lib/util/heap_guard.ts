@@ -10,17 +10,19 @@ export class HeapGuard {
   #cost = 0;
   #lines = 0;
 
-  /** @param name what the error calls the text. */
-  constructor(private readonly name: string) {}
-
-  /** @throws RdropError TOO_LARGE. */
-  add(lines: readonly string[]): void {
+  /**
+   * Several texts may share a guard: what counts is what they hold together.
+   *
+   * @param name what the error calls the text.
+   * @throws RdropError TOO_LARGE.
+   */
+  add(lines: readonly string[], name: string): void {
     for (const line of lines) this.#cost += line.length + lineCost;
     this.#lines += lines.length;
     if (this.#cost <= this.#most) return;
     throw new RdropError(
       'TOO_LARGE',
-      `${this.name}: expected text that fits into a third of the memory of this process (${Math.floor(this.#most)} bytes), ` +
+      `${name}: expected text that fits into a third of the memory of this process (${Math.floor(this.#most)} bytes), ` +
         `got more in ${this.#lines} lines; NODE_OPTIONS=--max-old-space-size=MEGABYTES raises it`,
     );
   }

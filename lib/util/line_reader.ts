@@ -8,6 +8,8 @@ export interface LineReading {
   /** Default: those of textLimitsSchema. */
   limits?: Partial<TextLimits> | undefined;
   keep?: Keep | undefined;
+  /** Shared by texts that are held in memory together. */
+  guard?: HeapGuard | undefined;
   signal?: AbortSignal | undefined;
   /** Called with the bytes of the file, packed as they are, that were read. */
   onBytes?: ((read: number) => void) | undefined;
@@ -53,16 +55,19 @@ export async function* linesOfPieces(
  * @throws RdropError as lineBlocks(), and TOO_LARGE for a text that the memory of this process could not hold.
  */
 export async function readLines(path: string, reading: LineReading = {}): Promise<string[]> {
-  return collectLines(lineBlocks(path, reading), path);
+  return collectLines(lineBlocks(path, reading), path, reading.guard);
 }
 
 /** All lines of blocks. @throws RdropError TOO_LARGE, before the memory of this process is used up. */
-export async function collectLines(blocks: AsyncIterable<string[]>, name: string): Promise<string[]> {
-  const guard = new HeapGuard(name);
+export async function collectLines(
+  blocks: AsyncIterable<string[]>,
+  name: string,
+  guard = new HeapGuard(),
+): Promise<string[]> {
   const lines: string[] = [];
   for await (const block of blocks) {
     for (const line of block) lines.push(line);
-    guard.add(block);
+    guard.add(block, name);
   }
   return lines;
 }

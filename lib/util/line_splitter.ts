@@ -152,10 +152,10 @@ export const emptyText = (name: string) =>
  */
 export function linesAsWritten(bytes: Uint8Array, name: string): string[] {
   const splitter = new LineSplitter(name, undefined, asWritten);
-  const guard = new HeapGuard(name);
+  const guard = new HeapGuard();
   const lines: string[] = [];
   const append = (block: readonly string[]) => {
-    guard.add(block);
+    guard.add(block, name);
     for (const line of block) lines.push(line);
   };
   for (let start = 0; start < bytes.length; start += pieceBytes) {

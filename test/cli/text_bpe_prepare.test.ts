@@ -95,6 +95,11 @@ describe('the lines of standard input', () => {
     }
   });
 
+  it('begin behind a byte-order mark', async () => {
+    const chunks = [Buffer.from('\ufeffa\n\ufeffb\n')];
+    expect(await filter(chunks)).toEqual({ text: '[a]\n[\ufeffb]\n', end: null });
+  });
+
   it('may be none', async () => {
     expect(await filter([])).toEqual({ text: '', end: null });
   });

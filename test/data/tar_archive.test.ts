@@ -155,6 +155,24 @@ describe('readTarMembers', () => {
     );
   });
 
+  it('passes over what stands behind its end, in time that grows with it', async () => {
+    const plain = readFileSync(packedMembers({ a: 'text' }, { gzip: false }));
+    const path = fileOf(gzipSync(Buffer.concat([plain, Buffer.alloc(2 ** 26)]), { level: 1 }));
+    const { user, system } = process.cpuUsage();
+    expect((await readTarMembers(path, ['a'])).size).toBe(1);
+    const worked = process.cpuUsage({ user, system });
+    // A tenth of a second; half a minute where what comes is put behind what came, again and again.
+    expect((worked.user + worked.system) / 1e6).toBeLessThan(5);
+    await expect(readTarMembers(path, ['a'], { limits: { archive: 2 ** 25 } })).rejects.toThrow(
+      fault('TOO_LARGE', 'expected at most 33554432 bytes once unpacked (maxUnpackedBytes)'),
+    );
+  });
+
+  it('refuses an archive that is packed twice', async () => {
+    const path = fileOf(gzipSync(readFileSync(packedMembers(members))));
+    await expect(readTarMembers(path, ['d/a'])).rejects.toThrow(fault('MALFORMED_FILE', 'packed twice'));
+  });
+
   it('stops when it is aborted', async () => {
     const controller = new AbortController();
     const reading = readTarMembers(packedMembers({ a: noise(300_000) }), ['a'], {
