@@ -67,6 +67,7 @@ const addSharedOptions = (command: Command): Command =>
   command
     .option('--out <directory>', 'the directory to make')
     .option('--overwrite', 'replace a prepared directory that is there already')
+    .option('--unlock', 'take the directory over from a process that makes it now; that one leaves nothing')
     .option('--bpe <merges>', 'merges of the joint byte pair encoding, or none', merges)
     .option('--min-frequency <n>', 'least frequency of a pair of symbols that is merged', toNumber)
     .option('--codes <file>', 'BPE codes to use instead of learning some')

@@ -1,6 +1,7 @@
 /** From text to a prepared directory. */
 import { RdropError } from '../errors.js';
 import { count, countTo, languageCode, nonNegative } from './ranges.js';
+import { lockSchema } from './training.js';
 import { lazily, z } from './zod.js';
 
 /** What a text file may hold; the error of a file that holds more names the option. */
@@ -171,6 +172,8 @@ const preparedShape = () => ({
   out: z.string().min(1),
   /** Replaces a prepared directory that is there already. */
   overwrite: z.boolean().default(false),
+  /** Takes the directory over from a process that makes it now: that one stops with RUN_LOST and leaves nothing. */
+  unlock: lockSchema.shape.unlock,
   minFrequency: bpeSchema.shape.minFrequency,
   /** BPE codes to use instead of learning some (subword-nmt's format). */
   codes: z.string().min(1).optional(),

@@ -78,6 +78,8 @@ export interface TokenisedSplit {
 /** The options of preparing that concern pieces and dictionary. */
 export interface PieceConfig {
   out: string;
+  overwrite: boolean;
+  unlock: boolean;
   bpe: number;
   minFrequency: number;
   codes?: string | undefined;
@@ -162,7 +164,7 @@ export async function makePrepared(
     ...(text.pieces !== undefined && text.pieces !== 'none' && { pieces: text.pieces }),
     splits: {},
   };
-  await makeDirectoryAtomically(config.out, async (directory) => {
+  const fill = async (directory: string) => {
     const scratch = join(directory, 'scratch');
     await mkdir(scratch);
     await mkdir(join(directory, 'raw'));
@@ -196,7 +198,8 @@ export async function makePrepared(
     await new TextPipeline({ ...text, bpe: merges }, dictionaries, bpe).write(directory);
     await writeManifest(directory);
     throwIfAborted(run.signal, work);
-  });
+  };
+  await makeDirectoryAtomically(config.out, fill, config);
   return result;
 }
 

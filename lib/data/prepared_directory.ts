@@ -1,10 +1,12 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 import { quietly } from '../util/cleanup.js';
 import { makeDirectories, syncDirectory } from '../util/durable.js';
 import { pathExists } from '../util/exists.js';
+import { Lock } from '../util/lock.js';
+import { moveDirectory } from '../util/move_directory.js';
 import { claimBeside, clearLeftovers, discardReplaced, recoverReplaced } from '../util/part_files.js';
 
 /**
@@ -38,34 +40,43 @@ export async function checkPlace(out: string, overwrite: boolean): Promise<void>
 }
 
 /** Whether rdrop prepared a directory. */
-export const isPrepared = (directory: string): Promise<boolean> => pathExists(join(directory, 'text.json'));
+export const isPrepared = (directory: string): Promise<boolean> => pathExists(join(directory, keyFile));
+
+/** What a prepared directory is known by; the last of its files where it has to be moved file by file. */
+const keyFile = 'text.json';
 
 /**
  * Fills a directory beside its place and moves it there when `fill` has succeeded, so that it appears whole or not at
  * all. What was there before stays until then; when the process ends between the two renames, whoever opens or prepares the
- * directory next brings it back (recoverReplaced).
+ * directory next brings it back (recoverReplaced). One process at a time makes it.
  *
- * @throws whatever `fill` throws; RdropError FILE_UNWRITABLE, DISK_FULL.
+ * @throws whatever `fill` throws; RdropError FILE_UNWRITABLE, DISK_FULL, RUN_LOCKED, RUN_LOST.
  */
 export async function makeDirectoryAtomically(
   out: string,
   fill: (directory: string) => Promise<void>,
+  { overwrite, unlock = false }: { overwrite?: boolean | undefined; unlock?: boolean | undefined } = {},
 ): Promise<void> {
   const place = resolve(out);
   const beside = claimBeside(place, 'part');
   const old = claimBeside(place, 'old');
+  let lock: Lock | undefined;
   try {
     await makeDirectories(dirname(place));
+    lock = await Lock.acquire(`${place}.lock`, { what: 'directory', unlock });
+    // Again: somebody else may have made it before the lock was ours.
+    if (overwrite !== undefined) await checkPlace(out, overwrite);
     await clearLeftovers(place);
     await mkdir(beside.path);
     await fill(beside.path);
     await syncTree(beside.path);
     const replaces = await isPrepared(place);
-    if (replaces) await rename(place, old.path);
+    await lock.verify();
+    if (replaces) await moveDirectory(place, old.path, keyFile);
     try {
-      await rename(beside.path, place);
+      await moveDirectory(beside.path, place, keyFile);
     } catch (error) {
-      if (replaces) await quietly(() => rename(old.path, place));
+      if (replaces) await quietly(() => moveDirectory(old.path, place, keyFile));
       throw error;
     }
     await syncDirectory(dirname(place));
@@ -77,6 +88,7 @@ export async function makeDirectoryAtomically(
   } finally {
     beside.release();
     old.release();
+    lock?.release();
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
 import { lazily, z } from '../config/zod.js';
@@ -12,6 +12,7 @@ import { quietly, withCleanup } from '../util/cleanup.js';
 import { makeDirectories, syncDirectory } from '../util/durable.js';
 import { pathExists } from '../util/exists.js';
 import { linkOrCopy } from '../util/link_or_copy.js';
+import { moveDirectory } from '../util/move_directory.js';
 import { emptyWindow, windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimiser. */
@@ -134,9 +135,9 @@ export async function writeCheckpoint(
       const place = join(checkpoints, name);
       // A directory cannot be renamed over a full one, so the old one steps aside.
       await fence();
-      if (await pathExists(place)) await rename(place, previousOf(place));
+      if (await pathExists(place)) await moveDirectory(place, previousOf(place), stateFile);
       await fence();
-      await rename(besides[i]!, place);
+      await moveDirectory(besides[i]!, place, stateFile);
       // In this order on the disk as well.
       await syncDirectory(checkpoints);
     }
@@ -164,19 +165,25 @@ const previousOf = (place: string) => `${place}.previous`;
 async function settle(checkpoints: string): Promise<void> {
   const last = join(checkpoints, 'last');
   if (await pathExists(previousOf(last))) {
-    if (await pathExists(last)) await rm(previousOf(last), { recursive: true, force: true });
-    else await rename(previousOf(last), last);
+    if (!(await isWhole(last)) && (await isWhole(previousOf(last)))) await bringBack(last);
+    else await rm(previousOf(last), { recursive: true, force: true });
   }
   const best = join(checkpoints, 'best');
   const previous = previousOf(best);
   if (!(await pathExists(previous))) return;
   const wanted = (await stateOf(last))?.best?.update;
   const isBest = async (place: string) => wanted !== undefined && (await stateOf(place))?.update === wanted;
-  const back = !(await pathExists(best)) || (!(await isBest(best)) && (await isBest(previous)));
-  if (back) {
-    await rm(best, { recursive: true, force: true });
-    await rename(previous, best);
-  } else await rm(previous, { recursive: true, force: true });
+  const back = !(await isWhole(best)) || (!(await isBest(best)) && (await isBest(previous)));
+  if (back && (await isWhole(previous))) await bringBack(best);
+  else await rm(previous, { recursive: true, force: true });
+}
+
+/** Where directories cannot be renamed a checkpoint is moved file by file, and its state is the last of them. */
+const isWhole = (place: string): Promise<boolean> => pathExists(join(place, stateFile));
+
+async function bringBack(place: string): Promise<void> {
+  await rm(place, { recursive: true, force: true });
+  await moveDirectory(previousOf(place), place, stateFile);
 }
 
 /** null where none is to be read. */
@@ -207,9 +214,10 @@ export async function tidyCheckpoints(checkpoints: string): Promise<void> {
 export async function findCheckpoint(checkpoints: string, name: CheckpointName): Promise<string | null> {
   const place = join(checkpoints, name);
   for (const path of [place, previousOf(place)]) {
-    if (await pathExists(path)) return path;
+    if (await isWhole(path)) return path;
   }
-  return null;
+  // One without its state is a damaged one.
+  return (await pathExists(place)) ? place : null;
 }
 
 export interface Checkpoint {

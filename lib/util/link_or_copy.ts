@@ -15,7 +15,6 @@ const cannotLink = new Set([
   'EINVAL',
   'EMLINK',
   'EXDEV',
-  'EIO',
 ]);
 
 /** Puts a file at a second place as well, without a second copy where the file system can; a copy is flushed to the disk. */

@@ -105,8 +105,12 @@ async function isAbandoned(path: string): Promise<boolean> {
 export async function discardReplaced(old: string): Promise<void> {
   await quietly(async () => {
     const leftover = old.replace(/\.old$/, '.part');
-    await rename(old, leftover);
-    await rm(leftover, { recursive: true, force: true });
+    const renamed = await rename(old, leftover).then(
+      () => leftover,
+      // Where directories cannot be renamed.
+      () => old,
+    );
+    await rm(renamed, { recursive: true, force: true });
   });
 }
 
