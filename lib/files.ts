@@ -1,8 +1,9 @@
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RdropError } from './errors.js';
 import { quietly } from './util/cleanup.js';
 import { syncDirectory } from './util/durable.js';
+import { readSmallFile } from './util/small_file.js';
 import { codeOfSystemError } from './util/system_error.js';
 
 /** Turns a file system error into a coded one that names the file. */
@@ -62,11 +63,11 @@ export async function writeFileAtomically(
 /** Editors of Windows write a byte-order mark before the text. */
 export const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text);
 
-/** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE */
+/** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE, TOO_LARGE (beyond 64 MiB) */
 export async function readJsonFile(path: string): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readSmallFile(path)).toString('utf8');
   } catch (error) {
     throw fileError(error, path, 'read');
   }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
 import { lazily, z } from '../config/zod.js';
@@ -13,6 +13,7 @@ import { makeDirectories, syncDirectory } from '../util/durable.js';
 import { pathExists } from '../util/exists.js';
 import { linkOrCopy } from '../util/link_or_copy.js';
 import { moveDirectory } from '../util/move_directory.js';
+import { readSmallFile } from '../util/small_file.js';
 import { emptyWindow, windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimiser. */
@@ -306,7 +307,7 @@ function fromVersion1(body: { state: { update: number; window: object } }) {
 
 async function readPart(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readSmallFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new RdropError('CHECKPOINT_CORRUPT', `${path}: missing from the checkpoint`, { cause: error });

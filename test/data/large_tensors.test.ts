@@ -6,6 +6,7 @@ import { describe, expect, it, test } from 'vitest';
 import { OpenSafetensors, readSafetensors, streamSafetensors } from '../../lib/data/safetensors.js';
 import { headerFor } from '../../lib/data/safetensors_header.js';
 import { blocksOf, type StoredTensor } from '../../lib/data/stored_tensor.js';
+import { readJsonFile } from '../../lib/files.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { sparseFile } from '../support/sparse_file.js';
 
@@ -112,3 +113,11 @@ test.skipIf(constants.MAX_LENGTH > 2 ** 32)(
     await rm(path);
   },
 );
+
+test('files that are read whole are refused beyond the size that any of them has', async () => {
+  const path = join(scratchDirectory(), 'config.json');
+  await sparseFile(path, 2 ** 32, []);
+  const expected = { code: 'TOO_LARGE', message: `${path}: expected at most 67108864 bytes, got 4294967296` };
+  await expect(readJsonFile(path)).rejects.toMatchObject(expected);
+  await rm(path);
+});
