@@ -31,6 +31,7 @@ void* wait_for(void* released) {
 /// Starts `more` threads at once, with the stacks that libgomp's have, and ends them: 0, or the errno of the first that
 /// failed.
 int try_threads(int64_t more) {
+  if (more <= 0) return 0;  // a smaller team than there is
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
   std::vector<pthread_t> started;
