@@ -1,46 +1,22 @@
 // One builder at a time in a build directory.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const alive = (pid) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
-};
-
-/** Whether the process that made the lock is gone. A lock without a pid is being made at this moment. */
-function stale(path) {
-  try {
-    const pid = Number(readFileSync(join(path, 'pid'), 'utf8'));
-    return pid > 0 && !alive(pid);
-  } catch {
-    return false;
-  }
-}
-
-/** Runs the body while a lock directory exists; waits for whoever holds it, and takes over from one that died. */
+/** Runs the body while the library's own lock is held (lib/util/lock.ts, compiled); waits for whoever holds it. */
 export async function withLock(path, say, body) {
-  for (let waited = 0; ; waited++) {
+  const { Lock } = await import(new URL('../dist/util/lock.js', import.meta.url).href);
+  let lock;
+  for (let waited = 0; lock === undefined; waited++) {
     try {
-      mkdirSync(path);
-      break;
+      lock = await Lock.acquire(path, { what: 'build' });
     } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (stale(path)) rmSync(path, { recursive: true, force: true });
-    else {
+      if (error.code !== 'RUN_LOCKED') throw error;
       if (waited === 0) say('another process is building; waiting for it');
       await sleep(200);
     }
   }
   try {
-    writeFileSync(join(path, 'pid'), String(process.pid));
     return await body();
   } finally {
-    rmSync(path, { recursive: true, force: true });
+    lock.release();
   }
 }

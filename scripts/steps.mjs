@@ -211,7 +211,7 @@ export async function compileOnce({ what, directory, configured, options, target
   const { requireTools } = await compiled('tools.js');
   requireTools(['cmake', 'compiler', 'make']);
   mkdirSync(join(root, directory), { recursive: true });
-  await withLock(join(root, directory, 'lock'), say, () => {
+  await withLock(join(root, directory, 'build.lock'), say, () => {
     if (upToDate()) return;
     say(`compiling ${what} (cmake-js)`);
     buildTarget(directory, configured, options, target);
