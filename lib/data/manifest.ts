@@ -12,10 +12,16 @@ import { pathExists } from '../util/exists.js';
 
 const manifestName = 'manifest.json';
 
+/** A path below the directory: a manifest must lead to no other file, such as a device that has no end. */
+const isInside = (name: string): boolean => name.split('/').every((part) => !['', '.', '..'].includes(part));
+
 const manifestSchema = lazily(() =>
   z.strictObject({
     version: z.literal(1),
-    files: z.record(z.string(), z.strictObject({ bytes: z.int().min(0), sha256: z.string().length(64) })),
+    files: z.record(
+      z.string().refine(isInside),
+      z.strictObject({ bytes: z.int().min(0), sha256: z.string().length(64) }),
+    ),
   }),
 );
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -7,6 +7,7 @@ import { toNumber } from '../../dist/cli/number_flag.js';
 import { assignment, trainOptions } from '../../dist/cli/train.js';
 import { beamSchema, parseConfig, sweepSchema, trainSchema } from '../../dist/config.js';
 import { loadCorpus } from '../../dist/data/corpus.js';
+import { checkManifest } from '../../dist/data/manifest.js';
 import { readRuns } from '../../dist/experiment/report_runs.js';
 import { openPlan } from '../../dist/experiment/sweep_plan.js';
 import { readJsonFile } from '../../dist/files.js';
@@ -58,6 +59,16 @@ const prepared = {
   'train.en': 'b\na b\n',
 };
 // Of a run of the preset tiny, with 4 updates.
+const manifest = {
+  version: 1,
+  files: Object.fromEntries(
+    ['dict.txt', 'train.de'].map((name) => [
+      name,
+      { bytes: prepared[name].length, sha256: sha256(prepared[name]) },
+    ]),
+  ),
+};
+
 const sample = (name) =>
   new Uint8Array(readFileSync(fileURLToPath(new URL(`samples/${name}`, import.meta.url))));
 const metrics = sample('metrics.jsonl');
@@ -108,6 +119,15 @@ export const targets = {
       await new MetricsLog(join(world, 'metrics.jsonl')).rewind(5, 5);
       // Damaged lines are kept aside.
       rmSync(join(world, 'metrics.jsonl.damaged'), { force: true });
+    }),
+  },
+  manifest: {
+    seeds: () => [json(manifest)],
+    tokens: [...jsonTokens, '../', '/dev/zero'],
+    mutators: [byStructure],
+    ...inDirectory('data/manifest.json', (world) => checkManifest(join(world, 'data')), {
+      'data/dict.txt': prepared['dict.txt'],
+      'data/train.de': prepared['train.de'],
     }),
   },
   report_metrics: {
