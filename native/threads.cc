@@ -49,7 +49,8 @@ int try_threads(int64_t more) {
 
 /// Makes the team of all later work, if it can be made, and has it watched. Throws PROCESS_LIMIT.
 void make_team(int64_t count) {
-  if (const int failed = try_threads(count - std::max<int64_t>(1, team))) {
+  const int64_t more = count - std::max<int64_t>(1, team);
+  if (const int failed = more > 0 ? try_threads(more) : 0) {
     fail("PROCESS_LIMIT", "threads: ", count, " cannot be started here (", std::strerror(failed),
          "). Expected a count that the limits of this process allow: see ulimit -u, ulimit -v, and pids.max of its "
          "control group; OMP_NUM_THREADS says how many where no option does");

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { native } from '../../lib/binding.js';
 import { Transformer } from '../../lib/index.js';
+import { pack } from '../../lib/model/pack.js';
 import { nativeTransformer } from '../../lib/model/transformer.js';
 import type { NativeOptimizerOptions } from '../../lib/native.js';
 
@@ -17,14 +18,29 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 test('maxLenA and maxLenB beyond every integer mean the longest that the model has', async () => {
-  const longest = await model.translate(source, { maxLenB: 11, maxLenA: 0 });
+  // The core's own check: the options of lib/ have smaller maxima.
+  const packed = pack(source, 'source');
+  const translate = (options: { maxLenA: number; maxLenB: number }) =>
+    nativeTransformer(model).translate(packed, {
+      ...{ beam: 2, lengthPenalty: 1, minLen: 1, nBest: 1 },
+      ...options,
+    });
+  const longest = await translate({ maxLenB: 11, maxLenA: 0 });
   for (const options of [
     { maxLenA: 1e308, maxLenB: 0 },
     { maxLenA: Number.MAX_VALUE, maxLenB: Number.MAX_SAFE_INTEGER },
     { maxLenA: 1e19, maxLenB: 0 },
     { maxLenA: 0, maxLenB: Number.MAX_SAFE_INTEGER },
   ]) {
-    expect(await model.translate(source, options), JSON.stringify(options)).toEqual(longest);
+    expect(await translate(options), JSON.stringify(options)).toEqual(longest);
+  }
+});
+
+test('a team may shrink and grow', async () => {
+  for (const threads of [4, 1, 2, 0, 1]) {
+    await native().setThreads(threads);
+    if (threads > 0) expect(native().info().threads).toBe(threads);
+    expect((await model.logits(batch)).length).toBe(6 * sizes.vocabSize);
   }
 });
 
