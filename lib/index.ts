@@ -102,13 +102,22 @@ export {
 
 export type { StepMetrics, TrainMetrics, ValidMetrics } from './training/metrics.js';
 export type { RunResult } from './training/run_directory.js';
-export { type ResumeOptions, Trainer } from './training/trainer.js';
-export type { StopReason, TrainEvent } from './training/training_loop.js';
+export type { TrainListener, TrainProgress, TrainStage } from './training/stages.js';
+export type { StopReason, TrainEvent } from './training/train_events.js';
+export {
+  type CreateWork,
+  type FitOptions,
+  type OpenWork,
+  type ResumeOptions,
+  Trainer,
+} from './training/trainer.js';
 
 // Translation.
 
 export {
   type LoadOptions,
+  type NBestTranslation,
+  type TextHypothesis,
   type TranslateOptions,
   type Translation,
   Translator,

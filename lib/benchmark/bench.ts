@@ -10,14 +10,17 @@ import {
 import { parseConfig } from '../config.js';
 import { RdropError } from '../errors.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { runOf } from './decode.js';
-import type { BenchContext, BenchRow } from './measure.js';
+import { type BenchContext, type BenchRow, measuring } from './measure.js';
 import { findPeerPython } from './peer_process.js';
 import { appendResults, checkResults } from './results.js';
 
 export interface BenchEvents {
   onProgress?: (text: string) => void;
   onRows?: (rows: BenchRow[]) => void;
+  /** Ends after the measurement under way. */
+  signal?: AbortSignal | undefined;
 }
 
 const suites: Record<BenchSuite, (context: BenchContext) => Promise<BenchRow[]>> = {
@@ -47,14 +50,15 @@ function refuseIgnored(options: BenchOptions, { suites, quick }: BenchConfig): v
  * Runs suites one after another. Where no suite is named, `decode` is left out unless a run is given, and onProgress says so.
  *
  * @returns the rows, in the order of the suites; onRows has those of each suite when it ends, whatever becomes of the next
- * @throws RdropError INVALID_ARGUMENT, BENCHMARK_FAILED (the peer ended, or a result is wrong: no time is then told), those of
+ * @throws RdropError INVALID_ARGUMENT, ABORTED, BENCHMARK_FAILED (the peer ended, or a result is wrong: no time is then told), those of
  *   `native()` and of files
  */
 export async function bench(
   options: BenchOptions,
-  { onProgress = () => {}, onRows = () => {} }: BenchEvents = {},
+  { onProgress = () => {}, onRows = () => {}, signal }: BenchEvents = {},
 ): Promise<BenchRow[]> {
   const config = parseConfig(benchSchema, options, 'bench', 'INVALID_ARGUMENT');
+  throwIfAborted(signal, measuring);
   refuseIgnored(options, config);
   const chosen = config.suites.filter((suite) => {
     const leftOut = suite === 'decode' && options.suites === undefined && config.run === undefined;
@@ -65,9 +69,10 @@ export async function bench(
   if (config.results !== undefined) for (const suite of chosen) await checkResults(config.results, suite);
   const python = await findPeerPython(config.peerPython);
   if (python.path === null) onProgress(`without a peer: ${python.missing}`);
-  const context = { options: config, python, onProgress };
+  const context = { options: config, python, onProgress, signal };
   const rows: BenchRow[] = [];
   for (const suite of chosen) {
+    throwIfAborted(signal, measuring);
     const found = await suites[suite](context);
     onRows(found);
     if (config.results !== undefined) await appendResults(config.results, suite, found);

@@ -77,7 +77,7 @@ async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow
     }
     const rounds = roundsOf(options, 'decode');
     onProgress(`decode: ${rounds} rounds`);
-    const times = await interleave(rounds, measures);
+    const times = await interleave(rounds, measures, 0, context.signal);
     const rates = (seconds: number[]) => seconds.map((each) => sources.length / each);
     const row: BenchRow = {
       name: `beam search, ${precision}`,

@@ -53,12 +53,14 @@ export async function epochRows(context: BenchContext): Promise<BenchRow[]> {
     // The largest batch first, so that no workspace grows while others are timed. What is new in each batch (pages, kernels
     // that a peer compiles for its shape) falls to whoever comes first, hence the order that changes from batch to batch.
     onProgress('epoch: warming up');
-    await interleave(1, measuresOf(largest));
+    await interleave(1, measuresOf(largest), 0, context.signal);
     /** Side → one median a batch. */
     const times = new Map<string, number[]>();
     for (const [i, batch] of batches.entries()) {
       onProgress(`epoch: batch ${i + 1} of ${batches.length}`);
-      for (const [side, seconds] of Object.entries(await interleave(rounds, measuresOf(batch), i)))
+      for (const [side, seconds] of Object.entries(
+        await interleave(rounds, measuresOf(batch), i, context.signal),
+      ))
         times.set(side, [...(times.get(side) ?? []), median(seconds)]);
     }
     const sizes = batches.map(({ size }) => size);

@@ -44,9 +44,9 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
     measures['torch'] = async () => wallSeconds(path, pythonCode('import torch'));
   }
   onProgress('load: warming up');
-  await interleave(1, measures);
+  await interleave(1, measures, 0, context.signal);
   onProgress(`load: ${rounds} rounds`);
-  const times = await interleave(rounds, measures);
+  const times = await interleave(rounds, measures, 0, context.signal);
   const beyond = (what: string, start: string) =>
     times[what]!.map((seconds, i) => seconds - times[start]![i]!);
   const row = (name: string, what: string, torch: boolean): BenchRow => ({

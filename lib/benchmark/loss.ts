@@ -102,7 +102,7 @@ async function rowsIn(context: BenchContext, directory: string): Promise<BenchRo
         const ask = { time: form, direction, repeats: 1 };
         measures[form] = async () => (await peer!.ask<{ seconds: number[] }>(ask)).seconds[0]!;
       }
-      const { ours, ...theirs } = await interleave(rounds, measures);
+      const { ours, ...theirs } = await interleave(rounds, measures, 0, context.signal);
       const row = {
         ...{
           name: `loss and gradient, ${direction}`,

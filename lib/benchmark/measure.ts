@@ -8,6 +8,7 @@ import { native, packageRoot } from '../binding.js';
 import { type BenchConfig, type BenchSuite, usualRounds } from '../config/benchmark.js';
 import { packageVersion } from '../package_version.js';
 import { processorName } from '../processor.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { childEnvironment, onPath } from '../util/programs.js';
 import type { PeerPython } from './peer_process.js';
 
@@ -32,6 +33,7 @@ export interface BenchContext {
   /** The Python that has torch, or why there is none. */
   python: PeerPython;
   onProgress: (text: string) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /** Linear between the two nearest of the sorted values. */
@@ -68,6 +70,8 @@ export function comparePairs(
   };
 }
 
+export const measuring = 'the benchmark';
+
 /** Milliseconds between turns: OpenMP's threads go on spinning for some after their work, on the cores of the next side. */
 const pauseBetweenTurns = 50;
 
@@ -76,17 +80,21 @@ const pauseBetweenTurns = 50;
  * same other.
  *
  * @param begin 1: the first round goes backwards already
+ * @param signal ends it after the turn under way
  * @returns side → one figure a round
+ * @throws RdropError ABORTED
  */
 export async function interleave<K extends string>(
   rounds: number,
   sides: Record<K, (round: number) => Promise<number>>,
   begin = 0,
+  signal?: AbortSignal,
 ): Promise<Record<K, number[]>> {
   const names = Object.keys(sides) as K[];
   const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round < rounds; round++) {
     for (const name of (begin + round) % 2 === 0 ? names : names.toReversed()) {
+      throwIfAborted(signal, measuring);
       await pause(pauseBetweenTurns);
       found[name].push(await sides[name](round));
     }

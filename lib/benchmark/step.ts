@@ -60,11 +60,11 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
     if (machine !== undefined) measures['products'] = turn(() => sides.productSeconds(machine, products));
     onProgress(`${shape.name}: warming up`);
     // Twice: workspaces grow in the first, and torch.compile may compile again in the second.
-    await interleave(warmUp, measures);
+    await interleave(warmUp, measures, 0, context.signal);
     overhead.length = 0;
     core.length = 0;
     onProgress(`${shape.name}: ${rounds} rounds`);
-    const times = await interleave(rounds, measures);
+    const times = await interleave(rounds, measures, 0, context.signal);
 
     const conditions = (more: Record<string, unknown>) =>
       conditionsOf(context, {

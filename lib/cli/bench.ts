@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { BenchRow } from '../benchmark/measure.js';
+import { interruptible, statusOfSignal } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
 
@@ -38,19 +39,19 @@ async function run(suites: string[], { json, ...flags }: Flags): Promise<void> {
   const tell = async () => {
     if (rows.length > 0) process.stdout.write(`${await textOf(rows, json === true)}\n`);
   };
-  // The exit ends the peers and removes what lies in the directory for temporary files.
-  const interrupted = () => void tell().finally(() => process.exit(130));
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.once(signal, interrupted);
-  try {
-    await bench(options as Parameters<typeof bench>[0], {
-      onProgress: (text) => process.stderr.write(`${text}\n`),
-      onRows: (found) => rows.push(...found),
-    });
-  } finally {
-    for (const signal of signals) process.off(signal, interrupted);
-    await tell();
-  }
+  await interruptible(async (signal) => {
+    // The exit ends the peers and removes what lies in the directory for temporary files.
+    const leave = () => void tell().finally(() => process.exit(statusOfSignal() ?? 1));
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      await bench(options as Parameters<typeof bench>[0], {
+        onProgress: (text) => process.stderr.write(`${text}\n`),
+        onRows: (found) => rows.push(...found),
+      });
+    } finally {
+      await tell();
+    }
+  }, 'ending, with the rows that are there');
 }
 
 async function textOf(rows: readonly BenchRow[], json: boolean): Promise<string> {

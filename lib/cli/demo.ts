@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 interface Flags {
@@ -39,15 +40,25 @@ async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
 
   const directory = out ?? (quick ? 'runs/demo-quick' : 'runs/demo');
   const progress = stageProgress();
-  const demo = await openDemo({ directory, quick, fresh }, { onProgress: progress.onProgress });
-  progress.stop();
+  const demo = await interruptible(async (signal) => {
+    try {
+      return await openDemo({ directory, quick, fresh }, { signal, onProgress: progress.onProgress });
+    } finally {
+      progress.stop();
+    }
+  });
   const { seeds, directions } = demo.recipe;
-  const { results, failures } = await runSweep(demo.config, {
+  const { results, failures, reason } = await runSweep(demo.config, {
     directory: demo.sweep,
     seeds,
     directions,
     unlock,
   });
+  if (reason === 'aborted') {
+    const text = json ? JSON.stringify({ reason, results }) : 'stopped; the same command goes on';
+    process.stdout.write(`${text}\n`);
+    return;
+  }
   const [failure] = failures;
   if (failure) throw new RdropError('TRIAL_FAILED', failure.message);
 

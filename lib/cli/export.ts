@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 interface Flags {
@@ -24,13 +25,7 @@ export function exportCommand(): Command {
       const { exportModel } = await import('../interchange/export_model.js');
       const { run, checkpoint, out, verify } = flags;
       const options = { run, checkpoint, format, out, verify } as Parameters<typeof exportModel>[0];
-      const controller = new AbortController();
-      const abort = () => controller.abort();
-      process.once('SIGINT', abort).once('SIGTERM', abort);
-      const { signal } = controller;
-      const result = await exportModel(options, beamOptions(flags), { signal }).finally(() => {
-        process.off('SIGINT', abort).off('SIGTERM', abort);
-      });
+      const result = await interruptible((signal) => exportModel(options, beamOptions(flags), { signal }));
       for (const difference of result.differences) process.stderr.write(`rdrop: ${difference}\n`);
       const line = `${result.directory}: ${result.files.join(', ')}`;
       process.stdout.write(`${flags.json ? JSON.stringify(result) : line}\n`);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { pieceFormats } from '../config.js';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 /** `rdrop import fairseq`: a run directory of what fairseq trained. The options are those of fairseqImportSchema. */
@@ -32,13 +33,8 @@ export function importCommand(): Command {
     .option('--json', 'print {directory, vocabSize, sourceVocabSize, parameters, updates} as JSON')
     .action(async ({ json, ...options }: Record<string, unknown>) => {
       const { importFairseq } = await import('../interchange/import_fairseq.js');
-      const controller = new AbortController();
-      const abort = () => controller.abort();
-      process.once('SIGINT', abort).once('SIGTERM', abort);
       const given = options as unknown as Parameters<typeof importFairseq>[0];
-      const result = await importFairseq(given, { signal: controller.signal }).finally(() => {
-        process.off('SIGINT', abort).off('SIGTERM', abort);
-      });
+      const result = await interruptible((signal) => importFairseq(given, { signal }));
       const { directory, vocabSize, sourceVocabSize, parameters } = result;
       const types =
         sourceVocabSize === undefined

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { pieceFormats } from '../config.js';
 import type { PrepareResult, PrepareRun, SideSummary } from '../data/prepare_stages.js';
 import { RdropError } from '../errors.js';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 import { numberOr, toNumber } from './number_flag.js';
 
@@ -92,18 +93,11 @@ async function printPrepared(
   languages: Flags,
 ): Promise<void> {
   const { stageProgress } = await import('./stage_progress.js');
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once('SIGINT', abort).once('SIGTERM', abort);
   const progress = stageProgress();
-  try {
-    const result = await prepare({ onProgress: progress.onProgress, signal: controller.signal });
-    const text = json ? JSON.stringify(result) : summary(result, languages).join('\n');
-    process.stdout.write(`${text}\n`);
-  } finally {
-    progress.stop();
-    process.off('SIGINT', abort).off('SIGTERM', abort);
-  }
+  const { onProgress } = progress;
+  const result = await interruptible((signal) => prepare({ onProgress, signal }).finally(progress.stop));
+  const text = json ? JSON.stringify(result) : summary(result, languages).join('\n');
+  process.stdout.write(`${text}\n`);
 }
 
 function summary(result: PrepareResult, { source, target }: Flags): string[] {

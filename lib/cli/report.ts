@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 interface ReportOptions {
@@ -29,7 +30,10 @@ export function reportCommand(): Command {
           `report: expected --out with more than one directory, got nothing for ${directories.length} directories`,
         );
       }
-      const paths = await writeReport(directories, out, { metric: options.metric, verify: options.verify });
+      const { metric, verify } = options;
+      const paths = await interruptible((signal) =>
+        writeReport(directories, out, { metric, verify, signal }),
+      );
       process.stdout.write(`${options.json ? JSON.stringify(paths) : `${paths.html}\n${paths.markdown}`}\n`);
     });
 }

@@ -10,8 +10,9 @@ import {
   randomisationSchema,
   sentenceBootstrapSchema,
 } from '../config.js';
-import type { ScoreReport } from '../evaluation/score_report.js';
+import type { BaselineText, ScoreReport } from '../evaluation/score_report.js';
 import type { HeapGuard } from '../util/heap_guard.js';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
 
@@ -100,14 +101,11 @@ async function score(flags: ScoreFlags): Promise<void> {
     words(await readAsManyLines(file, hypotheses.length, flags.hyp, guard), file);
   const references: string[][] = [];
   for (const file of flags.ref) references.push(await sameLines(file));
-  const baselines = [];
+  const baselines: BaselineText[] = [];
   for (const name of flags.baseline) baselines.push({ name, hypotheses: await sameLines(name) });
 
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once('SIGINT', abort).once('SIGTERM', abort);
-  try {
-    const report = await scoreReport(
+  const report = await interruptible((signal) =>
+    scoreReport(
       { hypotheses, references },
       {
         tokenised: flags.tokenized,
@@ -117,16 +115,14 @@ async function score(flags: ScoreFlags): Promise<void> {
         baselines,
         paired: flags.paired ?? 'both',
         ...resampling,
-        signal: controller.signal,
+        signal,
       },
-    );
-    if (flags.json) process.stdout.write(`${JSON.stringify(document(report))}\n`);
-    else {
-      const { scoreLines } = await import('./score_lines.js');
-      process.stdout.write(`${scoreLines(report).join('\n')}\n`);
-    }
-  } finally {
-    process.off('SIGINT', abort).off('SIGTERM', abort);
+    ),
+  );
+  if (flags.json) process.stdout.write(`${JSON.stringify(document(report))}\n`);
+  else {
+    const { scoreLines } = await import('./score_lines.js');
+    process.stdout.write(`${scoreLines(report).join('\n')}\n`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { RdropError } from '../errors.js';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 /** `rdrop setup`: provides libtorch in the cache. Progress goes to standard error, so that --json stays one document. */
@@ -23,32 +24,28 @@ export function setupCommand(): Command {
       const { setup } = await import('../libtorch/setup.js');
       const { setupCuda } = await import('../libtorch/cuda_setup.js');
       const { setupProgress } = await import('../libtorch/progress.js');
-      const controller = new AbortController();
-      const abort = () => controller.abort();
-      process.once('SIGINT', abort).once('SIGTERM', abort);
-      const progress = setupProgress();
-      try {
-        const common = { onProgress: progress.onProgress, signal: controller.signal };
-        const { from, sha256 } = options;
-        if (options.cuda && (from !== undefined || sha256 !== undefined)) {
-          const other = from === undefined ? '--sha256' : '--from';
-          throw new RdropError(
-            'INVALID_ARGUMENT',
-            `--cuda: brings 16 wheels and cannot be combined with ${other}, which is about one`,
-          );
-        }
-        const libtorch = options.cuda
-          ? await setupCuda({ extent: 'run', ...common })
-          : await setup({
-              ...(from !== undefined && { from }),
-              ...(sha256 !== undefined && { sha256 }),
-              ...common,
-            });
-        const line = `libtorch ${libtorch.version} is ready: ${libtorch.directory}`;
-        process.stdout.write(`${options.json ? JSON.stringify(libtorch) : line}\n`);
-      } finally {
-        progress.stop();
-        process.off('SIGINT', abort).off('SIGTERM', abort);
+      const { from, sha256 } = options;
+      if (options.cuda && (from !== undefined || sha256 !== undefined)) {
+        const other = from === undefined ? '--sha256' : '--from';
+        throw new RdropError(
+          'INVALID_ARGUMENT',
+          `--cuda: brings 16 wheels and cannot be combined with ${other}, which is about one`,
+        );
       }
+      const progress = setupProgress();
+      const libtorch = await interruptible((signal) => {
+        const common = { onProgress: progress.onProgress, signal };
+        return (
+          options.cuda
+            ? setupCuda({ extent: 'run', ...common })
+            : setup({
+                ...(from !== undefined && { from }),
+                ...(sha256 !== undefined && { sha256 }),
+                ...common,
+              })
+        ).finally(progress.stop);
+      });
+      const line = `libtorch ${libtorch.version} is ready: ${libtorch.directory}`;
+      process.stdout.write(`${options.json ? JSON.stringify(libtorch) : line}\n`);
     });
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { alternatives, plannedPowerSchema, plannedTests } from '../config.js';
 import type { PlannedPower } from '../experiment/planned_power.js';
+import { interruptible } from './interrupt.js';
 import { toNumber } from './number_flag.js';
 
 interface Flags {
@@ -75,15 +76,10 @@ async function run(flags: Flags): Promise<void> {
     const options = { ...shared, test, ...(independent ? {} : { correlation }) };
     return parseConfig(plannedPowerSchema, options, 'stats power', 'INVALID_ARGUMENT');
   });
-  const controller = new AbortController();
-  const abort = (): void => controller.abort();
-  process.once('SIGINT', abort);
   const results: PlannedPower[] = [];
-  try {
-    for (const plan of plans) results.push(await plannedPower({ ...plan, signal: controller.signal }));
-  } finally {
-    process.off('SIGINT', abort);
-  }
+  await interruptible(async (signal) => {
+    for (const plan of plans) results.push(await plannedPower({ ...plan, signal }));
+  });
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(results)}\n`);
     return;

@@ -59,15 +59,16 @@ async function run(flags: Flags): Promise<void> {
     unlock: flags.unlock,
     verify: flags.verify,
   };
-  const { results, failures } = await runSweep(
+  const { results, failures, reason } = await runSweep(
     await trainOptions(given),
     Object.fromEntries(
       Object.entries(options).filter(([, value]) => value !== undefined),
     ) as unknown as SweepOptions,
   );
-  if (failures.length > 0) process.exitCode = 1;
+  const aborted = reason === 'aborted';
+  if (failures.length > 0 && !aborted) process.exitCode = 1;
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ directory: flags.out, results, failures })}\n`);
+    process.stdout.write(`${JSON.stringify({ directory: flags.out, reason, results, failures })}\n`);
     return;
   }
   for (const { name, result } of results) {
@@ -75,5 +76,9 @@ async function run(flags: Flags): Promise<void> {
     process.stdout.write(`${name}  ${test}  ${result.seconds.toFixed(0)} s  ${result.updates} updates\n`);
   }
   for (const { message } of failures) process.stderr.write(`rdrop: TRIAL_FAILED: ${message}\n`);
+  if (aborted) {
+    process.stdout.write('stopped; the same command goes on\n');
+    return;
+  }
   process.stdout.write(`rdrop report ${flags.out} makes the table, the statistics and the curves\n`);
 }

@@ -1,5 +1,9 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { SweepEvent, TrialName } from '../experiment/sweep_messages.js';
+import type { TrainProgress } from '../training/stages.js';
+import { durationText } from '../util/time_left.js';
+import { hideBars, showBars } from './terminal.js';
+import { stageText } from './train_progress.js';
 
 export interface SweepProgress {
   onEvent: (event: SweepEvent) => void;
@@ -15,6 +19,9 @@ export function sweepProgress(total: number, stream: NodeJS.WriteStream = proces
   return stream.isTTY ? withBars(total, stream) : withLines(stream);
 }
 
+const leftText = ({ secondsLeft }: TrainProgress): string =>
+  secondsLeft === null ? 'running' : `${durationText(secondsLeft)} left`;
+
 const bleuOf = (score: number | null | undefined): string => (score == null ? '-' : score.toFixed(2));
 
 function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
@@ -23,7 +30,10 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
     format: '{trial} {bar} {percentage} % | update {value} | loss {loss} | valid BLEU {bleu} | {note}',
     fps: 4,
     hideCursor: true,
+    // The command itself says what a signal does, and ends the bars.
+    gracefulExit: false,
   });
+  showBars(bars);
   const shown = new Map<string, { bar: SingleBar; payload: Record<string, string> }>();
   let width = 0;
   const show = (trial: TrialName, changes: Record<string, string>, update?: number): void => {
@@ -49,6 +59,10 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
         show(trial, { note: trial.state === 'new' ? 'waiting' : trial.state });
     } else if (event.type === 'start') {
       show(event.trial, { note: event.resumed ? 'resumed' : 'running' });
+    } else if (event.type === 'progress' && event.event.type === 'progress') {
+      const { stage, loss, update } = event.event;
+      const note = stage === 'training' ? leftText(event.event) : stageText(event.event);
+      show(event.trial, { note, ...(loss !== null && { loss: loss.toFixed(3) }) }, update);
     } else if (event.type === 'progress' && event.event.type === 'train') {
       show(event.trial, { loss: event.event.loss.toFixed(3) }, event.event.update);
     } else if (event.type === 'progress' && event.event.type === 'valid') {
@@ -61,7 +75,7 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
       show(event.trial, { note: 'FAILED' });
     }
   };
-  return { onEvent, stop: () => bars.stop() };
+  return { onEvent, stop: hideBars };
 }
 
 function withLines(stream: NodeJS.WriteStream): SweepProgress {

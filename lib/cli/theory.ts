@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { TheoryOptions } from '../config.js';
+import { interruptible } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 interface Flags {
@@ -89,32 +90,26 @@ async function theory(flags: Flags): Promise<void> {
   const experiment = await import('../experiment/theory.js');
   const { theoryLead, writeTheory } = await import('../experiment/theory_report.js');
   const { divergenceTable, gradientNotes, gradientTable } = await import('../experiment/theory_tables.js');
+  const { checkWritableDirectory } = await import('../util/writable.js');
   const { stageProgress } = await import('./stage_progress.js');
   const { textTable } = await import('./text_table.js');
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once('SIGINT', abort).once('SIGTERM', abort);
+  if (flags.out !== undefined) await checkWritableDirectory(flags.out);
   const progress = stageProgress();
-  try {
-    const result = await experiment.theory(options, {
-      signal: controller.signal,
-      onProgress: progress.onProgress,
-    });
-    const files = flags.out === undefined ? null : await writeTheory(result, flags.out);
-    if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ ...result, files })}\n`);
-      return;
-    }
-    const tables = [
-      divergenceTable(result),
-      gradientTable(result, 'kl'),
-      { ...gradientTable(result, 'loss'), notes: gradientNotes },
-    ];
-    const blocks = tables.map((table) => textTable(table).join('\n'));
-    const paths = files === null ? [] : [Object.values(files).join('\n')];
-    process.stdout.write(`${[...blocks, theoryLead(result).join('\n'), ...paths].join('\n\n')}\n`);
-  } finally {
-    progress.stop();
-    process.off('SIGINT', abort).off('SIGTERM', abort);
+  const { onProgress } = progress;
+  const result = await interruptible((signal) =>
+    experiment.theory(options, { signal, onProgress }).finally(progress.stop),
+  );
+  const files = flags.out === undefined ? null : await writeTheory(result, flags.out);
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ ...result, files })}\n`);
+    return;
   }
+  const tables = [
+    divergenceTable(result),
+    gradientTable(result, 'kl'),
+    { ...gradientTable(result, 'loss'), notes: gradientNotes },
+  ];
+  const blocks = tables.map((table) => textTable(table).join('\n'));
+  const paths = files === null ? [] : [Object.values(files).join('\n')];
+  process.stdout.write(`${[...blocks, theoryLead(result).join('\n'), ...paths].join('\n\n')}\n`);
 }

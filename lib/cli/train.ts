@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { TrainOptions } from '../config.js';
+import type { TrainEvent } from '../training/train_events.js';
 import type { ResumeOptions } from '../training/trainer.js';
-import type { TrainEvent } from '../training/training_loop.js';
+import { interruptible, statusOfSignal } from './interrupt.js';
 import { namedCommand } from './named_command.js';
 
 interface Flags {
@@ -114,31 +115,27 @@ async function train(flags: Flags): Promise<void> {
   const { Trainer } = await import('../training/trainer.js');
   const { trainProgress } = await import('./train_progress.js');
   const opening = { unlock: flags.unlock, verify: flags.verify };
-  const trainer = flags.resume
-    ? await Trainer.resume(flags.run, { ...(await resumeOptions(flags)), ...opening })
-    : await Trainer.create(await trainOptions(flags), opening);
-  const controller = new AbortController();
-  const abort = () => {
-    process.stderr.write(
-      '\nrdrop: finishing the step, then writing a checkpoint (once more to stop at once)\n',
-    );
-    controller.abort();
-  };
-  process.once('SIGINT', abort).once('SIGTERM', abort);
-  const progress = trainProgress(trainer);
-  let ended: (TrainEvent & { type: 'end' }) | undefined;
-  try {
-    for await (const event of trainer.fit({ signal: controller.signal })) {
-      progress.onEvent(event);
-      if (event.type === 'end') ended = event;
+  const open = flags.resume
+    ? ([flags.run, { ...(await resumeOptions(flags)), ...opening }] as const)
+    : ([await trainOptions(flags)] as const);
+  const progress = trainProgress();
+  const { onProgress } = progress;
+  const { ended, runDirectory } = await interruptible(async (signal) => {
+    try {
+      using trainer = await (open.length === 2
+        ? Trainer.resume(...open, { signal, onProgress })
+        : Trainer.create(...open, { signal, onProgress, ...opening }));
+      let last: TrainEvent | undefined;
+      for await (const event of trainer.fit({ signal, onProgress })) {
+        progress.onEvent(event);
+        last = event;
+      }
+      return { ended: last, runDirectory: trainer.config.runDirectory };
+    } finally {
+      progress.stop();
     }
-  } finally {
-    progress.stop();
-    process.off('SIGINT', abort).off('SIGTERM', abort);
-    trainer.dispose();
-  }
-  if (ended === undefined) return;
-  report(ended, trainer.config.runDirectory, flags.json);
+  }, 'finishing the step, then writing a checkpoint');
+  if (ended?.type === 'end') report(ended, runDirectory, flags.json);
 }
 
 /** The options of Trainer.resume that the flags describe: flags, then --set, as at the beginning of a run. */
@@ -177,7 +174,7 @@ async function checkAssignments({ set }: Flags): Promise<void> {
 function report(ended: TrainEvent & { type: 'end' }, runDirectory: string, json: boolean): void {
   const { reason, update, result } = ended;
   const resume = reason === 'aborted' ? `rdrop train --resume --run ${runDirectory}` : null;
-  if (reason === 'aborted') process.exitCode = 130;
+  if (reason === 'aborted') process.exitCode = statusOfSignal() ?? 1;
   if (json) {
     process.stdout.write(`${JSON.stringify({ reason, runDirectory, update, resume, ...result })}\n`);
   } else if (result === null) {

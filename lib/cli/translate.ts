@@ -1,7 +1,15 @@
+import { addAbortSignal } from 'node:stream';
 import { type Command, Option } from 'commander';
-import { type OverlongPolicy, overlongPolicies } from '../config.js';
+import { type BeamOptions, type OverlongPolicy, overlongPolicies, type RuntimeOptions } from '../config.js';
+import type {
+  NBestTranslation,
+  TextHypothesis,
+  TranslateOptions,
+  Translation,
+} from '../translation/translator.js';
 import { utf8Blocks } from '../util/line_writer.js';
 import { addBeamFlags, beamOptions } from './beam_flags.js';
+import { interruptible } from './interrupt.js';
 import { blocksOf, inputBlocks, standardInput, writeLines } from './line_filter.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
@@ -15,6 +23,8 @@ interface Flags {
   device?: 'auto' | 'cpu' | 'cuda';
   overlong?: OverlongPolicy;
   verify: boolean;
+  precision?: RuntimeOptions['precision'];
+  nBest?: number;
   json: boolean;
   [option: string]: unknown;
 }
@@ -43,52 +53,96 @@ export function translateCommand(): Command {
     ).choices(overlongPolicies),
   );
   return addBeamFlags(command)
+    .option(
+      '--n-best <n>',
+      'so many hypotheses a line, at most --beam: H-<line from 0>, score and text, separated by tabs',
+      toNumber,
+    )
     .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
-    .option('--json', 'print [{source, text, score, tokens, logProbabilities, overlong}] as JSON', false)
+    .option(
+      '--json',
+      'print [{source, text, score, tokens, logProbabilities, overlong}] as JSON, with --n-best also hypotheses',
+      false,
+    )
     .action(translate);
 }
 
 async function translate(flags: Flags): Promise<void> {
   const { writeFileAtomically } = await import('../files.js');
-  const { collectLines, readLines } = await import('../util/line_reader.js');
-  const { Translator } = await import('../translation/translator.js');
-  const lines =
-    flags.input === undefined
-      ? await collectLines(inputBlocks(), standardInput)
-      : await readLines(flags.input);
-  const beam = beamOptions(flags);
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once('SIGINT', abort).once('SIGTERM', abort);
-  using translator = await Translator.load(flags.run, {
-    checkpoint: flags.checkpoint,
-    threads: flags.threads,
-    verify: flags.verify,
-    ...(flags.device !== undefined && { device: flags.device }),
-  });
-  try {
-    const translations = await translator.translate(lines, beam, {
-      signal: controller.signal,
+  const { checkWritableFile } = await import('../util/writable.js');
+  const { stageProgress } = await import('./stage_progress.js');
+  const { output, nBest } = flags;
+  if (output !== undefined) await checkWritableFile(output);
+  const beam: BeamOptions = { ...beamOptions(flags), ...(nBest !== undefined && { nBest }) };
+  const progress = stageProgress(process.stderr, { quiet: true });
+  const { lines, translations } = await interruptible((signal) =>
+    translateLines(flags, beam, {
+      signal,
       name: flags.input ?? standardInput,
       overlong: flags.overlong,
-    });
-    const texts = translations.map((translation) => translation.text);
-    if (flags.output !== undefined) await writeFileAtomically(flags.output, utf8Blocks(texts));
-    if (flags.json) {
-      const rows = translations.map(({ text, score, tokens, logProbabilities, overlong }, i) => ({
+      onProgress: (done, total) => progress.onProgress({ text: 'translating', done, total }),
+    }).finally(progress.stop),
+  );
+  const texts = translations.flatMap((translation, i) => textsOf(translation, i));
+  if (output !== undefined) await writeFileAtomically(output, utf8Blocks(texts));
+  if (flags.json) {
+    const last = translations.length - 1;
+    const rows = translations.map((translation, i) => {
+      const row = {
         source: lines[i],
-        text,
-        score,
-        tokens: [...tokens],
-        logProbabilities: [...logProbabilities],
-        ...(overlong !== undefined && { overlong }),
-      }));
-      const json = rows.map((row, i) => `${JSON.stringify(row)}${i < rows.length - 1 ? ',' : ''}`);
-      await writeLines(blocksOf(['[', ...json, ']']));
-    } else if (flags.output === undefined) {
-      await writeLines(blocksOf(texts));
-    }
-  } finally {
-    process.off('SIGINT', abort).off('SIGTERM', abort);
+        ...plain(translation),
+        ...(translation.overlong !== undefined && { overlong: translation.overlong }),
+        ...('hypotheses' in translation && { hypotheses: translation.hypotheses.map(plain) }),
+      };
+      return `${JSON.stringify(row)}${i < last ? ',' : ''}`;
+    });
+    await writeLines(blocksOf(['[', ...rows, ']']));
+  } else if (output === undefined) {
+    await writeLines(blocksOf(texts));
+  }
+}
+
+async function translateLines(
+  { run, checkpoint, threads, device, precision, verify, input }: Flags,
+  beam: BeamOptions,
+  work: TranslateOptions,
+): Promise<{ lines: string[]; translations: (Translation | NBestTranslation)[] }> {
+  const { readLines } = await import('../util/line_reader.js');
+  const { Translator } = await import('../translation/translator.js');
+  const { signal } = work;
+  using translator = await Translator.load(run, {
+    checkpoint,
+    threads,
+    verify,
+    signal,
+    ...(device !== undefined && { device }),
+    ...(precision !== undefined && { precision }),
+  });
+  const lines = input === undefined ? await inputLines(signal) : await readLines(input);
+  return { lines, translations: await translator.translate(lines, beam, work) };
+}
+
+const plain = ({ text, score, tokens, logProbabilities }: TextHypothesis) => ({
+  text,
+  score,
+  tokens: [...tokens],
+  logProbabilities: [...logProbabilities],
+});
+
+/** A line for each line; with --n-best one for each hypothesis, in the form of fairseq's: number, score and text. */
+const textsOf = (translation: Translation | NBestTranslation, line: number): string[] =>
+  'hypotheses' in translation
+    ? translation.hypotheses.map(({ text, score }) => `H-${line}\t${score}\t${text}`)
+    : [translation.text];
+
+async function inputLines(signal: AbortSignal | undefined): Promise<string[]> {
+  const { throwIfAborted } = await import('../util/breaks.js');
+  const { collectLines } = await import('../util/line_reader.js');
+  try {
+    if (signal !== undefined) addAbortSignal(signal, process.stdin);
+    return await collectLines(inputBlocks(), standardInput);
+  } catch (error) {
+    throwIfAborted(signal, 'reading standard input');
+    throw error;
   }
 }

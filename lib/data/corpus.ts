@@ -33,19 +33,24 @@ export async function findSide(prefix: string, lang: string): Promise<string> {
   throw new RdropError('FILE_NOT_FOUND', `${candidates.join(' or ')}: no such file`);
 }
 
+export interface LoadCorpusWork {
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Token ids of a split of a prepared directory, each sentence with eos at its end.
  *
  * @param dictionary of both languages, or one for each: `pipeline.dictionaries`
- * @throws RdropError LINE_COUNT_MISMATCH (both numbers and paths), FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY,
+ * @throws RdropError ABORTED, LINE_COUNT_MISMATCH (both numbers and paths), FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY,
  *   INVALID_UTF8, TOO_LARGE, MALFORMED_FILE for a broken text.json.
  */
 export async function loadCorpus(
   directory: string,
   split: Split,
   dictionary: Dictionary | Dictionaries,
+  work: LoadCorpusWork = {},
 ): Promise<Pairs<Int32Array>> {
-  const { source, target } = await loadPacked(directory, split, dictionary);
+  const { source, target } = await loadPacked(directory, split, dictionary, work);
   return { source: source.toArray(), target: target.toArray() };
 }
 
@@ -54,10 +59,11 @@ export async function loadPacked(
   directory: string,
   split: Split,
   dictionary: Dictionary | Dictionaries,
+  { signal }: LoadCorpusWork = {},
 ): Promise<{ source: SentenceStore; target: SentenceStore }> {
   const dictionaries = dictionariesOf(dictionary);
   const sides = { source: new SentenceStore(), target: new SentenceStore() };
-  const breaks = new Breaks('loading a corpus');
+  const breaks = new Breaks('loading a corpus', signal);
   for await (const block of await readSplit(directory, split)) {
     for (const side of ['source', 'target'] as const) {
       for (const line of block[side]) {

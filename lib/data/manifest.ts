@@ -6,6 +6,7 @@ import { lazily, z } from '../config/zod.js';
 import { parseConfig } from '../config.js';
 import { asRdropError, RdropError } from '../errors.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { pathExists } from '../util/exists.js';
 
 /** What a prepared directory holds, so that a file that was changed or lost since is told from one that was not. */
@@ -30,10 +31,13 @@ export type Manifest = z.infer<typeof manifestSchema>;
 const small = 4 << 20;
 
 /** SHA-256 of a file, read by blocks. @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE */
-export async function hashFile(path: string): Promise<string> {
+export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+    for await (const chunk of createReadStream(path)) {
+      throwIfAborted(signal, 'reading the data');
+      hash.update(chunk as Uint8Array);
+    }
   } catch (error) {
     throw fileError(error, path, 'read');
   }

@@ -8,6 +8,7 @@ import { pathExists } from '../util/exists.js';
 import { Lock } from '../util/lock.js';
 import { moveDirectory } from '../util/move_directory.js';
 import { claimBeside, clearLeftovers, discardReplaced, recoverReplaced } from '../util/part_files.js';
+import { checkWritableDirectory } from '../util/writable.js';
 
 /**
  * Checks that a directory can be made at this place: nothing there, an empty directory, or with `overwrite` a
@@ -21,9 +22,11 @@ export async function checkPlace(out: string, overwrite: boolean): Promise<void>
     await recoverReplaced(out, isPrepared);
     entries = await readdir(out);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return checkWritableDirectory(out);
     throw fileError(error, out, 'write');
   }
+  // It is moved to its place from beside it.
+  await checkWritableDirectory(dirname(resolve(out)));
   if (entries.length === 0) return;
   if (!entries.includes('text.json')) {
     throw new RdropError(

@@ -34,6 +34,12 @@ export interface ScoreRow extends CorpusScore {
   text: string;
 }
 
+export interface ScoreWork {
+  signal?: AbortSignal | undefined;
+  /** Figures that are computed. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 /** Metrics together with the texts that they are meant for. */
 export interface ScoreGroup extends Texts {
   metrics: Metric[];
@@ -50,7 +56,7 @@ export interface ScoreGroup extends Texts {
 export async function scoreAll(
   texts: ScoredTexts,
   options: ScoreTableOptions = {},
-  work: { signal?: AbortSignal | undefined } = {},
+  work: ScoreWork = {},
 ): Promise<ScoreRow[]> {
   const rows = await scoreRows(texts, options, work);
   for (const each of [texts.hypotheses === undefined ? undefined : texts, texts.tokenised]) {
@@ -63,12 +69,15 @@ export async function scoreAll(
 export async function scoreRows(
   texts: ScoredTexts,
   options: ScoreTableOptions = {},
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, onProgress }: ScoreWork = {},
 ): Promise<ScoreRow[]> {
   const rows: ScoreRow[] = [];
-  for (const { metrics, hypotheses, references } of scoreGroups(texts, options)) {
+  const groups = scoreGroups(texts, options);
+  const total = groups.reduce((sum, { metrics }) => sum + metrics.length, 0);
+  for (const { metrics, hypotheses, references } of groups) {
     const segments = checkedSegments(hypotheses, references, 'scoreAll');
     for (const metric of metrics) {
+      onProgress?.(rows.length, total);
       const { sums } = await corpusStatistics(metric, segments, signal);
       rows.push({
         name: metric.name,
@@ -79,6 +88,7 @@ export async function scoreRows(
       });
     }
   }
+  onProgress?.(total, total);
   return rows;
 }
 

@@ -6,8 +6,9 @@ import {
   sentenceBootstrapSchema,
 } from '../config.js';
 import { RdropError } from '../errors.js';
+import { Breaks } from '../util/breaks.js';
 import { bleuMetric } from './bleu.js';
-import { Breaks, type CorpusStatistics, corpusStatistics, type Metric } from './metric.js';
+import { type CorpusStatistics, corpusStatistics, type Metric } from './metric.js';
 import { NumpyGenerator } from './numpy_generator.js';
 import { numpyMean } from './python_numbers.js';
 import { checkedSegments, type References } from './segments.js';

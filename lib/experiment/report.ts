@@ -2,6 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
+import { throwIfAborted } from '../util/breaks.js';
+import { checkWritableDirectory } from '../util/writable.js';
 import { configTable, environmentTable } from './report_conditions.js';
 import { htmlReport } from './report_html.js';
 import { markdownReport } from './report_markdown.js';
@@ -20,6 +22,7 @@ export interface ReportOptions {
   metric?: string | undefined;
   /** Default true: the text files of a run, where they are there, must be those that it was made with. */
   verify?: boolean | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** What a report says, before it has a form. */
@@ -44,7 +47,7 @@ export interface ReportDocument {
 export async function renderReport(
   runs: readonly RunSummary[],
   title: string,
-  { metric }: ReportOptions = {},
+  { metric, signal }: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
   if (runs.length === 0)
     throw new RdropError('INVALID_ARGUMENT', 'report: expected at least one run, got none');
@@ -65,7 +68,7 @@ export async function renderReport(
       ...(scores ? [scores] : []),
       environmentTable(sorted),
     ],
-    plots: await reportPlots(sorted, metric),
+    plots: await reportPlots(sorted, metric, signal),
     plotsIn: { file: 'report.html', what: 'The learning curves and the plot of the figures' },
     details: [runTable(sorted, metric), ...(options ? [options] : [])],
   };
@@ -79,15 +82,18 @@ export async function renderReport(
  * @param outDirectory made when it does not exist.
  * @returns the paths of the two files.
  * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice, a metric that no run has), FILE_NOT_FOUND (neither run nor sweep),
- *   FILE_UNREADABLE, MALFORMED_FILE, DISK_FULL, FILE_UNWRITABLE.
+ *   FILE_UNREADABLE, MALFORMED_FILE, DISK_FULL, FILE_UNWRITABLE, ABORTED.
  */
 export async function writeReport(
   input: string | readonly string[],
   outDirectory: string,
   options: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
+  const { signal } = options;
+  throwIfAborted(signal, 'the report');
   const directories = typeof input === 'string' ? [input] : input;
-  const runs = await readRuns(directories, options.verify);
+  const runs = await readRuns(directories, options.verify, signal);
+  await checkWritableDirectory(outDirectory);
   const names = directories.map((directory) => basename(resolve(directory)));
   const report = await renderReport(runs, `R-Drop report: ${names.join(', ')}`, options);
   try {

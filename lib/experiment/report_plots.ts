@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { throwIfAborted } from '../util/breaks.js';
 import type { CurvePoint, RunSummary } from './report_runs.js';
 import { config, renderSvg, width } from './vega_svg.js';
 
@@ -26,7 +27,11 @@ const largestCurve = 400;
 const shortestWithDetail = 10;
 
 /** Learning curves (one line a run) and test BLEU (one mark a run, one a mean); those without data are left out. */
-export async function reportPlots(runs: readonly RunSummary[], figure = 'BLEU'): Promise<ReportPlot[]> {
+export async function reportPlots(
+  runs: readonly RunSummary[],
+  figure = 'BLEU',
+  signal?: AbortSignal,
+): Promise<ReportPlot[]> {
   const curves = [
     {
       field: 'trainLoss',
@@ -50,6 +55,7 @@ export async function reportPlots(runs: readonly RunSummary[], figure = 'BLEU'):
     });
   }
   for (const { field, title, caption } of curves) {
+    throwIfAborted(signal, 'the report');
     const { spec, thinned } = curvePlot(runs, field, title);
     if (!spec) continue;
     plots.push({

@@ -6,6 +6,7 @@ import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { fileError, readJsonFile } from '../files.js';
 import { checkRunText } from '../training/run_text.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { pathExists } from '../util/exists.js';
 
 /** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
@@ -92,7 +93,11 @@ const metricsLine = lazily(() =>
  * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice), FILE_NOT_FOUND, FILE_UNREADABLE,
  *   MALFORMED_FILE.
  */
-export async function readRuns(directories: readonly string[], verify = true): Promise<RunSummary[]> {
+export async function readRuns(
+  directories: readonly string[],
+  verify = true,
+  signal?: AbortSignal,
+): Promise<RunSummary[]> {
   if (directories.length === 0) {
     throw new RdropError(
       'INVALID_ARGUMENT',
@@ -101,6 +106,7 @@ export async function readRuns(directories: readonly string[], verify = true): P
   }
   const runs: { directory: string; run: RunSummary }[] = [];
   const add = async (directory: string, expected?: { arm: string; seed: number }) => {
+    throwIfAborted(signal, 'the report');
     const run = await readRun(directory, expected);
     if (verify && run.state !== 'missing') await checkRunText(directory, false);
     const other = runs.find((one) => one.run.arm === run.arm && one.run.seed === run.seed);

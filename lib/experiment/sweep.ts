@@ -6,7 +6,8 @@ import { parseConfig, type SweepConfig, type SweepOptions, sweepSchema } from '.
 import { asRdropError, RdropError } from '../errors.js';
 import { readJsonFile } from '../files.js';
 import type { RunResult } from '../training/run_directory.js';
-import type { TrainEvent } from '../training/training_loop.js';
+import type { TrainProgress } from '../training/stages.js';
+import type { TrainEvent } from '../training/train_events.js';
 import { warn } from '../util/warnings.js';
 import { plannedComparison } from './planned_comparison.js';
 import { whileLocked } from './sweep_lock.js';
@@ -34,12 +35,13 @@ export interface SweepControl {
 /**
  * Trains every combination of a seed and a direction and tells what happens. Finished trials are recognised by their
  * result and reused, interrupted ones go on from their last checkpoint; so the same call repeated completes a sweep.
- * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. Leaving the loop early
- * aborts the sweep as the signal does: the running trials write a checkpoint and end.
+ * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. The signal ends a sweep as it
+ * ends fit(): the running trials write a checkpoint and end, then comes the event `end` with the reason 'aborted'. Leaving the
+ * loop early ends the trials alike.
  *
  * @param config what the trials share (trainSchema without seed and runDirectory)
  * @param options sweepSchema, and a signal
- * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), RUN_LOCKED, RUN_LOST, ABORTED, TRIAL_FAILED (only with
+ * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), RUN_LOCKED, RUN_LOST, TRIAL_FAILED (only with
  *   stopOnFailure), and what reading and writing files throws
  */
 export async function* sweep(
@@ -49,6 +51,10 @@ export async function* sweep(
   const { signal, trialEntry, ...rest } = options;
   const sweepConfig = parseConfig(sweepSchema, rest, 'sweep');
   const trials = planTrials(config, sweepConfig);
+  if (signal?.aborted) {
+    yield { type: 'end', reason: 'aborted', finished: 0, failed: 0 };
+    return;
+  }
   yield* whileLocked(sweepConfig, (lost, verify) =>
     sweepTrials(config, sweepConfig, trials, { signal, trialEntry, lost, verify }),
   );
@@ -120,7 +126,7 @@ async function* sweepTrials(
     }
   };
   const warned = new Set<string>();
-  const tell = (trial: Trial, event: TrainEvent): void => {
+  const tell = (trial: Trial, event: TrainEvent | TrainProgress): void => {
     if (event.type !== 'warning') queue.push({ type: 'progress', trial: named(trial), event });
     else if (!warned.has(event.message)) {
       // Trials share what they are warned of.
@@ -160,10 +166,9 @@ async function* sweepTrials(
     await workers;
   }
   if (failure) throw failure;
-  if (signal?.aborted) {
-    throw new RdropError('ABORTED', 'the sweep was aborted; the same call goes on from where it ended');
-  }
-  yield { type: 'end', finished, failed };
+  // A signal that came when all was done has stopped nothing.
+  const reason = signal?.aborted && finished + failed < trials.length ? 'aborted' : 'finished';
+  yield { type: 'end', reason, finished, failed };
 }
 
 const named = ({ name, arm, seed }: Trial): TrialName => ({ name, arm, seed });

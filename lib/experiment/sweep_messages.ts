@@ -4,7 +4,8 @@
 import type { Arm } from '../config.js';
 import type { RdropError } from '../errors.js';
 import type { RunResult } from '../training/run_directory.js';
-import type { TrainEvent } from '../training/training_loop.js';
+import type { TrainProgress } from '../training/stages.js';
+import type { TrainEvent } from '../training/train_events.js';
 import type { RdropWarning } from '../util/warnings.js';
 import type { PlannedComparison } from './planned_comparison.js';
 import type { TrialState } from './sweep_plan.js';
@@ -17,7 +18,7 @@ export type ToTrial =
 /** Child to parent. */
 export type FromTrial =
   | { type: 'ready' }
-  | { type: 'event'; event: TrainEvent }
+  | { type: 'event'; event: TrainEvent | TrainProgress }
   | { type: 'finished' }
   | { type: 'aborted' }
   | { type: 'failed'; code: string; message: string };
@@ -44,10 +45,11 @@ export type SweepEvent =
   /** What trials warn of, each text once; process.emitWarning has told it as well. */
   | (RdropWarning & { type: 'warning' })
   | { type: 'start'; trial: TrialName; resumed: boolean }
-  | { type: 'progress'; trial: TrialName; event: TrainEvent }
+  /** What a trial's fit() tells, and what its listener hears. */
+  | { type: 'progress'; trial: TrialName; event: TrainEvent | TrainProgress }
   /** reused: it had finished before this sweep began. */
   | { type: 'finish'; trial: TrialName; result: RunResult; reused: boolean }
   /** The error has the code TRIAL_FAILED; the end of what the trial wrote to its standard error is in its message. */
   | { type: 'fail'; trial: TrialName; error: RdropError }
-  /** Once, last. */
-  | { type: 'end'; finished: number; failed: number };
+  /** Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call goes on. */
+  | { type: 'end'; reason: 'finished' | 'aborted'; finished: number; failed: number };

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TrainOptions } from '../config.js';
 import { asRdropError } from '../errors.js';
+import type { TrainProgress } from '../training/stages.js';
 import type { FromTrial, ToTrial } from './sweep_messages.js';
 
 const controller = new AbortController();
@@ -33,25 +34,39 @@ async function afterPredecessor<T>(open: () => Promise<T>): Promise<T> {
   }
 }
 
+const pause = 500;
+let toldAt = Number.NEGATIVE_INFINITY;
+/** Twice a second is enough for who watches several trials. */
+function onProgress(event: TrainProgress): void {
+  if (event.done < event.total && performance.now() - toldAt < pause) return;
+  toldAt = performance.now();
+  void tell({ type: 'event', event });
+}
+
 async function train(message: ToTrial & { type: 'start' }): Promise<void> {
   try {
     const { Trainer } = await import('../training/trainer.js');
     const config = message.config as TrainOptions;
     const { unlock, verify } = message;
     const opening = { unlock, verify };
+    const work = { signal: controller.signal, onProgress };
     const trainer = await afterPredecessor(() =>
       message.resume
         ? // Where the data lies now: a sweep knows them by their content.
-          Trainer.resume(config.runDirectory, { data: config.data, ...opening })
-        : Trainer.create(config, opening),
+          Trainer.resume(config.runDirectory, { data: config.data, ...opening }, work)
+        : Trainer.create(config, { ...opening, ...work }),
     );
+    let reason = '';
     try {
-      for await (const event of trainer.fit({ signal: controller.signal }))
+      const { signal } = controller;
+      for await (const event of trainer.fit({ signal, onProgress })) {
         void tell({ type: 'event', event });
+        if (event.type === 'end') reason = event.reason;
+      }
     } finally {
       trainer.dispose();
     }
-    await tell({ type: controller.signal.aborted ? 'aborted' : 'finished' });
+    await tell({ type: reason === 'aborted' ? 'aborted' : 'finished' });
   } catch (error) {
     const { code, message: text, stack } = asRdropError(error);
     if (code === 'ABORTED') await tell({ type: 'aborted' });
@@ -65,6 +80,8 @@ async function train(message: ToTrial & { type: 'start' }): Promise<void> {
 
 // Ctrl-C reaches every process of the terminal; the sweep decides what it means for its trials.
 process.on('SIGINT', () => {});
+// SIGTERM may be meant for this trial alone, or for all: it ends with a checkpoint either way.
+process.on('SIGTERM', () => controller.abort());
 // A sweep that was killed leaves no trial behind.
 process.once('disconnect', () => controller.abort());
 process.on('message', (message: ToTrial) => {

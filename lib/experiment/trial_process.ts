@@ -5,7 +5,8 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { RdropError } from '../errors.js';
 import { packageRoot } from '../package_root.js';
-import type { TrainEvent } from '../training/training_loop.js';
+import type { TrainProgress } from '../training/stages.js';
+import type { TrainEvent } from '../training/train_events.js';
 import type { FromTrial, ToTrial } from './sweep_messages.js';
 import type { Trial } from './sweep_plan.js';
 
@@ -18,7 +19,7 @@ export interface TrialProcessOptions {
   /** The program of the child; trial.ts, compiled, unless a test puts another in its place. */
   entry?: string | undefined;
   signal: AbortSignal;
-  onEvent(event: TrainEvent): void;
+  onEvent(event: TrainEvent | TrainProgress): void;
 }
 
 /** Milliseconds that an aborted trial has to write its checkpoint before it is killed. */
@@ -93,6 +94,7 @@ function failure(
   const { outcome, startError, status, ended, tail } = how;
   let reason = `its process ended ${ended ? `by ${ended}` : `with status ${status}`}`;
   if (outcome?.type === 'failed') reason = `${outcome.code}: ${outcome.message}`;
+  else if (outcome?.type === 'aborted') reason = 'a signal ended it, after a checkpoint';
   else if (startError) reason = `its process could not be started (${startError.message})`;
   const words = tail.trim();
   return new RdropError(

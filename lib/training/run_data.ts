@@ -15,6 +15,7 @@ import { TextPipeline } from '../text/pipeline.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { BatchSource, type Pairs } from './batch_source.js';
 import type { DataHashes } from './run_directory.js';
+import { StageTeller, type TrainListener } from './stages.js';
 import type { EvaluationSet } from './validation.js';
 
 /** What a run reads of its prepared directory. */
@@ -31,19 +32,33 @@ export interface RunData {
   warnings: RdropWarning[];
 }
 
+interface LoadWork {
+  signal?: AbortSignal | undefined;
+  onProgress?: TrainListener | undefined;
+}
+
 /**
  * @param hashes hashData() of the prepared directory, made first: of a damaged file it should be told that it is damaged, not what
  *   is wrong with its text
- * @throws RdropError those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
+ * @throws RdropError ABORTED, those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
  *   INVALID_ARGUMENT when a sentence is too long for the model or a batch, unless config.overlong says otherwise
  */
-export async function loadRunData(config: TrainConfig, hashes: DataHashes): Promise<RunData> {
+export async function loadRunData(
+  config: TrainConfig,
+  hashes: DataHashes,
+  { signal, onProgress }: LoadWork = {},
+): Promise<RunData> {
   const { data, seed, model, batches } = config;
+  const moment = { update: 0, epoch: 0, loss: null, kl: null, tokensPerSecond: null };
+  const teller = new StageTeller(onProgress, () => moment);
+  const tell = (done: number) => teller.tell('reading data', done, steps);
+  tell(0);
   const pipeline = await TextPipeline.load(data);
   withVocabularies(model, pipeline, data);
   const lengths = new Lengths(config, pipeline);
   const limits = [positionsOf(model), { most: batches.maxTokens, option: 'batches.maxTokens' }];
-  const packed = await loadPacked(data, 'train', pipeline.dictionaries);
+  const packed = await loadPacked(data, 'train', pipeline.dictionaries, { signal });
+  tell(1);
   const most = Math.min(...limits.map((limit) => limit.most));
   const fits = (side: SentenceStore) => side.lengths.every((length) => length <= most);
   const train =
@@ -51,16 +66,19 @@ export async function loadRunData(config: TrainConfig, hashes: DataHashes): Prom
       ? packed
       : lengths.fit({ source: packed.source.toArray(), target: packed.target.toArray() }, 'train', limits)
           .pairs;
-  const valid = await loadSet(config, pipeline, 'valid', lengths);
+  const source = new BatchSource(train, { ...batches, seed });
+  tell(2);
+  const valid = await loadSet(config, pipeline, 'valid', lengths, signal);
   let test: EvaluationSet | null = null;
   try {
-    test = await loadSet(config, pipeline, 'test', lengths);
+    test = await loadSet(config, pipeline, 'test', lengths, signal);
   } catch (error) {
     if (asRdropError(error).code !== 'FILE_NOT_FOUND') throw error;
   }
+  tell(steps);
   return {
     pipeline,
-    train: new BatchSource(train, { ...batches, seed }),
+    train: source,
     valid,
     test,
     hashes,
@@ -68,6 +86,9 @@ export async function loadRunData(config: TrainConfig, hashes: DataHashes): Prom
     warnings: lengths.warnings,
   };
 }
+
+/** Of reading data: the training text, its batches, the other splits. */
+const steps = 3;
 
 const positionsOf = ({ maxPositions }: TrainConfig['model']): LengthLimit => ({
   ...{ most: maxPositions, option: 'model.maxPositions' },
@@ -106,8 +127,9 @@ async function loadSet(
   pipeline: TextPipeline,
   split: 'valid' | 'test',
   lengths: Lengths,
+  signal: AbortSignal | undefined,
 ): Promise<EvaluationSet> {
-  const pairs = await loadCorpus(data, split, pipeline.dictionaries);
+  const pairs = await loadCorpus(data, split, pipeline.dictionaries, { signal });
   const limits = [positionsOf(model)];
   // The model reads the sources, and for the loss of validation the targets; references are only compared.
   const { pairs: forLoss } = split === 'valid' ? lengths.fit(pairs, split, limits) : { pairs };

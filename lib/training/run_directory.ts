@@ -299,9 +299,9 @@ export async function environment(threads: number) {
  * SHA-256 of the files of a prepared directory that a run reads.
  *
  * @param verify compares them with the directory's manifest
- * @throws RdropError MANIFEST_MISMATCH, FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE
+ * @throws RdropError ABORTED, MANIFEST_MISMATCH, FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE
  */
-export async function hashData(directory: string, verify = true): Promise<DataHashes> {
+export async function hashData(directory: string, verify = true, signal?: AbortSignal): Promise<DataHashes> {
   const text = await readTextConfig(directory);
   const sides = [text.source, text.target];
   const names = [
@@ -314,7 +314,7 @@ export async function hashData(directory: string, verify = true): Promise<DataHa
   for (const name of names) {
     const path = join(directory, name);
     if (!(await pathExists(path))) continue;
-    hashes[name] = await hashFile(path);
+    hashes[name] = await hashFile(path, signal);
   }
   if (verify) await checkManifest(directory, hashes);
   return hashes;

@@ -14,8 +14,11 @@ import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import { Receivers } from '../model/receiver.js';
 import type { Transformer } from '../model/transformer.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { pathExists } from '../util/exists.js';
+import { checkWritableDirectory } from '../util/writable.js';
 import type { StepMetrics, stepMetrics } from './metrics.js';
+import type { TrainListener } from './stages.js';
 import type { TrainEvent, TrainingLoop } from './training_loop.js';
 
 const limitsSchema = lazily(() =>
@@ -33,6 +36,19 @@ const limitsSchema = lazily(() =>
  * `verify`: see OpenConfig.
  */
 export type ResumeOptions = z.input<typeof limitsSchema>;
+
+/** Opening a run reads its data and makes its model. */
+export interface OpenWork {
+  signal?: AbortSignal | undefined;
+  onProgress?: TrainListener | undefined;
+}
+
+export type CreateWork = OpenWork & OpenConfig;
+
+export interface FitOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: TrainListener | undefined;
+}
 
 interface State {
   loop: TrainingLoop;
@@ -101,16 +117,22 @@ export class Trainer {
   /**
    * Begins a run: reads the prepared data, makes the run directory and the model.
    *
-   * @throws RdropError INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
+   * @throws RdropError ABORTED, INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
    */
-  static async create(options: TrainOptions, opening: OpenConfig = {}): Promise<Trainer> {
+  static async create(options: TrainOptions, work: CreateWork = {}): Promise<Trainer> {
+    const { signal, onProgress, ...opening } = work;
     const { unlock, verify } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT');
+    throwIfAborted(signal, opened);
     const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
     const { TrainingLoop, RunDirectory, hashData, loadRunData, stepMetrics } = await parts();
-    const data = await loadRunData(config, await hashData(config.data, verify));
+    await checkWritableDirectory(config.runDirectory);
+    const hashes = await hashData(config.data, verify, signal);
+    const data = await loadRunData(config, hashes, { signal, onProgress });
+    throwIfAborted(signal, opened);
     const run = await RunDirectory.create(config, data.hashes, { unlock });
     try {
-      return new Trainer(await TrainingLoop.create(config, run, data), stepMetrics);
+      const loop = await TrainingLoop.create(config, run, data);
+      return new Trainer(unlessAborted(loop, signal), stepMetrics);
     } catch (error) {
       run.release();
       throw error;
@@ -120,10 +142,16 @@ export class Trainer {
   /**
    * Goes on from the last checkpoint of a run, or from its beginning when it has none.
    *
-   * @throws RdropError FILE_NOT_FOUND (no run there), RUN_LOCKED, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH (other
+   * @throws RdropError ABORTED, FILE_NOT_FOUND (no run there), RUN_LOCKED, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH (other
    *   configuration or data), MANIFEST_MISMATCH, INVALID_ARGUMENT
    */
-  static async resume(runDirectory: string, limits: ResumeOptions = {}): Promise<Trainer> {
+  static async resume(
+    runDirectory: string,
+    limits: ResumeOptions = {},
+    work: OpenWork = {},
+  ): Promise<Trainer> {
+    const { signal } = work;
+    throwIfAborted(signal, opened);
     const { unlock, verify, ...changed } = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
     const { TrainingLoop, RunDirectory, checkRunText, hashData, loadRunData, readRunConfig, stepMetrics } =
       await parts();
@@ -133,9 +161,13 @@ export class Trainer {
       const stored = await readRunConfig(run.path);
       const config = absolute({ ...stored, ...given, runDirectory: run.path });
       if (verify) await checkRunText(run.path);
-      const hashes = await hashData(config.data, false).catch((error) => tellMoved(error, config.data));
+      const hashes = await hashData(config.data, false, signal).catch((error) =>
+        tellMoved(error, config.data),
+      );
       if (verify) await run.checkData(hashes);
-      const loop = await TrainingLoop.create(config, run, await loadRunData(config, hashes));
+      const data = await loadRunData(config, hashes, work);
+      throwIfAborted(signal, opened);
+      const loop = await TrainingLoop.create(config, run, data);
       try {
         await loop.restore(verify);
         if (!isDeepStrictEqual(config, stored)) await run.writeConfig(config);
@@ -143,7 +175,7 @@ export class Trainer {
         loop.dispose();
         throw error;
       }
-      return new Trainer(loop, stepMetrics);
+      return new Trainer(unlessAborted(loop, signal), stepMetrics);
     } catch (error) {
       run.release();
       throw error;
@@ -195,15 +227,16 @@ export class Trainer {
 
   /**
    * Trains until a limit is reached, validating and writing checkpoints; then translates the test split with the best
-   * checkpoint and writes result.json. An abort ends it after the step under way, with a checkpoint.
+   * checkpoint and writes result.json. An abort ends it after the step under way, with a checkpoint. `onProgress` hears
+   * what is done meanwhile, validation and the translation of the test split included.
    *
    * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE
    */
-  async *fit({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<TrainEvent, void> {
+  async *fit({ signal, onProgress }: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
     const state = begin(this, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
-      for await (const event of state.loop.events(both)) {
+      for await (const event of state.loop.events(both, onProgress)) {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
         state.waiting = true;
         try {
@@ -260,6 +293,19 @@ export class Trainer {
   [Symbol.dispose](): void {
     states.get(this); // a foreign receiver may have no dispose()
     this.dispose();
+  }
+}
+
+const opened = 'opening the run';
+
+/** The loop, or ABORTED when the signal came while it was made. */
+function unlessAborted(loop: TrainingLoop, signal: AbortSignal | undefined): TrainingLoop {
+  try {
+    throwIfAborted(signal, opened);
+    return loop;
+  } catch (error) {
+    loop.dispose();
+    throw error;
   }
 }
 

@@ -24,15 +24,24 @@ import {
   type TrainingState,
   writeCheckpoint,
 } from './checkpoint.js';
-import { addToWindow, emptyWindow, type TrainMetrics, trainLine, type ValidMetrics } from './metrics.js';
+import {
+  addToWindow,
+  emptyWindow,
+  perToken,
+  type TrainMetrics,
+  trainLine,
+  type ValidMetrics,
+} from './metrics.js';
 import { loadMoments, storedMoments } from './moments.js';
-import { epochsDone, following, limitReached, progressOf } from './progress.js';
+import { following, limitReached, progressOf } from './progress.js';
 import { checkLastCheckpoint } from './run_checkpoint.js';
 import type { RunData } from './run_data.js';
-import { fingerprint, type RunDirectory, type RunResult } from './run_directory.js';
+import { fingerprint, type RunDirectory } from './run_directory.js';
+import { runResult } from './run_result.js';
 import { runWarnings } from './run_warnings.js';
+import { StageTeller, type TrainListener } from './stages.js';
 import type { StopReason, TrainEvent } from './train_events.js';
-import { isBetter, translateTest, validate } from './validation.js';
+import { isBetter, validate } from './validation.js';
 
 export type { StopReason, TrainEvent } from './train_events.js';
 
@@ -186,9 +195,11 @@ export class TrainingLoop {
   }
 
   /** Trains to the end. A generator that is left early stops between two updates and may be started again. */
-  async *events(signal?: AbortSignal): AsyncGenerator<TrainEvent, void> {
+  async *events(signal?: AbortSignal, listener?: TrainListener): AsyncGenerator<TrainEvent, void> {
     const { config, state, data } = this;
     const { updatesPerEpoch } = data.train;
+    const teller = new StageTeller(listener, () => this.#moment());
+    let first = true;
     this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
     let prepared: PackedBatch[] | null = null;
     if (this.#stray) await this.#rewind();
@@ -199,13 +210,13 @@ export class TrainingLoop {
       this.#tick();
       if (this.#logDue()) yield await this.#log();
       if (!signal?.aborted && this.#validationDue()) {
-        const events = await this.#validate(signal);
+        const events = await this.#validate(teller, signal);
         if (events !== null) yield* events;
       }
       const reason = signal?.aborted ? 'aborted' : this.#limitReached();
       if (reason !== null) {
         if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
-        yield await this.#end(reason, signal);
+        yield await this.#end(reason, teller, signal);
         return;
       }
       if (
@@ -225,6 +236,13 @@ export class TrainingLoop {
       await running;
       state.epoch = place.epoch;
       state.position = place.position + 1;
+      if (teller.due('training')) {
+        this.#tick();
+        // A device is waited for once, so that the loss shows from the first update on.
+        if (first) await this.settle();
+        first = false;
+        teller.tell('training', this.progress, 1);
+      }
     }
   }
 
@@ -235,6 +253,13 @@ export class TrainingLoop {
   #limitReached(): Exclude<StopReason, 'aborted'> | null {
     this.#tick();
     return limitReached(this.config, this.state, this.data.train.updatesPerEpoch);
+  }
+
+  #moment() {
+    const { update, epoch, window } = this.state;
+    const known = window.tokens > 0;
+    const { loss, kl } = known ? perToken(window) : { loss: null, kl: null };
+    return { update, epoch, loss, kl, tokensPerSecond: known ? window.tokens / window.seconds : null };
   }
 
   get progress(): number {
@@ -271,12 +296,17 @@ export class TrainingLoop {
    * Validates and writes the checkpoint that follows; null when it was aborted: then nothing happened. What it found is part of
    * the state only when that checkpoint stands: a run that is left or fails before validates again.
    */
-  async #validate(signal?: AbortSignal): Promise<TrainEvent[] | null> {
+  async #validate(teller: StageTeller, signal?: AbortSignal): Promise<TrainEvent[] | null> {
     const { config, state, data } = this;
     const began = performance.now();
     let line: ValidMetrics;
     try {
-      const losses = await validate(this.model, data.pipeline, data.valid, { config, signal });
+      const losses = await validate(this.model, data.pipeline, data.valid, {
+        config,
+        signal,
+        onProgress: (...progress) => teller.tell('validation translation', ...progress),
+        onLoss: (...progress) => teller.tell('validation loss', ...progress),
+      });
       line = {
         type: 'valid',
         update: state.update,
@@ -337,53 +367,16 @@ export class TrainingLoop {
     return { type: 'checkpoint', update, epoch, path, best: names.includes('best') };
   }
 
-  async #end(reason: StopReason, signal?: AbortSignal): Promise<TrainEvent> {
+  async #end(reason: StopReason, teller: StageTeller, signal?: AbortSignal): Promise<TrainEvent> {
     const { update, epoch } = this.state;
     const ended = { type: 'end' as const, update, epoch };
     if (reason === 'aborted') return { ...ended, reason, result: null };
     try {
-      return { ...ended, reason, result: await this.#result(signal) };
+      return { ...ended, reason, result: await runResult(this, teller, signal) };
     } catch (error) {
       if (asRdropError(error).code !== 'ABORTED') throw error;
       return { ...ended, reason: 'aborted', result: null };
     }
-  }
-
-  /** Translates the test split with the best checkpoint; the model goes on as it was. */
-  async #result(signal?: AbortSignal): Promise<RunResult> {
-    const { config, state, data, model } = this;
-    const best = await openBest(this.run.checkpoints, state);
-    let scores: RunResult['scores'] = null;
-    if (data.test !== null) {
-      const kept = best === null || best.state.update === state.update ? null : await snapshotOf(model);
-      try {
-        if (kept !== null) await this.#loadModel(best!);
-        const test = await translateTest(model, data.pipeline, data.test, { config, signal });
-        scores = test.scores;
-        await this.run.writeTest(test, data.pipeline.config.target);
-      } finally {
-        if (kept !== null) {
-          await loadParameters(model, kept.tensors, 'the parameters of the last update');
-          kept.dispose();
-        }
-      }
-    }
-    const result: RunResult = {
-      seed: config.seed,
-      direction: config.loss.direction,
-      alpha: config.loss.alpha,
-      updates: state.update,
-      epochs: epochsDone(state, data.train.updatesPerEpoch),
-      seconds: state.trainingSeconds,
-      bestUpdate: best?.state.update ?? state.update,
-      validBleu: best?.state.best?.bleu ?? null,
-      testBleu: scores?.[0] ? { score: scores[0].score, signature: scores[0].signature } : null,
-      scores,
-      parameters: model.parameterCount,
-      ...(Object.keys(data.overlong).length > 0 && { overlong: data.overlong }),
-    };
-    await this.run.writeResult(result);
-    return result;
   }
 
   /** Nothing new is computed: calls under way end, later ones throw DISPOSED. The files stay ours until dispose(). */

@@ -21,6 +21,7 @@ export interface EvaluationSet {
   translated?: { sources: Int32Array[]; places: Int32Array | null };
 }
 
+type OnProgress = ((done: number, total: number) => void) | undefined;
 type Validated = { loss: number; bleu: number | null };
 
 /** Whether a validation is better than the best so far: a higher BLEU, or without BLEU a lower loss. */
@@ -39,7 +40,12 @@ export function isBetter(found: Validated, best: Validated, manner: 'raw' | 'fai
 export async function validationLoss(
   model: Transformer,
   { source, target }: Pairs,
-  { loss, maxTokens, signal }: { loss: LossConfig; maxTokens: number; signal?: AbortSignal | undefined },
+  {
+    loss,
+    maxTokens,
+    signal,
+    onProgress,
+  }: { loss: LossConfig; maxTokens: number; signal?: AbortSignal | undefined; onProgress?: OnProgress },
 ): Promise<{ loss: number; nll: number }> {
   const lengths = [lengthsOf(source), lengthsOf(target)] as const;
   const longest = Math.max(...lengths.map((side) => side.reduce((a, b) => Math.max(a, b), 1)));
@@ -49,12 +55,14 @@ export async function validationLoss(
     seed: null,
   });
   const sums = { loss: 0, crossEntropy: 0, nll: 0, kl: 0, tokens: 0 };
-  for (const batch of batches) {
+  for (const [i, batch] of batches.entries()) {
     if (signal?.aborted) throw new RdropError('ABORTED', 'the validation was aborted');
+    onProgress?.(i, batches.length);
     const pick = (side: Int32Array[]) => Array.from(batch, (pair) => side[pair]!);
     const result = await model.evaluate({ source: pick(source), target: pick(target) }, loss);
     for (const key of ['loss', 'nll', 'tokens'] as const) sums[key] += result[key];
   }
+  onProgress?.(batches.length, batches.length);
   const { loss: smoothed, nll } = perToken(sums);
   return { loss: smoothed, nll };
 }
@@ -88,6 +96,8 @@ async function translateSet(
 interface Search {
   config: TrainConfig;
   signal?: AbortSignal | undefined;
+  /** Sentences that are translated. */
+  onProgress?: OnProgress;
 }
 
 /**
@@ -101,7 +111,7 @@ export async function validationBleu(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal }: Search,
+  { config, signal, onProgress }: Search,
 ): Promise<number> {
   const { pairs, references } = set;
   const { beam, bleu: manner } = config.validation;
@@ -111,6 +121,7 @@ export async function validationBleu(
     maxTokens,
     fairseq: manner === 'fairseq' ? { multipleOf } : undefined,
     signal,
+    onProgress,
   });
   if (manner === 'raw') {
     const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
@@ -133,13 +144,16 @@ export async function validate(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal }: Search,
+  { config, signal, onProgress, onLoss }: Search & { onLoss?: OnProgress },
 ): Promise<{ loss: number; nll: number; bleu: number | null }> {
   const { loss, batches, validation } = config;
   const pairs = set.forLoss ?? set.pairs;
-  const losses = await validationLoss(model, pairs, { loss, maxTokens: batches.maxTokens, signal });
+  const { maxTokens } = batches;
+  const losses = await validationLoss(model, pairs, { loss, maxTokens, signal, onProgress: onLoss });
   const bleu =
-    validation.metric === 'loss' ? null : await validationBleu(model, pipeline, set, { config, signal });
+    validation.metric === 'loss'
+      ? null
+      : await validationBleu(model, pipeline, set, { config, signal, onProgress });
   return { ...losses, bleu };
 }
 
@@ -156,13 +170,14 @@ export async function translateTest(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal }: Search,
+  { config, signal, onProgress, onScores }: Search & { onScores?: OnProgress },
 ): Promise<TestResult> {
   const { pairs, references } = set;
   const found = await translateSet(model, set, {
     beam: config.test.beam,
     maxTokens: config.batches.maxTokens,
     signal,
+    onProgress,
   });
   const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
   const tokenised = {
@@ -173,7 +188,7 @@ export async function translateTest(
   const rows = await scoreRows(
     { hypotheses, references, tokenised },
     { lowercase: pipeline.config.lowercase !== false },
-    { signal },
+    { signal, onProgress: onScores },
   );
   return { hypotheses, tokenised, scores: rows.map(({ text: _, ...score }) => score) };
 }

@@ -1,10 +1,10 @@
-import type { OneBestConfig } from '../config.js';
+import type { BeamConfig, OneBestConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
-import { RdropError } from '../errors.js';
 import type { Hypothesis, Transformer } from '../model/transformer.js';
+import { throwIfAborted } from '../util/breaks.js';
 
 export interface TranslateCorpusOptions {
-  beam: OneBestConfig;
+  beam: BeamConfig | OneBestConfig;
   /** Source tokens of a batch: sentences × the longest of them. */
   maxTokens: number;
   /**
@@ -17,16 +17,25 @@ export interface TranslateCorpusOptions {
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/**
- * The best hypothesis of each of many sentences: sorted by length and batched, answered in the order given.
- *
- * @throws RdropError ABORTED between two batches; those of Transformer.translate
- */
+/** The best hypothesis of each of many sentences (translateCorpusNBest). */
 export async function translateCorpus(
   model: Transformer,
   sources: readonly Int32Array[],
-  { beam, maxTokens, fairseq, signal, onProgress }: TranslateCorpusOptions,
+  options: TranslateCorpusOptions,
 ): Promise<Hypothesis[]> {
+  return (await translateCorpusNBest(model, sources, options)).map(([best]) => best!);
+}
+
+/**
+ * The nBest best hypotheses of each of many sentences: sorted by length and batched, answered in the order given.
+ *
+ * @throws RdropError ABORTED between two batches; those of Transformer.translate
+ */
+export async function translateCorpusNBest(
+  model: Transformer,
+  sources: readonly Int32Array[],
+  { beam, maxTokens, fairseq, signal, onProgress }: TranslateCorpusOptions,
+): Promise<Hypothesis[][]> {
   const lengths = Int32Array.from(sources, (source) => source.length);
   const longest = (side: Int32Array) => side.reduce((a, b) => Math.max(a, b), 1);
   const targetLengths = fairseq?.targetLengths ?? lengths;
@@ -35,21 +44,21 @@ export async function translateCorpus(
     multipleOf: fairseq?.multipleOf ?? 1,
     seed: null,
   });
-  const beamOf = (batch: Int32Array): OneBestConfig => {
+  const beamOf = (batch: Int32Array): BeamConfig | OneBestConfig => {
     if (fairseq === undefined) return beam;
     const padded = longest(batch.map((sentence) => lengths[sentence]!));
     return { ...beam, maxLenA: 0, maxLenB: Math.floor(beam.maxLenA * padded + beam.maxLenB) };
   };
-  const results = new Array<Hypothesis>(sources.length);
+  const results = new Array<Hypothesis[]>(sources.length);
   let done = 0;
   for (const batch of batches) {
-    if (signal?.aborted) throw new RdropError('ABORTED', 'the translation was aborted');
+    throwIfAborted(signal, 'the translation');
     const found = await model.translate(
       Array.from(batch, (i) => sources[i]!),
       beamOf(batch),
     );
     batch.forEach((sentence, i) => {
-      results[sentence] = found[i]![0]!;
+      results[sentence] = found[i]!;
     });
     done += batch.length;
     onProgress?.(done, sources.length);

@@ -1,10 +1,12 @@
+import type { z } from 'zod';
 import { native } from '../binding.js';
 import {
+  type BeamConfig,
+  type BeamOptions,
+  beamSchema,
   describe,
   type OneBestConfig,
-  type OneBestOptions,
   type OverlongPolicy,
-  oneBestSchema,
   parseConfig,
   type RuntimeOptions,
   threadsSchema,
@@ -18,11 +20,12 @@ import { withVocabularies } from '../model/vocabularies.js';
 import { piecesWarning } from '../text/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
+import { Breaks, throwIfAborted } from '../util/breaks.js';
 import { warn } from '../util/warnings.js';
-import type { translateCorpus } from './translate_corpus.js';
+import type { translateCorpusNBest } from './translate_corpus.js';
 
-/** The best hypothesis of a line. */
-export interface Translation {
+/** A hypothesis as text. */
+export interface TextHypothesis {
   text: string;
   /** Token ids; the last is eos. Empty for an empty line. */
   tokens: Int32Array;
@@ -30,8 +33,17 @@ export interface Translation {
   score: number;
   /** One per token. */
   logProbabilities: Float32Array;
+}
+
+/** The best hypothesis of a line. */
+export interface Translation extends TextHypothesis {
   /** Where the line was too long: of its first tokens alone, or empty. */
   overlong?: 'truncated' | 'skipped';
+}
+
+/** A line whose `nBest` best hypotheses were asked for; all of them, the best first, which also stands in front. */
+export interface NBestTranslation extends Translation {
+  hypotheses: TextHypothesis[];
 }
 
 export interface LoadOptions {
@@ -43,6 +55,9 @@ export interface LoadOptions {
   device?: RuntimeOptions['device'];
   /** Default true: the dictionary and the codes must be those that the run was made with. */
   verify?: boolean;
+  /** Default 'auto': bfloat16 on a GPU, float32 on a CPU; float64 where the run was trained in it. */
+  precision?: RuntimeOptions['precision'];
+  signal?: AbortSignal | undefined;
 }
 
 export interface TranslateOptions {
@@ -59,8 +74,9 @@ interface State {
   pipeline: TextPipeline;
   beam: OneBestConfig;
   maxTokens: number;
-  /** At hand since load(): translate() must have queued its work when it gives its promise. */
-  translateCorpus: typeof translateCorpus;
+  translateCorpusNBest: typeof translateCorpusNBest;
+  /** Calls under way, which end before the model goes. */
+  working: number;
   disposed: boolean;
 }
 
@@ -75,17 +91,19 @@ export class Translator {
   /**
    * Reads a run directory: its text pipeline and one of its checkpoints.
    *
-   * @throws RdropError INVALID_ARGUMENT, FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH,
-   *   MANIFEST_MISMATCH (another dictionary or other codes than the run was made with)
+   * @throws RdropError ABORTED, INVALID_ARGUMENT, FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT,
+   *   CHECKPOINT_MISMATCH, MANIFEST_MISMATCH (another dictionary or other codes than the run was made with)
    */
   static async load(
     runDirectory: string,
-    { checkpoint: name = 'best', threads = 0, device, verify = true }: LoadOptions = {},
+    { checkpoint: name = 'best', threads = 0, device, precision, verify = true, signal }: LoadOptions = {},
   ): Promise<Translator> {
+    throwIfAborted(signal, loading);
     const { openRunCheckpoint } = await import('../training/run_checkpoint.js');
-    const { translateCorpus } = await import('./translate_corpus.js');
+    const { translateCorpusNBest } = await import('./translate_corpus.js');
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
     const pipeline = await TextPipeline.load(directory);
+    throwIfAborted(signal, loading);
     const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
     await fromNative(() => native().setThreads(count));
     await using file = await checkpoint.open('model');
@@ -95,93 +113,171 @@ export class Translator {
       {
         seed: config.seed,
         device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
-        precision: config.precision === 'float64' ? 'float64' : 'auto',
+        precision: precision ?? (config.precision === 'float64' ? 'float64' : 'auto'),
       },
       checkpoint.path,
     );
+    try {
+      throwIfAborted(signal, loading);
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
     return new Translator({
       model,
       pipeline,
       beam: config.test.beam,
       maxTokens: config.batches.maxTokens,
-      translateCorpus,
+      translateCorpusNBest,
+      working: 0,
       disposed: false,
     });
   }
 
   /**
-   * Translates raw lines, in any number: sorted by length, batched, answered in the order given. Warns (OVERLONG) of lines that
-   * were too long, and (PIECES) of lines that another program has cut already where the run cuts them itself.
+   * Translates raw lines, in any number: sorted by length, batched, answered in the order given. The event loop stays free. Warns
+   * (OVERLONG) of lines that were too long, and (PIECES) of lines that another program has cut already where the run cuts them itself.
    *
-   * @param beamOptions over those of the run's `test.beam`
+   * @param beamOptions over those of the run's `test.beam`; with `nBest` each translation has its `hypotheses` besides
    * @throws RdropError DISPOSED, INVALID_ARGUMENT (not strings, a line longer than maxPositions unless `overlong` says otherwise), ABORTED
    */
   async translate(
     lines: readonly string[],
-    beamOptions: OneBestOptions = {},
-    { signal, onProgress, ...options }: TranslateOptions = {},
-  ): Promise<Translation[]> {
-    const { model, pipeline, beam: defaults, maxTokens, translateCorpus, disposed } = states.get(this);
-    if (disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
-    const beam = parseConfig(oneBestSchema, { ...defaults, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
-    const { overlong: policy, name } = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
-    if (!Array.isArray(lines)) {
-      throw new RdropError('INVALID_ARGUMENT', `lines: expected an array of strings, got ${describe(lines)}`);
+    beamOptions: BeamOptions & { nBest: number },
+    work?: TranslateOptions,
+  ): Promise<NBestTranslation[]>;
+  async translate(
+    lines: readonly string[],
+    beamOptions?: BeamOptions,
+    work?: TranslateOptions,
+  ): Promise<Translation[]>;
+  async translate(
+    lines: readonly string[],
+    beamOptions: BeamOptions = {},
+    work: TranslateOptions = {},
+  ): Promise<Translation[] | NBestTranslation[]> {
+    const state = states.get(this);
+    if (state.disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
+    const beam = parseConfig(beamSchema, { ...state.beam, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
+    const { signal, onProgress, ...options } = work;
+    const reading = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
+    checkLines(lines);
+    state.working += 1;
+    try {
+      const read = await sourcesOf(state, lines, reading, signal);
+      const found = await hypothesesOf(state, read, beam, { signal, onProgress });
+      return lines.map((_, i): Translation | NBestTranslation => {
+        const hypotheses = found.get(i) ?? [];
+        const overlong = read.overlong.get(i);
+        return {
+          ...(hypotheses[0] ?? empty()),
+          ...(overlong !== undefined && { overlong }),
+          ...(beamOptions.nBest !== undefined && { hypotheses }),
+        };
+      });
+    } finally {
+      state.working -= 1;
+      if (state.disposed && state.working === 0) state.model.dispose();
     }
-    const translations = lines.map(
-      (): Translation => ({
-        text: '',
-        tokens: new Int32Array(0),
-        score: 0,
-        logProbabilities: new Float32Array(0),
-      }),
-    );
-    const most = model.config.maxPositions;
-    const limit = { most, option: "the model's maxPositions" };
-    const goOn = 'overlong "truncate" or "skip" (--overlong)';
-    let overlong: OverlongCount | null = null as OverlongCount | null;
-    const places: number[] = [];
-    const sources: Int32Array[] = [];
-    lines.forEach((line: unknown, i) => {
-      if (typeof line !== 'string') {
-        throw new RdropError('INVALID_ARGUMENT', `lines[${i}]: expected a string, got ${describe(line)}`);
-      }
-      const tokens = pipeline.encode(line);
-      if (tokens.length === 1) return;
-      if (tokens.length > most) {
-        const place = name === undefined ? `lines[${i}] (line ${i + 1})` : `${name}:${i + 1}`;
-        if (policy === 'refuse') throw tooLong(place, limit, tokens.length, goOn);
-        overlong ??= { policy, count: 0, first: place, tokens: tokens.length };
-        overlong.count++;
-        translations[i]!.overlong = policy === 'skip' ? 'skipped' : 'truncated';
-        if (policy === 'skip') return;
-      }
-      places.push(i);
-      sources.push(truncate(tokens, most));
-    });
-    if (overlong !== null) warn(overlongWarning(overlong, lines.length, most));
-    if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
-      const consequence =
-        'the run tokenises or cuts its text itself, and takes them for words; give it whole text';
-      const warning = piecesWarning(lines, name ?? 'lines to translate', consequence);
-      if (warning !== null) warn(warning);
-    }
-    const found = await translateCorpus(model, sources, { beam, maxTokens, signal, onProgress });
-    found.forEach((best, i) => {
-      Object.assign(translations[places[i]!]!, { text: pipeline.decode(best.tokens), ...best });
-    });
-    return translations;
   }
 
-  /** May be called again. */
+  /** Calls under way end first. May be called again. */
   dispose(): void {
     const state = states.get(this);
     state.disposed = true;
-    state.model.dispose();
+    if (state.working === 0) state.model.dispose();
   }
 
   [Symbol.dispose](): void {
     states.get(this); // a foreign receiver may have no dispose()
     this.dispose();
   }
+}
+
+const loading = 'loading the translator';
+
+const empty = (): TextHypothesis => ({
+  text: '',
+  tokens: new Int32Array(0),
+  score: 0,
+  logProbabilities: new Float32Array(0),
+});
+
+function checkLines(lines: unknown): asserts lines is readonly string[] {
+  if (!Array.isArray(lines)) {
+    throw new RdropError('INVALID_ARGUMENT', `lines: expected an array of strings, got ${describe(lines)}`);
+  }
+  const wrong = lines.findIndex((line) => typeof line !== 'string');
+  if (wrong >= 0) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `lines[${wrong}]: expected a string, got ${describe(lines[wrong])}`,
+    );
+  }
+}
+
+interface Sources {
+  /** Those to be translated, without the empty lines and those that are left out. */
+  tokens: Int32Array[];
+  /** The line of each. */
+  places: number[];
+  /** What became of lines that were too long. */
+  overlong: Map<number, 'truncated' | 'skipped'>;
+}
+
+async function sourcesOf(
+  { model, pipeline }: State,
+  lines: readonly string[],
+  { overlong: policy, name }: z.output<typeof translateSchema>,
+  signal: AbortSignal | undefined,
+): Promise<Sources> {
+  const breaks = new Breaks('the translation', signal);
+  const most = model.config.maxPositions;
+  const limit = { most, option: "the model's maxPositions" };
+  const goOn = 'overlong "truncate" or "skip" (--overlong)';
+  const sources: Sources = { tokens: [], places: [], overlong: new Map() };
+  let overlong: OverlongCount | null = null;
+  for (const [i, line] of lines.entries()) {
+    if (breaks.due()) await breaks.take();
+    const tokens = pipeline.encode(line);
+    if (tokens.length === 1) continue;
+    if (tokens.length > most) {
+      const place = name === undefined ? `lines[${i}] (line ${i + 1})` : `${name}:${i + 1}`;
+      if (policy === 'refuse') throw tooLong(place, limit, tokens.length, goOn);
+      overlong ??= { policy, count: 0, first: place, tokens: tokens.length };
+      overlong.count++;
+      sources.overlong.set(i, policy === 'skip' ? 'skipped' : 'truncated');
+      if (policy === 'skip') continue;
+    }
+    sources.places.push(i);
+    sources.tokens.push(truncate(tokens, most));
+  }
+  if (overlong !== null) warn(overlongWarning(overlong, lines.length, most));
+  if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
+    const consequence =
+      'the run tokenises or cuts its text itself, and takes them for words; give it whole text';
+    const warning = piecesWarning(lines, name ?? 'lines to translate', consequence);
+    if (warning !== null) warn(warning);
+  }
+  return sources;
+}
+
+/** The hypotheses of the lines that have some, by line. */
+async function hypothesesOf(
+  { model, pipeline, maxTokens, translateCorpusNBest }: State,
+  { tokens, places }: Sources,
+  beam: BeamConfig,
+  { signal, onProgress }: Pick<TranslateOptions, 'signal' | 'onProgress'>,
+): Promise<Map<number, TextHypothesis[]>> {
+  const found = await translateCorpusNBest(model, tokens, { beam, maxTokens, signal, onProgress });
+  const breaks = new Breaks('the translation', signal);
+  const results = new Map<number, TextHypothesis[]>();
+  for (const [i, hypotheses] of found.entries()) {
+    if (breaks.due()) await breaks.take();
+    results.set(
+      places[i]!,
+      hypotheses.map((each) => ({ text: pipeline.decode(each.tokens), ...each })),
+    );
+  }
+  return results;
 }

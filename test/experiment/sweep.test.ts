@@ -52,7 +52,7 @@ describe('a sweep', () => {
     expect(events[0]?.type).toBe('plan');
     expect(names(events, 'finish')).toEqual(everything);
     expect(of(events, 'progress').length).toBe(12);
-    expect(events.at(-1)).toEqual({ type: 'end', finished: 4, failed: 0 });
+    expect(events.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 4, failed: 0 });
     expect((await readdir(directory)).sort()).toEqual([...everything, 'sweep.json']);
     expect(await result('plain-1')).toMatchObject({ seed: 1, alpha: 0, direction: 'uni' });
     expect(await result('bi-2')).toMatchObject({ seed: 2, alpha: 5, direction: 'bi' });
@@ -99,7 +99,7 @@ describe('a sweep', () => {
     expect(messages.get('bi-1')?.message).toMatch(/status 7[\s\S]*the fake trial dies of update 2/);
     expect(messages.get('plain-2')?.message).toContain('NON_FINITE: row 3 of the logits');
     expect(messages.get('bi-2')?.message).toContain('SIGKILL');
-    expect(events.at(-1)).toEqual({ type: 'end', finished: 1, failed: 3 });
+    expect(events.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 1, failed: 3 });
 
     await behave({});
     const again = await all(start());
@@ -107,7 +107,7 @@ describe('a sweep', () => {
       'bi-1',
       true,
     ]);
-    expect(again.at(-1)).toEqual({ type: 'end', finished: 4, failed: 0 });
+    expect(again.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 4, failed: 0 });
     expect(await result('bi-1')).toMatchObject({ first: 2, updates: 3 });
   });
 
@@ -124,17 +124,52 @@ describe('a sweep', () => {
   it('takes up a trial that ended before its first checkpoint', async () => {
     await behave({ 'plain-1': 'early' });
     const controller = new AbortController();
-    const abort = async () => {
-      for await (const event of start({ parallel: 1, signal: controller.signal })) {
-        if (event.type === 'progress') controller.abort();
-      }
-    };
-    await expect(abort()).rejects.toMatchObject({ code: 'ABORTED' });
+    const told: SweepEvent[] = [];
+    for await (const event of start({ parallel: 1, signal: controller.signal })) {
+      told.push(event);
+      if (event.type === 'progress') controller.abort();
+    }
+    expect(told.at(-1)).toEqual({ type: 'end', reason: 'aborted', finished: 0, failed: 0 });
     expect(existsSync(join(directory, 'plain-1', 'config.json'))).toBe(true);
     await behave({});
     const events = await all(start());
     expect(of(events, 'finish').length).toBe(4);
     expect(await result('plain-1')).toMatchObject({ first: 1, updates: 3 });
+  });
+
+  it('ends as fit() does when it is aborted: an event, no error, and no process left', async () => {
+    await behave(Object.fromEntries(everything.map((name) => [name, 'slow'])));
+    for (const parallel of [1, 2]) {
+      const controller = new AbortController();
+      const told: SweepEvent[] = [];
+      for await (const event of start({ parallel, signal: controller.signal })) {
+        told.push(event);
+        if (event.type === 'progress') controller.abort();
+      }
+      expect(told.at(-1)).toMatchObject({ type: 'end', reason: 'aborted', failed: 0 });
+      expect(of(told, 'fail')).toEqual([]);
+      // A trial that is still alive would go on writing its state.
+      const states = async () =>
+        Promise.all(
+          names(told, 'start').map((name) =>
+            readFile(join(directory, name, 'checkpoints', 'last', 'state.json'), 'utf8').catch(() => ''),
+          ),
+        );
+      const before = await states();
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      expect(await states()).toEqual(before);
+    }
+    await behave({});
+    expect((await all(start())).at(-1)).toMatchObject({ reason: 'finished', finished: 4 });
+  });
+
+  it('sees a signal that was aborted before the call, and touches nothing', async () => {
+    const told = await all(start({ signal: AbortSignal.abort() }));
+    expect(told).toEqual([{ type: 'end', reason: 'aborted', finished: 0, failed: 0 }]);
+    expect(existsSync(directory)).toBe(false);
+    await expect(all(start({ seeds: [], signal: AbortSignal.abort() }))).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+    });
   });
 
   it('leaves every trial resumable when it is aborted, or its loop is left', async () => {

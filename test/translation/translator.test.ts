@@ -63,7 +63,7 @@ describe('Translator', () => {
     ['not a list', 'w1', {}, /lines: expected an array/],
     ['not a string', ['w1', 3], {}, /lines\[1\].*got 3/],
     ['an unknown option', ['w1'], { beams: 3 }, /beams/],
-    ['several answers', ['w1'], { nBest: 2 }, /nBest/],
+    ['more answers than the beam has', ['w1'], { nBest: 3 }, /nBest/],
     ['a line too long', ['w1', 'w1 '.repeat(1100)], {}, /lines\[1\].*1024.*1101/],
   ])('refuses %s', async (_, lines, options, message) => {
     using translator = await Translator.load(run);

@@ -1,0 +1,70 @@
+import { open, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { RdropError } from '../errors.js';
+import { fileError } from '../files.js';
+
+const kindOf = async (path: string): Promise<'file' | 'directory' | 'other' | null> => {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return 'directory';
+    return found.isFile() ? 'file' : 'other';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw fileError(error, path, 'write');
+  }
+};
+
+/** Makes a file in a directory and removes it: permissions, a read-only or a full disk show in no other way for certain. */
+async function probe(directory: string, path: string): Promise<void> {
+  // Loaded late: it is slow, and whoever only imports the library need not wait for it.
+  const { randomBytes } = await import('node:crypto');
+  const file = join(directory, `.${randomBytes(4).toString('hex')}.part`);
+  try {
+    const handle = await open(file, 'wx');
+    try {
+      // A full disk may still have room for a name.
+      await handle.write('x');
+    } finally {
+      await handle.close().finally(() => rm(file, { force: true }));
+    }
+  } catch (error) {
+    throw fileError(error, path, 'write');
+  }
+}
+
+const unwritable = (path: string, expected: string, got: string) =>
+  new RdropError('FILE_UNWRITABLE', `${path}: expected ${expected}, got ${got}`);
+
+/**
+ * Whether a file can be written at this place (writeFileAtomically), asked before hours of work. Leaves nothing behind.
+ *
+ * @throws RdropError FILE_UNWRITABLE, DISK_FULL
+ */
+export async function checkWritableFile(path: string): Promise<void> {
+  const kind = await kindOf(path);
+  if (kind === 'directory') throw unwritable(path, 'a file', 'a directory');
+  if (kind === 'other') throw unwritable(path, 'a regular file or a new one', 'a device, pipe or socket');
+  const directory = dirname(resolve(path));
+  const around = await kindOf(directory);
+  if (around === null)
+    throw unwritable(path, 'a place in a directory that exists', `no directory ${directory}`);
+  if (around !== 'directory') throw unwritable(path, 'a place in a directory', `${directory}, which is none`);
+  await probe(directory, path);
+}
+
+/**
+ * Whether a directory at this place can be made, with those above it, or be written to if it is there. Leaves nothing behind.
+ *
+ * @throws RdropError FILE_UNWRITABLE, DISK_FULL
+ */
+export async function checkWritableDirectory(path: string): Promise<void> {
+  let at = resolve(path);
+  for (let kind = await kindOf(at); kind !== 'directory'; kind = await kindOf(at)) {
+    if (kind !== null)
+      throw unwritable(path, 'a directory', at === resolve(path) ? 'a file' : `the file ${at} above it`);
+    if (dirname(at) === at) throw unwritable(path, 'a directory', 'a place that does not exist');
+    at = dirname(at);
+  }
+  await probe(at, path);
+}
