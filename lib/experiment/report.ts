@@ -4,6 +4,7 @@ import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import { throwIfAborted } from '../util/breaks.js';
 import { checkWritableDirectory } from '../util/writable.js';
+import { conditionTable, withConditions } from './conditions.js';
 import { configTable, environmentTable } from './report_conditions.js';
 import { htmlReport } from './report_html.js';
 import { markdownReport } from './report_markdown.js';
@@ -51,11 +52,12 @@ export async function renderReport(
 ): Promise<{ html: string; markdown: string }> {
   if (runs.length === 0)
     throw new RdropError('INVALID_ARGUMENT', 'report: expected at least one run, got none');
-  const sorted = sortRuns(metric === undefined ? runs : reportOn(runs, metric));
+  const sorted = sortRuns(withConditions(metric === undefined ? runs : reportOn(runs, metric)));
   const finished = sorted.filter(({ testBleu }) => testBleu !== null).length;
   const comparison = comparisonTable(sorted, metric);
   const scores = scoreTable(sorted);
   const options = configTable(sorted);
+  const conditions = conditionTable(sorted);
   const document: ReportDocument = {
     title,
     lead: [
@@ -64,6 +66,7 @@ export async function renderReport(
     ],
     tables: [
       bleuTable(sorted, metric),
+      ...(conditions ? [conditions] : []),
       ...(comparison ? [comparison] : []),
       ...(scores ? [scores] : []),
       environmentTable(sorted),
@@ -81,7 +84,7 @@ export async function renderReport(
  * @param input the directory of a sweep or a run, or several.
  * @param outDirectory made when it does not exist.
  * @returns the paths of the two files.
- * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice, a metric that no run has), FILE_NOT_FOUND (neither run nor sweep),
+ * @throws RdropError INVALID_ARGUMENT (no directory, the same condition and seed twice, a metric that no run has), FILE_NOT_FOUND (neither run nor sweep),
  *   FILE_UNREADABLE, MALFORMED_FILE, DISK_FULL, FILE_UNWRITABLE, ABORTED.
  */
 export async function writeReport(

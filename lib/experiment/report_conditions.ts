@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { conditionOf, flatOptions } from './conditions.js';
 import type { RunSummary } from './report_runs.js';
 import type { ReportTable } from './report_tables.js';
 
@@ -10,6 +11,9 @@ export function environmentTable(runs: readonly RunSummary[]): ReportTable {
   const rows: string[][] = [
     ['seeds', distinct(runs.map(({ seed }) => String(seed)))],
     ['arms', distinct(runs.map(({ arm }) => arm))],
+    ...(runs.some((run) => conditionOf(run) !== run.arm)
+      ? [['conditions', String(new Set(runs.map(conditionOf)).size)]]
+      : []),
   ];
   const configs = runs.flatMap(({ config }) => (config ? [config] : []));
   for (const key of ['device', 'precision']) {
@@ -51,7 +55,9 @@ function hashText(value: unknown): string {
 
 /** Every option of the runs, and a sentence when they differ in more than seed, direction and α. */
 export function configTable(runs: readonly RunSummary[]): ReportTable | null {
-  const configs = runs.flatMap(({ config }) => (config ? [flatten(config)] : []));
+  const configs = runs.flatMap(({ config, state }) =>
+    config && state !== 'missing' ? [flatOptions(config)] : [],
+  );
   if (configs.length === 0) return null;
   const keys = [...new Set(configs.flatMap((config) => [...config.keys()]))].filter(
     (key) => key !== 'runDirectory',
@@ -69,14 +75,4 @@ export function configTable(runs: readonly RunSummary[]): ReportTable | null {
         : [`The runs differ in more than seed and arm, so compare with care: ${differing.join(', ')}.`],
     folded: true,
   };
-}
-
-function flatten(value: object, prefix = ''): Map<string, string> {
-  return new Map(
-    Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, string][] =>
-      typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-        ? [...flatten(inner, `${prefix}${key}.`)]
-        : [[`${prefix}${key}`, text(inner) ?? 'absent']],
-    ),
-  );
 }

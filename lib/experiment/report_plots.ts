@@ -1,5 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { throwIfAborted } from '../util/breaks.js';
+import { conditionOf } from './conditions.js';
 import type { CurvePoint, RunSummary } from './report_runs.js';
 import { config, renderSvg, width } from './vega_svg.js';
 
@@ -50,7 +51,7 @@ export async function reportPlots(
   const dots = bleuPlot(runs, figure);
   if (dots) {
     plots.push({
-      caption: `Test ${figure}: a mark a run, its shape the seed; the bar and the number are the mean of the arm.`,
+      caption: `Test ${figure}: a mark a run, its shape the seed; the bar and the number are the mean of its row.`,
       svg: await renderSvg(dots, plots.length, `Test ${figure} of every run and the mean of each arm`),
     });
   }
@@ -66,21 +67,47 @@ export async function reportPlots(
   return plots;
 }
 
+/** A color for each of many: hues by the golden angle, bright enough for dark pages and dark enough for bright ones. */
+function spreadColour(i: number): string {
+  const hue = (i * 137.508) % 360;
+  const channel = (shift: number) => {
+    const k = (shift + hue / 30) % 12;
+    const value = 0.5 - 0.3 * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return Math.round(255 * value)
+      .toString(16)
+      .padStart(2, '0');
+  };
+  return `#${channel(0)}${channel(8)}${channel(4)}`;
+}
+
 function colourScale(runs: readonly RunSummary[]) {
-  const domain = [...new Set(runs.map(({ arm }) => arm))];
+  const domain = [...new Set(runs.map(conditionOf))];
   const further = [...furtherColours];
-  const range = domain.map((arm) => armColours.get(arm) ?? further.shift() ?? '#8a8a8a');
+  // The first condition of an arm has the arm's color.
+  const left = new Map(armColours);
+  const range = domain.map((condition, i) => {
+    const arm = condition.split(', ')[0] as string;
+    const own = left.get(arm);
+    left.delete(arm);
+    return own ?? further.shift() ?? spreadColour(i);
+  });
   return { domain, range };
 }
+
+const legendOf = (runs: readonly RunSummary[]): string =>
+  runs.every((run) => conditionOf(run) === run.arm) ? 'arm' : 'condition';
 
 function curvePlot(
   runs: readonly RunSummary[],
   field: Exclude<keyof CurvePoint, 'update'>,
   title: string,
 ): { spec: TopLevelSpec | null; thinned: boolean } {
+  const legend = legendOf(runs);
   let thinned = false;
   let longest = 0;
-  const values = runs.flatMap(({ arm, seed, curve }) => {
+  const values = runs.flatMap((run) => {
+    const { seed, curve } = run;
+    const arm = conditionOf(run);
     const points = curve.filter((point) => Number.isFinite(point[field]));
     const kept = thin(points);
     thinned ||= kept.length < points.length;
@@ -88,7 +115,7 @@ function curvePlot(
     return kept.map((point) => ({ run: `${arm}-${seed}`, arm, update: point.update, value: point[field] }));
   });
   if (values.length === 0) return { spec: null, thinned };
-  const present = runs.filter(({ arm }) => values.some((value) => value.arm === arm));
+  const present = runs.filter((run) => values.some((value) => value.arm === conditionOf(run)));
   const secondHalf = `datum.update >= ${Math.max(...values.map(({ update }) => update)) / 2}`;
   const panel = (xTitle: string, panelWidth: number) =>
     ({
@@ -105,7 +132,7 @@ function curvePlot(
           axis: { tickMinStep: 1, tickCount: 5, format: ',d' },
         },
         y: { field: 'value', type: 'quantitative', title, scale: { zero: false } },
-        color: { field: 'arm', type: 'nominal', title: 'arm', scale: colourScale(present) },
+        color: { field: 'arm', type: 'nominal', title: legend, scale: colourScale(present) },
         detail: { field: 'run', type: 'nominal' },
       },
     }) as const;
@@ -136,10 +163,14 @@ function thin(points: readonly CurvePoint[]): readonly CurvePoint[] {
 function bleuPlot(runs: readonly RunSummary[], figure: string): TopLevelSpec | null {
   const finished = runs.filter(({ testBleu }) => testBleu !== null);
   if (finished.length === 0) return null;
-  const values = finished.map(({ arm, seed, testBleu }) => ({ arm, seed: String(seed), bleu: testBleu }));
+  const values = finished.map((run) => ({
+    arm: conditionOf(run),
+    seed: String(run.seed),
+    bleu: run.testBleu,
+  }));
   const scale = colourScale(finished);
   const seeds = [...new Set(values.map(({ seed }) => seed))];
-  const y = { field: 'arm', type: 'nominal', title: 'arm', sort: null } as const;
+  const y = { field: 'arm', type: 'nominal', title: legendOf(finished), sort: null } as const;
   const color = { field: 'arm', type: 'nominal', legend: null, scale } as const;
   const meanX = { aggregate: 'mean', field: 'bleu', type: 'quantitative' } as const;
   return {

@@ -8,6 +8,7 @@ import { fileError, readJsonFile } from '../files.js';
 import { checkRunText } from '../training/run_text.js';
 import { throwIfAborted } from '../util/breaks.js';
 import { pathExists } from '../util/exists.js';
+import { withConditions } from './conditions.js';
 
 /** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
 export interface CurvePoint {
@@ -21,6 +22,8 @@ export interface CurvePoint {
 export interface RunSummary {
   /** 'plain' (α 0), 'uni', 'uni-reverse' or 'bi'. */
   arm: string;
+  /** The arm and every option in which runs of the report differ: the group in which seeds are pooled (withConditions). */
+  condition?: string;
   seed: number;
   /** Null until the run has finished. */
   testBleu: number | null;
@@ -70,6 +73,8 @@ const sweepFile = lazily(() =>
   z.looseObject({
     seeds: z.array(z.number()).min(1),
     directions: z.array(z.string()).min(1),
+    config: z.record(z.string(), z.unknown()).optional(),
+    data: z.record(z.string(), z.string()).optional(),
   }),
 );
 const configFile = lazily(() =>
@@ -90,7 +95,7 @@ const metricsLine = lazily(() =>
 /**
  * The runs of sweep directories (with every trial of their plan, begun or not) and run directories.
  *
- * @throws RdropError INVALID_ARGUMENT (no directory, the same arm and seed twice), FILE_NOT_FOUND, FILE_UNREADABLE,
+ * @throws RdropError INVALID_ARGUMENT (no directory, the same condition and seed twice), FILE_NOT_FOUND, FILE_UNREADABLE,
  *   MALFORMED_FILE.
  */
 export async function readRuns(
@@ -105,17 +110,10 @@ export async function readRuns(
     );
   }
   const runs: { directory: string; run: RunSummary }[] = [];
-  const add = async (directory: string, expected?: { arm: string; seed: number }) => {
+  const add = async (directory: string, expected?: ExpectedTrial) => {
     throwIfAborted(signal, 'the report');
     const run = await readRun(directory, expected);
     if (verify && run.state !== 'missing') await checkRunText(directory, false);
-    const other = runs.find((one) => one.run.arm === run.arm && one.run.seed === run.seed);
-    if (other) {
-      throw new RdropError(
-        'INVALID_ARGUMENT',
-        `report: expected one run of arm ${run.arm} and seed ${run.seed}, got ${other.directory} and ${directory}`,
-      );
-    }
     runs.push({ directory, run });
   };
   for (const directory of directories) {
@@ -124,9 +122,9 @@ export async function readRuns(
     }
     const plan = join(directory, 'sweep.json');
     if (await pathExists(plan)) {
-      const { seeds, directions } = parseFile(sweepFile, await readJsonFile(plan), plan);
+      const { seeds, directions, config, data } = parseFile(sweepFile, await readJsonFile(plan), plan);
       for (const arm of directions) {
-        for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed });
+        for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed, config, data });
       }
     } else if (await pathExists(join(directory, 'config.json'))) {
       await add(directory);
@@ -137,15 +135,57 @@ export async function readRuns(
       );
     }
   }
-  return runs.map(({ run }) => run);
+  const named = withConditions(runs.map(({ run }) => run));
+  named.forEach(({ condition, arm, seed }, i) => {
+    const other = named.findIndex((one) => one.condition === condition && one.seed === seed);
+    if (other === i) return;
+    const [first, second] = [other, i].map((at) => runs[at]?.directory);
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `report: expected one run of each condition and seed, got ${first} and ${second}, which both are ` +
+        `${condition === arm ? `arm ${arm}` : `condition ${condition}`} and seed ${seed}`,
+    );
+  });
+  return named;
 }
 
-async function readRun(directory: string, expected?: { arm: string; seed: number }): Promise<RunSummary> {
+/** A trial of a sweep's plan, which may not have begun. */
+interface ExpectedTrial {
+  arm: string;
+  seed: number;
+  /** What all trials share, and their data; absent in plans of other programs. */
+  config?: Record<string, unknown> | undefined;
+  data?: Record<string, string> | undefined;
+}
+
+/** The configuration that a trial will have. */
+function plannedConfig({ arm, seed, config }: ExpectedTrial): Record<string, unknown> | undefined {
+  if (config === undefined) return undefined;
+  const loss = {
+    ...(config['loss'] as object | undefined),
+    ...(arm === 'plain' ? { alpha: 0 } : { direction: arm }),
+  };
+  return { ...config, seed, loss };
+}
+
+async function readRun(directory: string, expected?: ExpectedTrial): Promise<RunSummary> {
   const name = basename(resolve(directory));
   const at = (file: string) => join(directory, file);
   const optional = async (file: string) => ((await pathExists(at(file))) ? readJsonFile(at(file)) : null);
   if (expected && !(await pathExists(at('config.json')))) {
-    return { ...expected, name, state: 'missing', testBleu: null, seconds: null, curve: [] };
+    const { arm, seed, data } = expected;
+    const config = plannedConfig(expected);
+    return {
+      arm,
+      seed,
+      name,
+      state: 'missing',
+      testBleu: null,
+      seconds: null,
+      curve: [],
+      ...(config !== undefined && { config }),
+      ...(data !== undefined && { environment: { data } }),
+    };
   }
   const config = parseFile(configFile, await readJsonFile(at('config.json')), at('config.json'));
   const { direction, alpha } = config.loss;

@@ -1,6 +1,7 @@
 import { describe } from '../config.js';
 import { RdropError } from '../errors.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
+import { conditionOf } from './conditions.js';
 import type { RunSummary } from './report_runs.js';
 import type { ReportTable } from './report_tables.js';
 
@@ -47,8 +48,8 @@ export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
   const names = [...metrics.keys()];
   const of = ({ scores }: RunSummary, name: string) => scores?.find((row) => labelOf(row) === name)?.score;
   const cell = (value: number | undefined) => (value === undefined ? absent : value.toFixed(2));
-  const rows = [...new Set(scored.map(({ arm }) => arm))].flatMap((arm) => {
-    const own = scored.filter((run) => run.arm === arm);
+  const rows = [...new Set(scored.map(conditionOf))].flatMap((arm) => {
+    const own = scored.filter((run) => conditionOf(run) === arm);
     const each = own.map((run) => [`${arm}-${run.seed}`, ...names.map((name) => cell(of(run, name)))]);
     if (own.length < 2) return each;
     const means = names.map((name) => {

@@ -1,4 +1,5 @@
 import { formatP, percentText } from './comparison_lines.js';
+import { conditionOf, poolingNotes } from './conditions.js';
 import { fixed, mean } from './numbers.js';
 import type { RunSummary } from './report_runs.js';
 import {
@@ -33,22 +34,31 @@ const countText = (value: number | undefined, digits = 0) =>
 const armOrder = ['uni', 'uni-reverse', 'bi', 'plain'];
 const rank = (arm: string) => (armOrder.includes(arm) ? armOrder.indexOf(arm) : armOrder.length);
 
+/** 'alpha=2' before 'alpha=10'. */
+const inOrder = new Intl.Collator('en', { numeric: true });
+
 /** By arm (uni, uni-reverse, bi, plain, others), then by seed. */
 export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
   return [...runs].sort(
     (one, other) =>
       rank(one.arm) - rank(other.arm) ||
-      (one.arm < other.arm ? -1 : one.arm > other.arm ? 1 : one.seed - other.seed),
+      inOrder.compare(conditionOf(one), conditionOf(other)) ||
+      one.seed - other.seed,
   );
 }
 
-const armsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(({ arm }) => arm))];
+/** The conditions in their order; where the arms say all, these. */
+const conditionsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(conditionOf))];
+
+/** What a row of runs is called: an arm, unless more than that differs. */
+const rowName = (runs: readonly RunSummary[]) =>
+  runs.every((run) => conditionOf(run) === run.arm) ? 'arm' : 'condition';
 
 /** The paper's table 1: the figure by arm and seed, averages, average durations. */
 export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
   const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((one, other) => one - other);
-  const rows = armsOf(runs).map((arm) => {
-    const own = runs.filter((run) => run.arm === arm);
+  const rows = conditionsOf(runs).map((condition) => {
+    const own = runs.filter((run) => conditionOf(run) === condition);
     const average = (values: (number | null)[], text: (value: number) => string) => {
       const present = values.filter((value) => value !== null);
       if (present.length === 0) return absent;
@@ -56,7 +66,7 @@ export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportT
       return `${text(mean(present))}${short}`;
     };
     return [
-      arm,
+      condition,
       ...seeds.map((seed) => bleuText(own.find((run) => run.seed === seed)?.testBleu)),
       average(
         own.map(({ testBleu }) => testBleu),
@@ -72,9 +82,10 @@ export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportT
   const notes = signatures.map((signature) => `signature: ${signature}`);
   const missing = missingRuns(runs, figure);
   if (missing) notes.push(missing);
+  notes.push(...poolingNotes(runs));
   return {
-    caption: `Test ${figure} by arm and seed`,
-    head: ['arm', ...seeds.map((seed) => `seed ${seed}`), 'average', 'average duration'],
+    caption: `Test ${figure} by ${rowName(runs)} and seed`,
+    head: [rowName(runs), ...seeds.map((seed) => `seed ${seed}`), 'average', 'average duration'],
     rows,
     notes,
   };
@@ -84,10 +95,12 @@ export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportT
 function missingRuns(runs: readonly RunSummary[], figure: string): string | null {
   const missing = runs.filter(({ testBleu }) => testBleu === null);
   if (missing.length === 0) return null;
-  const list = missing.map(({ arm, seed, state, updates }) => {
-    if (state === 'finished') return `${arm}-${seed} (finished without one)`;
-    if (state === 'missing') return `${arm}-${seed} (not begun)`;
-    return `${arm}-${seed} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
+  const list = missing.map((run) => {
+    const { seed, state, updates } = run;
+    const name = conditionOf(run) === run.arm ? `${run.arm}-${seed}` : `${conditionOf(run)}, seed ${seed}`;
+    if (state === 'finished') return `${name} (finished without one)`;
+    if (state === 'missing') return `${name} (not begun)`;
+    return `${name} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
   });
   return `No test ${figure} yet: ${list.join(', ')}.`;
 }
@@ -95,22 +108,22 @@ function missingRuns(runs: readonly RunSummary[], figure: string): string | null
 /** Every pair of arms compared; null when fewer than two arms have a finished run. */
 export function comparisonTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable | null {
   const scored = runs.filter(({ testBleu }) => testBleu !== null);
-  const arms = armsOf(scored);
+  const arms = conditionsOf(scored);
   if (arms.length < 2) return null;
   const pairs = correctPairs(
     arms.flatMap((a, i) => arms.slice(i + 1).map((b) => ({ a, b, ...compareArms(scored, a, b) }))),
   );
-  return pairTable(`Differences between arms in test ${figure}`, pairs);
+  return pairTable(`Differences between ${rowName(runs)}s in test ${figure}`, pairs, `${rowName(runs)}s`);
 }
 
 /** One row a pair of arms; with several pairs Holm's correction stands beside each p value. */
-export function pairTable(caption: string, pairs: readonly PairOfArms[]): ReportTable {
+export function pairTable(caption: string, pairs: readonly PairOfArms[], compared = 'arms'): ReportTable {
   const level = percentText(pairs[0]?.bootstrap.level ?? 0.95);
   const corrected = pairs.length > 1;
   return {
     caption,
     head: [
-      'arms',
+      compared,
       'difference of means',
       "Cohen's d",
       'rank-sum test',
@@ -128,7 +141,7 @@ export function pairTable(caption: string, pairs: readonly PairOfArms[]): Report
         'those of equal seed. The p = 0.10 of the paper is the rank-sum test, although the paper calls it signed-rank.',
       ...(corrected
         ? [
-            `Holm: the p value after Holm's correction over the ${pairs.length} pairs of arms of this table, each of the two tests ` +
+            `Holm: the p value after Holm's correction over the ${pairs.length} pairs of ${compared} of this table, each of the two tests ` +
               'a family of its own. The intervals are not corrected.',
           ]
         : []),
@@ -136,12 +149,12 @@ export function pairTable(caption: string, pairs: readonly PairOfArms[]): Report
   };
 }
 
-/** The comparison of two arms; what needs pairs over the seeds that both have. */
+/** The comparison of two arms or other conditions; what needs pairs over the seeds that both have. */
 export function compareArms(runs: readonly RunSummary[], first: string, second: string): RunComparison {
   const scores = (arm: string) =>
     new Map(
       runs.flatMap((run) =>
-        run.arm === arm && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
+        conditionOf(run) === arm && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
       ),
     );
   const a = scores(first);
@@ -174,6 +187,13 @@ function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
   ];
 }
 
+/** Its directory's name, with the condition where several have the same. */
+function runName(run: RunSummary, runs: readonly RunSummary[]): string {
+  const { name = `${run.arm}-${run.seed}` } = run;
+  const alone = runs.every((other) => other === run || other.name !== run.name);
+  return alone || conditionOf(run) === run.arm ? name : `${name} (${conditionOf(run)})`;
+}
+
 /** One row a run. */
 export function runTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
   return {
@@ -190,7 +210,7 @@ export function runTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTa
       'parameters',
     ],
     rows: runs.map((run) => [
-      run.name ?? `${run.arm}-${run.seed}`,
+      runName(run, runs),
       run.state ?? (run.testBleu === null ? 'unfinished' : 'finished'),
       bleuText(run.testBleu),
       bleuText(run.validBleu),
