@@ -5,7 +5,6 @@ import { lazily, z } from './zod.js';
 const mostCounted = 2 ** 31 - 1;
 export const countTo = (most: number) => z.int().min(1).max(most);
 export const count = lazily(() => countTo(mostCounted));
-export const countFrom0 = lazily(() => z.int().min(0).max(mostCounted));
 export const dropoutRate = lazily(() => z.number().min(0).lt(1));
 export const positive = lazily(() => z.number().positive());
 export const nonNegative = lazily(() => z.number().min(0));

@@ -1,7 +1,7 @@
 /** Loss, model, optimiser, search and run. */
 
 import type { z as zod } from 'zod';
-import { count, countFrom0, countTo, dropoutRate, nonNegative, positive } from './ranges.js';
+import { count, countTo, dropoutRate, nonNegative, positive } from './ranges.js';
 import { lazily, z } from './zod.js';
 
 export const klDirections = ['uni', 'uni-reverse', 'bi'] as const;
@@ -143,8 +143,8 @@ export const beamSchema = lazily(() =>
       beam: countTo(1024).default(5),
       /** The score of a hypothesis is its log-probability divided by length ** lengthPenalty. */
       lengthPenalty: z.number().default(1),
-      maxLenA: nonNegative.max(1_000_000).default(0),
-      maxLenB: countFrom0.default(200),
+      maxLenA: nonNegative.default(0),
+      maxLenB: z.int().min(0).default(200),
       minLen: count.default(1),
       nBest: count.default(1),
     })

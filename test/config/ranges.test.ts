@@ -14,6 +14,8 @@ import { parameterShapes } from '../../lib/interchange/parameter_names.js';
 const noSizes = [
   /seeds?$/i,
   /(Updates|Epochs|[iI]nterval|patience)$/,
+  // However long, a translation ends at maxPositions.
+  /^maxLenB$/,
   /^(threshold|nwords|minLength|maxLength|merges|vocabularyThreshold|ignoreIndex)$/,
 ];
 
