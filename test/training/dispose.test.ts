@@ -59,7 +59,7 @@ async function expectWhole(run: string): Promise<void> {
 
 describe('dispose() during fit()', () => {
   it('at any moment: the old one ends with a code, the new one waits for it, the run is the same', {
-    timeout: 300_000,
+    timeout: 900_000,
   }, async () => {
     // Far enough apart that every kind of moment comes up: steps, validations, checkpoints, the test split.
     const moments = long ? 150 : 10;
