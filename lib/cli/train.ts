@@ -26,7 +26,12 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['threads', '<n>', 'threads', 'threads of libtorch; 0 takes every core'],
   ['max-updates', '<n>', 'maxUpdates', 'end after so many updates; 0 for no limit'],
   ['max-epochs', '<n>', 'maxEpochs', 'end after so many epochs; 0 for no limit'],
-  ['max-minutes', '<minutes>', 'maxMinutes', 'end after so long; 0 for no limit'],
+  [
+    'max-minutes',
+    '<minutes>',
+    'maxMinutes',
+    'end after so long, validation included, the test not; 0 for no limit',
+  ],
   ['max-tokens', '<n>', 'batches.maxTokens', 'size of a batch'],
   ['overlong', '<policy>', 'overlong', 'refuse, truncate or skip sentences that are too long'],
   ['learning-rate', '<rate>', 'optimizer.learningRate', 'highest learning rate'],

@@ -22,6 +22,7 @@ import { freshCounters, writeCheckpoint } from '../training/checkpoint.js';
 import { emptyWindow } from '../training/metrics.js';
 import { fingerprint, hashData } from '../training/run_directory.js';
 import { abortable } from '../util/abortable.js';
+import { throwIfAborted } from '../util/breaks.js';
 import { warn } from '../util/warnings.js';
 import {
   type InterchangeRun,
@@ -57,6 +58,7 @@ export async function importFairseq(
   run: InterchangeRun = {},
 ): Promise<FairseqImport> {
   const config = parseConfig(fairseqImportSchema, options, 'import');
+  throwIfAborted(run.signal, 'the import');
   const out = resolve(config.out);
   await checkPlace(out, false);
   const source = await Dictionary.read(config.dict);

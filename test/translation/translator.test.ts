@@ -97,3 +97,44 @@ describe('Translator', () => {
     });
   });
 });
+
+describe('nBest', () => {
+  it('gives so many hypotheses a line, the best in front, as the model gives them', async () => {
+    using translator = await Translator.load(run, { threads: 1 });
+    const lines = ['w1 w2 w3', '', 'w4 w5'];
+    const found = await translator.translate(lines, { beam: 3, nBest: 2 });
+    const one = await translator.translate(lines, { beam: 3 });
+    expect(found.map(({ hypotheses }) => hypotheses.length)).toEqual([2, 0, 2]);
+    for (const [i, { hypotheses, ...best }] of found.entries()) {
+      expect(best).toEqual(one[i]);
+      if (hypotheses.length === 0) continue;
+      expect(hypotheses[0]).toEqual(one[i]);
+      expect(hypotheses[0]!.score).toBeGreaterThanOrEqual(hypotheses[1]!.score);
+      expect(hypotheses[0]!.tokens).not.toEqual(hypotheses[1]!.tokens);
+    }
+    expect('hypotheses' in one[0]!).toBe(false);
+  });
+});
+
+describe('a long text', () => {
+  it('leaves the event loop free while it is read, and calls under way end before dispose() takes the model', async () => {
+    const translator = await Translator.load(run, { threads: 1 });
+    const lines = Array.from({ length: 60_000 }, (_, i) => `w${i % 12} w${(i * 7) % 12} `.repeat(40));
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 300);
+    const call = translator.translate(lines, { maxLenB: 1 }, { signal: controller.signal });
+    await expect(call).rejects.toMatchObject({ code: 'ABORTED' });
+    clearInterval(timer);
+    expect(longest).toBeLessThan(1000);
+    const under = translator.translate(['w1 w2', 'w3']);
+    translator.dispose();
+    expect((await under).length).toBe(2);
+    await expect(translator.translate(['w1'])).rejects.toMatchObject({ code: 'DISPOSED' });
+  });
+});

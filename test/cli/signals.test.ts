@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../lib/binding.js';
+import { Trainer } from '../../lib/training/trainer.js';
+import { fitAll, makeReversalData, tinyOptions, workplace } from '../training/tiny_run.js';
+
+let place: Awaited<ReturnType<typeof workplace>>;
+const at = (name: string) => join(place.path, name);
+beforeAll(async () => {
+  place = await workplace();
+  await makeReversalData(at('data'));
+  const { data: _d, runDirectory: _r, seed: _s, ...options } = tinyOptions('', '');
+  await writeFile(at('config.json'), JSON.stringify({ ...options, maxUpdates: 1_000_000 }));
+  using trainer = await Trainer.create({ ...tinyOptions(at('data'), at('run')), maxUpdates: 10 });
+  await fitAll(trainer);
+  const lines = Array.from({ length: 400 }, (_, i) => `a b c d e f g h ${i % 7} ${i % 11}`).join('\n');
+  await writeFile(at('hyp'), `${lines}\n`);
+  await writeFile(at('ref'), `${lines.replaceAll(' 3 ', ' 4 ')}\n`);
+});
+afterAll(() => place.remove());
+
+interface Started {
+  child: ChildProcess;
+  ended: Promise<number | null>;
+  errors: () => string;
+  output: () => string;
+}
+function start(...args: string[]): Started {
+  const child = spawn(process.execPath, [join(packageRoot, 'dist/cli/main.js'), ...args], { stdio: 'pipe' });
+  let errors = '';
+  let output = '';
+  child.stderr?.on('data', (text) => {
+    errors += String(text);
+  });
+  child.stdout?.on('data', (text) => {
+    output += String(text);
+  });
+  const ended = once(child, 'close').then(([status]) => status as number | null);
+  return { child, ended, errors: () => errors, output: () => output };
+}
+/** Waits until a command is at work. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 600 && !(await condition()); i++) await sleep(50);
+}
+
+const train = (run: string) => [
+  'train',
+  '--data',
+  at('data'),
+  '--run',
+  at(run),
+  '--config',
+  at('config.json'),
+];
+const score = ['score', '--hyp', 'HYP', '--ref', 'REF', '--baseline', 'REF', '--samples', '3000000'];
+
+describe('a signal', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends each command with status %i', async (signal, status) => {
+    const commands: [string[], (started: Started) => boolean][] = [
+      [train(`train-${signal}`), ({ errors }) => errors().includes('update 20')],
+      // What waits for text on standard input, in good order and at once.
+      [['translate', '--run', at('run')], () => false],
+      [['text', 'tokenize', '--lang', 'en'], () => false],
+      [score.map((word) => ({ HYP: at('hyp'), REF: at('ref') })[word] ?? word), () => false],
+    ];
+    await Promise.all(
+      commands.map(async ([args, working]) => {
+        const started = start(...args);
+        const begun = Date.now();
+        await until(() => working(started) || (Date.now() - begun > 3000 && args[0] !== 'train'));
+        started.child.kill(signal);
+        expect([args[0], await started.ended]).toEqual([args[0], status]);
+      }),
+    );
+  });
+
+  it('lets a sweep end with checkpoints, and says so', async () => {
+    const sweep = ['sweep', '--data', at('data'), '--out', at('sweep'), '--config', at('config.json')];
+    const started = start(...sweep, '--seeds', '1', '--directions', 'uni', '--json');
+    await until(() => started.errors().includes('update 10'));
+    started.child.kill('SIGINT');
+    expect(await started.ended).toBe(130);
+    expect(JSON.parse(started.output())).toMatchObject({ reason: 'aborted', results: [], failures: [] });
+    const state = join(at('sweep'), 'uni-1', 'checkpoints', 'last', 'state.json');
+    expect(JSON.parse(await readFile(state, 'utf8'))).toHaveProperty('state.update');
+  });
+
+  it('that comes again ends at once, whatever is under way', async () => {
+    const started = start(...train('twice'));
+    await until(() => started.errors().includes('update 20'));
+    started.child.kill('SIGINT');
+    started.child.kill('SIGINT');
+    expect(await started.ended).toBe(130);
+  });
+});

@@ -1,0 +1,55 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeReport } from '../../lib/experiment/report.js';
+import { Trainer } from '../../lib/training/trainer.js';
+import { checkWritableDirectory, checkWritableFile } from '../../lib/util/writable.js';
+import { makeReversalData, tinyOptions } from '../training/tiny_run.js';
+
+let root: string;
+const at = (...names: string[]) => join(root, ...names);
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'rdrop-writable-'));
+  await mkdir(at('directory'));
+  await writeFile(at('file'), 'x');
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+const refused = { code: 'FILE_UNWRITABLE' };
+
+describe('a place for an output', () => {
+  it('is found good without leaving anything behind', async () => {
+    const before = await readdir(root, { recursive: true });
+    await checkWritableFile(at('new'));
+    await checkWritableFile(at('file'));
+    await checkWritableDirectory(at('directory'));
+    await checkWritableDirectory(at('new', 'and', 'deeper'));
+    expect(await readdir(root, { recursive: true })).toEqual(before);
+  });
+
+  it.each([
+    ['a directory', () => at('directory')],
+    ['in a directory that is not there', () => at('missing', 'file')],
+    ['below a file', () => at('file', 'below')],
+    ['a device', () => '/dev/null'],
+    ['on a file system that takes no files', () => '/proc/rdrop'],
+  ])('of a file is refused: %s', async (_, path) => {
+    await expect(checkWritableFile(path())).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    ['a file', () => at('file')],
+    ['below a file', () => at('file', 'a', 'b')],
+    ['on a file system that takes no files', () => '/proc/rdrop/run'],
+  ])('of a directory is refused: %s', async (_, path) => {
+    await expect(checkWritableDirectory(path())).rejects.toMatchObject(refused);
+  });
+
+  it('is asked for before the work: a run, a report', async () => {
+    await makeReversalData(at('data'));
+    // Data that would be refused are not even read.
+    const options = tinyOptions(at('missing-data'), at('file', 'run'));
+    await expect(Trainer.create(options)).rejects.toMatchObject(refused);
+    await expect(writeReport(at('missing'), at('file'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+});
