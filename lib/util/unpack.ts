@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import type { TextLimits } from '../config.js';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
@@ -75,6 +74,7 @@ export async function* unpacked(
       yield piece;
     }
   })();
+  const { createGunzip } = await import('node:zlib'); // only where something is packed
   const gunzip = createGunzip({ chunkSize: blockBytes });
   pipeline(Readable.from(watched), gunzip, () => {});
   let bytes = 0;
