@@ -5,7 +5,7 @@ import { fileError } from '../files.js';
 import { quietly } from '../util/cleanup.js';
 import { makeDirectories, syncDirectory } from '../util/durable.js';
 import { pathExists } from '../util/exists.js';
-import { Lock } from '../util/lock.js';
+import { Lock } from '../util/lock/lock.js';
 import { moveDirectory } from '../util/move_directory.js';
 import { claimBeside, clearLeftovers, discardReplaced, recoverReplaced } from '../util/part_files.js';
 import { checkWritableDirectory } from '../util/writable.js';

@@ -2,7 +2,7 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { SweepConfig } from '../config.js';
 import { fileError } from '../files.js';
-import { Lock } from '../util/lock.js';
+import { Lock } from '../util/lock/lock.js';
 
 /**
  * What a sweep tells while it alone writes to its directory.

@@ -14,7 +14,7 @@ import { processorName } from '../processor.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { makeDirectories, syncDirectory } from '../util/durable.js';
 import { pathExists } from '../util/exists.js';
-import { Lock, type LockOptions } from '../util/lock.js';
+import { Lock, type LockOptions } from '../util/lock/lock.js';
 import { clearLeftoversIn } from '../util/part_files.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { MetricsLog } from './metrics.js';

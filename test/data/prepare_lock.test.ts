@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { prepareCorpus } from '../../lib/data/prepare.js';
-import { Lock } from '../../lib/util/lock.js';
+import { Lock } from '../../lib/util/lock/lock.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 /** Files to prepare, and the options that do it. */

@@ -16,7 +16,7 @@ import { readTextConfig } from '../../dist/text/pipeline.js';
 import { openCheckpoint } from '../../dist/training/checkpoint.js';
 import { MetricsLog } from '../../dist/training/metrics.js';
 import { readRunConfig } from '../../dist/training/run_directory.js';
-import { judgeLock } from '../../dist/util/lock_judge.js';
+import { judgeLock } from '../../dist/util/lock/lock_judge.js';
 import {
   byLines,
   byStructure,

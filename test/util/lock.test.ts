@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Lock } from '../../lib/util/lock.js';
+import { Lock } from '../../lib/util/lock/lock.js';
 import { canMakeNamespaces, inOwnNamespace } from '../support/namespaces.js';
 import { plainFileSystem } from '../support/plain_file_system.js';
 import { scratchDirectory } from '../support/scratch.js';
@@ -148,7 +148,7 @@ describe('a lock', () => {
       await Lock.acquire(${JSON.stringify(path)}, { what: 'test' });
       parentPort.postMessage('held');
       setInterval(() => {}, 1000);`;
-    const module = new URL('../../dist/util/lock.js', import.meta.url).href;
+    const module = new URL('../../dist/util/lock/lock.js', import.meta.url).href;
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
       env: { ...process.env, RDROP_LOCK: module },
     });

@@ -5,7 +5,7 @@
 // killed: ends by a SIGKILL of its own after the last acquisition, with the lock held.
 import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lock } from '../../dist/util/lock.js';
+import { Lock } from '../../dist/util/lock/lock.js';
 
 const { path, count, seed, lease, leave = 0, dead, killed = false } = JSON.parse(process.argv[2]);
 const witness = `${path}-witness`;

@@ -1,7 +1,7 @@
 // Takes a lock and says `held` with its number of process; on each line of standard input says `still` or the code of what
 // verify() threw.   node lock_holder.mjs PATH [LEASE]
 import { createInterface } from 'node:readline';
-import { Lock } from '../../dist/util/lock.js';
+import { Lock } from '../../dist/util/lock/lock.js';
 
 const [, , path, lease] = process.argv;
 const lock = await Lock.acquire(path, { what: 'test', ...(lease && { lease: Number(lease) }) });

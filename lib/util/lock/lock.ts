@@ -1,8 +1,8 @@
 import { closeSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
+import { RdropError } from '../../errors.js';
+import { fileError } from '../../files.js';
 import { Claim, type ClaimOwner, clearLeftovers, waitUntilAlone } from './lock_claim.js';
 import { judgeLock, type LockState } from './lock_judge.js';
 import { lockText, parseOwner, thisProcess } from './lock_owner.js';

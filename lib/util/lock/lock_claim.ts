@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RdropError } from '../errors.js';
+import { RdropError } from '../../errors.js';
 import { kernelLock } from './kernel_lock.js';
 import { judgeLock } from './lock_judge.js';
 import { type LockOwner, lockText, parseOwner } from './lock_owner.js';
