@@ -35,10 +35,35 @@ function throwing(command: Command): Command {
   return command;
 }
 
+/** Commands whose flags are options of a configuration, where an unknown one is INVALID_CONFIG. */
+const configured: readonly CommandName[] = ['train', 'sweep', 'theory', 'prepare', 'import'];
+
+/** commander tells a missing option before an unknown one, which may be that very one, mistyped: that is told instead. */
+async function unknownOptionFirst(error: CommanderError, argv: readonly string[]): Promise<CommanderError> {
+  const asked = askedFor(argv) as CommandName;
+  if (error.code !== 'commander.missingMandatoryOptionValue' || !(asked in commands)) return error;
+  const again = throwing(await commands[asked]());
+  const lenient = (command: Command): void => {
+    command.action(() => {});
+    for (const option of command.options) option.makeOptionMandatory(false);
+    for (const below of command.commands) lenient(below);
+  };
+  lenient(again);
+  try {
+    await again.parseAsync(argv.slice(argv.indexOf(asked) + 1), { from: 'user' });
+  } catch (other) {
+    if (other instanceof CommanderError && other.code === 'commander.unknownOption') return other;
+  }
+  return error;
+}
+
 /** What commander threw: help and version, which were printed, or wrong arguments. */
-function tellCommanderError({ message, exitCode }: CommanderError): void {
+function tellCommanderError({ message, exitCode, code }: CommanderError, asked: string | undefined): void {
   const wrong = message.startsWith('error: ');
-  if (wrong) process.stderr.write(`rdrop: INVALID_ARGUMENT: ${message.slice('error: '.length)}\n`);
+  // An unknown option is the same mistake in a flag, in --set, in a file and in a call.
+  const ofConfig = code === 'commander.unknownOption' && configured.includes(asked as CommandName);
+  const told = ofConfig ? 'INVALID_CONFIG' : 'INVALID_ARGUMENT';
+  if (wrong) process.stderr.write(`rdrop: ${told}: ${message.slice('error: '.length)}\n`);
   process.exitCode = exitCode;
 }
 
@@ -78,7 +103,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     await throwing(program).parseAsync(argv, { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) return tellCommanderError(error);
+    if (error instanceof CommanderError)
+      return tellCommanderError(await unknownOptionFirst(error, argv), asked);
     const { asRdropError } = await import('../errors.js');
     const { code, message } = asRdropError(error);
     process.stderr.write(`rdrop: ${code}: ${message}\n`);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { SweepOptions } from '../config.js';
 import { namedCommand } from './named_command.js';
 import { toNumber } from './number_flag.js';
+import { trainOptions, trainShorthands } from './train.js';
 
 interface Flags {
   data?: string;
@@ -16,22 +17,29 @@ interface Flags {
   unlock: boolean;
   verify: boolean;
   json: boolean;
+  [option: string]: unknown;
 }
 
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
 const numbers = (text: string): number[] => list(text).map(toNumber);
 const collect = (value: string, values: string[]): string[] => [...values, value];
 
+/** The flags of training that trials share. */
+const ofTrials = trainShorthands.filter(([flag]) => flag !== 'direction' && flag !== 'seed');
+
 /** `rdrop sweep`: the same configuration with several seeds and KL directions; called again, it goes on. */
 export function sweepCommand(): Command {
-  return namedCommand('sweep')
+  const command = namedCommand('sweep')
     .option('--data <directory>', 'made by rdrop prepare')
     .requiredOption('--out <directory>', 'the sweep directory: a plan, and one run directory a trial')
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. maxUpdates=2000; may be repeated', collect, [])
     .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', numbers)
-    .option('--directions <list>', 'of plain (α 0), uni, uni-reverse and bi', list)
+    .option('--directions <list>', 'of plain (α 0), uni, uni-reverse and bi', list);
+  for (const [flag, argument, path, text] of ofTrials)
+    command.option(`--${flag} ${argument}`, `${text} (${path})`);
+  return command
     .option('--parallel <n>', 'trials at a time, which share the cores; 0: one a core', toNumber)
     .option('--stop-on-failure', 'end the sweep with the first trial that fails', false)
     .option(
@@ -45,11 +53,10 @@ export function sweepCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { trainOptions } = await import('./train.js');
   const { runSweep } = await import('./run_sweep.js');
-  const { data, preset, config, set } = flags;
   // The run directory and the seed are each trial's own.
-  const given = { data, preset, config, set } as unknown as Parameters<typeof trainOptions>[0];
+  const { out: _o, json: _j, ...shared } = flags;
+  const given = { ...shared, run: undefined } as unknown as Parameters<typeof trainOptions>[0];
   const options = {
     directory: flags.out,
     seeds: flags.seeds,

@@ -26,6 +26,9 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['level', '<share>', 'level', 'of the intervals'],
   ['samples', '<n>', 'samples', 'random signs of the randomisation test'],
   ['seed', '<n>', 'seed', 'of masks, batches and signs, and of a fresh model'],
+  ['label-smoothing', '<epsilon>', 'loss.labelSmoothing', 'likewise'],
+  ['smoothing', '<name>', 'loss.smoothing', 'likewise: dropreg or fairseq'],
+  ['device', '<name>', 'device', 'auto, cpu or cuda'],
   ['precision', '<name>', 'precision', 'float32 or float64'],
   ['threads', '<n>', 'threads', 'threads of libtorch; 0 takes every core'],
 ];

@@ -19,10 +19,14 @@ interface Flags {
 }
 
 /** Flags that are short for one option; commander's name for the flag → the option's path. */
-const shorthands: readonly [flag: string, argument: string, path: string, text: string][] = [
+export const trainShorthands: readonly [flag: string, argument: string, path: string, text: string][] = [
   ['direction', '<name>', 'loss.direction', 'uni, uni-reverse or bi'],
   ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term'],
+  ['label-smoothing', '<epsilon>', 'loss.labelSmoothing', 'label smoothing'],
+  ['smoothing', '<name>', 'loss.smoothing', 'how it is spread: dropreg or fairseq'],
   ['seed', '<n>', 'seed', 'of the initialisation, the order and dropout'],
+  ['device', '<name>', 'device', 'auto, cpu or cuda'],
+  ['precision', '<name>', 'precision', 'auto, float32, float64, tf32, bfloat16 or float16'],
   ['threads', '<n>', 'threads', 'threads of libtorch; 0 takes every core'],
   ['max-updates', '<n>', 'maxUpdates', 'end after so many updates; 0 for no limit'],
   ['max-epochs', '<n>', 'maxEpochs', 'end after so many epochs; 0 for no limit'],
@@ -62,7 +66,7 @@ export const nested = (path: string, value: unknown): object =>
   path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
 
 const given = (flags: Flags) =>
-  shorthands
+  trainShorthands
     .map(([flag, , path]) => [path, flags[camel(flag)]] as const)
     .filter((entry): entry is [string, string] => entry[1] !== undefined)
     .map(([path, text]) => [path, assignment(`=${text}`)[1]] as const);
@@ -95,7 +99,7 @@ export function trainCommand(): Command {
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. loss.direction=uni; may be repeated', collect, []);
-  for (const [flag, argument, path, text] of shorthands) {
+  for (const [flag, argument, path, text] of trainShorthands) {
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   }
   return command

@@ -1,6 +1,12 @@
 import { addAbortSignal } from 'node:stream';
 import { type Command, Option } from 'commander';
-import { type BeamOptions, type OverlongPolicy, overlongPolicies, type RuntimeOptions } from '../config.js';
+import {
+  type BeamOptions,
+  type OverlongPolicy,
+  overlongPolicies,
+  type RuntimeOptions,
+  runtimeSchema,
+} from '../config.js';
 import type {
   NBestTranslation,
   TextHypothesis,
@@ -46,6 +52,11 @@ export function translateCommand(): Command {
         'cuda',
       ]),
     );
+  command.addOption(
+    new Option('--precision <name>', 'auto: bfloat16 on a GPU, float32 on a CPU').choices(
+      runtimeSchema.shape.precision.unwrap().options,
+    ),
+  );
   command.addOption(
     new Option(
       '--overlong <policy>',

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { RdropError } from '../errors.js';
+import { unknownKeyText } from './unknown_key.js';
 
 /** Parses with a schema; a failure is an RdropError that names each option, what was expected and what came. */
 export function parseConfig<S extends z.ZodType>(
@@ -10,7 +11,14 @@ export function parseConfig<S extends z.ZodType>(
 ): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => {
+  const issues = result.error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => {
+        const path = [what, ...issue.path, key].join('.');
+        const text = unknownKeyText(schema, issue.path, key);
+        return `${path}: ${text}; got ${describe(valueAt(value, [...issue.path, key]))}`;
+      });
+    }
     const path = [what, ...issue.path].join('.');
     return `${path}: ${issue.message}, got ${describe(valueAt(value, issue.path))}`;
   });

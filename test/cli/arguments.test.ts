@@ -14,7 +14,7 @@ describe('arguments that no command understands', () => {
     ['a command', ['trian'], /unknown command 'trian'\n\(Did you mean train\?\)/],
     [
       'an option',
-      ['train', '--run', 'x', '--data', 'y', '--seeed', '1'],
+      ['score', '--hyp', 'x', '--ref', 'y', '--seeed', '1'],
       /unknown option '--seeed'\n\(Did you mean --seed\?\)/,
     ],
     ['an option of a command below', ['bpe', 'learn', '--merge', '1'], /unknown option '--merge'/],
@@ -48,6 +48,73 @@ describe('arguments that no command understands', () => {
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/error:/);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  });
+});
+
+describe('an option that does not exist', () => {
+  const train = ['train', '--run', 'x', '--data', 'y'];
+  it.each([
+    ['a flag', [...train, '--seeed', '1'], /unknown option '--seeed'\n\(Did you mean --seed\?\)/],
+    [
+      'a flag of a sweep',
+      ['sweep', '--out', 'x', '--max-update', '1'],
+      /'--max-update'\n\(Did you mean --max-updates\?\)/,
+    ],
+    [
+      '--set',
+      [...train, '--set', 'seeed=1'],
+      /train\.seeed: unknown option, did you mean seed\?; expected one of data, .*seed/,
+    ],
+    [
+      '--set further below',
+      [...train, '--set', 'validation.beam.bean=1'],
+      /validation\.beam\.bean: .*did you mean beam\?; expected one of beam, lengthPenalty, maxLenA, maxLenB, minLen; got 1/,
+    ],
+    [
+      '--set in the wrong place',
+      [...train, '--set', 'learningRate=1'],
+      /did you mean optimizer\.learningRate\?/,
+    ],
+    [
+      '--set of a sweep',
+      ['sweep', '--out', 'x', '--data', 'y', '--set', 'model.headz=1'],
+      /model\.headz: .*did you mean heads\?/,
+    ],
+    [
+      '--set of theory',
+      ['theory', '--data', 'y', '--set', 'pears=1'],
+      /theory\.pears: .*did you mean pairs\?/,
+    ],
+  ])('is the same mistake, with what was meant, in %s', (_, args, message) => {
+    const { status, stdout, stderr } = rdrop(...args);
+    expect(stderr).toMatch(/^rdrop: INVALID_CONFIG: /);
+    expect(stderr).toMatch(message);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  });
+
+  it.each([
+    [['train', '--rnu', 'x'], /unknown option '--rnu'\n\(Did you mean --run\?\)/],
+    [['translate', '--beem', '3'], /unknown option '--beem'\n\(Did you mean --beam\?\)/],
+    [['score', '--hpy', 'x'], /unknown option '--hpy'/],
+    [['bpe', 'apply', '--code', 'x'], /unknown option '--code'\n\(Did you mean --codes\?\)/],
+  ])('is told before one that is missing: %j', (args, message) => {
+    expect(rdrop(...args).stderr).toMatch(message);
+  });
+
+  it.each([
+    [
+      'train',
+      ['--device', '--precision', '--seed', '--alpha', '--direction', '--max-updates', '--smoothing'],
+    ],
+    [
+      'sweep',
+      ['--device', '--precision', '--seeds', '--alpha', '--directions', '--max-updates', '--smoothing'],
+    ],
+    ['theory', ['--device', '--precision', '--seed', '--alpha']],
+    ['translate', ['--device', '--precision', '--n-best']],
+  ])('everyday options of %s are flags', (command, flags) => {
+    const { stdout } = rdrop(command, '--help');
+    for (const flag of flags) expect(stdout).toMatch(new RegExp(`^ +${flag}[ ,]`, 'm'));
   });
 });
 
