@@ -57,7 +57,7 @@ describe('rdrop prepare iwslt14', () => {
     });
     const status = await new Promise((resolve) => child.once('close', resolve));
     expect(errors).toMatch(/^rdrop: ABORTED: .* was aborted$/m);
-    expect(status).toBe(1);
+    expect(status).toBe(130);
     expect(readdirSync(root)).toEqual([]);
   });
 

@@ -74,7 +74,7 @@ describe('a run whose data were moved', () => {
     await rename(at('data'), at('moved'));
     const events = [];
     for await (const event of sweep({ ...shared, data: at('moved') }, plan)) events.push(event);
-    expect(events.at(-1)).toEqual({ type: 'end', finished: 1, failed: 0 });
+    expect(events.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 1, failed: 0 });
   });
 });
 
