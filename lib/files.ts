@@ -3,26 +3,11 @@ import { dirname } from 'node:path';
 import { RdropError } from './errors.js';
 import { quietly } from './util/cleanup.js';
 import { syncDirectory } from './util/durable.js';
+import { fileError } from './util/file_error.js';
+import { claimBeside, clearLeftovers } from './util/part_files.js';
 import { readSmallFile } from './util/small_file.js';
-import { codeOfSystemError } from './util/system_error.js';
 
-/** Turns a file system error into a coded one that names the file. */
-export function fileError(error: unknown, path: string, doing: 'read' | 'write'): RdropError {
-  if (error instanceof RdropError) return error;
-  const code = codeOfSystemError(error, doing);
-  const options = { cause: error };
-  if (code === 'DISK_FULL') {
-    return new RdropError('DISK_FULL', `${path}: no space left on the device; nothing was replaced`, options);
-  }
-  if (code === 'FILE_NOT_FOUND') {
-    return new RdropError('FILE_NOT_FOUND', `${path}: no such file or directory`, options);
-  }
-  const reason = error instanceof Error ? error.message : String(error);
-  if (code === 'OUT_OF_MEMORY') return new RdropError(code, `${path}: ${reason}`, options);
-  return doing === 'read'
-    ? new RdropError('FILE_UNREADABLE', `${path}: could not be read (${reason})`, options)
-    : new RdropError('FILE_UNWRITABLE', `${path}: could not be written (${reason})`, options);
-}
+export { fileError };
 
 /**
  * Writes a file whole or not at all: beside its place, flushed to the disk, then renamed over it. What killed writers have
@@ -37,7 +22,6 @@ export async function writeFileAtomically(
   content: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   { fence }: { fence?: () => Promise<void> } = {},
 ): Promise<void> {
-  const { claimBeside, clearLeftovers } = await import('./util/part_files.js');
   await clearLeftovers(path);
   const { path: beside, release } = claimBeside(path, 'part');
   let file: FileHandle | undefined;

@@ -4,6 +4,7 @@ import { parseConfig, type TextConfig, textSchema } from '../config.js';
 import { RdropError } from '../errors.js';
 import { fileError, withoutMark, writeFileAtomically } from '../files.js';
 import { pathExists } from '../util/exists.js';
+import { recoverReplaced } from '../util/part_files.js';
 import { Bpe } from './bpe.js';
 import { mosesDetokenise } from './detokenise.js';
 import { type Dictionaries, dictionariesOf } from './dictionaries.js';
@@ -199,10 +200,8 @@ async function readBytes(path: string): Promise<Buffer> {
 export async function readTextConfig(directory: string): Promise<TextConfig> {
   const path = join(directory, names.text);
   // A process that was killed while it replaced a prepared directory has left the old one beside its place.
-  if (!(await pathExists(directory))) {
-    const { recoverReplaced } = await import('../util/part_files.js');
+  if (!(await pathExists(directory)))
     await recoverReplaced(directory, (old) => pathExists(join(old, names.text)));
-  }
   const text = (await readBytes(path)).toString('utf8');
   try {
     const { version, ...rest } = JSON.parse(withoutMark(text)) as Record<string, unknown>;

@@ -3,15 +3,17 @@
  * aside meanwhile. The name tells who writes, so that whatever a killed process left can be told from the work of one that
  * lives.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { fileError } from '../files.js';
 import { quietly } from './cleanup.js';
 import { syncDirectory } from './durable.js';
+import { fileError } from './file_error.js';
+
+/** Loaded when the first name is made: the start of the library does not wait for it. */
+const crypto = () => process.getBuiltinModule('node:crypto');
 
 type Ending = 'part' | 'old';
 
@@ -36,7 +38,7 @@ function machine(): string {
         // Linux alone tells.
       }
     }
-    ownMachine = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 6);
+    ownMachine = crypto().createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 6);
   }
   return ownMachine;
 }
@@ -59,7 +61,7 @@ const active = new Set<string>();
 export function claimBeside(path: string, ending: Ending): { path: string; release: () => void } {
   const start = processOf(process.pid)?.start ?? '0';
   const writer = `${process.pid.toString(36)}-${start}-${threadId.toString(36)}-${machine()}`;
-  const beside = `${resolve(path)}.${writer}.${randomBytes(4).toString('hex')}.${ending}`;
+  const beside = `${resolve(path)}.${writer}.${crypto().randomBytes(4).toString('hex')}.${ending}`;
   active.add(beside);
   return { path: beside, release: () => active.delete(beside) };
 }

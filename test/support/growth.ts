@@ -88,7 +88,7 @@ export async function growthExponent(
   const [short, long] = [text(family, length / 8), text(family, length)];
   let [whole, part] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   let exponent = Number.POSITIVE_INFINITY;
-  for (const calls of [1, 3, 6]) {
+  for (const calls of [1, 3, 6, 20]) {
     whole = Math.min(whole, await least(() => work(long), calls));
     if (whole < quiet) return 0;
     part = Math.min(part, await least(() => work(short), calls));
