@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Merge } from '../text/bpe_encoder.js';
 import type { WordCounts } from '../util/word_counts.js';
 import { blocksOf, filterLines, inputBlocks, standardInput, writeLines } from './line_filter.js';
 import { namedCommand } from './named_command.js';
@@ -16,12 +17,19 @@ export function bpeCommand(): Command {
     .option('--dict-input', 'the input is one "word count" a line, as `rdrop bpe vocabulary` writes')
     .action(async (flags: Record<string, unknown>) => {
       const { bpeSchema, parseConfig } = await import('../config.js');
-      const { Bpe } = await import('../text/bpe.js');
+      const { Bpe, learnMerges } = await import('../text/bpe.js');
+      const { Breaks } = await import('../util/breaks.js');
       const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');
-      const { dictInput, ...learning } = options;
+      const { dictInput, minFrequency, totalSymbols } = options;
       const counts = await (dictInput ? countsOfInput() : wordsOfInput());
-      const bpe = Bpe.ofCounts(counts, merges, learning);
-      await writeLines(blocksOf(bpe.toString().split('\n').slice(0, -1)));
+      // A signal is heard between two steps.
+      const breaks = new Breaks('learning');
+      const learned: Merge[] = [];
+      for (const merge of learnMerges(counts, merges, minFrequency, totalSymbols)) {
+        if (merge !== null) learned.push(merge);
+        if (breaks.due()) await breaks.take();
+      }
+      await writeLines(blocksOf(Bpe.ofMerges(learned).toString().split('\n').slice(0, -1)));
     });
   command
     .command('apply')

@@ -47,6 +47,12 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   for (let i = 0; i < 600 && !(await condition()); i++) await sleep(50);
 }
 
+/** Enough to learn from for many seconds. */
+const words = Array.from(
+  { length: 60_000 },
+  (_, i) => `${(i * 7919 + 13).toString(3)}${(i * 104_729).toString(5)}`,
+).join(' ');
+
 const train = (run: string) => [
   'train',
   '--data',
@@ -68,11 +74,14 @@ describe('a signal', () => {
       // What waits for text on standard input, in good order and at once.
       [['translate', '--run', at('run')], () => false],
       [['text', 'tokenize', '--lang', 'en'], () => false],
+      // Between two merges, and during what no handler is heard in.
+      [['bpe', 'learn', '--merges', '100000', '--min-frequency', '1'], () => false],
       [score.map((word) => ({ HYP: at('hyp'), REF: at('ref') })[word] ?? word), () => false],
     ];
     await Promise.all(
       commands.map(async ([args, working]) => {
         const started = start(...args);
+        if (args[0] === 'bpe') started.child.stdin?.end(words);
         const begun = Date.now();
         await until(() => working(started) || (Date.now() - begun > 3000 && args[0] !== 'train'));
         started.child.kill(signal);
@@ -90,6 +99,26 @@ describe('a signal', () => {
     expect(JSON.parse(started.output())).toMatchObject({ reason: 'aborted', results: [], failures: [] });
     const state = join(at('sweep'), 'uni-1', 'checkpoints', 'last', 'state.json');
     expect(JSON.parse(await readFile(state, 'utf8'))).toHaveProperty('state.update');
+  });
+
+  it('ends a long test of rdrop stats at once', async () => {
+    const started = start(
+      'stats',
+      '--a',
+      '1,2,3,4',
+      '--b',
+      '2,3,4,5',
+      '--samples',
+      '10000000',
+      '--level',
+      '0.9',
+    );
+    await sleep(1000);
+    started.child.kill('SIGINT');
+    const begun = Date.now();
+    await started.ended;
+    expect(started.child.signalCode ?? 'ended').toBe('SIGINT');
+    expect(Date.now() - begun).toBeLessThan(1000);
   });
 
   it('that comes again ends at once, whatever is under way', async () => {
