@@ -41,8 +41,9 @@ function tokenise13a(segment: string): string[] {
   // nothing to rewrite.
   const tokens: string[] = [];
   for (const word of splitWords(line)) {
-    if (rewritten13a.test(word)) tokens.push(...rewrite13a(word));
-    else tokens.push(word);
+    if (!rewritten13a.test(word)) tokens.push(word);
+    // One by one: a word of 100,000 signs has more tokens than a call may have arguments.
+    else for (const token of rewrite13a(word)) tokens.push(token);
   }
   return tokens;
 }

@@ -88,7 +88,9 @@ export function pairedEffectSize(
 ): EffectSize {
   const { level } = parseConfig(intervalSchema, options, 'pairedEffectSize', 'INVALID_ARGUMENT');
   const { differences, grain } = checkedPairs(a, b, 'pairedEffectSize');
-  const constant = Math.max(...differences) - Math.min(...differences) <= grain;
+  const least = differences.reduce((a, b) => Math.min(a, b));
+  const most = differences.reduce((a, b) => Math.max(a, b));
+  const constant = most - least <= grain;
   const freedom = differences.length - 1;
   const d =
     freedom === 0 || constant ? null : ratio(mean(differences), squaredDeviations(differences) / freedom);

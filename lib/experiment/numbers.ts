@@ -65,7 +65,9 @@ export function checkedPairs(
   if (a.length !== b.length) {
     throw invalidNumbers(`${name}: b`, `as many numbers as a has (${a.length}), since they are pairs`, b);
   }
-  const grain = Math.max(...a.map(Math.abs), ...b.map(Math.abs)) * 1e-12;
+  const largest = (values: readonly number[]) =>
+    values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const grain = Math.max(largest(a), largest(b)) * 1e-12;
   return { differences: a.map((value, i) => value - (b[i] as number)), grain };
 }
 

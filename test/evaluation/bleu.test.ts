@@ -44,6 +44,13 @@ describe('tokenisers against sacreBLEU', () => {
   }
 });
 
+it('a word of more signs than a call takes arguments is cut like any other', () => {
+  for (const tokenise of Object.values(bleuTokenisers)) {
+    expect(tokenise(`${'.'.repeat(3)}a${'.'.repeat(3)}`).join('')).toBe('...a...');
+    expect(tokenise('.'.repeat(300_000)).join('').length).toBe(300_000);
+  }
+});
+
 describe('bleu against sacreBLEU 2.6.0', () => {
   for (const corpus of recorded.corpora) {
     it(`${corpus.name}: score, counts and signature`, () => {

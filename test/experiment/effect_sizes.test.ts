@@ -94,4 +94,13 @@ describe('an effect size', () => {
     expect(thrownBy(() => effectSize([1, 2], [1, 2], { level: 1 }))).toMatch(/^INVALID_ARGUMENT: .*level/);
     expect(thrownBy(() => effectSize([1, 2], [1, 2], { width: 1 } as object))).toMatch(/width/);
   });
+
+  it('takes as many pairs as a test set has sentences', () => {
+    const a = Array.from({ length: 200_000 }, (_, i) => i % 3);
+    const d = pairedEffectSize(
+      a,
+      a.map((value, i) => value - (i % 2)),
+    ).d;
+    expect(d).toBeCloseTo(1, 4);
+  });
 });
