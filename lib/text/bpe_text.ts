@@ -12,6 +12,23 @@ export type PairChange = (pair: number, change: number, count: number) => void;
 
 const otherSpace = new RegExp(`[${pythonSpace}]`, 'v');
 
+/** Puts `replacement` for each `part` with a space or an end of the text on both sides; a part may be too long for an expression. */
+function replaceWhole(text: string, part: string, replacement: string): string {
+  const bounds = (at: number) => at < 0 || at === text.length || otherSpace.test(text[at]!);
+  let result = '';
+  let done = 0;
+  for (let at = text.indexOf(part); at >= 0; ) {
+    const end = at + part.length;
+    const whole = bounds(at - 1) && bounds(end);
+    if (whole) {
+      result += text.slice(done, at) + replacement;
+      done = end;
+    }
+    at = text.indexOf(part, whole ? end : at + 1);
+  }
+  return result + text.slice(done);
+}
+
 /**
  * The words of the text that byte pair encoding learns from, as symbols that merging joins, and where each pair of
  * symbols occurs.
@@ -140,14 +157,10 @@ export class BpeText {
    */
   private searchInText(first: number, second: number): (start: number, end: number) => number {
     const pair = `${this.texts[first]} ${this.texts[second]}`;
-    const pattern = new RegExp(
-      `(?<![^${pythonSpace}])${pair.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&')}(?![^${pythonSpace}])`,
-      'gv',
-    );
     const joined = pair.replace(' ', '');
     return (start, end) => {
       const symbols = Array.from(this.packed.subarray(start, end), (symbol) => this.texts[symbol]);
-      const text = symbols.join(' ').replace(pattern, () => joined);
+      const text = replaceWhole(symbols.join(' '), pair, joined);
       let to = start;
       for (const symbol of text.split(' ')) this.packed[to++] = this.idOf(symbol);
       return to;

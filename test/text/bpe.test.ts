@@ -37,6 +37,12 @@ describe('against what subword-nmt made of the same lines', () => {
 });
 
 describe('Bpe', () => {
+  it('learns from a word of any length that holds spaces of another kind', () => {
+    const learned = Bpe.learn(['a\u00a0'.repeat(2 ** 17)], 20);
+    expect(learned.merges.length).toBeGreaterThanOrEqual(17);
+    expect(learned.merges.at(-1)?.join('').length).toBeGreaterThan(2 ** 16);
+  });
+
   it('joins what it split', () => {
     const word = fc
       .string({ unit: fc.constantFrom('a', 'b', '@', '😀', '<', '/', 'w', '>'), minLength: 1, maxLength: 12 })
