@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import type { PieceFormat } from '../../lib/config.js';
-import { findPieces, findPiecesOfTypes, guessMark } from '../../lib/text/find_pieces.js';
+import { findPieces, findPiecesOfTypes, guessMark, piecesWarning } from '../../lib/text/find_pieces.js';
 import { joinPieces } from '../../lib/text/pieces.js';
 
 const recorded = JSON.parse(
@@ -87,6 +87,27 @@ test('another separator is guessed, and no more', () => {
     expect(guessMark(lines)).toMatchObject({ pieces: 'subword-nmt', pieceMark: mark, clear: false });
   }
   expect(guessMark(recorded['subword-nmt'].map(({ text }) => text))).toBe(null);
+});
+
+test('the commas of other scripts are no separators', () => {
+  for (const comma of ['،', '，', '、', '፣', '€', '»', '—']) {
+    const lines = Array.from(
+      'abcdefghijklmnop',
+      (letter) => `${letter}x${comma} ${letter}y${comma} ${letter}z`,
+    );
+    expect(guessMark(lines)).toBe(null);
+  }
+});
+
+test('text that is scored is told of with any separator', () => {
+  for (const [mark, code] of [
+    ['||', 'PIECES'],
+    ['@@', 'PIECES'],
+    ['', undefined],
+  ] as const) {
+    const lines = recorded['subword-nmt'].map(({ pieces }) => pieces.replaceAll('@@', mark));
+    expect(piecesWarning(lines, 'hyp', 'scored as words')?.code).toBe(code);
+  }
 });
 
 test('a few tokens that look so are mentioned and no more', () => {
