@@ -6,6 +6,7 @@ import { readLines } from '../util/line_reader.js';
 import { ownText } from '../util/own_text.js';
 import { pythonInt } from '../util/python_int.js';
 import { RecentCache } from '../util/recent_cache.js';
+import { textLines } from '../util/text_lines.js';
 import { BpeEncoder, type Merge } from './bpe_encoder.js';
 import type { Glossaries } from './bpe_glossaries.js';
 import { BpeLearner, countWords } from './bpe_learner.js';
@@ -116,19 +117,16 @@ export class Bpe {
    */
   static parse(text: string, name: string): Bpe {
     if (text === '') throw new RdropError('FILE_EMPTY', `${name}: expected BPE codes, got an empty file`);
-    const lines = text.split('\n');
-    while (lines.at(-1) === '') lines.pop();
-    return Bpe.ofLines(lines, name);
+    return Bpe.ofLines(textLines(text), name);
   }
 
   /** @throws RdropError as parse(), and FILE_NOT_FOUND, FILE_UNREADABLE, INVALID_UTF8. */
   static async read(path: string): Promise<Bpe> {
-    const lines = await readLines(path);
-    while (lines.at(-1) === '') lines.pop();
-    return Bpe.ofLines(lines, path);
+    return Bpe.ofLines(await readLines(path), path);
   }
 
   private static ofLines(lines: string[], name: string): Bpe {
+    while (lines.at(-1) === '') lines.pop();
     const header = lines[0] ?? '';
     let version: '0.1' | '0.2' = '0.1';
     if (header.startsWith('#version:')) {

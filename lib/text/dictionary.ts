@@ -3,6 +3,7 @@ import { RdropError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
 import { readLines } from '../util/line_reader.js';
 import { pythonInt } from '../util/python_int.js';
+import { textLines } from '../util/text_lines.js';
 import { addWord, type WordCounts } from '../util/word_counts.js';
 import { compareCodePoints, trimEnd, words } from './characters.js';
 
@@ -113,9 +114,7 @@ export class Dictionary {
    */
   static parse(text: string, name: string): Dictionary {
     if (text === '') throw new RdropError('FILE_EMPTY', `${name}: expected a dictionary, got an empty file`);
-    const lines = text.split('\n');
-    if (lines.at(-1) === '') lines.pop();
-    return Dictionary.ofLines(lines, name);
+    return Dictionary.ofLines(textLines(text), name);
   }
 
   /** @throws RdropError as parse(), and FILE_NOT_FOUND, FILE_UNREADABLE, INVALID_UTF8. */

@@ -78,6 +78,11 @@ describe('a byte-order mark, which an editor wrote, is no part of', () => {
     const bpe = await Bpe.read(fileOf('\ufeff#version: 0.2\r\na b</w>\r\n'));
     expect(bpe.toString()).toBe('#version: 0.2\na b</w>\n');
   });
+  it('a text in memory, which is read as the file is', () => {
+    expect(Dictionary.parse('\ufeffa 5\r\nb 4\r\n', 'text').toString()).toBe('a 5\nb 4\n');
+    const bpe = Bpe.parse('\ufeff#version: 0.2\r\na b</w>\r\n\r\n', 'text');
+    expect(bpe.toString()).toBe('#version: 0.2\na b</w>\n');
+  });
   it('a vocabulary', async () => {
     expect([...(await readVocabulary(fileOf('\ufeffa 5\r\n')))]).toEqual(['a']);
   });
