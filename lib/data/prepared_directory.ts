@@ -11,12 +11,12 @@ import { claimBeside, clearLeftovers, discardReplaced, recoverReplaced } from '.
 import { checkWritableDirectory } from '../util/writable.js';
 
 /**
- * Checks that a directory can be made at this place: nothing there, an empty directory, or with `overwrite` a
- * directory that rdrop prepared. One that stepped aside when a killed process replaced it is back first.
+ * Checks that a directory can be made at this place: nothing there, an empty directory, or with `overwrite` true a
+ * directory that rdrop prepared and that holds nothing else. Without `overwrite` nothing is ever replaced. One that stepped aside when a killed process replaced it is back first.
  *
  * @throws RdropError FILE_UNWRITABLE.
  */
-export async function checkPlace(out: string, overwrite: boolean): Promise<void> {
+export async function checkPlace(out: string, overwrite?: boolean): Promise<void> {
   let entries: string[];
   try {
     await recoverReplaced(out, isPrepared);
@@ -28,19 +28,34 @@ export async function checkPlace(out: string, overwrite: boolean): Promise<void>
   // It is moved to its place from beside it.
   await checkWritableDirectory(dirname(resolve(out)));
   if (entries.length === 0) return;
-  if (!entries.includes('text.json')) {
+  if (overwrite === undefined) {
     throw new RdropError(
       'FILE_UNWRITABLE',
-      `${out}: expected a new or prepared directory, got one that holds other files`,
+      `${out}: expected a new or an empty directory, got one that holds ${someOf(entries)}; choose another one`,
+    );
+  }
+  // A run has a text.json as well, and what it has learned besides: only what preparing makes is replaced.
+  const foreign = entries.filter((name) => !ownName.test(name));
+  if (!entries.includes(keyFile) || foreign.length > 0) {
+    throw new RdropError(
+      'FILE_UNWRITABLE',
+      `${out}: expected a new or prepared directory, got one that holds other files (${someOf(foreign)}); choose another one`,
     );
   }
   if (!overwrite) {
     throw new RdropError(
       'FILE_UNWRITABLE',
-      `${out}: is there already; choose another directory or ask to overwrite it`,
+      `${out}: is there already; choose another directory or ask to overwrite it (--overwrite)`,
     );
   }
 }
+
+/** Names that preparing makes: text.json, manifest.json, dict.txt or dict.<language>.txt, codes, raw, <split>.<language>. */
+const ownName = /^(?:text\.json|manifest\.json|dict\.(?:.+\.)?txt|codes|raw|(?:train|valid|test)\..+)$/s;
+
+/** Some of these names, for a message. */
+const someOf = (names: readonly string[]): string =>
+  [...names].sort().slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
 
 /** Whether rdrop prepared a directory. */
 export const isPrepared = (directory: string): Promise<boolean> => pathExists(join(directory, keyFile));
@@ -68,7 +83,7 @@ export async function makeDirectoryAtomically(
     await makeDirectories(dirname(place));
     lock = await Lock.acquire(`${place}.lock`, { what: 'directory', unlock });
     // Again: somebody else may have made it before the lock was ours.
-    if (overwrite !== undefined) await checkPlace(out, overwrite);
+    await checkPlace(out, overwrite);
     await clearLeftovers(place);
     await mkdir(beside.path);
     await fill(beside.path);

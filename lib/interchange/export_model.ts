@@ -45,7 +45,7 @@ export async function exportModel(
     );
   }
   const directory = resolve(out);
-  await checkPlace(directory, false);
+  await checkPlace(directory);
   await using run = await readExportedRun(from, checkpoint, verify);
   const files = new Map<string, FileContent>();
   let differences: string[] = [];

@@ -60,7 +60,7 @@ export async function importFairseq(
   const config = parseConfig(fairseqImportSchema, options, 'import');
   throwIfAborted(run.signal, 'the import');
   const out = resolve(config.out);
-  await checkPlace(out, false);
+  await checkPlace(out);
   const source = await Dictionary.read(config.dict);
   const given = config.targetDict === undefined ? null : await Dictionary.read(config.targetDict);
   const bpe = config.codes === undefined ? null : await Bpe.read(config.codes);

@@ -346,7 +346,8 @@ describe('the place of a prepared directory', () => {
   it('keeps what it held when the new one fails', async () => {
     const options = small();
     await prepare(options);
-    const failing = makeDirectoryAtomically(options.out, () => Promise.reject(new RdropError('BUSY', 'no')));
+    const fail = () => Promise.reject(new RdropError('BUSY', 'no'));
+    const failing = makeDirectoryAtomically(options.out, fail, { overwrite: true });
     await expect(failing).rejects.toThrow(fault('BUSY', 'no'));
     expect(readdirSync(options.out)).toContain('dict.txt');
     expect(readdirSync(options.root).filter((name) => name.startsWith('data'))).toEqual(['data']);

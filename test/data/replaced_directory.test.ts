@@ -113,6 +113,27 @@ describe('a process that ended between the two renames of a replacement', () => 
   });
 });
 
+describe('what overwrite replaces', () => {
+  it('is a prepared directory alone, not a run that has a text.json as well', async () => {
+    const { root, out, prepare, beside } = await prepared();
+    const run = join(root, 'run');
+    (await Trainer.create({ ...tinyOptions(out, run), maxUpdates: 1 })).dispose();
+    const files = readdirSync(run);
+    expect(files).toContain('text.json');
+    const text = { train: join(root, 'text'), valid: join(root, 'text'), source: 'de', target: 'en', bpe: 0 };
+    const replacing = prepareCorpus({ ...text, tokenizer: 'none', ratio: 0, out: run, overwrite: true });
+    await expect(replacing).rejects.toMatchObject({
+      code: 'FILE_UNWRITABLE',
+      message: expect.stringMatching(/run: expected a new or prepared directory.*config\.json/),
+    });
+    expect(readdirSync(run)).toEqual(files);
+    writeFileSync(join(out, 'notes.md'), 'mine');
+    await expect(prepare()).rejects.toThrow(/holds other files \(notes\.md\)/);
+    expect(readFileSync(join(out, 'notes.md'), 'utf8')).toBe('mine');
+    expect(beside()).toEqual([]);
+  });
+});
+
 describe('what a writer left beside its place', () => {
   it('goes when the writer is dead, and stays while it lives', async () => {
     const { root, out, prepare, beside } = await prepared();
