@@ -57,6 +57,31 @@ async function unknownOptionFirst(error: CommanderError, argv: readonly string[]
   return error;
 }
 
+/**
+ * The first word that names no command where one is expected. commander shows a help for it in silence when help was asked for, and
+ * counts it as an argument too many where the command works without a command below it.
+ *
+ * @param help whether help was asked for; else only words that resemble a command are taken for one
+ */
+async function unknownCommand(program: Command, words: readonly string[], help: boolean) {
+  const { mostSimilar } = await import('../util/similar.js');
+  let command = program;
+  for (const word of words) {
+    if (word === 'help' || word === '--') continue;
+    if (word.startsWith('-') || command.commands.length === 0) return null;
+    const below = command.commands.find((each) => each.name() === word);
+    if (below === undefined) {
+      const names = command.commands.map((each) => each.name());
+      const meant = mostSimilar(word, names);
+      if (meant === null && !help) return null;
+      const hint = meant === null ? `; expected one of ${names.join(', ')}` : `\n(Did you mean ${meant}?)`;
+      return new CommanderError(1, 'commander.unknownCommand', `error: unknown command '${word}'${hint}`);
+    }
+    command = below;
+  }
+  return null;
+}
+
 /** What commander threw: help and version, which were printed, or wrong arguments. */
 function tellCommanderError({ message, exitCode, code }: CommanderError, asked: string | undefined): void {
   const wrong = message.startsWith('error: ');
@@ -102,10 +127,16 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const name of Object.keys(descriptions) as CommandName[])
     program.addCommand(name === asked ? await commands[name]() : namedCommand(name));
   try {
+    const help = argv.some((word) => word === 'help' || word === '--help' || word === '-h');
+    const unknown = help ? await unknownCommand(program, argv, true) : null;
+    if (unknown !== null) throw unknown;
     await throwing(program).parseAsync(argv, { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError)
-      return tellCommanderError(await unknownOptionFirst(error, argv), asked);
+    if (error instanceof CommanderError) {
+      const surplus = error.code === 'commander.excessArguments';
+      const unknown = surplus ? await unknownCommand(program, argv, false) : null;
+      return tellCommanderError(unknown ?? (await unknownOptionFirst(error, argv)), asked);
+    }
     const { asRdropError } = await import('../errors.js');
     const { code, message } = asRdropError(error);
     process.stderr.write(`rdrop: ${code}: ${message}\n`);

@@ -164,9 +164,12 @@ async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
     ...entries.map(([path]) => path).filter((path) => !changeable.includes(path)),
   ];
   if (fixed.length > 0) {
+    const { mostSimilar } = await import('../util/similar.js');
+    const meant = mostSimilar(fixed[0]!, changeable);
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `--resume: only ${changeable.join(', ')} can be given anew, got ${[...new Set(fixed)].join(', ')}`,
+      `--resume: only ${changeable.join(', ')} can be given anew, got ${[...new Set(fixed)].join(', ')}` +
+        (meant === null ? '' : `; did you mean ${meant}?`),
     );
   }
   return Object.fromEntries(entries) as ResumeOptions;

@@ -11,6 +11,24 @@ const rdrop = (...args: string[]) =>
 
 describe('arguments that no command understands', () => {
   it.each([
+    [
+      'a command whose help is asked for',
+      ['help', 'trian'],
+      /unknown command 'trian'\n\(Did you mean train\?\)/,
+    ],
+    ['the same by its flag', ['trian', '--help'], /unknown command 'trian'/],
+    ['a command below', ['help', 'bpe', 'lern'], /unknown command 'lern'\n\(Did you mean learn\?\)/],
+    [
+      'help of what is like nothing',
+      ['help', 'xyzzy'],
+      /unknown command 'xyzzy'; expected one of setup, doctor/,
+    ],
+    ['a command below one that works alone', ['stats', 'pwer'], /'pwer'\n\(Did you mean power\?\)/],
+    [
+      'a limit of a run that goes on',
+      ['train', '--resume', '--run', 'x', '--set', 'maxUpdats=3'],
+      /got maxUpdats; did you mean maxUpdates\?/,
+    ],
     ['a command', ['trian'], /unknown command 'trian'\n\(Did you mean train\?\)/],
     [
       'an option',
