@@ -1,9 +1,10 @@
 /** One CSV file a suite, one line a row, appended. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BenchSuite } from '../config/benchmark.js';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
+import { makePath } from '../util/make_path.js';
 import type { BenchRow } from './measure.js';
 
 /** Column → its value. Whatever else a row was measured under stands as JSON in the last one. */
@@ -78,7 +79,7 @@ export async function appendResults(
       .map((value) => cell(value(row)))
       .join(','),
   );
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  await makePath(directory).catch((error: unknown) => {
     throw fileError(error, directory, 'write');
   });
   await writeFileAtomically(path, [before || `${header}\n`, ...lines.map((line) => `${line}\n`)].join(''));

@@ -3,7 +3,7 @@
  * direction of KL and R-Drop with both are trained alike.
  */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Arm, type DemoOptions, demoSchema, parseConfig } from '../config.js';
@@ -13,6 +13,7 @@ import { RdropError } from '../errors.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { mergeOptions, preset } from '../presets.js';
 import { pathExists } from '../util/exists.js';
+import { makePath } from '../util/make_path.js';
 import { type DemoCorpusOptions, demoCorpus, writeDemoCorpus } from './demo_corpus.js';
 import type { SweepTrainOptions } from './sweep_plan.js';
 
@@ -85,7 +86,7 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
     }
   } else {
     try {
-      await mkdir(root, { recursive: true });
+      await makePath(root);
     } catch (error) {
       throw fileError(error, root, 'write');
     }

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../files.js';
+import { makePath } from '../util/make_path.js';
 import { english } from './demo_english.js';
 import { german } from './demo_german.js';
 import { DemoGrammar } from './demo_grammar.js';
@@ -55,7 +55,7 @@ export function demoCorpus(options: DemoCorpusOptions = {}): DemoCorpus {
  * @throws RdropError DISK_FULL, FILE_UNWRITABLE
  */
 export async function writeDemoCorpus(directory: string, corpus: DemoCorpus): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await makePath(directory);
   for (const [name, split] of Object.entries(corpus) as [keyof DemoCorpus, DemoSplit][]) {
     await writeFileAtomically(join(directory, `${name}.de`), `${split.german.join('\n')}\n`);
     await writeFileAtomically(join(directory, `${name}.en`), `${split.english.join('\n')}\n`);

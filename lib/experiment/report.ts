@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import { throwIfAborted } from '../util/breaks.js';
+import { makePath } from '../util/make_path.js';
 import { checkWritableDirectory } from '../util/writable.js';
 import { conditionTable, withConditions } from './conditions.js';
 import { configTable, environmentTable } from './report_conditions.js';
@@ -100,7 +100,7 @@ export async function writeReport(
   const names = directories.map((directory) => basename(resolve(directory)));
   const report = await renderReport(runs, `R-Drop report: ${names.join(', ')}`, options);
   try {
-    await mkdir(outDirectory, { recursive: true });
+    await makePath(outDirectory);
   } catch (error) {
     throw fileError(error, outDirectory, 'write');
   }

@@ -1,8 +1,9 @@
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { SweepConfig } from '../config.js';
 import { fileError } from '../files.js';
 import { Lock } from '../util/lock/lock.js';
+import { makePath } from '../util/make_path.js';
 
 /**
  * What a sweep tells while it alone writes to its directory.
@@ -18,7 +19,7 @@ export async function* whileLocked<T>(
   const path = resolve(directory);
   let made: string | undefined;
   try {
-    made = await mkdir(path, { recursive: true });
+    made = await makePath(path);
   } catch (error) {
     throw fileError(error, path, 'write');
   }

@@ -2,7 +2,6 @@
  * The plan of a sweep: which trials there are, with which configuration, and how far each has come on disk.
  */
 
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -18,6 +17,7 @@ import { RdropError } from '../errors.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
 import { pathExists } from '../util/exists.js';
+import { makePath } from '../util/make_path.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
 export type SweepTrainOptions = Omit<TrainOptions, 'runDirectory' | 'seed'>;
@@ -106,7 +106,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     if (isDeepStrictEqual(there, JSON.parse(JSON.stringify(plan)))) return plan;
   }
   try {
-    await mkdir(resolve(sweep.directory), { recursive: true });
+    await makePath(resolve(sweep.directory));
   } catch (error) {
     throw fileError(error, sweep.directory, 'write');
   }

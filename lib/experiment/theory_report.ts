@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, writeFileAtomically } from '../files.js';
+import { makePath } from '../util/make_path.js';
 import type { ReportDocument } from './report.js';
 import { htmlReport } from './report_html.js';
 import { markdownReport } from './report_markdown.js';
@@ -61,7 +61,7 @@ export async function writeTheory(
 ): Promise<{ html: string; markdown: string; json: string }> {
   const { html, markdown } = await renderTheory(result);
   try {
-    await mkdir(outDirectory, { recursive: true });
+    await makePath(outDirectory);
   } catch (error) {
     throw fileError(error, outDirectory, 'write');
   }

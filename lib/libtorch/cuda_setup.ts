@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError, writeFileAtomically } from '../files.js';
 import { quietly } from '../util/cleanup.js';
+import { makePath } from '../util/make_path.js';
 import { checksumText, directoryMode, fileMode, type Select, type Tick, unpackSelected } from './archive.js';
 import {
   cacheDirectory,
@@ -115,10 +116,10 @@ async function providePart(
     signal?.throwIfAborted();
     for (const file of await filesBelow(unpacked)) {
       const target = join(directory, file);
-      await mkdir(dirname(target), { recursive: true, mode: directoryMode });
+      await makePath(dirname(target), directoryMode);
       await rename(join(unpacked, file), target);
     }
-    await mkdir(join(directory, partsDirectory), { recursive: true, mode: directoryMode });
+    await makePath(join(directory, partsDirectory), directoryMode);
     await writeFileAtomically(markOf(directory, part), checksumText(sums));
   } catch (error) {
     if (signal?.aborted)
@@ -157,7 +158,7 @@ export async function setupCuda(options: CudaSetupOptions): Promise<Libtorch> {
     const tool = await lackingForPip(env, options.signal);
     if (tool !== null) throw missingTool(tool);
     try {
-      await mkdir(directory, { recursive: true, mode: directoryMode });
+      await makePath(directory, directoryMode);
       requireTrust(cacheDirectory(env), place);
       await removeAbandoned(cacheDirectory(env));
     } catch (error) {

@@ -10,6 +10,7 @@ import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
 import { unsupportedPlatform } from '../platform.js';
 import { quietly } from '../util/cleanup.js';
+import { makePath } from '../util/make_path.js';
 import { claimBeside, clearLeftovers } from '../util/part_files.js';
 import { pythonModule } from '../util/python.js';
 import {
@@ -269,7 +270,7 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch> {
   let work: string;
   let release: () => void;
   try {
-    await mkdir(cache, { recursive: true, mode: directoryMode });
+    await makePath(cache, directoryMode);
     // Somebody else may have made it meanwhile.
     requireTrust(cache, place);
     await removeAbandoned(cache);

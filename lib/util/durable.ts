@@ -1,6 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { withCleanup } from './cleanup.js';
+import { makePath } from './make_path.js';
 
 /** What a file system answers that cannot flush a directory by itself, or a system that does not let one open it. */
 const cannotFlush = new Set([
@@ -32,7 +33,7 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Makes a directory and those above it that are missing, and flushes the entries of all it made. */
 export async function makeDirectories(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
+  const first = await makePath(path);
   if (first === undefined) return;
   const top = dirname(resolve(first));
   for (let above = dirname(resolve(path)); above.startsWith(top); above = dirname(above)) {

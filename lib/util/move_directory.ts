@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { quietly } from './cleanup.js';
 import { syncDirectory } from './durable.js';
 import { linkOrCopy } from './link_or_copy.js';
+import { makePath } from './make_path.js';
 
 /** What a file system answers that cannot rename a directory, or none that holds files (gcsfuse, rclone, layered mounts). */
 const cannotRename = new Set(['EXDEV', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EPERM', 'EINVAL', 'EMFILE']);
@@ -28,7 +29,7 @@ export async function moveDirectory(from: string, to: string, last: string): Pro
   } catch (error) {
     if (!cannotRename.has(codeOf(error))) throw error;
   }
-  const made = await mkdir(to, { recursive: true });
+  const made = await makePath(to);
   try {
     if (made === undefined && (await readdir(to)).length > 0) {
       throw Object.assign(new Error(`ENOTEMPTY: directory not empty, rename '${from}' -> '${to}'`), {

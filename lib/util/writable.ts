@@ -15,21 +15,26 @@ const kindOf = async (path: string): Promise<'file' | 'directory' | 'other' | nu
   }
 };
 
-/** Makes a file in a directory and removes it: permissions, a read-only or a full disk show in no other way for certain. */
-async function probe(directory: string, path: string): Promise<void> {
+/**
+ * Makes what would lie beside a file while it is written, and removes it: permissions, a read-only or a full disk, a name that is too
+ * long show in no other way for certain.
+ */
+async function probe(file: string, path: string): Promise<void> {
   // Loaded late: it is slow, and whoever only imports the library need not wait for it.
-  const { randomBytes } = await import('node:crypto');
-  const file = join(directory, `.${randomBytes(4).toString('hex')}.part`);
+  const { claimBeside } = await import('./part_files.js');
+  const beside = claimBeside(file, 'part');
   try {
-    const handle = await open(file, 'wx');
+    const handle = await open(beside.path, 'wx');
     try {
       // A full disk may still have room for a name.
       await handle.write('x');
     } finally {
-      await handle.close().finally(() => rm(file, { force: true }));
+      await handle.close().finally(() => rm(beside.path, { force: true }));
     }
   } catch (error) {
     throw fileError(error, path, 'write');
+  } finally {
+    beside.release();
   }
 }
 
@@ -42,6 +47,7 @@ const unwritable = (path: string, expected: string, got: string) =>
  * @throws RdropError FILE_UNWRITABLE, DISK_FULL
  */
 export async function checkWritableFile(path: string): Promise<void> {
+  if (path === '') throw unwritable('output', 'the path of a file', 'an empty one');
   const kind = await kindOf(path);
   if (kind === 'directory') throw unwritable(path, 'a file', 'a directory');
   if (kind === 'other') throw unwritable(path, 'a regular file or a new one', 'a device, pipe or socket');
@@ -50,7 +56,7 @@ export async function checkWritableFile(path: string): Promise<void> {
   if (around === null)
     throw unwritable(path, 'a place in a directory that exists', `no directory ${directory}`);
   if (around !== 'directory') throw unwritable(path, 'a place in a directory', `${directory}, which is none`);
-  await probe(directory, path);
+  await probe(path, path);
 }
 
 /**
@@ -59,6 +65,7 @@ export async function checkWritableFile(path: string): Promise<void> {
  * @throws RdropError FILE_UNWRITABLE, DISK_FULL
  */
 export async function checkWritableDirectory(path: string): Promise<void> {
+  if (path === '') throw unwritable('output', 'the path of a directory', 'an empty one');
   let at = resolve(path);
   for (let kind = await kindOf(at); kind !== 'directory'; kind = await kindOf(at)) {
     if (kind !== null)
@@ -66,5 +73,5 @@ export async function checkWritableDirectory(path: string): Promise<void> {
     if (dirname(at) === at) throw unwritable(path, 'a directory', 'a place that does not exist');
     at = dirname(at);
   }
-  await probe(at, path);
+  await probe(join(at, '.probe'), path);
 }
