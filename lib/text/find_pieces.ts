@@ -1,6 +1,7 @@
 import { type PieceFormat, pieceMarks } from '../config.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { words } from './characters.js';
+import type { PieceConvention } from './pieces.js';
 
 type Format = Exclude<PieceFormat, 'none'>;
 
@@ -193,4 +194,26 @@ export function piecesWarning(
   const found = findPieces(lines, 200) ?? guessMark(lines.slice(0, mostGuessed));
   if (found === null || !(found.clear || found.pieceMark !== undefined)) return null;
   return { code: 'PIECES', message: `${describePieces(name, found)}: ${consequence}` };
+}
+
+/**
+ * The warning about whole text where pieces of another program are wanted, or null where it is cut or none are.
+ *
+ * @param unknown share of its words that the model does not know
+ */
+export function uncutWarning(
+  lines: readonly string[],
+  name: string,
+  { pieces = 'none', pieceMark }: PieceConvention,
+  unknown: number,
+): RdropWarning | null {
+  if (pieces === 'none') return null;
+  const mark = pieceMark ?? pieceMarks[pieces];
+  if (lines.some((line) => line.includes(mark))) return null;
+  return {
+    code: 'PIECES',
+    message:
+      `${name}: ${(100 * unknown).toFixed(1)} % of the words are unknown to the model and none is cut: its training text was in pieces ` +
+      `of ${pieces} (mark ${JSON.stringify(mark)}), and what it translates must be cut as its source side was`,
+  };
 }

@@ -17,7 +17,8 @@ import { fromNative, RdropError } from '../errors.js';
 import { Receivers } from '../model/receiver.js';
 import { type Transformer, transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
-import { piecesWarning } from '../text/find_pieces.js';
+import { unk } from '../text/dictionary.js';
+import { piecesWarning, uncutWarning } from '../text/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
 import { Breaks, throwIfAborted } from '../util/breaks.js';
@@ -216,6 +217,10 @@ function checkLines(lines: unknown): asserts lines is readonly string[] {
   }
 }
 
+/** So many words that the model does not know, of at least so many, are looked into: were they meant to be cut? */
+const leastUnknown = 0.2;
+const leastTokens = 10;
+
 interface Sources {
   /** Those to be translated, without the empty lines and those that are left out. */
   tokens: Int32Array[];
@@ -237,6 +242,8 @@ async function sourcesOf(
   const goOn = 'overlong "truncate" or "skip" (--overlong)';
   const sources: Sources = { tokens: [], places: [], overlong: new Map() };
   let overlong: OverlongCount | null = null;
+  let read = 0;
+  let unknown = 0;
   for (const [i, line] of lines.entries()) {
     if (breaks.due()) await breaks.take();
     const tokens = pipeline.encode(line);
@@ -251,12 +258,17 @@ async function sourcesOf(
     }
     sources.places.push(i);
     sources.tokens.push(truncate(tokens, most));
+    read += tokens.length - 1;
+    for (const token of tokens) if (token === unk) unknown++;
   }
   if (overlong !== null) warn(overlongWarning(overlong, lines.length, most));
   if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
     const consequence =
       'the run tokenises or cuts its text itself, and takes them for words; give it whole text';
     const warning = piecesWarning(lines, name ?? 'lines to translate', consequence);
+    if (warning !== null) warn(warning);
+  } else if (unknown >= leastUnknown * read && read >= leastTokens) {
+    const warning = uncutWarning(lines, name ?? 'lines to translate', pipeline.config, unknown / read);
     if (warning !== null) warn(warning);
   }
   return sources;

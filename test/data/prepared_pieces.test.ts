@@ -149,6 +149,16 @@ describe('a run on pieces', () => {
     await fitAll(trainer);
   });
 
+  it('is told that text to translate is whole, and not that it is cut', async () => {
+    using translator = await Translator.load(options.runDirectory, { threads: 1 });
+    const source = Array.from({ length: 4 }, () => 'w5 w1 w9');
+    const cut = source.map((line) => line.split(' ').map(cutWord).join(' '));
+    const heard = (lines: string[]) => told(() => translator.translate(lines, { beam: 1, maxLenB: 5 }));
+    expect(await heard(source)).toEqual([expect.stringMatching(/lines to translate: .*none is cut.*"@@"/)]);
+    expect(await heard(cut)).toEqual([]);
+    expect(await heard(['w5'])).toEqual([]);
+  });
+
   it('is scored by its words', async () => {
     const read = async (name: string) =>
       (await readFile(join(options.runDirectory, 'hypotheses', name), 'utf8')).replace(/\n$/, '').split('\n');
