@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RdropError } from './errors.js';
@@ -49,14 +50,21 @@ export const withoutMark = (text: string): string => (text.startsWith('\ufeff') 
 
 /** @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE, TOO_LARGE (beyond 64 MiB) */
 export async function readJsonFile(path: string): Promise<unknown> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = (await readSmallFile(path)).toString('utf8');
+    bytes = await readSmallFile(path);
   } catch (error) {
     throw fileError(error, path, 'read');
   }
+  if (!isUtf8(bytes)) {
+    const { encodingHint } = await import('./util/line_splitter.js');
+    throw new RdropError(
+      'MALFORMED_FILE',
+      `${path}: expected JSON, got what is not valid UTF-8${encodingHint(bytes)}`,
+    );
+  }
   try {
-    return JSON.parse(withoutMark(text));
+    return JSON.parse(withoutMark(bytes.toString('utf8')));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RdropError('MALFORMED_FILE', `${path}: expected JSON, ${reason}`, { cause: error });

@@ -110,7 +110,7 @@ export class LineSplitter {
         if (end - start > this.#longest) throw this.#tooLong(this.#lines + 1);
         throw new RdropError(
           'INVALID_UTF8',
-          `${this.#name}:${this.#lines + 1}: not valid UTF-8${hint(body)}`,
+          `${this.#name}:${this.#lines + 1}: not valid UTF-8${encodingHint(body)}`,
         );
       }
       start = end + 1;
@@ -137,7 +137,7 @@ function endOfLine(bytes: Buffer, start: number): number {
 }
 
 /** Windows calls UTF-16 "Unicode": its mark tells. */
-const hint = (bytes: Buffer) =>
+export const encodingHint = (bytes: Uint8Array) =>
   (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
     ? ', it looks like UTF-16'
     : '';
