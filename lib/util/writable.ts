@@ -2,6 +2,7 @@ import { open, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { RdropError } from '../errors.js';
 import { fileError } from '../files.js';
+import { claimBeside, clearLeftovers } from './part_files.js';
 
 const kindOf = async (path: string): Promise<'file' | 'directory' | 'other' | null> => {
   try {
@@ -20,8 +21,8 @@ const kindOf = async (path: string): Promise<'file' | 'directory' | 'other' | nu
  * long show in no other way for certain.
  */
 async function probe(file: string, path: string): Promise<void> {
-  // Loaded late: it is slow, and whoever only imports the library need not wait for it.
-  const { claimBeside } = await import('./part_files.js');
+  // What a process that was killed here has left.
+  await clearLeftovers(file);
   const beside = claimBeside(file, 'part');
   try {
     const handle = await open(beside.path, 'wx');
