@@ -122,7 +122,7 @@ function checkOutcome(outcome: Outcome, { kind }: Fault): void {
 
 const withoutLeftovers = (content: Record<string, string>) =>
   Object.fromEntries(
-    Object.entries(content).filter(([name]) => !/\.(part|old|previous)(\/|$)|run\.lock/.test(name)),
+    Object.entries(content).filter(([name]) => !/\.(part|old|previous)(\/|$)|\.lock(\.|$)/.test(name)),
   );
 
 describe.each(scenarios)('faults under the file calls: %s', (title, scenario, start) => {
