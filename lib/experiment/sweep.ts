@@ -143,14 +143,21 @@ async function* sweepTrials(
     if (state !== 'finished') {
       const resume = state === 'interrupted';
       queue.push({ type: 'start', trial: named(trial), resumed: resume });
-      await runTrial(trial, {
-        resume,
-        unlock: sweepConfig.unlock,
-        verify: sweepConfig.verify,
-        entry: trialEntry,
-        signal: controller.signal,
-        onEvent: (event) => tell(trial, event),
-      });
+      try {
+        await runTrial(trial, {
+          resume,
+          unlock: sweepConfig.unlock,
+          verify: sweepConfig.verify,
+          entry: trialEntry,
+          signal: controller.signal,
+          onEvent: (event) => tell(trial, event),
+        });
+      } catch (error) {
+        // The trial of the sweep that held the directory before began this run after its state was read.
+        const begun = !resume && asRdropError((error as Error).cause).code === 'RUN_EXISTS';
+        if (begun && (await trialState(trial)) !== state) return finishTrial(trial);
+        throw error;
+      }
     }
     const result = (await readJsonFile(join(trial.directory, 'result.json'))) as RunResult;
     queue.push({ type: 'finish', trial: named(trial), result, reused: state === 'finished' });

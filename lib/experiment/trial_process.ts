@@ -3,7 +3,7 @@
  */
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { RdropError } from '../errors.js';
+import { asRdropError, RdropError } from '../errors.js';
 import { packageRoot } from '../package_root.js';
 import type { TrainProgress } from '../training/stages.js';
 import type { TrainEvent } from '../training/train_events.js';
@@ -33,7 +33,7 @@ const trialEntry = () => join(packageRoot, 'dist/experiment/trial.js');
 /**
  * Trains a trial to its end.
  *
- * @throws RdropError TRIAL_FAILED (with the end of the child's standard error), ABORTED
+ * @throws RdropError TRIAL_FAILED (with the end of the child's standard error; its cause is the trial's own error), ABORTED
  */
 export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<void> {
   const { signal } = options;
@@ -100,5 +100,8 @@ function failure(
   return new RdropError(
     'TRIAL_FAILED',
     `the trial ${trial.name} failed: ${reason}${words ? `\nthe end of its standard error:\n${words}` : ''}`,
+    outcome?.type === 'failed'
+      ? { cause: asRdropError(Object.assign(new Error(outcome.message), { code: outcome.code })) }
+      : {},
   );
 }

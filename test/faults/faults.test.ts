@@ -12,7 +12,7 @@ import {
 } from './faulty_process.js';
 
 /** All of it under RDROP_TEST_LONG, else so many disturbed runs a scenario. */
-const { RDROP_TEST_LONG, FAULT_SAMPLE = '3', FAULT_KEEP, FAULT_COUNTS } = process.env;
+const { RDROP_TEST_LONG, FAULT_SAMPLE = '2', FAULT_KEEP, FAULT_COUNTS } = process.env;
 const long = RDROP_TEST_LONG === '1';
 const sample = Number(FAULT_SAMPLE);
 /** Processes at once. */
