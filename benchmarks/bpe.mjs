@@ -12,7 +12,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { processorName } from '../dist/processor.js';
+import { processorName } from '../dist/util/processor.js';
 import { childEnvironment } from '../dist/util/programs.js';
 
 const { values } = parseArgs({

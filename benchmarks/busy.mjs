@@ -13,7 +13,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { processorName } from '../dist/processor.js';
+import { processorName } from '../dist/util/processor.js';
 
 const { values } = parseArgs({
   options: {

@@ -6,7 +6,7 @@
 // --quick runs every stage on a tiny shape, to see that it runs. A stage that fails is named in the file, the others run;
 // the exit status is then 1.
 import { parseArgs } from 'node:util';
-import { native } from '../dist/binding.js';
+import { native } from '../dist/native/binding.js';
 import { openDevice } from './gpu/device.mjs';
 import { lossRows } from './gpu/loss.mjs';
 import { settingsOf } from './gpu/settings.mjs';

@@ -15,8 +15,8 @@ import { parseArgs } from 'node:util';
 import { commit, median } from '../dist/benchmark/measure.js';
 import { iwslt14Sizes, modelOf, quickSizes } from '../dist/benchmark/shapes.js';
 import { batchSource, StepSides } from '../dist/benchmark/step_sides.js';
-import { native, packageRoot } from '../dist/binding.js';
-import { processorName } from '../dist/processor.js';
+import { native, packageRoot } from '../dist/native/binding.js';
+import { processorName } from '../dist/util/processor.js';
 
 const { values } = parseArgs({
   options: {
@@ -99,7 +99,7 @@ if (values.point !== undefined) {
     process.stdout.write(`${place}\n`);
   };
   write('benchmarks/results/scaling.json', `${JSON.stringify({ conditions, ...sweeps }, null, 2)}\n`);
-  const { config, renderSvg, width } = await import('../dist/experiment/vega_svg.js');
+  const { config, renderSvg, width } = await import('../dist/report/vega_svg.js');
   const plots = [
     ['pairs', 'pairs', 'secondsPerToken', 'pairs of a batch', 'Time of a step per target token'],
     ['types', 'types', 'secondsPerToken', 'types V', 'Time of a step per target token'],

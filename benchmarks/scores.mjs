@@ -17,7 +17,7 @@ import {
   ter,
   terMetric,
 } from '../dist/index.js';
-import { processorName } from '../dist/processor.js';
+import { processorName } from '../dist/util/processor.js';
 
 const { values } = parseArgs({
   options: {

@@ -3,11 +3,10 @@
  * wait for a file) is loaded by its first call, here; zod, vega and libtorch by whoever needs them.
  */
 
-export type {} from './globals.js';
+export type {} from './util/globals.js';
 
 // Options and errors.
 
-export type { ExportFormat, ExportOptions, FairseqImportOptions } from './config/interchange.js';
 export {
   type Alternative,
   type Arm,
@@ -40,32 +39,33 @@ export {
   type TokenizeOptions,
   type TrainConfig,
   type TrainOptions,
-} from './config.js';
-export { type ErrorCode, errorCodes, RdropError } from './errors.js';
-export { type PartialTrainOptions, type PresetName, presets } from './presets.js';
+} from './options/index.js';
+export type { ExportFormat, ExportOptions, FairseqImportOptions } from './options/interchange.js';
+export { type PartialTrainOptions, type PresetName, presets } from './options/presets.js';
+export { type ErrorCode, errorCodes, RdropError } from './util/errors.js';
 
 export { type RdropWarning, type WarningCode, warningCodes } from './util/warnings.js';
 
 // Text, dictionary and byte pair encoding.
 
-export { Bpe } from './text/bpe.js';
-export { readVocabulary, vocabularyOf } from './text/bpe_vocabulary.js';
-export { mosesDetokenise } from './text/detokenise.js';
 export { Dictionary } from './text/dictionary.js';
-export { normalisePunctuation } from './text/normalise.js';
-export { joinPieces, type PieceConvention } from './text/pieces.js';
+export { mosesDetokenise } from './text/moses/detokenizer.js';
+export { normalisePunctuation } from './text/moses/normalizer.js';
+export { readProtectedPatterns } from './text/moses/protected_patterns.js';
+export { sacremosesDetokenise } from './text/moses/sacremoses_detokenizer.js';
+export { mosesTokenise } from './text/moses/tokenizer.js';
+export { Bpe } from './text/pieces/bpe.js';
+export { readVocabulary, vocabularyOf } from './text/pieces/bpe_vocabulary.js';
+export { joinPieces, type PieceConvention } from './text/pieces/pieces.js';
 export { TextPipeline } from './text/pipeline.js';
-export { readProtectedPatterns } from './text/protected_patterns.js';
-export { sacremosesDetokenise } from './text/sacremoses_detokenise.js';
-export { mosesTokenise } from './text/tokenise.js';
 
 // Corpus and batches, and the file format of parameters.
 
 export { type BatchPlanOptions, planBatches } from './data/batches.js';
-export type { CleanedCorpus, LengthLimits } from './data/clean_corpus.js';
-/** cleanCorpus of lib/data/clean_corpus.ts. */
-export const cleanCorpus: typeof import('./data/clean_corpus.js').cleanCorpus = async (...args) =>
-  (await import('./data/clean_corpus.js')).cleanCorpus(...args);
+export type { CleanedCorpus, LengthLimits } from './data/preparation/clean_corpus.js';
+/** cleanCorpus of lib/data/preparation/clean_corpus.ts. */
+export const cleanCorpus: typeof import('./data/preparation/clean_corpus.js').cleanCorpus = async (...args) =>
+  (await import('./data/preparation/clean_corpus.js')).cleanCorpus(...args);
 export type { Split } from './data/corpus.js';
 /** loadCorpus of lib/data/corpus.ts. */
 export const loadCorpus: typeof import('./data/corpus.js').loadCorpus = async (...args) =>
@@ -73,19 +73,19 @@ export const loadCorpus: typeof import('./data/corpus.js').loadCorpus = async (.
 /** loadRaw of lib/data/corpus.ts. */
 export const loadRaw: typeof import('./data/corpus.js').loadRaw = async (...args) =>
   (await import('./data/corpus.js')).loadRaw(...args);
-/** prepareIwslt14 of lib/data/iwslt14.ts. */
-export const prepareIwslt14: typeof import('./data/iwslt14.js').prepareIwslt14 = async (...args) =>
-  (await import('./data/iwslt14.js')).prepareIwslt14(...args);
-/** prepareCorpus of lib/data/prepare.ts. */
-export const prepareCorpus: typeof import('./data/prepare.js').prepareCorpus = async (...args) =>
-  (await import('./data/prepare.js')).prepareCorpus(...args);
-export type { PrepareProgress, PrepareResult, PrepareRun } from './data/prepare_stages.js';
+/** prepareIwslt14 of lib/data/iwslt14/iwslt14.ts. */
+export const prepareIwslt14: typeof import('./data/iwslt14/iwslt14.js').prepareIwslt14 = async (...args) =>
+  (await import('./data/iwslt14/iwslt14.js')).prepareIwslt14(...args);
+/** prepareCorpus of lib/data/preparation/prepare.ts. */
+export const prepareCorpus: typeof import('./data/preparation/prepare.js').prepareCorpus = async (...args) =>
+  (await import('./data/preparation/prepare.js')).prepareCorpus(...args);
+export type { PrepareProgress, PrepareResult, PrepareRun } from './data/preparation/stages.js';
 export {
   encodeSafetensors,
   readSafetensors,
   type SafetensorsFile,
   type Tensor,
-} from './data/safetensors.js';
+} from './data/safetensors/safetensors.js';
 
 // Model and loss.
 
@@ -129,15 +129,15 @@ export type { ModelExport } from './interchange/export_model.js';
 /** exportModel of lib/interchange/export_model.ts. */
 export const exportModel: typeof import('./interchange/export_model.js').exportModel = async (...args) =>
   (await import('./interchange/export_model.js')).exportModel(...args);
-export type { FairseqCheckpoint, InterchangeRun } from './interchange/fairseq_checkpoint.js';
-/** readFairseqCheckpoint of lib/interchange/fairseq_checkpoint.ts. */
-export const readFairseqCheckpoint: typeof import('./interchange/fairseq_checkpoint.js').readFairseqCheckpoint =
-  async (...args) => (await import('./interchange/fairseq_checkpoint.js')).readFairseqCheckpoint(...args);
-export type { FairseqImport } from './interchange/import_fairseq.js';
-/** importFairseq of lib/interchange/import_fairseq.ts. */
-export const importFairseq: typeof import('./interchange/import_fairseq.js').importFairseq = async (
+export type { FairseqCheckpoint, InterchangeRun } from './interchange/fairseq/checkpoint.js';
+/** readFairseqCheckpoint of lib/interchange/fairseq/checkpoint.ts. */
+export const readFairseqCheckpoint: typeof import('./interchange/fairseq/checkpoint.js').readFairseqCheckpoint =
+  async (...args) => (await import('./interchange/fairseq/checkpoint.js')).readFairseqCheckpoint(...args);
+export type { FairseqImport } from './interchange/fairseq/import_fairseq.js';
+/** importFairseq of lib/interchange/fairseq/import_fairseq.ts. */
+export const importFairseq: typeof import('./interchange/fairseq/import_fairseq.js').importFairseq = async (
   ...args
-) => (await import('./interchange/import_fairseq.js')).importFairseq(...args);
+) => (await import('./interchange/fairseq/import_fairseq.js')).importFairseq(...args);
 
 // Evaluation.
 
@@ -172,22 +172,20 @@ export { type TerScore, ter, terMetric } from './evaluation/ter.js';
 
 // Experiments: demo, sweep, statistics, theory, report.
 
-export type { DemoCorpus, DemoCorpusOptions } from './experiment/demo_corpus.js';
-/** demoCorpus of lib/experiment/demo_corpus.ts; a promise here, because its grammars are loaded by the first call. */
+export type { DemoCorpus, DemoCorpusOptions } from './demo/corpus.js';
+/** demoCorpus of lib/demo/corpus.ts; a promise here, because its grammars are loaded by the first call. */
 export const demoCorpus = async (
-  ...args: Parameters<typeof import('./experiment/demo_corpus.js').demoCorpus>
-): Promise<import('./experiment/demo_corpus.js').DemoCorpus> =>
-  (await import('./experiment/demo_corpus.js')).demoCorpus(...args);
-/** writeDemoCorpus of lib/experiment/demo_corpus.ts. */
-export const writeDemoCorpus: typeof import('./experiment/demo_corpus.js').writeDemoCorpus = async (
-  ...args
-) => (await import('./experiment/demo_corpus.js')).writeDemoCorpus(...args);
-export type { PlannedComparison } from './experiment/planned_comparison.js';
-export { type PlannedPower, plannedPower, smallestP } from './experiment/planned_power.js';
-export type { RunSummary } from './experiment/report.js';
-/** writeReport of lib/experiment/report.ts. */
-export const writeReport: typeof import('./experiment/report.js').writeReport = async (...args) =>
-  (await import('./experiment/report.js')).writeReport(...args);
+  ...args: Parameters<typeof import('./demo/corpus.js').demoCorpus>
+): Promise<import('./demo/corpus.js').DemoCorpus> => (await import('./demo/corpus.js')).demoCorpus(...args);
+/** writeDemoCorpus of lib/demo/corpus.ts. */
+export const writeDemoCorpus: typeof import('./demo/corpus.js').writeDemoCorpus = async (...args) =>
+  (await import('./demo/corpus.js')).writeDemoCorpus(...args);
+export type { RunSummary } from './report/report.js';
+export type { PlannedComparison } from './statistics/planned_comparison.js';
+export { type PlannedPower, plannedPower, smallestP } from './statistics/planned_power.js';
+/** writeReport of lib/report/report.ts. */
+export const writeReport: typeof import('./report/report.js').writeReport = async (...args) =>
+  (await import('./report/report.js')).writeReport(...args);
 export {
   type BootstrapInterval,
   bootstrapDifference,
@@ -207,17 +205,17 @@ export {
   type Shift,
   wilcoxonRankSum,
   wilcoxonSignedRank,
-} from './experiment/statistics.js';
-export type { SweepEvent, SweepTrainOptions, TrialName } from './experiment/sweep.js';
-/** sweep of lib/experiment/sweep.ts. */
-export const sweep: typeof import('./experiment/sweep.js').sweep = async function* (...args) {
-  yield* (await import('./experiment/sweep.js')).sweep(...args);
+} from './statistics/comparison.js';
+export type { SweepEvent, SweepTrainOptions, TrialName } from './sweep/sweep.js';
+/** sweep of lib/sweep/sweep.ts. */
+export const sweep: typeof import('./sweep/sweep.js').sweep = async function* (...args) {
+  yield* (await import('./sweep/sweep.js')).sweep(...args);
 };
-export type { TheoryResult, TheoryRun } from './experiment/theory.js';
-/** theory of lib/experiment/theory.ts. */
-export const theory: typeof import('./experiment/theory.js').theory = async (...args) =>
-  (await import('./experiment/theory.js')).theory(...args);
-export type { DirectionEstimate, GroupEstimate } from './experiment/theory_estimates.js';
-/** writeTheory of lib/experiment/theory_report.ts. */
-export const writeTheory: typeof import('./experiment/theory_report.js').writeTheory = async (...args) =>
-  (await import('./experiment/theory_report.js')).writeTheory(...args);
+export type { TheoryResult, TheoryRun } from './theory/theory.js';
+/** theory of lib/theory/theory.ts. */
+export const theory: typeof import('./theory/theory.js').theory = async (...args) =>
+  (await import('./theory/theory.js')).theory(...args);
+export type { DirectionEstimate, GroupEstimate } from './theory/estimates.js';
+/** writeTheory of lib/theory/report.ts. */
+export const writeTheory: typeof import('./theory/report.js').writeTheory = async (...args) =>
+  (await import('./theory/report.js')).writeTheory(...args);

@@ -1,6 +1,6 @@
 // What compute-sanitizer watches: training steps with every dropout, gradients and beam search of a small model in every
 // precision, once each, so that every kernel of rdrop runs on ragged shapes.
-import { native } from '../dist/binding.js';
+import { native } from '../dist/native/binding.js';
 
 const config = {
   ...{ vocabSize: 203, embedDim: 64, ffnDim: 136, heads: 4, encoderLayers: 1, decoderLayers: 1 },

@@ -121,8 +121,8 @@ export function ensureTypescript({ strict = true } = {}) {
   else if (strict) throw new StepError('tsc found errors in lib/');
 }
 
-/** A module of dist/libtorch/. */
-export const compiled = (file) => import(pathToFileURL(join(root, 'dist', 'libtorch', file)).href);
+/** A module of dist/native/libtorch/. */
+export const compiled = (file) => import(pathToFileURL(join(root, 'dist/native/libtorch', file)).href);
 
 /**
  * A libtorch to compile and run against: the one that a variable names, else the cache, provided when it is not there.
@@ -147,7 +147,7 @@ export async function ensureLibtorch() {
   return withSetupProgress(setup);
 }
 
-/** Calls a setup of lib/libtorch/ with its progress shown and ended by signals. */
+/** Calls a setup of lib/native/libtorch/ with its progress shown and ended by signals. */
 export async function withSetupProgress(setup) {
   const { setupProgress } = await compiled('progress.js');
   const controller = new AbortController();

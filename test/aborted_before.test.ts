@@ -15,7 +15,7 @@ import {
   theory,
   writeReport,
 } from '../lib/index.js';
-import { setup } from '../lib/libtorch/setup.js';
+import { setup } from '../lib/native/libtorch/setup.js';
 import { fitAll, makeReversalData, tinyOptions, workplace } from './training/tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;

@@ -1,5 +1,5 @@
 // Steps of one training for some seconds; prints {seconds} of the mean step. Arguments: shape, precision, threads, seconds.
-import { native } from '../../dist/binding.js';
+import { native } from '../../dist/native/binding.js';
 
 const [shape, precision, threads, seconds] = process.argv.slice(2);
 const shapes = {

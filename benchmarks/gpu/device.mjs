@@ -1,8 +1,8 @@
 // The device that is measured: its name and the peak of its memory.
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
-import { native } from '../../dist/binding.js';
-import { processorName } from '../../dist/processor.js';
+import { native } from '../../dist/native/binding.js';
+import { processorName } from '../../dist/util/processor.js';
 import { childEnvironment } from '../../dist/util/programs.js';
 
 /** What nvidia-smi says of the first GPU; null where there is none. */

@@ -1,5 +1,5 @@
 // The loss operation against the device's own copy of the same bytes. N target positions of one pass, V classes.
-import { native } from '../../dist/binding.js';
+import { native } from '../../dist/native/binding.js';
 import { spread } from './stages.mjs';
 
 /** A block of normal numbers over and over, as float32 or as bfloat16's bits; the second pass is like the first but not equal. */

@@ -1,6 +1,6 @@
 // Training steps on batches of real lengths: time of a step, of an epoch, and peak memory. The device is waited for once a
 // group of steps; uni and bi take turns.
-import { native } from '../../dist/binding.js';
+import { native } from '../../dist/native/binding.js';
 import { stratified, sum, tokenSource, tokensOf } from '../iwslt14/batches.mjs';
 import { chipOf } from '../roofline/chips.mjs';
 import { matrixOperations, stepKernels } from '../roofline/counts.mjs';

@@ -6,11 +6,11 @@ import {
   benchSchema,
   optionsOfQuick,
   suitesOfOption,
-} from '../config/benchmark.js';
-import { parseConfig } from '../config.js';
-import { RdropError } from '../errors.js';
+} from '../options/benchmark.js';
+import { parseConfig } from '../options/index.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
-import { throwIfAborted } from '../util/breaks.js';
+import { RdropError } from '../util/errors.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 import { runOf } from './decode.js';
 import { type BenchContext, type BenchRow, measuring } from './measure.js';
 import { findPeerPython } from './peer_process.js';

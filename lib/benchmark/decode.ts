@@ -1,18 +1,18 @@
 /** `rdrop bench decode`: beam search of a trained run against transformers' generate on the same sentences. */
 import { join } from 'node:path';
-import { native } from '../binding.js';
-import type { BenchConfig } from '../config/benchmark.js';
-import type { BeamConfig } from '../config/training.js';
-import { beamSchema, parseConfig } from '../config.js';
 import { loadCorpus } from '../data/corpus.js';
 import { fitPairs, overlongWarning } from '../data/overlong.js';
-import { fromNative, RdropError } from '../errors.js';
 import { exportModel } from '../interchange/export_model.js';
 import { transformerOf } from '../model/transformer.js';
+import { translateCorpus } from '../model/translate_corpus.js';
 import { withVocabularies } from '../model/vocabularies.js';
+import { native } from '../native/binding.js';
+import type { BenchConfig } from '../options/benchmark.js';
+import { beamSchema, parseConfig } from '../options/index.js';
+import type { BeamConfig } from '../options/training.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
-import { translateCorpus } from '../translation/translate_corpus.js';
+import { fromNative, RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
 import {
   type BenchContext,

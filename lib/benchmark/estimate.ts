@@ -1,7 +1,8 @@
 /** What a sample of batches says of a whole epoch. */
-import { RdropError } from '../errors.js';
-import { studentUpperQuantile } from '../experiment/distributions.js';
-import { mean } from '../experiment/numbers.js';
+
+import { studentUpperQuantile } from '../statistics/distributions.js';
+import { mean } from '../statistics/numbers.js';
+import { RdropError } from '../util/errors.js';
 
 export interface TotalEstimate {
   total: number;

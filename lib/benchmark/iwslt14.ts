@@ -1,8 +1,8 @@
 /** The batches of IWSLT'14 for benchmarks: real lengths (benchmarks/iwslt14/batches.txt), random tokens. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../binding.js';
-import type { Packed } from '../native.js';
+import { packageRoot } from '../native/binding.js';
+import type { Packed } from '../native/contract.js';
 
 export const vocabSize = 10_152;
 

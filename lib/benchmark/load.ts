@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { packageRoot } from '../binding.js';
-import { RdropError } from '../errors.js';
+import { packageRoot } from '../native/binding.js';
+import { RdropError } from '../util/errors.js';
 import { childEnvironment } from '../util/programs.js';
 import { pythonCode } from '../util/python.js';
 import {
@@ -36,7 +36,7 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
     node: node('0'),
     help: async () => wallSeconds(process.execPath, [join(dist, 'cli/main.js'), '--help']),
     import: node(`await import('${module('index.js')}')`),
-    core: node(`(await import('${module('binding.js')}')).native().info()`),
+    core: node(`(await import('${module('native/binding.js')}')).native().info()`),
   };
   if (python.path !== null) {
     const { path } = python;

@@ -1,9 +1,9 @@
 /** `rdrop bench loss`: the fused loss with its gradient, and copying the logits, against fairseq's composition in PyTorch. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { native } from '../binding.js';
-import { klDirections } from '../config.js';
-import { fromNative, RdropError } from '../errors.js';
+import { native } from '../native/binding.js';
+import { klDirections } from '../options/index.js';
+import { fromNative, RdropError } from '../util/errors.js';
 import {
   type BenchContext,
   type BenchRow,

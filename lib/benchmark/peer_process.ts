@@ -3,8 +3,8 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { isAbsolute, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { packageRoot } from '../binding.js';
-import { RdropError } from '../errors.js';
+import { packageRoot } from '../native/binding.js';
+import { RdropError } from '../util/errors.js';
 import { childEnvironment, onPath } from '../util/programs.js';
 import { pythonCode, pythonFile } from '../util/python.js';
 

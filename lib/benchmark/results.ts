@@ -1,10 +1,10 @@
 /** One CSV file a suite, one line a row, appended. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BenchSuite } from '../config/benchmark.js';
-import { RdropError } from '../errors.js';
-import { fileError, writeFileAtomically } from '../files.js';
-import { makePath } from '../util/make_path.js';
+import type { BenchSuite } from '../options/benchmark.js';
+import { RdropError } from '../util/errors.js';
+import { fileError, writeFileAtomically } from '../util/files/files.js';
+import { makePath } from '../util/files/make_path.js';
 import type { BenchRow } from './measure.js';
 
 /** Column → its value. Whatever else a row was measured under stands as JSON in the last one. */

@@ -1,6 +1,7 @@
 /** The training steps of the benchmark: a model, and the lengths of a batch. */
-import type { BenchShape } from '../config/benchmark.js';
-import type { NativeLossOptions, NativeModelConfig, NativeOptimizerOptions } from '../native.js';
+
+import type { NativeLossOptions, NativeModelConfig, NativeOptimizerOptions } from '../native/contract.js';
+import type { BenchShape } from '../options/benchmark.js';
 import type { BatchLengths } from './iwslt14.js';
 
 export interface StepShape {

@@ -1,14 +1,14 @@
 /** Both sides of a training step: ours in this process, each form of PyTorch's in one of its own, with our parameters. */
 import { join } from 'node:path';
-import { native } from '../binding.js';
-import type { BenchConfig, BenchPeer } from '../config/benchmark.js';
-import type { KlDirection } from '../config.js';
-import { encodeSafetensors, type Tensor } from '../data/safetensors.js';
-import { fromNative, RdropError } from '../errors.js';
-import { writeFileAtomically } from '../files.js';
+import { encodeSafetensors, type Tensor } from '../data/safetensors/safetensors.js';
 import { type Batch, packBatch } from '../model/pack.js';
-import type { NativeModelConfig, NativeTrainer, NativeTransformer, Packed } from '../native.js';
+import { native } from '../native/binding.js';
+import type { NativeModelConfig, NativeTrainer, NativeTransformer, Packed } from '../native/contract.js';
+import type { BenchConfig, BenchPeer } from '../options/benchmark.js';
+import type { KlDirection } from '../options/index.js';
 import { stepMetrics } from '../training/metrics.js';
+import { fromNative, RdropError } from '../util/errors.js';
+import { writeFileAtomically } from '../util/files/files.js';
 import { type BatchLengths, tokenSource } from './iwslt14.js';
 import type { BenchContext } from './measure.js';
 import { Peer } from './peer_process.js';

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { BenchRow } from '../benchmark/measure.js';
-import { interruptible, statusOfSignal } from './interrupt.js';
-import { namedCommand } from './named_command.js';
-import { toNumber } from './number_flag.js';
+import { interruptible, statusOfSignal } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
 
-/** `rdrop bench [suite…]`. The options are those of benchSchema (lib/config/benchmark.ts). */
+/** `rdrop bench [suite…]`. The options are those of benchSchema (lib/options/benchmark.ts). */
 export function benchCommand(): Command {
   return namedCommand('bench')
     .argument('[suites...]', 'loss, step, epoch, decode, load; all when none is named')
@@ -56,7 +56,7 @@ async function run(suites: string[], { json, ...flags }: Flags): Promise<void> {
 
 async function textOf(rows: readonly BenchRow[], json: boolean): Promise<string> {
   if (json) return JSON.stringify(rows);
-  const { textTable } = await import('./text_table.js');
+  const { textTable } = await import('./shared/text_table.js');
   return textTable(tableOf(rows)).join('\n');
 }
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import type { Merge } from '../text/bpe_encoder.js';
-import type { WordCounts } from '../util/word_counts.js';
-import { blocksOf, filterLines, inputBlocks, standardInput, writeLines } from './line_filter.js';
-import { namedCommand } from './named_command.js';
-import { toNumber } from './number_flag.js';
+import type { Merge } from '../text/pieces/bpe_encoder.js';
+import type { WordCounts } from '../text/word_counts.js';
+import { blocksOf, filterLines, inputBlocks, standardInput, writeLines } from './shared/line_filter.js';
+import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 
 /** `rdrop bpe learn|apply|vocabulary`: byte pair encoding in subword-nmt's format, standard input to standard output. */
 export function bpeCommand(): Command {
@@ -16,9 +16,9 @@ export function bpeCommand(): Command {
     .option('--total-symbols', 'count the characters of the text among the merges')
     .option('--dict-input', 'the input is one "word count" a line, as `rdrop bpe vocabulary` writes')
     .action(async (flags: Record<string, unknown>) => {
-      const { bpeSchema, parseConfig } = await import('../config.js');
-      const { Bpe, learnMerges } = await import('../text/bpe.js');
-      const { Breaks } = await import('../util/breaks.js');
+      const { bpeSchema, parseConfig } = await import('../options/index.js');
+      const { Bpe, learnMerges } = await import('../text/pieces/bpe.js');
+      const { Breaks } = await import('../util/yield_timer.js');
       const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');
       const { dictInput, minFrequency, totalSymbols } = options;
       const counts = await (dictInput ? countsOfInput() : wordsOfInput());
@@ -41,7 +41,7 @@ export function bpeCommand(): Command {
     .option('--vocabulary-threshold <n>', 'count pieces only that occur this often', toNumber)
     .option('--glossaries <pattern...>', 'words or regular expressions of Python that are never split')
     .action(async ({ codes, ...flags }: { codes: string }) => {
-      const { Bpe } = await import('../text/bpe.js');
+      const { Bpe } = await import('../text/pieces/bpe.js');
       const bpe = await (await Bpe.read(codes)).with(flags);
       await filterLines((line) => bpe.segment(line));
     });
@@ -49,7 +49,7 @@ export function bpeCommand(): Command {
     .command('vocabulary')
     .description('the words or pieces of text with their counts, the most frequent first')
     .action(async () => {
-      const { byFrequency } = await import('../text/bpe_vocabulary.js');
+      const { byFrequency } = await import('../text/pieces/bpe_vocabulary.js');
       const entries = byFrequency(await wordsOfInput());
       await writeLines(blocksOf(entries.map(([word, count]) => `${word} ${count}`)));
     });
@@ -58,7 +58,7 @@ export function bpeCommand(): Command {
 
 /** The words of standard input with their counts. */
 async function wordsOfInput(): Promise<WordCounts> {
-  const { countWords } = await import('../text/bpe_learner.js');
+  const { countWords } = await import('../text/pieces/bpe_learner.js');
   const counts: WordCounts = new Map();
   for await (const block of inputBlocks()) for (const line of block) countWords(line, counts);
   return counts;
@@ -66,7 +66,7 @@ async function wordsOfInput(): Promise<WordCounts> {
 
 /** The counts that the lines of standard input give. */
 async function countsOfInput(): Promise<WordCounts> {
-  const { addEntry } = await import('../text/bpe_vocabulary.js');
+  const { addEntry } = await import('../text/pieces/bpe_vocabulary.js');
   const counts: WordCounts = new Map();
   let number = 0;
   for await (const block of inputBlocks()) {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 interface Flags {
   out?: string;
@@ -27,16 +27,14 @@ export function demoCommand(): Command {
 
 async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
   const began = performance.now();
-  const { openDemo } = await import('../experiment/demo.js');
-  const { writeReport } = await import('../experiment/report.js');
-  const { readRuns } = await import('../experiment/report_runs.js');
-  const { bleuTable, compareArms, comparisonTable, sortRuns } = await import(
-    '../experiment/report_tables.js'
-  );
-  const { RdropError } = await import('../errors.js');
-  const { runSweep } = await import('./run_sweep.js');
-  const { stageProgress } = await import('./stage_progress.js');
-  const { textTable } = await import('./text_table.js');
+  const { openDemo } = await import('../demo/demo.js');
+  const { writeReport } = await import('../report/report.js');
+  const { readRuns } = await import('../report/runs.js');
+  const { bleuTable, compareArms, comparisonTable, sortRuns } = await import('../report/tables.js');
+  const { RdropError } = await import('../util/errors.js');
+  const { runSweep } = await import('./shared/run_sweep.js');
+  const { stageProgress } = await import('./shared/stage_progress.js');
+  const { textTable } = await import('./shared/text_table.js');
 
   const directory = out ?? (quick ? 'runs/demo-quick' : 'runs/demo');
   const progress = stageProgress();

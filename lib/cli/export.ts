@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { addBeamFlags, beamOptions } from './beam_flags.js';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import { addBeamFlags, beamOptions } from './shared/beam_flags.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 interface Flags {
   run?: string;

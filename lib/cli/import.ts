@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { pieceFormats } from '../config.js';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import { pieceFormats } from '../options/index.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 /** `rdrop import fairseq`: a run directory of what fairseq trained. The options are those of fairseqImportSchema. */
 export function importCommand(): Command {
@@ -32,7 +32,7 @@ export function importCommand(): Command {
     .option('--out <directory>', 'the run directory to make')
     .option('--json', 'print {directory, vocabSize, sourceVocabSize, parameters, updates} as JSON')
     .action(async ({ json, ...options }: Record<string, unknown>) => {
-      const { importFairseq } = await import('../interchange/import_fairseq.js');
+      const { importFairseq } = await import('../interchange/fairseq/import_fairseq.js');
       const given = options as unknown as Parameters<typeof importFairseq>[0];
       const result = await interruptible((signal) => importFairseq(given, { signal }));
       const { directory, vocabSize, sourceVocabSize, parameters } = result;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { endBySignals, statusOfSignal } from './interrupt.js';
-import { type CommandName, descriptions, namedCommand } from './named_command.js';
-import { say } from './terminal.js';
+import { endBySignals, statusOfSignal } from './shared/interrupt.js';
+import { type CommandName, descriptions, namedCommand } from './shared/named_command.js';
+import { say } from './shared/terminal.js';
 
 /** Each command in its own file, loaded when it is asked for. */
 const commands: Record<CommandName, () => Promise<Command>> = {
@@ -122,7 +122,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .description('train Transformers with R-Drop: uni- or bidirectional KL');
   const asked = askedFor(argv);
   const wantsVersion = asked === '--version' || asked === '-V';
-  program.version(wantsVersion ? (await import('../package_version.js')).packageVersion() : '');
+  program.version(wantsVersion ? (await import('../util/package_version.js')).packageVersion() : '');
   // Only the one asked for is loaded: the others stand in the help with their names and descriptions alone.
   for (const name of Object.keys(descriptions) as CommandName[])
     program.addCommand(name === asked ? await commands[name]() : namedCommand(name));
@@ -137,7 +137,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       const unknown = surplus ? await unknownCommand(program, argv, false) : null;
       return tellCommanderError(unknown ?? (await unknownOptionFirst(error, argv)), asked);
     }
-    const { asRdropError } = await import('../errors.js');
+    const { asRdropError } = await import('../util/errors.js');
     const { code, message } = asRdropError(error);
     process.stderr.write(`rdrop: ${code}: ${message}\n`);
     if (code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`);

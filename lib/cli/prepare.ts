@@ -1,14 +1,14 @@
 import { Command } from 'commander';
-import { pieceFormats } from '../config.js';
-import type { PrepareResult, PrepareRun, SideSummary } from '../data/prepare_stages.js';
-import { RdropError } from '../errors.js';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
-import { numberOr, toNumber } from './number_flag.js';
+import type { PrepareResult, PrepareRun, SideSummary } from '../data/preparation/stages.js';
+import { pieceFormats } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
+import { numberOr, toNumber } from './shared/number_flag.js';
 
 /**
  * `rdrop prepare`: a prepared directory from parallel text, or with `iwslt14` from an archive. The options are those of
- * prepareSchema and iwslt14Schema (lib/config.ts).
+ * prepareSchema and iwslt14Schema (lib/options/index.ts).
  */
 export function prepareCommand(): Command {
   const command = namedCommand('prepare')
@@ -35,7 +35,7 @@ export function prepareCommand(): Command {
     )
     .option('--max-line-bytes <n>', 'longest line of the text', toNumber);
   addSharedOptions(command).action(async ({ json, ...options }: Flags) => {
-    const { prepareCorpus } = await import('../data/prepare.js');
+    const { prepareCorpus } = await import('../data/preparation/prepare.js');
     const prepare = (run: PrepareRun) =>
       prepareCorpus(options as unknown as Parameters<typeof prepareCorpus>[0], run);
     await printPrepared(prepare, json, options);
@@ -55,7 +55,7 @@ function iwslt14Command(): Command {
         `iwslt14: expected its options behind it, got ${misplaced.join(', ')} before`,
       );
     }
-    const { prepareIwslt14 } = await import('../data/iwslt14.js');
+    const { prepareIwslt14 } = await import('../data/iwslt14/iwslt14.js');
     const prepare = (run: PrepareRun) =>
       prepareIwslt14({ archive, ...options } as Parameters<typeof prepareIwslt14>[0], run);
     await printPrepared(prepare, json, { source: 'de', target: 'en' });
@@ -92,7 +92,7 @@ async function printPrepared(
   json: unknown,
   languages: Flags,
 ): Promise<void> {
-  const { stageProgress } = await import('./stage_progress.js');
+  const { stageProgress } = await import('./shared/stage_progress.js');
   const progress = stageProgress();
   const { onProgress } = progress;
   const result = await interruptible((signal) => prepare({ onProgress, signal }).finally(progress.stop));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 interface ReportOptions {
   out?: string;
@@ -21,8 +21,8 @@ export function reportCommand(): Command {
     .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print {html, markdown} as JSON', false)
     .action(async (directories: string[], options: ReportOptions) => {
-      const { writeReport } = await import('../experiment/report.js');
-      const { RdropError } = await import('../errors.js');
+      const { writeReport } = await import('../report/report.js');
+      const { RdropError } = await import('../util/errors.js');
       const out = options.out ?? (directories.length === 1 ? directories[0] : undefined);
       if (out === undefined) {
         throw new RdropError(

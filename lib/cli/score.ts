@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { BaselineText, ScoreReport } from '../evaluation/score_report.js';
 import {
   type BleuConfig,
   bleuSchema,
@@ -9,12 +10,11 @@ import {
   pieceFormats,
   randomisationSchema,
   sentenceBootstrapSchema,
-} from '../config.js';
-import type { BaselineText, ScoreReport } from '../evaluation/score_report.js';
-import type { HeapGuard } from '../util/heap_guard.js';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
-import { toNumber } from './number_flag.js';
+} from '../options/index.js';
+import type { HeapGuard } from '../text/lines/heap_guard.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 
 interface ScoreFlags {
   hyp: string;
@@ -74,9 +74,9 @@ export function scoreCommand(): Command {
 }
 
 async function score(flags: ScoreFlags): Promise<void> {
-  const { parseConfig, scoreTableSchema } = await import('../config.js');
+  const { parseConfig, scoreTableSchema } = await import('../options/index.js');
   const { scoreReport } = await import('../evaluation/score_report.js');
-  checkEffects(flags, (await import('../errors.js')).RdropError);
+  checkEffects(flags, (await import('../util/errors.js')).RdropError);
   const table = parseConfig(
     scoreTableSchema,
     {
@@ -93,8 +93,8 @@ async function score(flags: ScoreFlags): Promise<void> {
   };
   parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
 
-  const { readLines } = await import('../util/line_reader.js');
-  const guard = new (await import('../util/heap_guard.js')).HeapGuard();
+  const { readLines } = await import('../text/lines/line_reader.js');
+  const guard = new (await import('../text/lines/heap_guard.js')).HeapGuard();
   const words = await joining(flags);
   const hypotheses = words(await readLines(flags.hyp, { guard }), flags.hyp);
   const sameLines = async (file: string) =>
@@ -121,7 +121,7 @@ async function score(flags: ScoreFlags): Promise<void> {
   );
   if (flags.json) process.stdout.write(`${JSON.stringify(document(report))}\n`);
   else {
-    const { scoreLines } = await import('./score_lines.js');
+    const { scoreLines } = await import('./shared/score_lines.js');
     process.stdout.write(`${scoreLines(report).join('\n')}\n`);
   }
 }
@@ -140,10 +140,10 @@ async function joining({
   pieceMark,
 }: ScoreFlags): Promise<(lines: string[], file: string) => string[]> {
   if (pieces !== undefined) {
-    const { joinPieces } = await import('../text/pieces.js');
+    const { joinPieces } = await import('../text/pieces/pieces.js');
     return (lines) => lines.map((line) => joinPieces(line, { pieces, pieceMark }));
   }
-  const { piecesWarning } = await import('../text/find_pieces.js');
+  const { piecesWarning } = await import('../text/pieces/find_pieces.js');
   const { warn } = await import('../util/warnings.js');
   return (lines, file) => {
     const consequence =
@@ -160,10 +160,10 @@ async function readAsManyLines(
   other: string,
   guard: HeapGuard,
 ): Promise<string[]> {
-  const { readLines } = await import('../util/line_reader.js');
+  const { readLines } = await import('../text/lines/line_reader.js');
   const lines = await readLines(file, { guard });
   if (lines.length === count) return lines;
-  const { RdropError } = await import('../errors.js');
+  const { RdropError } = await import('../util/errors.js');
   throw new RdropError(
     'LINE_COUNT_MISMATCH',
     `${file}: expected as many lines as ${other} has (${count}), got ${lines.length}`,
@@ -174,7 +174,7 @@ const hasMark = (pieces: PieceFormat | undefined) =>
   pieces !== undefined && pieces !== 'none' && pieces !== 'byte-level';
 
 /** Refuses a flag that would have no effect. */
-function checkEffects(flags: ScoreFlags, Failure: typeof import('../errors.js').RdropError): void {
+function checkEffects(flags: ScoreFlags, Failure: typeof import('../util/errors.js').RdropError): void {
   const compared = flags.baseline.length > 0;
   const needs: [boolean, string][] = [
     [flags.paired !== undefined && !compared, '--paired needs --baseline'],

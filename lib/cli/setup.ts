@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { RdropError } from '../errors.js';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import { RdropError } from '../util/errors.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 /** `rdrop setup`: provides libtorch in the cache. Progress goes to standard error, so that --json stays one document. */
 export function setupCommand(): Command {
@@ -21,9 +21,9 @@ export function setupCommand(): Command {
     )
     .option('--json', 'print {source, directory, version} as JSON', false)
     .action(async (options: { from?: string; sha256?: string; cuda: boolean; json: boolean }) => {
-      const { setup } = await import('../libtorch/setup.js');
-      const { setupCuda } = await import('../libtorch/cuda_setup.js');
-      const { setupProgress } = await import('../libtorch/progress.js');
+      const { setup } = await import('../native/libtorch/setup.js');
+      const { setupCuda } = await import('../native/libtorch/cuda_setup.js');
+      const { setupProgress } = await import('../native/libtorch/progress.js');
       const { from, sha256 } = options;
       if (options.cuda && (from !== undefined || sha256 !== undefined)) {
         const other = from === undefined ? '--sha256' : '--from';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { alternatives, comparisonSchema } from '../config.js';
-import { namedCommand } from './named_command.js';
-import { toNumber } from './number_flag.js';
+import { alternatives, comparisonSchema } from '../options/index.js';
+import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 import { statsPowerCommand } from './stats_power.js';
 
 interface StatsOptions {
@@ -44,11 +44,11 @@ export function statsCommand(): Command {
 }
 
 async function run(options: StatsOptions): Promise<void> {
-  const { compareAllPairs, compareRuns } = await import('../experiment/statistics.js');
-  const { comparisonLines } = await import('../experiment/comparison_lines.js');
-  const { parseNumbers } = await import('../experiment/numbers.js');
-  const { parseConfig } = await import('../config.js');
-  const { RdropError } = await import('../errors.js');
+  const { compareAllPairs, compareRuns } = await import('../statistics/comparison.js');
+  const { comparisonLines } = await import('../statistics/comparison_lines.js');
+  const { parseNumbers } = await import('../statistics/numbers.js');
+  const { parseConfig } = await import('../options/index.js');
+  const { RdropError } = await import('../util/errors.js');
   const { samples, level, seed, alternative } = options;
   const settings = parseConfig(
     comparisonSchema,

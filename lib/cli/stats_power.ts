@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { alternatives, plannedPowerSchema, plannedTests } from '../config.js';
-import type { PlannedPower } from '../experiment/planned_power.js';
-import { interruptible } from './interrupt.js';
-import { toNumber } from './number_flag.js';
+import { alternatives, plannedPowerSchema, plannedTests } from '../options/index.js';
+import type { PlannedPower } from '../statistics/planned_power.js';
+import { interruptible } from './shared/interrupt.js';
+import { toNumber } from './shared/number_flag.js';
 
 interface Flags {
   runs: number;
@@ -54,8 +54,8 @@ export function statsPowerCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { plannedPower } = await import('../experiment/planned_power.js');
-  const { parseConfig } = await import('../config.js');
+  const { plannedPower } = await import('../statistics/planned_power.js');
+  const { parseConfig } = await import('../options/index.js');
   const hours = flags.hoursPerRun;
   const shared = {
     runsPerArm: flags.runs,
@@ -84,7 +84,7 @@ async function run(flags: Flags): Promise<void> {
     process.stdout.write(`${JSON.stringify(results)}\n`);
     return;
   }
-  const { powerTable } = await import('../experiment/power_table.js');
-  const { textTable } = await import('./text_table.js');
+  const { powerTable } = await import('../report/power_table.js');
+  const { textTable } = await import('./shared/text_table.js');
   process.stdout.write(`${textTable(powerTable(results)).join('\n')}\n`);
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { SweepOptions } from '../config.js';
-import { namedCommand } from './named_command.js';
-import { toNumber } from './number_flag.js';
+import type { SweepOptions } from '../options/index.js';
+import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 import { trainOptions, trainShorthands } from './train.js';
 
 interface Flags {
@@ -53,7 +53,7 @@ export function sweepCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { runSweep } = await import('./run_sweep.js');
+  const { runSweep } = await import('./shared/run_sweep.js');
   // The run directory and the seed are each trial's own.
   const { out: _o, json: _j, ...shared } = flags;
   const given = { ...shared, run: undefined } as unknown as Parameters<typeof trainOptions>[0];

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { checkLanguage, languages } from '../text/languages.js';
-import { filterLines } from './line_filter.js';
-import { namedCommand } from './named_command.js';
+import { filterLines } from './shared/line_filter.js';
+import { namedCommand } from './shared/named_command.js';
 
 const langOption = ['--lang <language>', `whose rules: ${languages.join(' or ')}`] as const;
 
@@ -27,11 +27,11 @@ export function textCommand(): Command {
     .option('--skip-xml', 'leave lines that are one tag as they are')
     .action(async ({ lang: language, lowercase, normalize, protected: file, ...flags }: TokenizeFlags) => {
       const lang = checkLanguage(language);
-      const { parseConfig, tokenizeSchema } = await import('../config.js');
+      const { parseConfig, tokenizeSchema } = await import('../options/index.js');
       const { lowercase: lowerCase } = await import('../text/lowercase.js');
-      const { normalisePunctuation } = await import('../text/normalise.js');
-      const { readProtectedPatterns } = await import('../text/protected_patterns.js');
-      const { mosesTokenise } = await import('../text/tokenise.js');
+      const { normalisePunctuation } = await import('../text/moses/normalizer.js');
+      const { readProtectedPatterns } = await import('../text/moses/protected_patterns.js');
+      const { mosesTokenise } = await import('../text/moses/tokenizer.js');
       const protectedPatterns = file === undefined ? [] : await readProtectedPatterns(file);
       const options = parseConfig(
         tokenizeSchema,
@@ -54,14 +54,14 @@ export function textCommand(): Command {
     .option('--uppercase', 'the first letter in upper case')
     .action(async ({ lang: language, ...flags }: { lang?: string }) => {
       const lang = checkLanguage(language);
-      const { detokenizeSchema, parseConfig } = await import('../config.js');
+      const { detokenizeSchema, parseConfig } = await import('../options/index.js');
       const { as, ...options } = parseConfig(detokenizeSchema, flags, 'detokenize', 'INVALID_ARGUMENT');
       if (as === 'sacremoses') {
-        const { sacremosesDetokenise } = await import('../text/sacremoses_detokenise.js');
+        const { sacremosesDetokenise } = await import('../text/moses/sacremoses_detokenizer.js');
         await filterLines((line) => sacremosesDetokenise(line, lang));
         return;
       }
-      const { mosesDetokenise } = await import('../text/detokenise.js');
+      const { mosesDetokenise } = await import('../text/moses/detokenizer.js');
       await filterLines((line) => mosesDetokenise(line, lang, options));
     });
   command
@@ -71,8 +71,8 @@ export function textCommand(): Command {
     .option('--penn', "leave ` and '' as they are")
     .action(async ({ lang: language, ...flags }: { lang?: string }) => {
       const lang = checkLanguage(language);
-      const { normalizeSchema, parseConfig } = await import('../config.js');
-      const { normalisePunctuation } = await import('../text/normalise.js');
+      const { normalizeSchema, parseConfig } = await import('../options/index.js');
+      const { normalisePunctuation } = await import('../text/moses/normalizer.js');
       const options = parseConfig(normalizeSchema, flags, 'normalize', 'INVALID_ARGUMENT');
       await filterLines((line) => normalisePunctuation(line, lang, options));
     });

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { TheoryOptions } from '../config.js';
-import { interruptible } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import type { TheoryOptions } from '../options/index.js';
+import { interruptible } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 interface Flags {
   run?: string;
@@ -54,8 +54,8 @@ export function theoryCommand(): Command {
 const collect = (value: string, values: string[]) => [...values, value];
 
 async function theoryOptions(flags: Flags): Promise<TheoryOptions> {
-  const { RdropError } = await import('../errors.js');
-  const { mergeOptions, preset } = await import('../presets.js');
+  const { RdropError } = await import('../util/errors.js');
+  const { mergeOptions, preset } = await import('../options/presets.js');
   const { assignment, nested } = await import('./train.js');
   const wrong = flags.set.find((text) => text.indexOf('=') < 1);
   if (wrong !== undefined) {
@@ -90,12 +90,12 @@ async function theoryOptions(flags: Flags): Promise<TheoryOptions> {
 
 async function theory(flags: Flags): Promise<void> {
   const options = await theoryOptions(flags);
-  const experiment = await import('../experiment/theory.js');
-  const { theoryLead, writeTheory } = await import('../experiment/theory_report.js');
-  const { divergenceTable, gradientNotes, gradientTable } = await import('../experiment/theory_tables.js');
-  const { checkWritableDirectory } = await import('../util/writable.js');
-  const { stageProgress } = await import('./stage_progress.js');
-  const { textTable } = await import('./text_table.js');
+  const experiment = await import('../theory/theory.js');
+  const { theoryLead, writeTheory } = await import('../theory/report.js');
+  const { divergenceTable, gradientNotes, gradientTable } = await import('../theory/tables.js');
+  const { checkWritableDirectory } = await import('../util/files/writable.js');
+  const { stageProgress } = await import('./shared/stage_progress.js');
+  const { textTable } = await import('./shared/text_table.js');
   if (flags.out !== undefined) await checkWritableDirectory(flags.out);
   const progress = stageProgress();
   const { onProgress } = progress;

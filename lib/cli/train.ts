@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import type { TrainOptions } from '../config.js';
+import type { TrainOptions } from '../options/index.js';
 import type { TrainEvent } from '../training/train_events.js';
 import type { ResumeOptions } from '../training/trainer.js';
-import { interruptible, statusOfSignal } from './interrupt.js';
-import { namedCommand } from './named_command.js';
+import { interruptible, statusOfSignal } from './shared/interrupt.js';
+import { namedCommand } from './shared/named_command.js';
 
 interface Flags {
   data?: string;
@@ -73,9 +73,9 @@ const given = (flags: Flags) =>
 
 /** The configuration that the flags describe: preset, then file, then flags, then --set. */
 export async function trainOptions(flags: Flags): Promise<TrainOptions> {
-  const { RdropError } = await import('../errors.js');
-  const { mergeOptions, preset } = await import('../presets.js');
-  const { readJsonFile } = await import('../files.js');
+  const { RdropError } = await import('../util/errors.js');
+  const { mergeOptions, preset } = await import('../options/presets.js');
+  const { readJsonFile } = await import('../util/files/files.js');
   await checkAssignments(flags);
   const file = flags.config === undefined ? {} : await readJsonFile(flags.config);
   if (typeof file !== 'object' || file === null || Array.isArray(file)) {
@@ -122,7 +122,7 @@ const collect = (value: string, values: string[]) => [...values, value];
 
 async function train(flags: Flags): Promise<void> {
   const { Trainer } = await import('../training/trainer.js');
-  const { trainProgress } = await import('./train_progress.js');
+  const { trainProgress } = await import('./shared/train_progress.js');
   const opening = { unlock: flags.unlock, verify: flags.verify };
   const open = flags.resume
     ? ([flags.run, { ...(await resumeOptions(flags)), ...opening }] as const)
@@ -149,7 +149,7 @@ async function train(flags: Flags): Promise<void> {
 
 /** The options of Trainer.resume that the flags describe: flags, then --set, as at the beginning of a run. */
 async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
-  const { RdropError } = await import('../errors.js');
+  const { RdropError } = await import('../util/errors.js');
   await checkAssignments(flags);
   const entries = [
     ...(flags.data === undefined ? [] : [['data', flags.data] as const]),
@@ -177,7 +177,7 @@ async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
 
 /** @throws RdropError INVALID_ARGUMENT for a --set without an option or a value */
 async function checkAssignments({ set }: Flags): Promise<void> {
-  const { RdropError } = await import('../errors.js');
+  const { RdropError } = await import('../util/errors.js');
   const wrong = set.find((text) => text.indexOf('=') < 1);
   if (wrong === undefined) return;
   throw new RdropError('INVALID_ARGUMENT', `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`);

@@ -6,19 +6,19 @@ import {
   overlongPolicies,
   type RuntimeOptions,
   runtimeSchema,
-} from '../config.js';
+} from '../options/index.js';
+import { utf8Blocks } from '../text/lines/line_writer.js';
 import type {
   NBestTranslation,
   TextHypothesis,
   TranslateOptions,
   Translation,
 } from '../translation/translator.js';
-import { utf8Blocks } from '../util/line_writer.js';
-import { addBeamFlags, beamOptions } from './beam_flags.js';
-import { interruptible } from './interrupt.js';
-import { blocksOf, inputBlocks, standardInput, writeLines } from './line_filter.js';
-import { namedCommand } from './named_command.js';
-import { toNumber } from './number_flag.js';
+import { addBeamFlags, beamOptions } from './shared/beam_flags.js';
+import { interruptible } from './shared/interrupt.js';
+import { blocksOf, inputBlocks, standardInput, writeLines } from './shared/line_filter.js';
+import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 
 interface Flags {
   run: string;
@@ -79,9 +79,9 @@ export function translateCommand(): Command {
 }
 
 async function translate(flags: Flags): Promise<void> {
-  const { writeFileAtomically } = await import('../files.js');
-  const { checkWritableFile } = await import('../util/writable.js');
-  const { stageProgress } = await import('./stage_progress.js');
+  const { writeFileAtomically } = await import('../util/files/files.js');
+  const { checkWritableFile } = await import('../util/files/writable.js');
+  const { stageProgress } = await import('./shared/stage_progress.js');
   const { output, nBest } = flags;
   if (output !== undefined) await checkWritableFile(output);
   const beam: BeamOptions = { ...beamOptions(flags), ...(nBest !== undefined && { nBest }) };
@@ -118,7 +118,7 @@ async function translateLines(
   beam: BeamOptions,
   work: TranslateOptions,
 ): Promise<{ lines: string[]; translations: (Translation | NBestTranslation)[] }> {
-  const { readLines } = await import('../util/line_reader.js');
+  const { readLines } = await import('../text/lines/line_reader.js');
   const { Translator } = await import('../translation/translator.js');
   const { signal } = work;
   using translator = await Translator.load(run, {
@@ -147,8 +147,8 @@ const textsOf = (translation: Translation | NBestTranslation, line: number): str
     : [translation.text];
 
 async function inputLines(signal: AbortSignal | undefined): Promise<string[]> {
-  const { throwIfAborted } = await import('../util/breaks.js');
-  const { collectLines } = await import('../util/line_reader.js');
+  const { throwIfAborted } = await import('../util/yield_timer.js');
+  const { collectLines } = await import('../text/lines/line_reader.js');
   try {
     if (signal !== undefined) addAbortSignal(signal, process.stdin);
     return await collectLines(inputBlocks(), standardInput);

@@ -1,7 +1,7 @@
-import { lazily, z } from '../config/zod.js';
-import { batchPlanSchema, parseConfig } from '../config.js';
-import { RdropError } from '../errors.js';
-import { NumpyRandom } from './numpy_random.js';
+import { batchPlanSchema, parseConfig } from '../options/index.js';
+import { lazily, z } from '../options/zod.js';
+import { RdropError } from '../util/errors.js';
+import { NumpyRandom } from '../util/random/numpy_random.js';
 
 const planSchema = lazily(() =>
   batchPlanSchema.extend({

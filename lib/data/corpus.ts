@@ -1,10 +1,10 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RdropError } from '../errors.js';
 import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import type { Dictionary } from '../text/dictionary.js';
 import { readTextConfig } from '../text/pipeline.js';
-import { Breaks } from '../util/breaks.js';
+import { RdropError } from '../util/errors.js';
+import { Breaks } from '../util/yield_timer.js';
 import { ownFiles, pairBlocks } from './pair_blocks.js';
 import { SentenceStore } from './sentence_store.js';
 

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { lazily, z } from '../config/zod.js';
-import { parseConfig } from '../config.js';
-import { asRdropError, RdropError } from '../errors.js';
-import { fileError, readJsonFile, writeFileAtomically } from '../files.js';
-import { throwIfAborted } from '../util/breaks.js';
-import { pathExists } from '../util/exists.js';
+import { parseConfig } from '../options/index.js';
+import { lazily, z } from '../options/zod.js';
+import { asRdropError, RdropError } from '../util/errors.js';
+import { pathExists } from '../util/files/exists.js';
+import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 
 /** What a prepared directory holds, so that a file that was changed or lost since is told from one that was not. */
 

@@ -1,6 +1,6 @@
-import { modelSchema, type OverlongPolicy } from '../config.js';
-import { RdropError } from '../errors.js';
+import { modelSchema, type OverlongPolicy } from '../options/index.js';
 import { eos } from '../text/dictionary.js';
+import { RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import type { Pairs } from './corpus.js';
 

@@ -1,7 +1,7 @@
-import { RdropError } from '../errors.js';
+import { type LineReading, lineBlocks } from '../text/lines/line_reader.js';
+import { asWritten } from '../text/lines/line_splitter.js';
 import { quietly } from '../util/cleanup.js';
-import { type LineReading, lineBlocks } from '../util/line_reader.js';
-import { asWritten } from '../util/line_splitter.js';
+import { RdropError } from '../util/errors.js';
 import type { Pairs } from './corpus.js';
 
 /** Pairs of lines, a block at a time; each call begins anew. */

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import type { ReadEntry } from 'tar';
-import { textLimitsSchema } from '../config.js';
-import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
+import { textLimitsSchema } from '../options/index.js';
+import { fileBytes, unpacked } from '../text/lines/unpack.js';
 import type { LineWork } from '../text/map_lines.js';
-import { throwIfAborted } from '../util/breaks.js';
-import { fileBytes, unpacked } from '../util/unpack.js';
+import { RdropError } from '../util/errors.js';
+import { fileError } from '../util/files/files.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 
 /** In bytes once unpacked: what one wanted member and all members together may have. */
 export interface ArchiveLimits {

@@ -1,9 +1,9 @@
-import { type BleuConfig, type BleuOptions, bleuSchema, parseConfig } from '../config.js';
+import { type BleuConfig, type BleuOptions, bleuSchema, parseConfig } from '../options/index.js';
+import { pythonFixed } from '../util/python_numbers.js';
 import { warn } from '../util/warnings.js';
-import { bleuTokenisers, trimEnd } from './bleu_tokenise.js';
+import { bleuTokenisers, trimEnd } from './bleu_tokenizer.js';
 import { joinSignature, type Metric, reproducedSacrebleu, sacrebleuLine } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
-import { pythonFixed } from './python_numbers.js';
 import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 import { unfitTokenizer } from './unfit_tokenizer.js';

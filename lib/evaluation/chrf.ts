@@ -1,5 +1,5 @@
-import { type ChrfConfig, type ChrfOptions, chrfSchema, parseConfig } from '../config.js';
-import { splitWords } from './bleu_tokenise.js';
+import { type ChrfConfig, type ChrfOptions, chrfSchema, parseConfig } from '../options/index.js';
+import { splitWords } from './bleu_tokenizer.js';
 import {
   corpusStatistics,
   joinSignature,

@@ -3,13 +3,13 @@ import {
   type FairseqScoreOptions,
   fairseqScoreSchema,
   parseConfig,
-} from '../config.js';
-import { RdropError } from '../errors.js';
-import { splitWords } from './bleu_tokenise.js';
+} from '../options/index.js';
+import { RdropError } from '../util/errors.js';
+import { pythonFixed } from '../util/python_numbers.js';
+import { splitWords } from './bleu_tokenizer.js';
 import { splitCompounds } from './compound_split.js';
 import { joinSignature, type Metric } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
-import { pythonFixed } from './python_numbers.js';
 import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments } from './segments.js';
 

@@ -1,8 +1,8 @@
-import { Breaks } from '../util/breaks.js';
-import { pythonFixed } from './python_numbers.js';
+import { pythonFixed } from '../util/python_numbers.js';
+import { Breaks } from '../util/yield_timer.js';
 import type { Segments } from './segments.js';
 
-export { Breaks } from '../util/breaks.js';
+export { Breaks } from '../util/yield_timer.js';
 
 /** The sacreBLEU whose arithmetic is reproduced here; scores with equal signatures are comparable. */
 export const reproducedSacrebleu = '2.6.0';

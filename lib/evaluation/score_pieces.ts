@@ -1,4 +1,4 @@
-import { piecesWarning } from '../text/find_pieces.js';
+import { piecesWarning } from '../text/pieces/find_pieces.js';
 import { warn } from '../util/warnings.js';
 import type { References } from './segments.js';
 

@@ -1,5 +1,10 @@
-import { type MetricFamily, parseConfig, type ScoreTableOptions, scoreTableSchema } from '../config.js';
-import { RdropError } from '../errors.js';
+import {
+  type MetricFamily,
+  parseConfig,
+  type ScoreTableOptions,
+  scoreTableSchema,
+} from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 import { bleuMetric } from './bleu.js';
 import { chrfMetric } from './chrf.js';
 import { fairseqMetric } from './fairseq_score.js';

@@ -1,5 +1,5 @@
-import { describe } from '../config.js';
-import { RdropError } from '../errors.js';
+import { describe } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 
 /**
  * The references of a corpus: one stream of sentences, or several of the same length (`references[r][i]`, sacreBLEU's

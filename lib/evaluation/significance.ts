@@ -4,13 +4,13 @@ import {
   randomisationSchema,
   type SentenceBootstrapOptions,
   sentenceBootstrapSchema,
-} from '../config.js';
-import { RdropError } from '../errors.js';
-import { Breaks } from '../util/breaks.js';
+} from '../options/index.js';
+import { RdropError } from '../util/errors.js';
+import { numpyMean } from '../util/python_numbers.js';
+import { NumpyGenerator } from '../util/random/numpy_generator.js';
+import { Breaks } from '../util/yield_timer.js';
 import { bleuMetric } from './bleu.js';
 import { type CorpusStatistics, corpusStatistics, type Metric } from './metric.js';
-import { NumpyGenerator } from './numpy_generator.js';
-import { numpyMean } from './python_numbers.js';
 import { checkedSegments, type References } from './segments.js';
 import { type PValues, roundingOfScores, type Verdict, verdict } from './verdict.js';
 

@@ -1,4 +1,4 @@
-import { parseConfig, type TerOptions, terSchema } from '../config.js';
+import { parseConfig, type TerOptions, terSchema } from '../options/index.js';
 import {
   corpusStatistics,
   joinSignature,
@@ -9,7 +9,7 @@ import {
 import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 import { translationEdits } from './ter_edits.js';
-import { tokeniseTer } from './ter_tokenise.js';
+import { tokeniseTer } from './ter_tokenizer.js';
 
 export interface TerScore {
   /** Edits per 100 reference words; lower is better. */

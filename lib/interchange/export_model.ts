@@ -1,14 +1,14 @@
 import { join, resolve } from 'node:path';
-import { type ExportOptions, exportSchema } from '../config/interchange.js';
-import { type OneBestOptions, oneBestSchema, parseConfig } from '../config.js';
-import { checkPlace, makeDirectoryAtomically } from '../data/prepared_directory.js';
-import { RdropError } from '../errors.js';
-import { writeFileAtomically } from '../files.js';
+import { checkPlace, makeDirectoryAtomically } from '../data/preparation/prepared_directory.js';
+import { type OneBestOptions, oneBestSchema, parseConfig } from '../options/index.js';
+import { type ExportOptions, exportSchema } from '../options/interchange.js';
 import { abortable } from '../util/abortable.js';
+import { RdropError } from '../util/errors.js';
+import { writeFileAtomically } from '../util/files/files.js';
 import { type FileContent, readExportedRun } from './exported_run.js';
-import type { InterchangeRun } from './fairseq_checkpoint.js';
-import { fairseqFiles, pieceDifferences } from './fairseq_files.js';
-import { huggingFaceFiles, textDifferences } from './huggingface_files.js';
+import type { InterchangeRun } from './fairseq/checkpoint.js';
+import { fairseqFiles, pieceDifferences } from './fairseq/files.js';
+import { huggingFaceFiles, textDifferences } from './huggingface/files.js';
 
 export interface ModelExport {
   directory: string;

@@ -1,15 +1,15 @@
 import { join, resolve } from 'node:path';
-import { type ModelConfig, modelSchema, parseConfig, type TrainConfig } from '../config.js';
-import type { StoredTensors } from '../data/stored_tensor.js';
-import { RdropError } from '../errors.js';
+import type { StoredTensors } from '../data/safetensors/stored_tensor.js';
+import { parameterShapes } from '../model/parameter_names.js';
 import { checkParameters } from '../model/stored_parameters.js';
 import { withVocabularies } from '../model/vocabularies.js';
+import { type ModelConfig, modelSchema, parseConfig, type TrainConfig } from '../options/index.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
 import { fingerprint, readRunConfig } from '../training/run_directory.js';
 import { checkRunText } from '../training/run_text.js';
 import { quietly } from '../util/cleanup.js';
-import { parameterShapes } from './parameter_names.js';
+import { RdropError } from '../util/errors.js';
 
 /** A file to write: text, or bytes in pieces. */
 export type FileContent = string | AsyncIterable<Uint8Array>;

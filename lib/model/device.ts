@@ -1,7 +1,7 @@
-import { native } from '../binding.js';
-import type { RuntimeConfig } from '../config.js';
-import { RdropError } from '../errors.js';
-import type { NativeRuntime } from '../native.js';
+import { native } from '../native/binding.js';
+import type { NativeRuntime } from '../native/contract.js';
+import type { RuntimeConfig } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
 
 /** Where a model runs and in which arithmetic: nothing left to choose. */

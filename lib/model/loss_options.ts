@@ -1,6 +1,6 @@
-import { type LossOptions, lossOptionsSchema, parseConfig } from '../config.js';
-import { RdropError } from '../errors.js';
-import type { NativeLossOptions } from '../native.js';
+import type { NativeLossOptions } from '../native/contract.js';
+import { type LossOptions, lossOptionsSchema, parseConfig } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 
 /**
  * The options of a loss over V classes as the native core takes them. It spreads ε as dropreg does,

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import type { ModelConfig } from '../config.js';
-import { sizeOf } from '../data/stored_tensor.js';
-import { RdropError } from '../errors.js';
-import { parameterShapes } from '../interchange/parameter_names.js';
+import { sizeOf } from '../data/safetensors/stored_tensor.js';
+import type { ModelConfig } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 import type { ResolvedRuntime } from './device.js';
+import { parameterShapes } from './parameter_names.js';
 
 /** Numbers of all parameters; what of them is stored once counts once. */
 export function parameterCount(config: ModelConfig): number {

@@ -1,6 +1,6 @@
-import { describe } from '../config.js';
-import { RdropError } from '../errors.js';
-import type { Packed, PackedBatch } from '../native.js';
+import type { Packed, PackedBatch } from '../native/contract.js';
+import { describe } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 
 /** Ragged sentence pairs as token ids, eos included, no padding. */
 export interface Batch {

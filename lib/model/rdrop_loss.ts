@@ -1,7 +1,7 @@
-import { native } from '../binding.js';
-import { describe, type LossOptions, lossOptionsSchema, parseConfig } from '../config.js';
-import { fromNative, fromNativeSync, RdropError } from '../errors.js';
-import type { NativeLoss, NativeLossOptions } from '../native.js';
+import { native } from '../native/binding.js';
+import type { NativeLoss, NativeLossOptions } from '../native/contract.js';
+import { describe, type LossOptions, lossOptionsSchema, parseConfig } from '../options/index.js';
+import { fromNative, fromNativeSync, RdropError } from '../util/errors.js';
 import { nativeLossOptions } from './loss_options.js';
 
 /** Logits as numbers, or as the bits of bfloat16. */

@@ -1,4 +1,4 @@
-import { RdropError } from '../errors.js';
+import { RdropError } from '../util/errors.js';
 
 /** The hidden state of the objects of one class; a foreign receiver and a disposed object are coded errors. */
 export class Receivers<State> {

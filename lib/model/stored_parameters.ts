@@ -1,13 +1,13 @@
-import { isFloat } from '../data/element_types.js';
+import { isFloat } from '../data/safetensors/element_types.js';
 import {
   blocksOf,
   readBlocks,
   type StoredTensor,
   type StoredTensors,
   sizeOf,
-} from '../data/stored_tensor.js';
-import { fromNative, RdropError } from '../errors.js';
-import type { FloatArray, NativeTransformer } from '../native.js';
+} from '../data/safetensors/stored_tensor.js';
+import type { FloatArray, NativeTransformer } from '../native/contract.js';
+import { fromNative, RdropError } from '../util/errors.js';
 
 /** The type in which a model keeps its parameters. */
 export type ParameterType = 'F32' | 'F64';

@@ -1,4 +1,7 @@
-import { native } from '../binding.js';
+import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safetensors/safetensors.js';
+import { type StoredTensors, wholeTensors } from '../data/safetensors/stored_tensor.js';
+import { native } from '../native/binding.js';
+import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native/contract.js';
 import {
   type BeamOptions,
   beamSchema,
@@ -9,17 +12,14 @@ import {
   parseConfig,
   type RuntimeOptions,
   runtimeSchema,
-} from '../config.js';
-import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safetensors.js';
-import { type StoredTensors, wholeTensors } from '../data/stored_tensor.js';
-import { fromNative, RdropError } from '../errors.js';
-import { writeFileAtomically } from '../files.js';
-import { parameterShapes } from '../interchange/parameter_names.js';
-import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native.js';
+} from '../options/index.js';
+import { fromNative, RdropError } from '../util/errors.js';
+import { writeFileAtomically } from '../util/files/files.js';
 import { type ResolvedRuntime, resolveRuntime, tellNoGraphs } from './device.js';
 import { nativeLossOptions } from './loss_options.js';
 import { checkMemory } from './model_memory.js';
 import { type Batch, pack, packBatch } from './pack.js';
+import { parameterShapes } from './parameter_names.js';
 import { Receivers } from './receiver.js';
 import {
   checkParameters,

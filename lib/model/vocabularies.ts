@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import type { ModelOptions, runModelSchema } from '../config.js';
-import { RdropError } from '../errors.js';
+import type { ModelOptions, runModelSchema } from '../options/index.js';
 import type { TextPipeline } from '../text/pipeline.js';
+import { RdropError } from '../util/errors.js';
 
 /**
  * The model of a run together with the sizes of its dictionaries: vocabSize, and sourceVocabSize where the source

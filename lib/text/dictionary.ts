@@ -1,11 +1,11 @@
-import { type DictionaryOptions, dictionarySchema, parseConfig } from '../config.js';
-import { RdropError } from '../errors.js';
-import { writeFileAtomically } from '../files.js';
-import { readLines } from '../util/line_reader.js';
-import { pythonInt } from '../util/python_int.js';
-import { textLines } from '../util/text_lines.js';
-import { addWord, type WordCounts } from '../util/word_counts.js';
-import { compareCodePoints, trimEnd, words } from './characters.js';
+import { type DictionaryOptions, dictionarySchema, parseConfig } from '../options/index.js';
+import { compareCodePoints, trimEnd, words } from '../util/characters.js';
+import { RdropError } from '../util/errors.js';
+import { writeFileAtomically } from '../util/files/files.js';
+import { readLines } from './lines/line_reader.js';
+import { textLines } from './lines/text_lines.js';
+import { pythonInt } from './python_int.js';
+import { addWord, type WordCounts } from './word_counts.js';
 
 export const bos = 0;
 export const pad = 1;

@@ -1,4 +1,4 @@
-import { RdropError } from '../errors.js';
+import { RdropError } from '../util/errors.js';
 
 /** The languages whose rules of Moses are built in. */
 export const languages = ['de', 'en'] as const;

@@ -1,6 +1,6 @@
-import { Breaks } from '../util/breaks.js';
+import { Breaks } from '../util/yield_timer.js';
 
-export { throwIfAborted } from '../util/breaks.js';
+export { throwIfAborted } from '../util/yield_timer.js';
 
 export interface LineWork {
   signal?: AbortSignal | undefined;

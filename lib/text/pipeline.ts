@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseConfig, type TextConfig, textSchema } from '../config.js';
-import { RdropError } from '../errors.js';
-import { fileError, withoutMark, writeFileAtomically } from '../files.js';
-import { pathExists } from '../util/exists.js';
-import { recoverReplaced } from '../util/part_files.js';
-import { Bpe } from './bpe.js';
-import { mosesDetokenise } from './detokenise.js';
+import { parseConfig, type TextConfig, textSchema } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
+import { pathExists } from '../util/files/exists.js';
+import { fileError, withoutMark, writeFileAtomically } from '../util/files/files.js';
+import { recoverReplaced } from '../util/files/part_files.js';
 import { type Dictionaries, dictionariesOf } from './dictionaries.js';
 import { Dictionary } from './dictionary.js';
 import { languages } from './languages.js';
 import { lowercase } from './lowercase.js';
-import { normalisePunctuation } from './normalise.js';
-import { joinPieces } from './pieces.js';
-import { mosesTokenise } from './tokenise.js';
+import { mosesDetokenise } from './moses/detokenizer.js';
+import { normalisePunctuation } from './moses/normalizer.js';
+import { mosesTokenise } from './moses/tokenizer.js';
+import { Bpe } from './pieces/bpe.js';
+import { joinPieces } from './pieces/pieces.js';
 
 export type Side = 'source' | 'target';
 

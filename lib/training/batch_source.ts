@@ -1,6 +1,6 @@
 import { groupPairs, shuffleBatches } from '../data/batches.js';
 import { packBatch } from '../model/pack.js';
-import type { PackedBatch } from '../native.js';
+import type { PackedBatch } from '../native/contract.js';
 
 export interface Pairs {
   source: Int32Array[];

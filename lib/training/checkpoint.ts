@@ -3,17 +3,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
-import { lazily, z } from '../config/zod.js';
-import { OpenSafetensors } from '../data/safetensors.js';
-import { RdropError } from '../errors.js';
-import { fileError } from '../files.js';
-
+import { OpenSafetensors } from '../data/safetensors/safetensors.js';
+import { lazily, z } from '../options/zod.js';
 import { quietly, withCleanup } from '../util/cleanup.js';
-import { makeDirectories, syncDirectory } from '../util/durable.js';
-import { pathExists } from '../util/exists.js';
-import { linkOrCopy } from '../util/link_or_copy.js';
-import { moveDirectory } from '../util/move_directory.js';
-import { readSmallFile } from '../util/small_file.js';
+import { RdropError } from '../util/errors.js';
+import { makeDirectories, syncDirectory } from '../util/files/durable.js';
+import { pathExists } from '../util/files/exists.js';
+import { fileError } from '../util/files/files.js';
+import { linkOrCopy } from '../util/files/link_or_copy.js';
+import { moveDirectory } from '../util/files/move_directory.js';
+import { readSmallFile } from '../util/files/small_file.js';
 import { emptyWindow, windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimiser. */
@@ -38,7 +37,7 @@ export const trainingStateSchema = lazily(() =>
     metricsLines: z.int().min(0).optional(),
     /** The sums of the next line of metrics. */
     window: windowSchema,
-    /** NativeCounters of lib/native.ts. */
+    /** NativeCounters of lib/native/contract.ts. */
     optimizer: z.strictObject({
       update: z.int().min(0),
       applied: z.int().min(0),

@@ -1,10 +1,10 @@
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { lazily, z } from '../config/zod.js';
-import { fileError, writeFileAtomically } from '../files.js';
-import type { NativeFigures, NativeLoss, NativeStep } from '../native.js';
+import type { NativeFigures, NativeLoss, NativeStep } from '../native/contract.js';
+import { lazily, z } from '../options/zod.js';
 import { withCleanup } from '../util/cleanup.js';
-import { syncDirectory } from '../util/durable.js';
+import { syncDirectory } from '../util/files/durable.js';
+import { fileError, writeFileAtomically } from '../util/files/files.js';
 
 /** Losses per target token, base 2, as fairseq prints them. */
 export interface TokenLosses {

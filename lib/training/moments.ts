@@ -1,7 +1,7 @@
-import type { StoredTensor, StoredTensors } from '../data/stored_tensor.js';
-import { fromNative } from '../errors.js';
+import type { StoredTensor, StoredTensors } from '../data/safetensors/stored_tensor.js';
 import { checkParameters, type ParameterType, writeTensors } from '../model/stored_parameters.js';
-import type { Moment, NativeTrainer } from '../native.js';
+import type { Moment, NativeTrainer } from '../native/contract.js';
+import { fromNative } from '../util/errors.js';
 
 /** As the file of the optimizer names them: firstMoment.<parameter>, secondMoment.<parameter>. */
 const prefixes: Readonly<Record<Moment, string>> = { first: 'firstMoment.', second: 'secondMoment.' };

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
-import { type ModelOptions, modelSchema, parseConfig, type TrainConfig } from '../config.js';
-import { RdropError } from '../errors.js';
-import { parameterShapes } from '../interchange/parameter_names.js';
+import { parameterShapes } from '../model/parameter_names.js';
 import { checkParameters } from '../model/stored_parameters.js';
+import { type ModelOptions, modelSchema, parseConfig, type TrainConfig } from '../options/index.js';
+import { RdropError } from '../util/errors.js';
 import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from './checkpoint.js';
 import { fingerprint, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { TrainConfig } from '../config.js';
 import { loadCorpus, loadPacked, loadRaw, type Split } from '../data/corpus.js';
 import {
   type FittedPairs,
@@ -9,9 +8,10 @@ import {
   overlongWarning,
 } from '../data/overlong.js';
 import type { SentenceStore } from '../data/sentence_store.js';
-import { asRdropError, RdropError } from '../errors.js';
 import { withVocabularies } from '../model/vocabularies.js';
+import type { TrainConfig } from '../options/index.js';
 import { TextPipeline } from '../text/pipeline.js';
+import { asRdropError, RdropError } from '../util/errors.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { BatchSource, type Pairs } from './batch_source.js';
 import type { DataHashes } from './run_directory.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { hashFile, mismatch } from '../data/manifest.js';
-import { readJsonFile } from '../files.js';
-import { pathExists } from '../util/exists.js';
+import { pathExists } from '../util/files/exists.js';
+import { readJsonFile } from '../util/files/files.js';
 
 /** What a run directory holds of its prepared data: the files that text goes through. */
 const textFile = /^(dict[^/]*\.txt|codes|text\.json)$/;

@@ -1,6 +1,6 @@
-import type { TrainConfig } from '../config.js';
 import { unfitTokenizer } from '../evaluation/unfit_tokenizer.js';
-import { piecesWarning } from '../text/find_pieces.js';
+import type { TrainConfig } from '../options/index.js';
+import { piecesWarning } from '../text/pieces/find_pieces.js';
 import type { RdropWarning } from '../util/warnings.js';
 import type { RunData } from './run_data.js';
 

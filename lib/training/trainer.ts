@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { lazily, z } from '../config/zod.js';
+import { resolveRuntime } from '../model/device.js';
+import { type Batch, packBatch } from '../model/pack.js';
+import { Receivers } from '../model/receiver.js';
+import type { Transformer } from '../model/transformer.js';
 import {
   type OpenConfig,
   openSchema,
@@ -8,15 +11,12 @@ import {
   type TrainConfig,
   type TrainOptions,
   trainSchema,
-} from '../config.js';
-import { asRdropError, RdropError } from '../errors.js';
-import { resolveRuntime } from '../model/device.js';
-import { type Batch, packBatch } from '../model/pack.js';
-import { Receivers } from '../model/receiver.js';
-import type { Transformer } from '../model/transformer.js';
-import { throwIfAborted } from '../util/breaks.js';
-import { pathExists } from '../util/exists.js';
-import { checkWritableDirectory } from '../util/writable.js';
+} from '../options/index.js';
+import { lazily, z } from '../options/zod.js';
+import { asRdropError, RdropError } from '../util/errors.js';
+import { pathExists } from '../util/files/exists.js';
+import { checkWritableDirectory } from '../util/files/writable.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 import type { StepMetrics, stepMetrics } from './metrics.js';
 import type { TrainListener } from './stages.js';
 import type { TrainEvent, TrainingLoop } from './training_loop.js';

@@ -1,7 +1,4 @@
-import { native } from '../binding.js';
-import type { TrainConfig } from '../config.js';
-import { streamSafetensors } from '../data/safetensors.js';
-import { asRdropError, fromNative, RdropError } from '../errors.js';
+import { streamSafetensors } from '../data/safetensors/safetensors.js';
 import { tellNoGraphs } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import {
@@ -12,7 +9,10 @@ import {
   Transformer,
 } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
-import type { NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native.js';
+import { native } from '../native/binding.js';
+import type { NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
+import type { TrainConfig } from '../options/index.js';
+import { asRdropError, fromNative, RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import {
   type Checkpoint,

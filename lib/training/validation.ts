@@ -1,13 +1,13 @@
-import type { LossConfig, TrainConfig } from '../config.js';
 import { groupPairs } from '../data/batches.js';
-import { RdropError } from '../errors.js';
 import { corpusBleu } from '../evaluation/bleu.js';
 import { type CorpusScore, scoreRows } from '../evaluation/score_table.js';
 import type { Hypothesis, Transformer } from '../model/transformer.js';
+import { type TranslateCorpusOptions, translateCorpus } from '../model/translate_corpus.js';
+import type { LossConfig, TrainConfig } from '../options/index.js';
 import { eos } from '../text/dictionary.js';
+import { sacremosesDetokenise } from '../text/moses/sacremoses_detokenizer.js';
 import type { TextPipeline } from '../text/pipeline.js';
-import { sacremosesDetokenise } from '../text/sacremoses_detokenise.js';
-import { type TranslateCorpusOptions, translateCorpus } from '../translation/translate_corpus.js';
+import { RdropError } from '../util/errors.js';
 import { lengthsOf, type Pairs } from './batch_source.js';
 import { perToken } from './metrics.js';
 

@@ -1,5 +1,10 @@
 import type { z } from 'zod';
-import { native } from '../binding.js';
+import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
+import { Receivers } from '../model/receiver.js';
+import { type Transformer, transformerOf } from '../model/transformer.js';
+import type { translateCorpusNBest } from '../model/translate_corpus.js';
+import { withVocabularies } from '../model/vocabularies.js';
+import { native } from '../native/binding.js';
 import {
   type BeamConfig,
   type BeamOptions,
@@ -11,19 +16,14 @@ import {
   type RuntimeOptions,
   threadsSchema,
   translateSchema,
-} from '../config.js';
-import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
-import { fromNative, RdropError } from '../errors.js';
-import { Receivers } from '../model/receiver.js';
-import { type Transformer, transformerOf } from '../model/transformer.js';
-import { withVocabularies } from '../model/vocabularies.js';
+} from '../options/index.js';
 import { unk } from '../text/dictionary.js';
-import { piecesWarning, uncutWarning } from '../text/find_pieces.js';
+import { piecesWarning, uncutWarning } from '../text/pieces/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
-import { Breaks, throwIfAborted } from '../util/breaks.js';
+import { fromNative, RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
-import type { translateCorpusNBest } from './translate_corpus.js';
+import { Breaks, throwIfAborted } from '../util/yield_timer.js';
 
 /** A hypothesis as text. */
 export interface TextHypothesis {
@@ -101,7 +101,7 @@ export class Translator {
   ): Promise<Translator> {
     throwIfAborted(signal, loading);
     const { openRunCheckpoint } = await import('../training/run_checkpoint.js');
-    const { translateCorpusNBest } = await import('./translate_corpus.js');
+    const { translateCorpusNBest } = await import('../model/translate_corpus.js');
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
     const pipeline = await TextPipeline.load(directory);
     throwIfAborted(signal, loading);

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 
 const rdrop = (...args: string[]) =>
   spawnSync(process.execPath, [join(packageRoot, 'dist/cli/main.js'), ...args], {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { textTable } from '../../lib/cli/text_table.js';
+import { textTable } from '../../lib/cli/shared/text_table.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const rdrop = (...args: string[]) => spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
@@ -60,7 +60,7 @@ describe('rdrop demo --quick', () => {
 
   it('starts over with --fresh, and removes nothing but what a demo made', async () => {
     const out = join(root, 'fresh');
-    const { openDemo } = await import('../../lib/experiment/demo.js');
+    const { openDemo } = await import('../../lib/demo/demo.js');
     await openDemo({ directory: out, quick: true });
     await writeFile(join(out, 'mine.txt'), 'kept');
     await writeFile(join(out, 'data', 'dict.txt'), 'changed');

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 import { interchangePath, recordedJson } from '../support/interchange_fixtures.js';
 import { workplace } from '../training/tiny_run.js';
 

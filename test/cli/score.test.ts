@@ -8,7 +8,7 @@ import {
   pairedApproximateRandomisation,
   pairedBootstrap,
 } from '../../lib/evaluation/significance.js';
-import { readLines } from '../../lib/util/line_reader.js';
+import { readLines } from '../../lib/text/lines/line_reader.js';
 import { printedBy as run } from '../support/printed_command.js';
 
 let directory: string;

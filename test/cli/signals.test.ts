@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { fitAll, makeReversalData, tinyOptions, workplace } from '../training/tiny_run.js';
 

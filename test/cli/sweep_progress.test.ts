@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { sweepProgress } from '../../lib/cli/sweep_progress.js';
-import { plannedComparison } from '../../lib/experiment/planned_comparison.js';
-import type { SweepEvent } from '../../lib/experiment/sweep_messages.js';
+import { sweepProgress } from '../../lib/cli/shared/sweep_progress.js';
+import { plannedComparison } from '../../lib/statistics/planned_comparison.js';
+import type { SweepEvent } from '../../lib/sweep/messages.js';
 
 /** What a plan shows on standard error. */
 function shown(seeds: number, isTTY: boolean): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { textTable } from '../../lib/cli/text_table.js';
+import { textTable } from '../../lib/cli/shared/text_table.js';
 
 const table = {
   caption: 'Paired bootstrap resampling, baseline a/rather/long/path/to/the/baseline.txt',

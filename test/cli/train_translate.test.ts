@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 import { makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from '../training/tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
 import { groupPairs, planBatches, shuffleBatches } from '../../lib/data/batches.js';
+import { packageRoot } from '../../lib/native/binding.js';
 
 const iwslt = join(packageRoot, '..', 'shared', 'data', 'iwslt14');
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { cleanCorpus, withinLimits } from '../../lib/data/clean_corpus.js';
+import { cleanCorpus, withinLimits } from '../../lib/data/preparation/clean_corpus.js';
 import { iwslt14Fixture, recordedIwslt14 } from '../support/iwslt14_fixtures.js';
 import { sha256 } from '../support/text_fixtures.js';
 

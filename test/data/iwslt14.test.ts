@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Iwslt14Options } from '../../lib/config.js';
-import { cleanCorpus } from '../../lib/data/clean_corpus.js';
 import { loadCorpus, loadRaw, type Pairs } from '../../lib/data/corpus.js';
-import { prepareIwslt14, tokeniseIwslt14 } from '../../lib/data/iwslt14.js';
-import { readIwslt14 } from '../../lib/data/iwslt14_archive.js';
-import type { PrepareProgress } from '../../lib/data/prepare_stages.js';
+import { readIwslt14 } from '../../lib/data/iwslt14/archive.js';
+import { prepareIwslt14, tokeniseIwslt14 } from '../../lib/data/iwslt14/iwslt14.js';
+import { cleanCorpus } from '../../lib/data/preparation/clean_corpus.js';
+import type { PrepareProgress } from '../../lib/data/preparation/stages.js';
+import type { Iwslt14Options } from '../../lib/options/index.js';
 import { lowercase } from '../../lib/text/lowercase.js';
+import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
-import { mosesTokenise } from '../../lib/text/tokenise.js';
 import {
   iwslt14Archive,
   iwslt14Fixture,

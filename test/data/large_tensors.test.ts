@@ -3,10 +3,14 @@ import { constants } from 'node:buffer';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { OpenSafetensors, readSafetensors, streamSafetensors } from '../../lib/data/safetensors.js';
-import { headerFor } from '../../lib/data/safetensors_header.js';
-import { blocksOf, type StoredTensor } from '../../lib/data/stored_tensor.js';
-import { readJsonFile } from '../../lib/files.js';
+import { headerFor } from '../../lib/data/safetensors/header.js';
+import {
+  OpenSafetensors,
+  readSafetensors,
+  streamSafetensors,
+} from '../../lib/data/safetensors/safetensors.js';
+import { blocksOf, type StoredTensor } from '../../lib/data/safetensors/stored_tensor.js';
+import { readJsonFile } from '../../lib/util/files/files.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { sparseFile } from '../support/sparse_file.js';
 

@@ -2,10 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TheoryOptions, TrainOptions } from '../../lib/config.js';
 import { fitPairs } from '../../lib/data/overlong.js';
-import { prepareCorpus } from '../../lib/data/prepare.js';
-import { theory } from '../../lib/experiment/theory.js';
+import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
+import type { TheoryOptions, TrainOptions } from '../../lib/options/index.js';
+import { theory } from '../../lib/theory/theory.js';
 import type { RunResult } from '../../lib/training/run_directory.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { prepareCorpus } from '../../lib/data/prepare.js';
-import { Lock } from '../../lib/util/lock/lock.js';
+import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
+import { Lock } from '../../lib/lock/lock.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 /** Files to prepare, and the options that do it. */

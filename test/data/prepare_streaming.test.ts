@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { PrepareOptions } from '../../lib/config.js';
-import { prepareCorpus } from '../../lib/data/prepare.js';
-import type { PrepareProgress } from '../../lib/data/prepare_stages.js';
+import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
+import type { PrepareProgress } from '../../lib/data/preparation/stages.js';
 import { SentenceStore } from '../../lib/data/sentence_store.js';
-import { replaceInOrder } from '../../lib/text/many_replacements.js';
+import type { PrepareOptions } from '../../lib/options/index.js';
+import { replaceInOrder } from '../../lib/text/moses/many_replacements.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const fault = (code: string, message: string) =>

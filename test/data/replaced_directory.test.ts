@@ -12,11 +12,11 @@ import {
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
-import { prepareCorpus } from '../../lib/data/prepare.js';
-import { writeFileAtomically } from '../../lib/files.js';
+import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
+import { packageRoot } from '../../lib/native/binding.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { Trainer } from '../../lib/training/trainer.js';
+import { writeFileAtomically } from '../../lib/util/files/files.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { tinyOptions } from '../training/tiny_run.js';
 
@@ -34,7 +34,7 @@ async function prepared() {
 
 /** A process that has claimed a name beside a path and made a directory there, until it is killed. */
 async function writer(path: string, ending: 'part' | 'old') {
-  const module = pathToFileURL(join(packageRoot, 'dist', 'util', 'part_files.js')).href;
+  const module = pathToFileURL(join(packageRoot, 'dist/util/files/part_files.js')).href;
   const program = `const { claimBeside } = await import(${JSON.stringify(module)});
     const { path } = claimBeside(${JSON.stringify(path)}, '${ending}');
     (await import('node:fs')).mkdirSync(path);

@@ -9,7 +9,7 @@ import {
   encodeSafetensors,
   readSafetensors,
   type Tensor,
-} from '../../lib/data/safetensors.js';
+} from '../../lib/data/safetensors/safetensors.js';
 
 const fixture = fileURLToPath(new URL('../fixtures/data/python.safetensors', import.meta.url));
 const python = readFileSync(fixture);

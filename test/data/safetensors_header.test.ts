@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type Dtype, elementTypes, numbersOf } from '../../lib/data/element_types.js';
-import { decodeSafetensors, OpenSafetensors } from '../../lib/data/safetensors.js';
-import { headerLength, parseHeader } from '../../lib/data/safetensors_header.js';
-import { RdropError } from '../../lib/errors.js';
+import { type Dtype, elementTypes, numbersOf } from '../../lib/data/safetensors/element_types.js';
+import { headerLength, parseHeader } from '../../lib/data/safetensors/header.js';
+import { decodeSafetensors, OpenSafetensors } from '../../lib/data/safetensors/safetensors.js';
+import { RdropError } from '../../lib/util/errors.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const fixture = (name: string) =>

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import * as benchmark from '../../lib/config/benchmark.js';
-import * as interchange from '../../lib/config/interchange.js';
-import * as others from '../../lib/config.js';
+import * as benchmark from '../../lib/options/benchmark.js';
+import * as others from '../../lib/options/index.js';
+import * as interchange from '../../lib/options/interchange.js';
 
 const config = { ...others, ...benchmark, ...interchange };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseConfig, trainSchema } from '../../lib/config.js';
-import { mergeOptions, preset } from '../../lib/presets.js';
+import { parseConfig, trainSchema } from '../../lib/options/index.js';
+import { mergeOptions, preset } from '../../lib/options/presets.js';
 
 const text = readFileSync(new URL('../../docs/reproducing.md', import.meta.url), 'utf8');
 

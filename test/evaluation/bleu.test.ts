@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bleu, formatBleu } from '../../lib/evaluation/bleu.js';
-import { bleuTokenisers, trimEnd } from '../../lib/evaluation/bleu_tokenise.js';
+import { bleuTokenisers, trimEnd } from '../../lib/evaluation/bleu_tokenizer.js';
 import { compared, corpora } from '../support/sacrebleu_fixtures.js';
 
 type Tokenize = keyof typeof bleuTokenisers;

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
 import { unfitTokenizer } from '../../lib/evaluation/unfit_tokenizer.js';
+import { packageRoot } from '../../lib/native/binding.js';
 
 const languageOf = (references: string[] | (string | null)[][], tokenize = '13a') =>
   /(Chinese|Japanese|Korean|Thai|Lao|Khmer|Burmese)/.exec(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scoreLines } from '../../lib/cli/score_lines.js';
+import { scoreLines } from '../../lib/cli/shared/score_lines.js';
 import { scoreReport } from '../../lib/evaluation/score_report.js';
 import { pairedApproximateRandomisation, pairedBootstrap } from '../../lib/evaluation/significance.js';
 import { verdict } from '../../lib/evaluation/verdict.js';

@@ -1,7 +1,7 @@
 // The recipes of examples/ do what they say.
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { presets } from '../../lib/presets.js';
+import { presets } from '../../lib/options/presets.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData } from '../training/tiny_run.js';

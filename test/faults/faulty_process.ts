@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 
 export const faultKinds = ['kill-before', 'torn', 'kill-after', 'ENOSPC', 'EIO', 'EROFS'] as const;
 export interface Fault {

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promi
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { fitAll, makeReversalData, workplace } from '../training/tiny_run.js';
 

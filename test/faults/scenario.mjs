@@ -25,7 +25,7 @@ async function train(runDirectory, stopAt = 0) {
 
 const scenarios = {
   async prepare() {
-    const { prepareCorpus } = await load('data/prepare.js');
+    const { prepareCorpus } = await load('data/preparation/prepare.js');
     const prefix = (split) => join(data, 'raw', split);
     const [train, valid] = [prefix('test'), prefix('valid')];
     const text = { source: 'de', target: 'en', tokenizer: 'none', minLength: 1, maxLength: 0, ratio: 0 };
@@ -34,7 +34,7 @@ const scenarios = {
   train: () => train(join(directory, 'run')),
   half: () => train(join(directory, 'run'), 3),
   async sweep() {
-    const { sweep } = await load('experiment/sweep.js');
+    const { sweep } = await load('sweep/sweep.js');
     const { seed: _, ...config } = options;
     const plan = {
       directory: join(directory, 'sweep'),
@@ -47,7 +47,7 @@ const scenarios = {
     }
   },
   async report() {
-    const { writeReport } = await load('experiment/report.js');
+    const { writeReport } = await load('report/report.js');
     await writeReport(join(directory, 'run'), join(directory, 'report'));
   },
 };

@@ -13,7 +13,7 @@ async function tell(what) {
   await answers.next();
 }
 
-const { prepareCorpus } = await load('data/prepare.js');
+const { prepareCorpus } = await load('data/preparation/prepare.js');
 const raw = (split) => join(data, 'raw', split);
 const text = { source: 'de', target: 'en', tokenizer: 'none', minLength: 1, maxLength: 0, ratio: 0 };
 const out = join(directory, 'deep', 'data');
@@ -29,7 +29,7 @@ for await (const event of trainer.fit()) await tell(event);
 trainer.dispose();
 await tell({ type: 'disposed' });
 
-const { writeReport } = await load('experiment/report.js');
+const { writeReport } = await load('report/report.js');
 await writeReport(runDirectory, join(directory, 'reports', 'one'));
 await tell({ type: 'reported' });
 const { exportModel } = await load('interchange/export_model.js');

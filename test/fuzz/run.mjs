@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { RdropError } from '../../dist/errors.js';
+import { RdropError } from '../../dist/util/errors.js';
 import { mutateBytes, Random, randomBytes } from './mutate.mjs';
 import { targets } from './targets.mjs';
 

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
-import { readSafetensors } from '../../dist/data/safetensors.js';
+import { readSafetensors } from '../../dist/data/safetensors/safetensors.js';
 import { readTarMembers } from '../../dist/data/tar_archive.js';
-import { readFairseqCheckpoint } from '../../dist/interchange/fairseq_checkpoint.js';
-import { modelOf, optionsOf } from '../../dist/interchange/fairseq_options.js';
-import { readPickle } from '../../dist/interchange/pickle.js';
-import { TorchFile } from '../../dist/interchange/torch_file.js';
-import { torchRules } from '../../dist/interchange/torch_globals.js';
-import { ZipArchive } from '../../dist/interchange/zip_archive.js';
+import { readFairseqCheckpoint } from '../../dist/interchange/fairseq/checkpoint.js';
+import { modelOf, optionsOf } from '../../dist/interchange/fairseq/options.js';
+import { torchRules } from '../../dist/interchange/torch_file/globals.js';
+import { readPickle } from '../../dist/interchange/torch_file/pickle.js';
+import { TorchFile } from '../../dist/interchange/torch_file/torch_file.js';
+import { ZipArchive } from '../../dist/interchange/torch_file/zip_archive.js';
 import { byStructure, bytes, file, fixture, insideGzip, json, jsonTokens, text } from './samples.mjs';
 
 const safetensorsHeader = {

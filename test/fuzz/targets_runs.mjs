@@ -3,20 +3,20 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { toNumber } from '../../dist/cli/number_flag.js';
+import { toNumber } from '../../dist/cli/shared/number_flag.js';
 import { assignment, trainOptions } from '../../dist/cli/train.js';
-import { beamSchema, parseConfig, sweepSchema, trainSchema } from '../../dist/config.js';
 import { loadCorpus } from '../../dist/data/corpus.js';
 import { checkManifest } from '../../dist/data/manifest.js';
-import { readRuns } from '../../dist/experiment/report_runs.js';
-import { openPlan } from '../../dist/experiment/sweep_plan.js';
-import { readJsonFile } from '../../dist/files.js';
+import { judgeLock } from '../../dist/lock/judge.js';
+import { beamSchema, parseConfig, sweepSchema, trainSchema } from '../../dist/options/index.js';
+import { readRuns } from '../../dist/report/runs.js';
+import { openPlan } from '../../dist/sweep/plan.js';
 import { Dictionary } from '../../dist/text/dictionary.js';
 import { readTextConfig } from '../../dist/text/pipeline.js';
 import { openCheckpoint } from '../../dist/training/checkpoint.js';
 import { MetricsLog } from '../../dist/training/metrics.js';
 import { readRunConfig } from '../../dist/training/run_directory.js';
-import { judgeLock } from '../../dist/util/lock/lock_judge.js';
+import { readJsonFile } from '../../dist/util/files/files.js';
 import {
   byLines,
   byStructure,

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
-import { unpack } from '../../dist/libtorch/archive.js';
-import { versionOf } from '../../dist/libtorch/probe.js';
-import { checkCache } from '../../dist/libtorch/seal.js';
+import { unpack } from '../../dist/native/libtorch/archive.js';
+import { versionOf } from '../../dist/native/libtorch/probe.js';
+import { checkCache } from '../../dist/native/libtorch/seal.js';
 import { byLines, bytes, inDirectory, sha256 } from './samples.mjs';
 
 const wheel = () => {

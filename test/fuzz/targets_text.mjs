@@ -1,11 +1,11 @@
 // Text and what prepares it.
 import { gzipSync } from 'node:zlib';
-import { Bpe } from '../../dist/text/bpe.js';
-import { Glossaries } from '../../dist/text/bpe_glossaries.js';
-import { readVocabulary } from '../../dist/text/bpe_vocabulary.js';
 import { Dictionary } from '../../dist/text/dictionary.js';
-import { protect, readProtectedPatterns } from '../../dist/text/protected_patterns.js';
-import { readLines } from '../../dist/util/line_reader.js';
+import { readLines } from '../../dist/text/lines/line_reader.js';
+import { protect, readProtectedPatterns } from '../../dist/text/moses/protected_patterns.js';
+import { Bpe } from '../../dist/text/pieces/bpe.js';
+import { Glossaries } from '../../dist/text/pieces/bpe_glossaries.js';
+import { readVocabulary } from '../../dist/text/pieces/bpe_vocabulary.js';
 import { byLines, bytes, file, fixture, insideGzip, text } from './samples.mjs';
 
 const dictText = 'der 10\ndie 8\nund 7\n@@ 3\nhaus@@ 2 #fairseq:overwrite\n';

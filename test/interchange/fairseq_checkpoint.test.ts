@@ -2,20 +2,20 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import { type ModelOptions, modelSchema } from '../../lib/config.js';
-import type { Tensor } from '../../lib/data/safetensors.js';
-import { readFairseqCheckpoint } from '../../lib/interchange/fairseq_checkpoint.js';
-import { fairseqOptionsOf } from '../../lib/interchange/fairseq_options.js';
-import { parameterShapes, untiedParameters } from '../../lib/interchange/parameter_names.js';
+import type { Tensor } from '../../lib/data/safetensors/safetensors.js';
+import { readFairseqCheckpoint } from '../../lib/interchange/fairseq/checkpoint.js';
+import { fairseqOptionsOf } from '../../lib/interchange/fairseq/options.js';
 import {
   fieldsOf,
   PickleDict,
   PickleForeign,
   type PickleValue,
-} from '../../lib/interchange/pickle_values.js';
-import { OrderedPickleDict } from '../../lib/interchange/pickle_writer.js';
-import { encodeTorchFile } from '../../lib/interchange/torch_writer.js';
+} from '../../lib/interchange/torch_file/pickle_values.js';
+import { OrderedPickleDict } from '../../lib/interchange/torch_file/pickle_writer.js';
+import { encodeTorchFile } from '../../lib/interchange/torch_file/writer.js';
+import { parameterShapes, untiedParameters } from '../../lib/model/parameter_names.js';
+import { native } from '../../lib/native/binding.js';
+import { type ModelOptions, modelSchema } from '../../lib/options/index.js';
 import { collected } from '../support/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 

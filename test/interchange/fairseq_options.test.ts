@@ -1,8 +1,8 @@
 // Options of fairseq against the configuration of a model.
 import { describe, expect, it } from 'vitest';
-import { type ModelOptions, modelSchema } from '../../lib/config.js';
-import { fairseqOptionsOf, modelOf } from '../../lib/interchange/fairseq_options.js';
-import { fieldsOf, type PickleValue } from '../../lib/interchange/pickle_values.js';
+import { fairseqOptionsOf, modelOf } from '../../lib/interchange/fairseq/options.js';
+import { fieldsOf, type PickleValue } from '../../lib/interchange/torch_file/pickle_values.js';
+import { type ModelOptions, modelSchema } from '../../lib/options/index.js';
 
 describe('options', () => {
   const base = modelSchema.parse({ vocabSize: 9, embedDim: 8, ffnDim: 12, heads: 2 });

@@ -2,8 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ZipArchive } from '../../lib/interchange/zip_archive.js';
-import { ZipLayout } from '../../lib/interchange/zip_writer.js';
+import { ZipArchive } from '../../lib/interchange/torch_file/zip_archive.js';
+import { ZipLayout } from '../../lib/interchange/torch_file/zip_writer.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { sparseFile } from '../support/sparse_file.js';
 

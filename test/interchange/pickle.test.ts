@@ -3,17 +3,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { RdropError } from '../../lib/errors.js';
-import { readPickle } from '../../lib/interchange/pickle.js';
+import { tensorOf, torchRules } from '../../lib/interchange/torch_file/globals.js';
+import { readPickle } from '../../lib/interchange/torch_file/pickle.js';
 import {
   PickleDict,
   PickleForeign,
   PickleTuple,
   type PickleValue,
-} from '../../lib/interchange/pickle_values.js';
-import { OrderedPickleDict, writePickle } from '../../lib/interchange/pickle_writer.js';
-import { TorchFile } from '../../lib/interchange/torch_file.js';
-import { tensorOf, torchRules } from '../../lib/interchange/torch_globals.js';
+} from '../../lib/interchange/torch_file/pickle_values.js';
+import { OrderedPickleDict, writePickle } from '../../lib/interchange/torch_file/pickle_writer.js';
+import { TorchFile } from '../../lib/interchange/torch_file/torch_file.js';
+import { RdropError } from '../../lib/util/errors.js';
 import { recordedJson, writeTorch } from '../support/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 

@@ -1,8 +1,8 @@
 // Pickles of one or two megabytes that ask for far more: refused by name, within seconds and a bounded heap.
 import { describe, expect, it } from 'vitest';
-import { readPickle } from '../../lib/interchange/pickle.js';
-import { PickleBudget } from '../../lib/interchange/pickle_budget.js';
-import { torchRules } from '../../lib/interchange/torch_globals.js';
+import { torchRules } from '../../lib/interchange/torch_file/globals.js';
+import { readPickle } from '../../lib/interchange/torch_file/pickle.js';
+import { PickleBudget } from '../../lib/interchange/torch_file/pickle_budget.js';
 
 const read = (pickle: string) =>
   readPickle(Buffer.from(pickle, 'latin1'), 'file: member m/data.pkl', torchRules);

@@ -4,14 +4,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
-import { widenBfloat16, widenHalves } from '../../lib/data/element_types.js';
-import { RdropError } from '../../lib/errors.js';
-import { fieldsOf, PickleDict, PickleForeign } from '../../lib/interchange/pickle_values.js';
-import { writePickle } from '../../lib/interchange/pickle_writer.js';
-import { TorchFile } from '../../lib/interchange/torch_file.js';
-import { tensorOf } from '../../lib/interchange/torch_globals.js';
-import { encodeTorchFile } from '../../lib/interchange/torch_writer.js';
-import { ZipArchive } from '../../lib/interchange/zip_archive.js';
+import { widenBfloat16, widenHalves } from '../../lib/data/safetensors/element_types.js';
+import { tensorOf } from '../../lib/interchange/torch_file/globals.js';
+import { fieldsOf, PickleDict, PickleForeign } from '../../lib/interchange/torch_file/pickle_values.js';
+import { writePickle } from '../../lib/interchange/torch_file/pickle_writer.js';
+import { TorchFile } from '../../lib/interchange/torch_file/torch_file.js';
+import { encodeTorchFile } from '../../lib/interchange/torch_file/writer.js';
+import { ZipArchive } from '../../lib/interchange/torch_file/zip_archive.js';
+import { RdropError } from '../../lib/util/errors.js';
 import {
   collected,
   interchangePath,

@@ -1,13 +1,13 @@
 // bfloat16 on the CPU: losses and gradients against float64 of the same parameters, with and without oneMKL's product
 // (the narrower instruction sets go without), what is kept in float32, and runs that repeat.
 import { describe, expect, test } from 'vitest';
-import { native } from '../../lib/binding.js';
+import { native } from '../../lib/native/binding.js';
 import type {
   FloatArray,
   NativeModelConfig,
   NativeOptimizerOptions,
   NativeTransformer,
-} from '../../lib/native.js';
+} from '../../lib/native/contract.js';
 import { fixture, fixtureBatch, fixtureModel, floats, pack } from '../support/fairseq_fixtures.js';
 import { onEachInstructionSet } from '../support/instruction_sets.js';
 

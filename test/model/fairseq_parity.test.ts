@@ -1,7 +1,7 @@
 // The network against the original implementation: logits, losses, gradients, optimiser, schedule.
 import { describe, expect, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import type { FloatArray, NativeTransformer } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { FloatArray, NativeTransformer } from '../../lib/native/contract.js';
 import {
   type FixtureTensor,
   fixture,

@@ -1,8 +1,8 @@
 // Gradients of the whole network against central differences in float64, with every kind of dropout switched on: masks
 // are a function of (seed, update), so that the loss of a training step is a function of the parameters alone.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import type { NativeLossOptions, NativeModelConfig, NativeTransformer } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { NativeLossOptions, NativeModelConfig, NativeTransformer } from '../../lib/native/contract.js';
 import { pack, relativeError } from '../support/fairseq_fixtures.js';
 
 // These models are too small to share.

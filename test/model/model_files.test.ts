@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import { encodeSafetensors, readSafetensors, type Tensor } from '../../lib/data/safetensors.js';
-import { RdropError } from '../../lib/errors.js';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../lib/data/safetensors/safetensors.js';
 import { Transformer } from '../../lib/model/transformer.js';
-import type { NativeTransformer } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { NativeTransformer } from '../../lib/native/contract.js';
+import { RdropError } from '../../lib/util/errors.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const run = promisify(execFile);

@@ -1,8 +1,8 @@
 // The output projection and the loss go through the positions in chunks: a batch of several chunks is the sum of its pairs,
 // each of which fits one.
 import { expect, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import type { NativeLossOptions } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { NativeLossOptions } from '../../lib/native/contract.js';
 import { pack, relativeError } from '../support/fairseq_fixtures.js';
 
 test('a batch of several chunks is the sum of its pairs', async () => {

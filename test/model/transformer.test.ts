@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors, readSafetensors } from '../../lib/data/safetensors.js';
+import { encodeSafetensors, readSafetensors } from '../../lib/data/safetensors/safetensors.js';
 import { Transformer } from '../../lib/model/transformer.js';
 
 const config = { vocabSize: 20, embedDim: 8, ffnDim: 16, heads: 2, encoderLayers: 1, decoderLayers: 1 };

@@ -3,15 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import { readSafetensors } from '../../lib/data/safetensors.js';
+import { readSafetensors } from '../../lib/data/safetensors/safetensors.js';
 import { Transformer } from '../../lib/model/transformer.js';
+import { native } from '../../lib/native/binding.js';
 import type {
   NativeLossOptions,
   NativeModelConfig,
   NativeRuntime,
   NativeTransformer,
-} from '../../lib/native.js';
+} from '../../lib/native/contract.js';
 import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
 import { pack, relativeError } from '../support/fairseq_fixtures.js';
 

@@ -1,10 +1,10 @@
 // Numbers from outside that the core makes integers of: what does not fit is refused or has its meaning, and is never cast.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { native } from '../../lib/binding.js';
 import { Transformer } from '../../lib/index.js';
 import { pack } from '../../lib/model/pack.js';
 import { nativeTransformer } from '../../lib/model/transformer.js';
-import type { NativeOptimizerOptions } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { NativeOptimizerOptions } from '../../lib/native/contract.js';
 
 const sizes = { vocabSize: 20, embedDim: 8, ffnDim: 8, heads: 2, encoderLayers: 1, decoderLayers: 1 };
 const source = [Int32Array.of(5, 6, 7, 2), Int32Array.of(8, 2)];

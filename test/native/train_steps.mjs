@@ -4,7 +4,7 @@
 //   none as                 lowers it so far that not even the engine can start, and calls it twice
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { native } from '../../dist/binding.js';
+import { native } from '../../dist/native/binding.js';
 
 const [how, limit, count] = process.argv.slice(2);
 const core = native();

@@ -2,7 +2,7 @@
 // OUT_OF_MEMORY, and gives the same bits as ever when it is called again. Arguments: the control file; the least size in
 // bytes; every how many-th allocation. Prints {tried, wrong} as JSON.
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { native } from '../../dist/binding.js';
+import { native } from '../../dist/native/binding.js';
 
 const [path, least, every] = process.argv.slice(2);
 const file = openSync(path, 'r+');

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 const dist = new URL('../../dist/', import.meta.url);
 const library = await import(new URL('index.js', dist));
-const { native, openNative } = await import(new URL('binding.js', dist));
+const { native, openNative } = await import(new URL('native/binding.js', dist));
 
 const config = { vocabSize: 50, embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1 };
 const loss = { direction: 'bi', alpha: 1 };

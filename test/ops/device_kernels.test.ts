@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 
 const program = join(packageRoot, '.cmake/emulated/kernel_tests');
 

@@ -1,7 +1,7 @@
 // rdrop::loss where it is easily wrong: finite differences, rows that are ignored, ties, far logits, and what it refuses.
 import { expect, test } from 'vitest';
-import { native } from '../../lib/binding.js';
-import type { FloatArray, NativeLossOptions } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { FloatArray, NativeLossOptions } from '../../lib/native/contract.js';
 import { onEachInstructionSet } from '../support/instruction_sets.js';
 import { referenceLoss } from '../support/rdrop_loss_reference.js';
 

@@ -1,12 +1,12 @@
 // Where the tests of CUDA run, and why they do not.
-import { native } from '../../lib/binding.js';
+import { native } from '../../lib/native/binding.js';
 import type {
   FloatArray,
   NativeModelConfig,
   NativeRuntime,
   NativeTransformer,
   Packed,
-} from '../../lib/native.js';
+} from '../../lib/native/contract.js';
 import { fixtureModel, pack } from './fairseq_fixtures.js';
 
 /** Null, or why there is no GPU to test on. scripts/gpu-check.sh sets RDROP_EXPECT_CUDA: there it is a failure. */

@@ -9,9 +9,9 @@ export interface RecordedEffect {
 }
 type ByAlternative = Record<'two-sided' | 'less' | 'greater', number>;
 
-/** What mpmath and SciPy say (test/fixtures/experiment/record_effect_sizes.py). */
+/** What mpmath and SciPy say (test/fixtures/statistics/record_effect_sizes.py). */
 export const recorded = JSON.parse(
-  readFileSync(new URL('../fixtures/experiment/effect_sizes.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../fixtures/statistics/effect_sizes.json', import.meta.url), 'utf8'),
 ) as {
   distributions: {
     noncentralT: [number, number, number, number][];

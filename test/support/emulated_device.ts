@@ -1,7 +1,7 @@
 // The device whose kernels run under the emulated grid; npm test builds its library.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 
 const library = join(packageRoot, '.cmake/emulated/librdrop_emulated.so');
 

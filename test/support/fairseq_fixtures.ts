@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Packed, PackedBatch } from '../../lib/native.js';
+import type { Packed, PackedBatch } from '../../lib/native/contract.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const copies = join(root, 'test/fixtures/fairseq');

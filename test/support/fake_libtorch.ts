@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
-import { libtorchVersion } from '../../lib/libtorch/probe.js';
+import { libtorchVersion } from '../../lib/native/libtorch/probe.js';
 
 /** The members of a wheel below torch/. */
 export const members = (version: string = libtorchVersion): Record<string, string> => ({

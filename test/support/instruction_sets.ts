@@ -1,6 +1,6 @@
-import { native } from '../../lib/binding.js';
-import { asRdropError } from '../../lib/errors.js';
-import type { NativeInfo } from '../../lib/native.js';
+import { native } from '../../lib/native/binding.js';
+import type { NativeInfo } from '../../lib/native/contract.js';
+import { asRdropError } from '../../lib/util/errors.js';
 
 export type InstructionSet = NativeInfo['instructionSet'];
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { importFairseq } from '../../lib/interchange/import_fairseq.js';
-import { type StoredMember, zipStored } from '../../lib/interchange/zip_writer.js';
+import { importFairseq } from '../../lib/interchange/fairseq/import_fairseq.js';
+import { type StoredMember, zipStored } from '../../lib/interchange/torch_file/zip_writer.js';
 
 const directory = fileURLToPath(new URL('../fixtures/interchange/', import.meta.url));
 

@@ -1,6 +1,6 @@
 // The R-Drop loss by its definition, in float64, one row after the other. The gradient goes through the log-probabilities
 // (chain rule), not through the closed form that the kernels use.
-import type { NativeLoss, NativeLossOptions } from '../../lib/native.js';
+import type { NativeLoss, NativeLossOptions } from '../../lib/native/contract.js';
 
 export interface ReferenceLoss extends NativeLoss {
   gradient: Float64Array;

@@ -5,7 +5,7 @@ import type {
   NativeCounters,
   NativeTrainer,
   NativeTransformer,
-} from '../../lib/native.js';
+} from '../../lib/native/contract.js';
 
 export interface TrainerState {
   counters: NativeCounters;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Bpe } from '../../lib/text/bpe.js';
-import { joinPieces } from '../../lib/text/pieces.js';
+import { Bpe } from '../../lib/text/pieces/bpe.js';
+import { joinPieces } from '../../lib/text/pieces/pieces.js';
 import { recordedLines, recordedText, textFixturePath } from '../support/text_fixtures.js';
 
 describe('against what subword-nmt made of the same lines', () => {

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { BpeApplyOptions } from '../../lib/config.js';
-import { Bpe } from '../../lib/text/bpe.js';
-import { readVocabulary, vocabularyOf } from '../../lib/text/bpe_vocabulary.js';
+import type { BpeApplyOptions } from '../../lib/options/index.js';
+import { Bpe } from '../../lib/text/pieces/bpe.js';
+import { readVocabulary, vocabularyOf } from '../../lib/text/pieces/bpe_vocabulary.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { recordedText } from '../support/text_fixtures.js';
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { DictionaryOptions } from '../../lib/config.js';
+import type { DictionaryOptions } from '../../lib/options/index.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { recordedLines, recordedText } from '../support/text_fixtures.js';
 

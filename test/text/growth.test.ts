@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { bleu } from '../../lib/evaluation/bleu.js';
-import { bleuTokenisers } from '../../lib/evaluation/bleu_tokenise.js';
+import { bleuTokenisers } from '../../lib/evaluation/bleu_tokenizer.js';
 import { chrf } from '../../lib/evaluation/chrf.js';
 import { splitCompounds } from '../../lib/evaluation/compound_split.js';
 import { fairseqScore } from '../../lib/evaluation/fairseq_score.js';
 import { ter } from '../../lib/evaluation/ter.js';
-import { Bpe } from '../../lib/text/bpe.js';
-import { Glossaries } from '../../lib/text/bpe_glossaries.js';
-import { countsOfLines } from '../../lib/text/bpe_vocabulary.js';
-import { mosesDetokenise } from '../../lib/text/detokenise.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
-import { foreignPattern } from '../../lib/text/foreign_pattern.js';
 import { lowercase } from '../../lib/text/lowercase.js';
-import { normalisePunctuation } from '../../lib/text/normalise.js';
-import { joinPieces } from '../../lib/text/pieces.js';
-import { sacremosesDetokenise } from '../../lib/text/sacremoses_detokenise.js';
-import { mosesTokenise } from '../../lib/text/tokenise.js';
+import { mosesDetokenise } from '../../lib/text/moses/detokenizer.js';
+import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
+import { sacremosesDetokenise } from '../../lib/text/moses/sacremoses_detokenizer.js';
+import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
+import { Bpe } from '../../lib/text/pieces/bpe.js';
+import { Glossaries } from '../../lib/text/pieces/bpe_glossaries.js';
+import { countsOfLines } from '../../lib/text/pieces/bpe_vocabulary.js';
+import { joinPieces } from '../../lib/text/pieces/pieces.js';
+import { foreignPattern } from '../../lib/text/regex_dialect.js';
 import { familyNames, growthExponent } from '../support/growth.js';
 
 /** A length of text that a linear function takes a few milliseconds for, a quadratic one seconds. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { abbreviations } from '../../lib/text/abbreviations.js';
-import { mosesDetokenise } from '../../lib/text/detokenise.js';
 import { lowercase } from '../../lib/text/lowercase.js';
-import { normalisePunctuation } from '../../lib/text/normalise.js';
-import { mosesTokenise } from '../../lib/text/tokenise.js';
+import { abbreviations } from '../../lib/text/moses/abbreviations.js';
+import { mosesDetokenise } from '../../lib/text/moses/detokenizer.js';
+import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
+import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
 import {
   multi30k,
   multi30kHashes,

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mosesDetokenise } from '../../lib/text/detokenise.js';
 import { lowercase } from '../../lib/text/lowercase.js';
-import { normalisePunctuation } from '../../lib/text/normalise.js';
-import { readProtectedPatterns } from '../../lib/text/protected_patterns.js';
-import { sacremosesDetokenise } from '../../lib/text/sacremoses_detokenise.js';
-import { mosesTokenise } from '../../lib/text/tokenise.js';
+import { mosesDetokenise } from '../../lib/text/moses/detokenizer.js';
+import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
+import { readProtectedPatterns } from '../../lib/text/moses/protected_patterns.js';
+import { sacremosesDetokenise } from '../../lib/text/moses/sacremoses_detokenizer.js';
+import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
 import { scratchDirectory } from '../support/scratch.js';
 import {
   multi30k,

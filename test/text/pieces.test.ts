@@ -2,9 +2,14 @@
 // by its look.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
-import type { PieceFormat } from '../../lib/config.js';
-import { findPieces, findPiecesOfTypes, guessMark, piecesWarning } from '../../lib/text/find_pieces.js';
-import { joinPieces } from '../../lib/text/pieces.js';
+import type { PieceFormat } from '../../lib/options/index.js';
+import {
+  findPieces,
+  findPiecesOfTypes,
+  guessMark,
+  piecesWarning,
+} from '../../lib/text/pieces/find_pieces.js';
+import { joinPieces } from '../../lib/text/pieces/pieces.js';
 
 const recorded = JSON.parse(
   readFileSync(new URL('../fixtures/text/pieces.json', import.meta.url), 'utf8'),

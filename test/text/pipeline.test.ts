@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseConfig, textSchema } from '../../lib/config.js';
-import { Bpe } from '../../lib/text/bpe.js';
+import { parseConfig, textSchema } from '../../lib/options/index.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
+import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { scratchDirectory } from '../support/scratch.js';
 

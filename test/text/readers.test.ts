@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Bpe } from '../../lib/text/bpe.js';
-import { countsOfLines, readVocabulary } from '../../lib/text/bpe_vocabulary.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
-import { readProtectedPatterns } from '../../lib/text/protected_patterns.js';
+import { readProtectedPatterns } from '../../lib/text/moses/protected_patterns.js';
+import { Bpe } from '../../lib/text/pieces/bpe.js';
+import { countsOfLines, readVocabulary } from '../../lib/text/pieces/bpe_vocabulary.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 /** How fairseq and subword-nmt read each text, null where they refuse it: record.py beside the files. */

@@ -1,7 +1,7 @@
 // A whole run on a device, under the emulated grid: what the training loop does with steps that it does not wait for.
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { native } from '../../lib/binding.js';
+import { native } from '../../lib/native/binding.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
 import {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrainOptions } from '../../lib/config.js';
+import type { TrainOptions } from '../../lib/options/index.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import {
   fitAll,

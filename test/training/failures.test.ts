@@ -5,7 +5,7 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrainOptions } from '../../lib/config.js';
+import type { TrainOptions } from '../../lib/options/index.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
 import { fitAll, makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from './tiny_run.js';

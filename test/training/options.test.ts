@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { parseConfig, type TrainConfig, type TrainOptions, trainSchema } from '../../lib/config.js';
-import { asRdropError } from '../../lib/errors.js';
 import { Transformer } from '../../lib/model/transformer.js';
-import { mergeOptions } from '../../lib/presets.js';
+import { parseConfig, type TrainConfig, type TrainOptions, trainSchema } from '../../lib/options/index.js';
+import { mergeOptions } from '../../lib/options/presets.js';
+import { asRdropError } from '../../lib/util/errors.js';
 import { makeReversalData, metricsOf, modelBytes, trainAll, workplace } from './tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;

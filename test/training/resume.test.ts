@@ -6,7 +6,7 @@ import { cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/binding.js';
+import { packageRoot } from '../../lib/native/binding.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import {
   fitAll,

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TrainOptions } from '../../lib/config.js';
+import type { TrainOptions } from '../../lib/options/index.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import type { TrainEvent } from '../../lib/training/training_loop.js';
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../lib/data/safetensors.js';
+import { readSafetensors } from '../../lib/data/safetensors/safetensors.js';
 import { bleu } from '../../lib/evaluation/bleu.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import {

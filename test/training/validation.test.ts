@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type OneBestConfig, parseConfig, textSchema, trainSchema } from '../../lib/config.js';
 import type { Hypothesis, Transformer } from '../../lib/model/transformer.js';
-import { mergeOptions, preset } from '../../lib/presets.js';
+import { type OneBestConfig, parseConfig, textSchema, trainSchema } from '../../lib/options/index.js';
+import { mergeOptions, preset } from '../../lib/options/presets.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { translateTest, validationBleu } from '../../lib/training/validation.js';

@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeReport } from '../../lib/experiment/report.js';
-import { sweep } from '../../lib/experiment/sweep.js';
+import { writeReport } from '../../lib/report/report.js';
+import { sweep } from '../../lib/sweep/sweep.js';
 import { Trainer } from '../../lib/training/trainer.js';
-import { makePath } from '../../lib/util/make_path.js';
-import { checkWritableDirectory, checkWritableFile } from '../../lib/util/writable.js';
+import { makePath } from '../../lib/util/files/make_path.js';
+import { checkWritableDirectory, checkWritableFile } from '../../lib/util/files/writable.js';
 import { makeReversalData, tinyOptions } from '../training/tiny_run.js';
 
 let root: string;

@@ -1,0 +1,27 @@
+import type { Loader } from '../native/binding.js';
+
+/** held: by somebody, on this kernel or, where the file system asks its server, anywhere. */
+export type KernelLock = 'taken' | 'held' | 'unsupported';
+
+let loader: Promise<Loader | null> | undefined;
+
+/**
+ * Tries to take the kernel's lock on an open file (flock), shared or exclusive, without waiting. It ends when the file is
+ * closed, at the latest with the process, and does not depend on clocks, name spaces or process numbers. `unsupported`
+ * where the file system has none, or the addon is missing, to which Node leaves this call.
+ */
+export async function kernelLock(fd: number, mode: 'shared' | 'exclusive'): Promise<KernelLock> {
+  loader ??= openLoader();
+  const lockFile = (await loader)?.lockFile;
+  return lockFile === undefined ? 'unsupported' : lockFile(fd, mode === 'exclusive');
+}
+
+/** rdrop.node alone, without libtorch; null where there is none. */
+async function openLoader(): Promise<Loader | null> {
+  try {
+    const { findAddon, loadLoader } = await import('../native/binding.js');
+    return loadLoader(findAddon());
+  } catch {
+    return null;
+  }
+}

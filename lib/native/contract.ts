@@ -1,0 +1,292 @@
+/**
+ * The surface of the native core (native/addon.cc): the contract between TypeScript and C++. Everything here is
+ * already checked and packed; options are complete, since defaults live in lib/options/index.ts alone.
+ *
+ * Letters: B pairs, S and T source and target tokens of a batch (eos included, no padding), V classes.
+ * A ragged list of B sequences is packed: tokens [S] and offsets [B+1] with sequence i at offsets[i]..offsets[i+1].
+ */
+
+export interface Packed {
+  tokens: Int32Array;
+  offsets: Int32Array;
+}
+
+export interface PackedBatch {
+  source: Packed;
+  target: Packed;
+  /** Other sources for pass 2; the comparison with the original uses it. */
+  secondSource?: Packed;
+}
+
+export interface NativeLossOptions {
+  direction: 'uni' | 'uni-reverse' | 'bi';
+  alpha: number;
+  labelSmoothing: number;
+  ignoreIndex: number;
+  passReduction: 'sum' | 'mean';
+}
+
+/** Sums over the target positions, natural logarithm; tokens is the N of one pass. */
+export interface NativeLoss {
+  loss: number;
+  crossEntropy: number;
+  nll: number;
+  kl: number;
+  tokens: number;
+}
+
+export interface NativeModelConfig {
+  /** Types of the target's dictionary, and of the source's where nothing else is said. */
+  vocabSize: number;
+  sourceVocabSize?: number | undefined;
+  embedDim: number;
+  ffnDim: number;
+  heads: number;
+  encoderLayers: number;
+  decoderLayers: number;
+  dropout: number;
+  attentionDropout: number;
+  activationDropout: number;
+  norm: 'post' | 'pre';
+  activation: 'relu' | 'gelu';
+  shareEmbeddings: 'all' | 'decoder' | 'none';
+  maxPositions: number;
+}
+
+export interface NativeRuntime {
+  seed: number;
+  /** library: device number `index` of another device library, such as the emulated grid of the tests. */
+  device: 'cpu' | 'cuda' | { library: string; index: number };
+  /** CPU: float32, float64, bfloat16. Devices: float32, tf32, bfloat16, float16. */
+  precision: 'float32' | 'float64' | 'tf32' | 'bfloat16' | 'float16';
+}
+
+export interface NativeOptimizerOptions {
+  schedule: 'inverse_sqrt' | 'constant';
+  learningRate: number;
+  warmupUpdates: number;
+  warmupInitLearningRate: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  clipNorm: number;
+}
+
+export interface NativeBeamOptions {
+  beam: number;
+  lengthPenalty: number;
+  maxLenA: number;
+  maxLenB: number;
+  minLen: number;
+  nBest: number;
+}
+
+export interface NativeHypothesis {
+  /** Ends in eos. */
+  tokens: Int32Array;
+  /** Log-probability divided by length ** lengthPenalty. */
+  score: number;
+  /** One per token. */
+  logProbabilities: Float32Array;
+}
+
+export interface NativeTranslations {
+  /** nBest a source, best first. */
+  hypotheses: NativeHypothesis[][];
+  /** Why a device's kernels were launched one by one, not as a CUDA graph; empty: they were not. */
+  noGraphs: string;
+}
+
+export type FloatArray = Float32Array | Float64Array;
+
+/** Keeps the native model alive until it is disposed of. */
+export interface NativeSnapshot {
+  /** The numbers begin..end of a parameter, row-major. */
+  read(name: string, begin: number, end: number): Promise<FloatArray>;
+  dispose(): void;
+}
+
+/** States: ready, working, disposed. Calls on one model are queued in the order they were made. */
+export interface NativeTransformer {
+  readonly parameterCount: number;
+  /** [name, shape] in the order of the checkpoint file; fairseq's names. */
+  readonly parameterShapes: [name: string, shape: number[]][];
+  /** Copies of the parameters, fairseq's names. */
+  parameters(): Promise<Map<string, FloatArray>>;
+  /** Replaces every parameter; names, sizes and types must match exactly. */
+  setParameters(parameters: Map<string, FloatArray>): Promise<void>;
+  /** The parameters as they now are, whatever happens to the model while they are read. */
+  snapshot(): Promise<NativeSnapshot>;
+  /** Replaces the numbers begin..end of a parameter, row-major; their type must be that of parameters(). */
+  write(name: string, begin: number, end: number, values: FloatArray): Promise<void>;
+  /** [T,V], dropout off. */
+  logits(batch: PackedBatch): Promise<FloatArray>;
+  /** Undivided gradients by fairseq's names. training: dropout on, keyed by (seed, update). */
+  lossAndGradients(
+    batch: PackedBatch,
+    options: NativeLossOptions,
+    extra: { secondSource: Packed | null; training: boolean; update: number },
+  ): Promise<NativeLoss & { gradients: Map<string, FloatArray> }>;
+  /** One pass, dropout off: the validation loss (α unused, kl 0). */
+  evaluate(batch: PackedBatch, options: NativeLossOptions): Promise<NativeLoss>;
+  translate(sources: Packed, options: NativeBeamOptions): Promise<NativeTranslations>;
+  dispose(): void;
+}
+
+/** What one or more updates did: sums, but for learningRate and lossScale, which are those of the last. */
+export interface NativeFigures extends NativeLoss {
+  /** Of the gradient divided by tokens, before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+  steps: number;
+  /** Updates left out because their gradient overflowed (float16). */
+  skipped: number;
+  lossScale: number;
+  /** Steps recorded as CUDA graphs so far, one a bucket of shapes. */
+  graphs: number;
+  /** Why kernels are launched one by one instead; empty: they are not. */
+  noGraphs: string;
+}
+
+export interface NativeStep {
+  /** Number of updates done, this one included. */
+  update: number;
+  /** Pairs, source tokens and target tokens of the update. */
+  pairs: number;
+  sourceTokens: number;
+  tokens: number;
+  /** That the core worked on it; on a device until it was under way. */
+  seconds: number;
+  /** null on a device, where a step does not wait: figures() reads them. */
+  figures: NativeFigures | null;
+}
+
+/** Of an optimizer, besides the moments. */
+export interface NativeCounters {
+  /** Steps taken, those included that were left out. */
+  update: number;
+  /** Steps applied; the learning rate follows these. */
+  applied: number;
+  lossScale: number;
+  /** The step, counted from 0, whose gradient overflowed last; -1: none did. */
+  lastOverflow: number;
+}
+
+export type Moment = 'first' | 'second';
+
+/** States: ready, stepping, disposed. Two steps at once are refused (BUSY). */
+export interface NativeTrainer {
+  readonly update: number;
+  /** One update from the summed gradients of all batches. */
+  step(batches: PackedBatch[]): Promise<NativeStep>;
+  /** On a device: of the steps since the last call. Waits for them. */
+  figures(): Promise<NativeFigures>;
+  counters(): Promise<NativeCounters>;
+  setCounters(counters: NativeCounters): Promise<void>;
+  /** The numbers begin..end of a moment of a parameter, row-major; in the type of NativeTransformer.parameters(). */
+  readMoment(moment: Moment, name: string, begin: number, end: number): Promise<FloatArray>;
+  writeMoment(moment: Moment, name: string, begin: number, end: number, values: FloatArray): Promise<void>;
+  dispose(): void;
+}
+
+export interface NativeInfo {
+  /** The libtorch this core was compiled against, e.g. '2.13.0'. */
+  compiledAgainst: string;
+  /** Instruction set of the kernels chosen at run time. */
+  instructionSet: 'avx512' | 'avx2' | 'scalar';
+  /** What multiplies on the CPU: rdrop's own kernels where the libraries have slower ones. */
+  float32Product: 'rdrop' | 'ATen';
+  /** The same in bfloat16: ATen's way compiles a kernel for each new shape, or has no units to use. */
+  bfloat16Product: 'rdrop' | 'oneMKL' | 'ATen';
+  threads: number;
+  /** What a thread does while it waits for another: 'sleeping' while other programs want the cores (native/waiting.h). */
+  waiting: 'spinning' | 'sleeping';
+  cuda: NativeCuda;
+}
+
+export interface NativeCudaDevice {
+  name: string;
+  /** 'major.minor'. */
+  computeCapability: string;
+  totalBytes: number;
+}
+
+export interface NativeOpenDevice extends NativeCudaDevice {
+  multiprocessors: number;
+  /** Largest sum of rdrop's tensors on the device since resetPeak. */
+  peakBytes: number;
+}
+
+/** What the driver says; telling it opens nothing of CUDA. */
+export interface NativeCuda {
+  /** Whether openCuda() can be expected to work. */
+  available: boolean;
+  /** Why not; null when it is available. */
+  reason: string | null;
+  /** The newest CUDA that the driver runs, '13.0'; null without a driver. */
+  driver: string | null;
+  devices: NativeCudaDevice[];
+}
+
+/** The files of CUDA, opened when a device is first asked for. */
+export interface NativeCudaLibraries {
+  /** Paths of libc10_cuda.so and libtorch_cuda.so. */
+  libtorch: string[];
+  /** Path of librdrop_cuda.so. */
+  rdropCuda: string;
+  /** What of these is lacking and what provides it; null when all are there. */
+  missing: string | null;
+}
+
+export interface Native {
+  info(): NativeInfo;
+  setCudaLibraries(libraries: NativeCudaLibraries): void;
+  /** Opens a CUDA device, or rejects with CUDA_UNAVAILABLE. */
+  openCuda(index: number): Promise<NativeOpenDevice>;
+  /** Begins the peak of openCuda's answer anew. */
+  resetPeak(index: number): Promise<void>;
+  /** Threads for all later work; 0 takes every core. */
+  setThreads(threads: number): Promise<void>;
+  /** Chooses another body of the kernels (the tests compare them); refuses one that this machine cannot run. */
+  setInstructionSet(name: 'avx512' | 'avx2' | 'scalar'): void;
+  /** The rate of the update that follows `updates` done ones. */
+  learningRate(optimizer: NativeOptimizerOptions, updates: number): number;
+  /** logits [2N,V], targets [N]; gradient has the logits' shape and type. */
+  rdropLoss(
+    logits: FloatArray | Uint16Array,
+    classes: number,
+    targets: Int32Array,
+    options: NativeLossOptions,
+  ): Promise<NativeLoss & { gradient: FloatArray | Uint16Array }>;
+  /** The same with the caller waiting: on an idle engine's threads, else on the caller's own, alone. */
+  rdropLossSync(
+    logits: FloatArray | Uint16Array,
+    classes: number,
+    targets: Int32Array,
+    options: NativeLossOptions,
+  ): NativeLoss & { gradient: FloatArray | Uint16Array };
+  /**
+   * Seconds of the loss alone and of copying its logits to another buffer, by memcpy on all threads and by libtorch, in
+   * turns on the same buffers. For benchmarks: rdropLoss spends more on its own copy of the logits than on the loss. On a
+   * device both copies are the device's own, and each of the repeats is the mean of ten.
+   */
+  timeLoss(
+    logits: FloatArray | Uint16Array,
+    classes: number,
+    targets: Int32Array,
+    options: NativeLossOptions,
+    repeats: number,
+    runtime: NativeRuntime,
+  ): Promise<{ loss: Float64Array; memoryCopy: Float64Array; tensorCopy: Float64Array }>;
+  Transformer: {
+    create(config: NativeModelConfig, runtime: NativeRuntime): Promise<NativeTransformer>;
+  };
+  Trainer: {
+    create(
+      model: NativeTransformer,
+      optimizer: NativeOptimizerOptions,
+      loss: NativeLossOptions,
+    ): Promise<NativeTrainer>;
+  };
+}

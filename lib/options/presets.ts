@@ -1,0 +1,121 @@
+import { RdropError } from '../util/errors.js';
+import type { TrainOptions } from './index.js';
+
+/** Every part of TrainOptions may be left out. */
+export type PartialTrainOptions = {
+  [K in keyof TrainOptions]?: TrainOptions[K] extends object | undefined
+    ? PartialOf<TrainOptions[K]>
+    : TrainOptions[K];
+};
+type PartialOf<T> = T extends object ? { [K in keyof T]?: PartialOf<T[K]> } : T;
+
+/**
+ * The run of the paper (section 4.1): every flag of dropreg/R-Drop's run_train.sh and run_inference.sh, and fairseq's defaults
+ * behind them. docs/reproducing.md lists them flag by flag. All are spelled out, whatever the defaults become.
+ */
+const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
+  precision: 'auto',
+  model: {
+    embedDim: 512,
+    ffnDim: 1024,
+    heads: 4,
+    encoderLayers: 6,
+    decoderLayers: 6,
+    dropout: 0.3,
+    attentionDropout: 0,
+    activationDropout: 0,
+    norm: 'post',
+    activation: 'relu',
+    shareEmbeddings: 'all',
+    maxPositions: 1024,
+  },
+  loss: { direction, alpha: 5, labelSmoothing: 0.1, smoothing: 'dropreg', passReduction: 'sum' },
+  optimizer: {
+    schedule: 'inverse_sqrt',
+    learningRate: 5e-4,
+    warmupUpdates: 4000,
+    warmupInitLearningRate: 1e-7,
+    beta1: 0.9,
+    beta2: 0.98,
+    epsilon: 1e-8,
+    weightDecay: 1e-4,
+    clipNorm: 0,
+  },
+  batches: { maxTokens: 4096, multipleOf: 8, accumulate: 1 },
+  maxUpdates: 300_000,
+  maxEpochs: 0,
+  maxMinutes: 0,
+  logInterval: 100,
+  validation: {
+    interval: 0,
+    metric: 'bleu',
+    bleu: 'fairseq',
+    patience: 0,
+    beam: { beam: 5, lengthPenalty: 1, maxLenA: 1.2, maxLenB: 10, minLen: 1 },
+  },
+  test: { beam: { beam: 5, lengthPenalty: 1, maxLenA: 0, maxLenB: 200, minLen: 1 } },
+  checkpointInterval: 0,
+});
+
+/** Named beginnings of a configuration; whatever is given besides overrides them. */
+export const presets = {
+  'iwslt14-rdrop-uni': iwslt14('uni'),
+  'iwslt14-rdrop-bi': iwslt14('bi'),
+  /** fairseq's transformer_wmt_en_de, the base model of Vaswani et al. 2017. */
+  transformer_base: { model: { embedDim: 512, ffnDim: 2048, heads: 8, dropout: 0.1 } },
+  /** fairseq's transformer_vaswani_wmt_en_de_big. */
+  transformer_big: { model: { embedDim: 1024, ffnDim: 4096, heads: 16, dropout: 0.3 } },
+  /** Multi30k on two cores within the hour; measured in benchmarks/results/multi30k.md. */
+  multi30k: {
+    model: { embedDim: 256, ffnDim: 512, heads: 4, encoderLayers: 3, decoderLayers: 3, dropout: 0.2 },
+    loss: { direction: 'uni', alpha: 5 },
+    optimizer: { learningRate: 1e-3, warmupUpdates: 800 },
+    batches: { maxTokens: 1024 },
+    maxUpdates: 0,
+    maxMinutes: 45,
+    validation: { interval: 1000 },
+  },
+  /** The demo, and whoever wants to see everything work in a minute. */
+  tiny: {
+    model: { embedDim: 64, ffnDim: 128, heads: 4, encoderLayers: 2, decoderLayers: 2, dropout: 0.1 },
+    optimizer: { learningRate: 2e-3, warmupUpdates: 200 },
+    batches: { maxTokens: 1024 },
+    maxUpdates: 1000,
+    logInterval: 50,
+    validation: { beam: { beam: 1, maxLenA: 1.2, maxLenB: 10 } },
+  },
+} as const satisfies Record<string, PartialTrainOptions>;
+
+export type PresetName = keyof typeof presets;
+
+/** @throws RdropError INVALID_ARGUMENT, naming the presets there are */
+export function preset(name: string): PartialTrainOptions {
+  if (Object.hasOwn(presets, name)) return structuredClone(presets[name as PresetName]);
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `preset: expected one of ${Object.keys(presets).join(', ')}, got ${JSON.stringify(name)}`,
+  );
+}
+
+type Options = Record<string, unknown>;
+const isPlain = (value: unknown): value is Options =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Lays configurations over one another, the last on top; objects are merged, everything else is replaced. */
+export function mergeOptions(...layers: object[]): Options {
+  const merged: Options = {};
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer)) {
+      if (value === undefined) continue;
+      const below = merged[key];
+      // defineProperty, so that a key called __proto__ stays a key and is refused by the schema.
+      Object.defineProperty(merged, key, {
+        value: isPlain(value) ? mergeOptions(isPlain(below) ? below : {}, value) : value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+  }
+  return merged;
+}

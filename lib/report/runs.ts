@@ -1,0 +1,266 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { CorpusScore } from '../evaluation/score_table.js';
+import { describe, parseConfig } from '../options/index.js';
+import { lazily, z } from '../options/zod.js';
+import { checkRunText } from '../training/run_text.js';
+import { RdropError } from '../util/errors.js';
+import { pathExists } from '../util/files/exists.js';
+import { fileError, readJsonFile } from '../util/files/files.js';
+import { throwIfAborted } from '../util/yield_timer.js';
+import { withConditions } from './conditions.js';
+
+/** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
+export interface CurvePoint {
+  update: number;
+  trainLoss?: number;
+  validLoss?: number;
+  validBleu?: number;
+}
+
+/** What the report knows of a run. */
+export interface RunSummary {
+  /** 'plain' (α 0), 'uni', 'uni-reverse' or 'bi'. */
+  arm: string;
+  /** The arm and every option in which runs of the report differ: the group in which seeds are pooled (withConditions). */
+  condition?: string;
+  seed: number;
+  /** Null until the run has finished. */
+  testBleu: number | null;
+  /** Of training alone; null until the run has finished. */
+  seconds: number | null;
+  /** By ascending update. */
+  curve: CurvePoint[];
+  /** Its directory's name. */
+  name?: string;
+  state?: 'finished' | 'unfinished' | 'missing';
+  signature?: string;
+  /** Every figure of the test split; absent in runs of earlier versions. */
+  scores?: CorpusScore[];
+  updates?: number;
+  epochs?: number;
+  bestUpdate?: number;
+  validBleu?: number | null;
+  parameters?: number;
+  /** config.json and environment.json as they are. */
+  config?: Record<string, unknown>;
+  environment?: Record<string, unknown>;
+}
+
+const figure = lazily(() => z.number().nullish());
+const resultFile = lazily(() =>
+  z.looseObject({
+    updates: figure,
+    epochs: figure,
+    seconds: figure,
+    bestUpdate: figure,
+    validBleu: figure,
+    testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
+    parameters: figure,
+    scores: z
+      .array(
+        z.looseObject({
+          name: z.string(),
+          score: z.number(),
+          signature: z.string(),
+          higherIsBetter: z.boolean(),
+        }),
+      )
+      .nullish(),
+  }),
+);
+const sweepFile = lazily(() =>
+  z.looseObject({
+    seeds: z.array(z.number()).min(1),
+    directions: z.array(z.string()).min(1),
+    config: z.record(z.string(), z.unknown()).optional(),
+    data: z.record(z.string(), z.string()).optional(),
+  }),
+);
+const configFile = lazily(() =>
+  z.looseObject({
+    seed: z.number(),
+    loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
+  }),
+);
+const metricsLine = lazily(() =>
+  z.looseObject({
+    type: z.string(),
+    update: z.number(),
+    loss: figure,
+    bleu: figure,
+  }),
+);
+
+/**
+ * The runs of sweep directories (with every trial of their plan, begun or not) and run directories.
+ *
+ * @throws RdropError INVALID_ARGUMENT (no directory, the same condition and seed twice), FILE_NOT_FOUND, FILE_UNREADABLE,
+ *   MALFORMED_FILE.
+ */
+export async function readRuns(
+  directories: readonly string[],
+  verify = true,
+  signal?: AbortSignal,
+): Promise<RunSummary[]> {
+  if (directories.length === 0) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      'report: expected at least one run or sweep directory, got none',
+    );
+  }
+  const runs: { directory: string; run: RunSummary }[] = [];
+  const add = async (directory: string, expected?: ExpectedTrial) => {
+    throwIfAborted(signal, 'the report');
+    const run = await readRun(directory, expected);
+    if (verify && run.state !== 'missing') await checkRunText(directory, false);
+    runs.push({ directory, run });
+  };
+  for (const directory of directories) {
+    if (typeof directory !== 'string') {
+      throw new RdropError('INVALID_ARGUMENT', `report: expected a directory, got ${describe(directory)}`);
+    }
+    const plan = join(directory, 'sweep.json');
+    if (await pathExists(plan)) {
+      const { seeds, directions, config, data } = parseFile(sweepFile, await readJsonFile(plan), plan);
+      for (const arm of directions) {
+        for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed, config, data });
+      }
+    } else if (await pathExists(join(directory, 'config.json'))) {
+      await add(directory);
+    } else {
+      throw new RdropError(
+        'FILE_NOT_FOUND',
+        `${directory}: expected a run directory (with a config.json) or a sweep (with a sweep.json), got neither`,
+      );
+    }
+  }
+  const named = withConditions(runs.map(({ run }) => run));
+  named.forEach(({ condition, arm, seed }, i) => {
+    const other = named.findIndex((one) => one.condition === condition && one.seed === seed);
+    if (other === i) return;
+    const [first, second] = [other, i].map((at) => runs[at]?.directory);
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `report: expected one run of each condition and seed, got ${first} and ${second}, which both are ` +
+        `${condition === arm ? `arm ${arm}` : `condition ${condition}`} and seed ${seed}`,
+    );
+  });
+  return named;
+}
+
+/** A trial of a sweep's plan, which may not have begun. */
+interface ExpectedTrial {
+  arm: string;
+  seed: number;
+  /** What all trials share, and their data; absent in plans of other programs. */
+  config?: Record<string, unknown> | undefined;
+  data?: Record<string, string> | undefined;
+}
+
+/** The configuration that a trial will have. */
+function plannedConfig({ arm, seed, config }: ExpectedTrial): Record<string, unknown> | undefined {
+  if (config === undefined) return undefined;
+  const loss = {
+    ...(config['loss'] as object | undefined),
+    ...(arm === 'plain' ? { alpha: 0 } : { direction: arm }),
+  };
+  return { ...config, seed, loss };
+}
+
+async function readRun(directory: string, expected?: ExpectedTrial): Promise<RunSummary> {
+  const name = basename(resolve(directory));
+  const at = (file: string) => join(directory, file);
+  const optional = async (file: string) => ((await pathExists(at(file))) ? readJsonFile(at(file)) : null);
+  if (expected && !(await pathExists(at('config.json')))) {
+    const { arm, seed, data } = expected;
+    const config = plannedConfig(expected);
+    return {
+      arm,
+      seed,
+      name,
+      state: 'missing',
+      testBleu: null,
+      seconds: null,
+      curve: [],
+      ...(config !== undefined && { config }),
+      ...(data !== undefined && { environment: { data } }),
+    };
+  }
+  const config = parseFile(configFile, await readJsonFile(at('config.json')), at('config.json'));
+  const { direction, alpha } = config.loss;
+  const run: RunSummary = {
+    arm: expected?.arm ?? (alpha === 0 ? 'plain' : direction),
+    seed: expected?.seed ?? config.seed,
+    name,
+    state: 'unfinished',
+    testBleu: null,
+    seconds: null,
+    curve: await readCurve(at('metrics.jsonl')),
+    config,
+  };
+  const last = run.curve.at(-1);
+  if (last) run.updates = last.update;
+  const environment = await optional('environment.json');
+  if (environment !== null) {
+    run.environment = parseFile(z.looseObject({}), environment, at('environment.json'));
+  }
+  const written = await optional('result.json');
+  if (written === null) return run;
+  const { testBleu, seconds, validBleu, scores, ...others } = parseFile(
+    resultFile,
+    written,
+    at('result.json'),
+  );
+  run.state = 'finished';
+  run.testBleu = testBleu?.score ?? null;
+  run.seconds = seconds ?? null;
+  run.validBleu = validBleu ?? null;
+  if (testBleu?.signature !== undefined) run.signature = testBleu.signature;
+  if (scores) run.scores = scores;
+  for (const key of ['updates', 'epochs', 'bestUpdate', 'parameters'] as const) {
+    const value = others[key];
+    if (value !== null && value !== undefined) run[key] = value;
+  }
+  return run;
+}
+
+/** The points of metrics.jsonl. A last line that a killed process left unfinished is passed over. */
+async function readCurve(path: string): Promise<CurvePoint[]> {
+  if (!(await pathExists(path))) return [];
+  const lines = (await readText(path)).split('\n');
+  const points = new Map<number, CurvePoint>();
+  lines.forEach((line, i) => {
+    if (line.trim() === '') return;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      if (i === lines.length - 1) return;
+      throw new RdropError('MALFORMED_FILE', `${path}:${i + 1}: expected a JSON object`, { cause: error });
+    }
+    const { type, update, loss, bleu } = parseFile(metricsLine, value, `${path}:${i + 1}`);
+    const point = points.get(update) ?? { update };
+    points.set(update, point);
+    if (type === 'train' && typeof loss === 'number') point.trainLoss = loss;
+    if (type === 'valid' && typeof loss === 'number') point.validLoss = loss;
+    if (type === 'valid' && typeof bleu === 'number') point.validBleu = bleu;
+  });
+  return [...points.values()].sort((one, other) => one.update - other.update);
+}
+
+function parseFile<S extends z.ZodType>(schema: S, value: unknown, path: string): z.output<S> {
+  try {
+    return parseConfig(schema, value, path);
+  } catch (error) {
+    throw new RdropError('MALFORMED_FILE', (error as Error).message, { cause: error });
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+}

@@ -1,0 +1,225 @@
+import {
+  comparePairs,
+  compareRuns,
+  correctPairs,
+  type PairOfArms,
+  type RunComparison,
+} from '../statistics/comparison.js';
+import { formatP, percentText } from '../statistics/comparison_lines.js';
+import { fixed, mean } from '../statistics/numbers.js';
+import { conditionOf, poolingNotes } from './conditions.js';
+import type { RunSummary } from './runs.js';
+
+/** A table without a form yet; the first column heads its row. */
+export interface ReportTable {
+  caption: string;
+  head: string[];
+  rows: string[][];
+  /** Sentences under the table. */
+  notes: string[];
+  /** Whether a page may fold it away. */
+  folded?: boolean;
+}
+
+const absent = '—';
+const grouped = (value: number, digits = 0) =>
+  value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const bleuText = (value: number | null | undefined) =>
+  value === null || value === undefined ? absent : value.toFixed(2);
+const secondsText = (value: number | null | undefined) =>
+  value === null || value === undefined ? absent : `${grouped(value, value < 100 ? 1 : 0)} s`;
+const countText = (value: number | undefined, digits = 0) =>
+  value === undefined ? absent : grouped(value, digits);
+
+const armOrder = ['uni', 'uni-reverse', 'bi', 'plain'];
+const rank = (arm: string) => (armOrder.includes(arm) ? armOrder.indexOf(arm) : armOrder.length);
+
+/** 'alpha=2' before 'alpha=10'. */
+const inOrder = new Intl.Collator('en', { numeric: true });
+
+/** By arm (uni, uni-reverse, bi, plain, others), then by seed. */
+export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
+  return [...runs].sort(
+    (one, other) =>
+      rank(one.arm) - rank(other.arm) ||
+      inOrder.compare(conditionOf(one), conditionOf(other)) ||
+      one.seed - other.seed,
+  );
+}
+
+/** The conditions in their order; where the arms say all, these. */
+const conditionsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(conditionOf))];
+
+/** What a row of runs is called: an arm, unless more than that differs. */
+const rowName = (runs: readonly RunSummary[]) =>
+  runs.every((run) => conditionOf(run) === run.arm) ? 'arm' : 'condition';
+
+/** The paper's table 1: the figure by arm and seed, averages, average durations. */
+export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
+  const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((one, other) => one - other);
+  const rows = conditionsOf(runs).map((condition) => {
+    const own = runs.filter((run) => conditionOf(run) === condition);
+    const average = (values: (number | null)[], text: (value: number) => string) => {
+      const present = values.filter((value) => value !== null);
+      if (present.length === 0) return absent;
+      const short = present.length < own.length ? ` (${present.length} of ${own.length} runs)` : '';
+      return `${text(mean(present))}${short}`;
+    };
+    return [
+      condition,
+      ...seeds.map((seed) => bleuText(own.find((run) => run.seed === seed)?.testBleu)),
+      average(
+        own.map(({ testBleu }) => testBleu),
+        bleuText,
+      ),
+      average(
+        own.map(({ seconds }) => seconds),
+        secondsText,
+      ),
+    ];
+  });
+  const signatures = [...new Set(runs.flatMap(({ signature }) => signature ?? []))];
+  const notes = signatures.map((signature) => `signature: ${signature}`);
+  const missing = missingRuns(runs, figure);
+  if (missing) notes.push(missing);
+  notes.push(...poolingNotes(runs));
+  return {
+    caption: `Test ${figure} by ${rowName(runs)} and seed`,
+    head: [rowName(runs), ...seeds.map((seed) => `seed ${seed}`), 'average', 'average duration'],
+    rows,
+    notes,
+  };
+}
+
+/** A sentence on the runs without the figure, or null. */
+function missingRuns(runs: readonly RunSummary[], figure: string): string | null {
+  const missing = runs.filter(({ testBleu }) => testBleu === null);
+  if (missing.length === 0) return null;
+  const list = missing.map((run) => {
+    const { seed, state, updates } = run;
+    const name = conditionOf(run) === run.arm ? `${run.arm}-${seed}` : `${conditionOf(run)}, seed ${seed}`;
+    if (state === 'finished') return `${name} (finished without one)`;
+    if (state === 'missing') return `${name} (not begun)`;
+    return `${name} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
+  });
+  return `No test ${figure} yet: ${list.join(', ')}.`;
+}
+
+/** Every pair of arms compared; null when fewer than two arms have a finished run. */
+export function comparisonTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable | null {
+  const scored = runs.filter(({ testBleu }) => testBleu !== null);
+  const arms = conditionsOf(scored);
+  if (arms.length < 2) return null;
+  const pairs = correctPairs(
+    arms.flatMap((a, i) => arms.slice(i + 1).map((b) => ({ a, b, ...compareArms(scored, a, b) }))),
+  );
+  return pairTable(`Differences between ${rowName(runs)}s in test ${figure}`, pairs, `${rowName(runs)}s`);
+}
+
+/** One row a pair of arms; with several pairs Holm's correction stands beside each p value. */
+export function pairTable(caption: string, pairs: readonly PairOfArms[], compared = 'arms'): ReportTable {
+  const level = percentText(pairs[0]?.bootstrap.level ?? 0.95);
+  const corrected = pairs.length > 1;
+  return {
+    caption,
+    head: [
+      compared,
+      'difference of means',
+      "Cohen's d",
+      'rank-sum test',
+      'signed-rank test',
+      `${level} interval`,
+      "Hedges' g",
+      `${level} interval of the effect size`,
+    ],
+    rows: pairs.map((pair) => [`${pair.a} − ${pair.b}`, ...comparisonCells(pair, corrected)]),
+    notes: [
+      "Cohen's d uses the pooled sample standard deviation; the first interval is a percentile bootstrap of the difference of means.",
+      "Hedges' g is d without its bias; the interval of the effect size is that of the true value which both estimate, exact for " +
+        'normal runs (noncentral t).',
+      'Both rank tests are two-sided Wilcoxon tests: rank-sum (Mann-Whitney) takes the runs as independent, signed-rank pairs ' +
+        'those of equal seed. The p = 0.10 of the paper is the rank-sum test, although the paper calls it signed-rank.',
+      ...(corrected
+        ? [
+            `Holm: the p value after Holm's correction over the ${pairs.length} pairs of ${compared} of this table, each of the two tests ` +
+              'a family of its own. The intervals are not corrected.',
+          ]
+        : []),
+    ],
+  };
+}
+
+/** The comparison of two arms or other conditions; what needs pairs over the seeds that both have. */
+export function compareArms(runs: readonly RunSummary[], first: string, second: string): RunComparison {
+  const scores = (arm: string) =>
+    new Map(
+      runs.flatMap((run) =>
+        conditionOf(run) === arm && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
+      ),
+    );
+  const a = scores(first);
+  const b = scores(second);
+  const common = [...a.keys()].filter((seed) => b.has(seed));
+  const pairs = (values: Map<number, number>) => common.map((seed) => values.get(seed) as number);
+  return { ...compareRuns([...a.values()], [...b.values()]), ...comparePairs(pairs(a), pairs(b)) };
+}
+
+function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
+  const { equal, meanDifference, cohensD, hedgesG, effectInterval, rankSum, signedRank, bootstrap, holm } =
+    pair;
+  const testText = (
+    statistic: string,
+    { p, method }: { p: number; method: string },
+    adjusted: number | null,
+  ) =>
+    `${statistic}, p = ${formatP(p)}${method === 'normal' ? ' (normal approximation)' : ''}` +
+    (corrected && adjusted !== null ? `, Holm ${formatP(adjusted)}` : '');
+  const between = ({ low, high }: { low: number | null; high: number | null }) =>
+    low === null || high === null ? absent : `${fixed(low, 2)} to ${fixed(high, 2)}`;
+  return [
+    equal ? '0 (equal figures)' : fixed(meanDifference, 2),
+    cohensD === null ? absent : fixed(cohensD, 3),
+    testText(`U = ${rankSum.u}`, rankSum, holm.rankSum),
+    signedRank === null ? absent : testText(`W = ${signedRank.w}`, signedRank, holm.signedRank),
+    between(bootstrap),
+    hedgesG === null ? absent : fixed(hedgesG, 3),
+    between(effectInterval),
+  ];
+}
+
+/** Its directory's name, with the condition where several have the same. */
+function runName(run: RunSummary, runs: readonly RunSummary[]): string {
+  const { name = `${run.arm}-${run.seed}` } = run;
+  const alone = runs.every((other) => other === run || other.name !== run.name);
+  return alone || conditionOf(run) === run.arm ? name : `${name} (${conditionOf(run)})`;
+}
+
+/** One row a run. */
+export function runTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
+  return {
+    caption: 'Runs',
+    head: [
+      'run',
+      'state',
+      `test ${figure}`,
+      'best validation BLEU',
+      'at update',
+      'updates',
+      'epochs',
+      'training',
+      'parameters',
+    ],
+    rows: runs.map((run) => [
+      runName(run, runs),
+      run.state ?? (run.testBleu === null ? 'unfinished' : 'finished'),
+      bleuText(run.testBleu),
+      bleuText(run.validBleu),
+      countText(run.bestUpdate),
+      countText(run.updates),
+      countText(run.epochs, 1),
+      secondsText(run.seconds),
+      countText(run.parameters),
+    ]),
+    notes: [],
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * What a sweep and the process of one of its trials say to each other, and what a sweep tells its caller.
+ */
+import type { Arm } from '../options/index.js';
+import type { PlannedComparison } from '../statistics/planned_comparison.js';
+import type { RunResult } from '../training/run_directory.js';
+import type { TrainProgress } from '../training/stages.js';
+import type { TrainEvent } from '../training/train_events.js';
+import type { RdropError } from '../util/errors.js';
+import type { RdropWarning } from '../util/warnings.js';
+import type { TrialState } from './plan.js';
+
+/** Parent to child. */
+export type ToTrial =
+  | { type: 'start'; config: unknown; resume: boolean; unlock: boolean; verify: boolean }
+  | { type: 'abort' };
+
+/** Child to parent. */
+export type FromTrial =
+  | { type: 'ready' }
+  | { type: 'event'; event: TrainEvent | TrainProgress }
+  | { type: 'finished' }
+  | { type: 'aborted' }
+  | { type: 'failed'; code: string; message: string };
+
+/** Which trial an event is about. */
+export interface TrialName {
+  name: string;
+  arm: Arm;
+  seed: number;
+}
+
+export type SweepEvent =
+  /**
+   * Once, first: every trial of the call and how far it has come, and what the comparison of all trials in the directory's
+   * plan can show at most.
+   */
+  | {
+      type: 'plan';
+      trials: (TrialName & { state: TrialState })[];
+      parallel: number;
+      threads: number;
+      planned: PlannedComparison;
+    }
+  /** What trials warn of, each text once; process.emitWarning has told it as well. */
+  | (RdropWarning & { type: 'warning' })
+  | { type: 'start'; trial: TrialName; resumed: boolean }
+  /** What a trial's fit() tells, and what its listener hears. */
+  | { type: 'progress'; trial: TrialName; event: TrainEvent | TrainProgress }
+  /** reused: it had finished before this sweep began. */
+  | { type: 'finish'; trial: TrialName; result: RunResult; reused: boolean }
+  /** The error has the code TRIAL_FAILED; the end of what the trial wrote to its standard error is in its message. */
+  | { type: 'fail'; trial: TrialName; error: RdropError }
+  /** Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call goes on. */
+  | { type: 'end'; reason: 'finished' | 'aborted'; finished: number; failed: number };

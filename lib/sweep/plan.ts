@@ -1,0 +1,166 @@
+/**
+ * The plan of a sweep: which trials there are, with which configuration, and how far each has come on disk.
+ */
+
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type Arm,
+  parseConfig,
+  type SweepConfig,
+  type TrainConfig,
+  type TrainOptions,
+  trainSchema,
+} from '../options/index.js';
+import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
+import { RdropError } from '../util/errors.js';
+import { pathExists } from '../util/files/exists.js';
+import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
+import { makePath } from '../util/files/make_path.js';
+
+/** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
+export type SweepTrainOptions = Omit<TrainOptions, 'runDirectory' | 'seed'>;
+
+export interface Trial {
+  /** `<arm>-<seed>`, also the name of its directory. */
+  name: string;
+  arm: Arm;
+  seed: number;
+  directory: string;
+  config: TrainConfig;
+}
+
+/** sweep.json. */
+export interface SweepPlan {
+  version: 1;
+  seeds: number[];
+  directions: Arm[];
+  /** What the trials share: a TrainConfig without seed, run directory, direction and threads. */
+  config: Record<string, unknown>;
+  /** SHA-256 of the files of the data directory that a run reads. */
+  data: DataHashes;
+}
+
+/** new: no run is there; interrupted: one that has no result yet; finished: one that has. */
+export type TrialState = 'new' | 'interrupted' | 'finished';
+
+/** The trials in the order in which they run: seed by seed, so that an unfinished sweep already compares its arms. */
+export function planTrials(shared: SweepTrainOptions, sweep: SweepConfig): Trial[] {
+  const threads = threadsPerTrial(shared.threads ?? 0, trialsAtATime(sweep));
+  return sweep.seeds.flatMap((seed) =>
+    sweep.directions.map((arm): Trial => {
+      const name = `${arm}-${seed}`;
+      const directory = join(resolve(sweep.directory), name);
+      const options = { ...shared, data: resolve(shared.data), seed, threads, runDirectory: directory };
+      const config = parseConfig(trainSchema, options, 'config');
+      const { loss } = config;
+      if (arm === 'plain') config.loss = { ...loss, alpha: 0 };
+      else if (loss.alpha > 0) config.loss = { ...loss, direction: arm };
+      else {
+        throw new RdropError(
+          'INVALID_CONFIG',
+          `config.loss.alpha: expected more than 0 for the direction ${arm}, got 0; the direction plain is α 0`,
+        );
+      }
+      return { name, arm, seed, directory, config };
+    }),
+  );
+}
+
+/** How many trials run at once. */
+export function trialsAtATime({ parallel, seeds, directions }: SweepConfig): number {
+  return Math.min(parallel === 0 ? availableParallelism() : parallel, seeds.length * directions.length);
+}
+
+const threadsPerTrial = (asked: number, trials: number): number =>
+  asked > 0 ? asked : Math.max(1, Math.floor(availableParallelism() / trials));
+
+/**
+ * Writes sweep.json, or compares it with the one that is there: the same configuration and data with further seeds or
+ * directions extends the plan; anything else is another sweep.
+ *
+ * @throws RdropError RUN_EXISTS, MALFORMED_FILE, FILE_UNWRITABLE
+ */
+export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): Promise<SweepPlan> {
+  const config = parseConfig(trainSchema, { ...shared, runDirectory: sweep.directory }, 'config');
+  const plan: SweepPlan = {
+    version: 1,
+    seeds: sweep.seeds,
+    directions: sweep.directions,
+    config: sharedConfig(config),
+    data: await hashData(config.data, sweep.verify),
+  };
+  const path = join(resolve(sweep.directory), 'sweep.json');
+  const there = (await pathExists(path)) ? ((await readJsonFile(path)) as Partial<SweepPlan>) : null;
+  if (there) {
+    const found = planDifferences(there, plan);
+    if (found.length > 0) {
+      throw new RdropError(
+        'RUN_EXISTS',
+        `${path}: another sweep is there, it differs in ${found.join(', ')}; choose another directory`,
+      );
+    }
+    plan.seeds = union(there.seeds ?? [], plan.seeds);
+    plan.directions = union(there.directions ?? [], plan.directions);
+    if (isDeepStrictEqual(there, JSON.parse(JSON.stringify(plan)))) return plan;
+  }
+  try {
+    await makePath(resolve(sweep.directory));
+  } catch (error) {
+    throw fileError(error, sweep.directory, 'write');
+  }
+  await writeFileAtomically(path, `${JSON.stringify(plan, null, 2)}\n`);
+  return plan;
+}
+
+const union = <T>(a: readonly T[], b: readonly T[]): T[] => [...new Set([...a, ...b])];
+
+function planDifferences(there: Partial<SweepPlan>, plan: SweepPlan): string[] {
+  const found = there.version === plan.version ? [] : ['version'];
+  // With the defaults of options that are younger than the plan.
+  const shared = parseShared(there.config);
+  found.push(...differences(shared, plan.config, 'config'));
+  if (!isDeepStrictEqual(there.data, plan.data)) found.push('the content of the data directory');
+  return found;
+}
+
+/** A plan's configuration with every default; one that is no configuration comes back as it is, and differs. */
+function parseShared(config: unknown): unknown {
+  const parsed = trainSchema.safeParse({ ...(config as object), data: '.', runDirectory: '.' });
+  return parsed.success ? sharedConfig(parsed.data) : config;
+}
+
+/** Without what belongs to one trial, and without where the data lies: its content counts. */
+function sharedConfig(config: TrainConfig): Record<string, unknown> {
+  const { seed, runDirectory, threads, data, loss, ...shared } = config;
+  const { direction, ...sharedLoss } = loss;
+  return { ...shared, loss: sharedLoss };
+}
+
+/**
+ * How far a trial has come.
+ *
+ * @throws RdropError RUN_EXISTS when its directory holds a run of another configuration
+ */
+export async function trialState(trial: Trial): Promise<TrialState> {
+  if (!(await pathExists(join(trial.directory, 'config.json')))) return 'new';
+  // Where the directories lie and how many threads work does not make another run.
+  const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
+  const run = await readRunConfig(trial.directory);
+  // A run's configuration says what 'auto' stood for where it began, and it goes on there.
+  const { device, precision } = trial.config;
+  const begun = {
+    ...trial.config,
+    ...(device === 'auto' && { device: run.device }),
+    ...(precision === 'auto' && { precision: run.precision }),
+  };
+  const found = differences(comparable(run), comparable(begun), 'config');
+  if (found.length > 0) {
+    throw new RdropError(
+      'RUN_EXISTS',
+      `${trial.directory}: a run of another configuration is there, it differs in ${found.join(', ')}`,
+    );
+  }
+  return (await pathExists(join(trial.directory, 'result.json'))) ? 'finished' : 'interrupted';
+}

@@ -1,0 +1,209 @@
+/**
+ * A sweep: the same configuration trained with several seeds and KL directions, one process and one directory a trial.
+ */
+import { join } from 'node:path';
+import { parseConfig, type SweepConfig, type SweepOptions, sweepSchema } from '../options/index.js';
+import { plannedComparison } from '../statistics/planned_comparison.js';
+import type { RunResult } from '../training/run_directory.js';
+import type { TrainProgress } from '../training/stages.js';
+import type { TrainEvent } from '../training/train_events.js';
+import { asRdropError, RdropError } from '../util/errors.js';
+import { readJsonFile } from '../util/files/files.js';
+import { warn } from '../util/warnings.js';
+import { whileLocked } from './directory_lock.js';
+import type { SweepEvent, TrialName } from './messages.js';
+import {
+  openPlan,
+  planTrials,
+  type SweepTrainOptions,
+  type Trial,
+  type TrialState,
+  trialState,
+  trialsAtATime,
+} from './plan.js';
+import { runTrial } from './trial_process.js';
+
+export type { SweepEvent, TrialName } from './messages.js';
+export type { SweepPlan, SweepTrainOptions } from './plan.js';
+
+export interface SweepControl {
+  signal?: AbortSignal;
+  /** The program that trains a trial, for tests; the default is the package's own. */
+  trialEntry?: string;
+}
+
+/**
+ * Trains every combination of a seed and a direction and tells what happens. Finished trials are recognised by their
+ * result and reused, interrupted ones go on from their last checkpoint; so the same call repeated completes a sweep.
+ * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. The signal ends a sweep as it
+ * ends fit(): the running trials write a checkpoint and end, then comes the event `end` with the reason 'aborted'. Leaving the
+ * loop early ends the trials alike.
+ *
+ * @param config what the trials share (trainSchema without seed and runDirectory)
+ * @param options sweepSchema, and a signal
+ * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), RUN_LOCKED, RUN_LOST, TRIAL_FAILED (only with
+ *   stopOnFailure), and what reading and writing files throws
+ */
+export async function* sweep(
+  config: SweepTrainOptions,
+  options: SweepOptions & SweepControl,
+): AsyncGenerator<SweepEvent, void, undefined> {
+  const { signal, trialEntry, ...rest } = options;
+  const sweepConfig = parseConfig(sweepSchema, rest, 'sweep');
+  const trials = planTrials(config, sweepConfig);
+  if (signal?.aborted) {
+    yield { type: 'end', reason: 'aborted', finished: 0, failed: 0 };
+    return;
+  }
+  yield* whileLocked(sweepConfig, (lost, verify) =>
+    sweepTrials(config, sweepConfig, trials, { signal, trialEntry, lost, verify }),
+  );
+}
+
+interface LockedControl {
+  signal: AbortSignal | undefined;
+  trialEntry: string | undefined;
+  /** Aborted when another sweep has taken the directory over. */
+  lost: AbortSignal;
+  /** @throws RdropError RUN_LOST */
+  verify(): Promise<void>;
+}
+
+async function* sweepTrials(
+  config: SweepTrainOptions,
+  sweepConfig: SweepConfig,
+  trials: readonly Trial[],
+  { signal, trialEntry, lost, verify }: LockedControl,
+): AsyncGenerator<SweepEvent, void, undefined> {
+  const { seeds, directions } = await openPlan(config, sweepConfig);
+  const states = new Map<Trial, TrialState>();
+  for (const trial of trials) states.set(trial, await trialState(trial));
+
+  const queue = new EventQueue();
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+
+  const parallel = trialsAtATime(sweepConfig);
+  queue.push({
+    type: 'plan',
+    trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
+    parallel,
+    threads: (trials[0] as Trial).config.threads,
+    planned: plannedComparison(seeds.length, directions.length),
+  });
+  const waiting = [...trials];
+  let finished = 0;
+  let failed = 0;
+  let failure: RdropError | undefined;
+  const lose = (): void => {
+    failure ??= asRdropError(lost.reason);
+    abort();
+  };
+  lost.addEventListener('abort', lose, { once: true });
+
+  const work = async (): Promise<void> => {
+    for (let trial = waiting.shift(); trial && !controller.signal.aborted; trial = waiting.shift()) {
+      try {
+        await finishTrial(trial);
+        finished += 1;
+      } catch (error) {
+        let coded = asRdropError(error);
+        if (coded.code === 'ABORTED' || lost.aborted) return;
+        if (coded.code !== 'TRIAL_FAILED') {
+          coded = new RdropError('TRIAL_FAILED', `the trial ${trial.name} failed: ${coded.message}`, {
+            cause: coded,
+          });
+        }
+        failed += 1;
+        queue.push({ type: 'fail', trial: named(trial), error: coded });
+        if (sweepConfig.stopOnFailure) {
+          failure ??= coded;
+          abort();
+        }
+      }
+    }
+  };
+  const warned = new Set<string>();
+  const tell = (trial: Trial, event: TrainEvent | TrainProgress): void => {
+    if (event.type !== 'warning') queue.push({ type: 'progress', trial: named(trial), event });
+    else if (!warned.has(event.message)) {
+      // Trials share what they are warned of.
+      warned.add(event.message);
+      const { code, message } = event;
+      warn({ code, message });
+      queue.push({ type: 'warning', code, message });
+    }
+  };
+  const finishTrial = async (trial: Trial): Promise<void> => {
+    await verify();
+    // Looked at again: whoever lost the directory may have come further since the plan.
+    const state = await trialState(trial);
+    if (state !== 'finished') {
+      const resume = state === 'interrupted';
+      queue.push({ type: 'start', trial: named(trial), resumed: resume });
+      try {
+        await runTrial(trial, {
+          resume,
+          unlock: sweepConfig.unlock,
+          verify: sweepConfig.verify,
+          entry: trialEntry,
+          signal: controller.signal,
+          onEvent: (event) => tell(trial, event),
+        });
+      } catch (error) {
+        // The trial of the sweep that held the directory before began this run after its state was read.
+        const begun = !resume && asRdropError((error as Error).cause).code === 'RUN_EXISTS';
+        if (begun && (await trialState(trial)) !== state) return finishTrial(trial);
+        throw error;
+      }
+    }
+    const result = (await readJsonFile(join(trial.directory, 'result.json'))) as RunResult;
+    queue.push({ type: 'finish', trial: named(trial), result, reused: state === 'finished' });
+  };
+
+  const workers = Promise.all(Array.from({ length: parallel }, work)).then(() => queue.end());
+  try {
+    yield* queue.events();
+  } finally {
+    abort();
+    signal?.removeEventListener('abort', abort);
+    lost.removeEventListener('abort', lose);
+    await workers;
+  }
+  if (failure) throw failure;
+  // A signal that came when all was done has stopped nothing.
+  const reason = signal?.aborted && finished + failed < trials.length ? 'aborted' : 'finished';
+  yield { type: 'end', reason, finished, failed };
+}
+
+const named = ({ name, arm, seed }: Trial): TrialName => ({ name, arm, seed });
+
+/** Events of several trials in one order, for one reader. */
+class EventQueue {
+  private readonly waiting: SweepEvent[] = [];
+  private wake: (() => void) | undefined;
+  private ended = false;
+
+  push(event: SweepEvent): void {
+    this.waiting.push(event);
+    this.wake?.();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake?.();
+  }
+
+  async *events(): AsyncGenerator<SweepEvent> {
+    while (true) {
+      for (let event = this.waiting.shift(); event; event = this.waiting.shift()) yield event;
+      if (this.ended) return;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.wake = undefined;
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { type MosesDetokenizeOptions, mosesDetokenizeSchema, parseConfig } from '../../options/index.js';
+import { once } from '../../options/zod.js';
+import { alnum, alpha, perlSpace, punctuation } from '../../util/characters.js';
+import { checkLanguage } from '../languages.js';
+
+/** The rules are those of Moses's detokenizer.perl; German has none of its own there. */
+
+const opening = /^[\p{Sc}([{¿¡]+$/u;
+const closing = /^[,.?!:;\\%}\])]+$/;
+const quotation = /^['"„“`]+$/;
+const doubleQuotation = /^[„“”]+$/;
+
+/** Made when the first line comes: each gathers sets of Unicode's characters, which the import must not wait for. */
+const patterns = once(() => ({
+  untouched: new RegExp(`^<[^\\n]+>$|^[${perlSpace}]*$`, 'v'),
+  contraction: new RegExp(`^'[${alpha}]`, 'v'),
+  firstLetter: new RegExp(`^([${punctuation}${perlSpace}]*)([${alpha}])`, 'v'),
+  endsInAlnum: new RegExp(`[${alnum}]$`, 'v'),
+}));
+
+/** Entities of the tokeniser, and the older names of three of them, in the order in which they are resolved. */
+const entities: readonly (readonly [string, string])[] = [
+  ['&bar;', '|'],
+  ['&#124;', '|'],
+  ['&lt;', '<'],
+  ['&gt;', '>'],
+  ['&bra;', '['],
+  ['&ket;', ']'],
+  ['&quot;', '"'],
+  ['&apos;', "'"],
+  ['&#91;', '['],
+  ['&#93;', ']'],
+  ['&amp;', '&'],
+];
+
+/** Entities as the characters that they stand for. */
+export function unescapeSpecial(text: string): string {
+  if (!text.includes('&')) return text;
+  return entities.reduce((result, [entity, character]) => result.replaceAll(entity, character), text);
+}
+
+/** First and last code points of what the script counts as Chinese, Japanese or Korean. */
+const cjkRanges: readonly (readonly [number, number])[] = [
+  [0x1100, 0x11ff],
+  [0x2e80, 0xa4cf],
+  [0xa840, 0xa87f],
+  [0xac00, 0xd7af],
+  [0xf900, 0xfaff],
+  [0xfe30, 0xfe4f],
+  [0xff65, 0xffdc],
+  [0x20000, 0x2ffff],
+];
+
+function isCjk(character: string | undefined): boolean {
+  if (character === undefined || character < '\u1100') return false;
+  const point = character.codePointAt(0)!;
+  return cjkRanges.some(([first, last]) => point >= first && point <= last);
+}
+
+const startsWithCjk = (word: string) => word >= '\u1100' && isCjk([...word][0]);
+const endsWithCjk = (word: string) => isCjk([...word].at(-1));
+
+const defaults = once(() => parseConfig(mosesDetokenizeSchema, {}, 'detokenize'));
+
+/**
+ * Text from tokens: the inverse of mosesTokenise as far as one exists (detokenizer.perl). Entities are resolved,
+ * punctuation and English contractions move to the word they belong to, quotation marks alternate.
+ *
+ * Character for character the script's on Perl 5.36, as far as Unicode 14 goes (see mosesTokenise).
+ *
+ * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
+ */
+export function mosesDetokenise(line: string, lang: string, options?: MosesDetokenizeOptions): string {
+  const english = checkLanguage(lang) === 'en';
+  const { uppercase } =
+    options === undefined
+      ? defaults()
+      : parseConfig(mosesDetokenizeSchema, options, 'detokenize', 'INVALID_ARGUMENT');
+  const { untouched, contraction, firstLetter, endsInAlnum } = patterns();
+  if (untouched.test(line)) return line;
+  const words = unescapeSpecial(` ${line} `.replaceAll(' @-@ ', '-')).split(' ');
+  while (words.at(-1) === '') words.pop();
+  const quotes = new Map<string, number>();
+  let text = '';
+  let space = ' ';
+  const toTheLeft = (word: string) => {
+    text += word;
+    space = ' ';
+  };
+  const toTheRight = (word: string) => {
+    text += space + word;
+    space = '';
+  };
+  for (const [i, word] of words.entries()) {
+    const previous = words[i - 1] ?? '';
+    if (startsWithCjk(word)) {
+      if (!endsWithCjk(previous)) text += space;
+      toTheLeft(word);
+    } else if (opening.test(word)) {
+      toTheRight(word);
+    } else if (closing.test(word)) {
+      toTheLeft(word);
+    } else if (english && contraction.test(word) && endsInAlnum.test(previous)) {
+      toTheLeft(word);
+    } else if (quotation.test(word)) {
+      const kind = doubleQuotation.test(word) ? '"' : word;
+      const count = quotes.get(kind) ?? 0;
+      if (count % 2 === 0 && english && word === "'" && previous.endsWith('s')) {
+        // The apostrophe of "the Jones' house" opens no quotation.
+        toTheLeft(word);
+      } else {
+        quotes.set(kind, count + 1);
+        if (count % 2 === 0) toTheRight(word);
+        else toTheLeft(word);
+      }
+    } else {
+      text += space;
+      toTheLeft(word);
+    }
+  }
+  text = text.replace(/ +/g, ' ').replace(/^ /, '').replace(/ $/, '');
+  return uppercase ? text.replace(firstLetter, (_, before, letter) => before + upperCase(letter)) : text;
+}
+
+/** Four letters of Unicode 14 got their capitals later. */
+const upperCase = (letter: string) =>
+  /[\u019b\u0264\ua7d3\ua7d5]/.test(letter) ? letter : letter.toUpperCase();

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { htmlReport } from '../report/html.js';
+import { markdownReport } from '../report/markdown.js';
+import type { ReportDocument } from '../report/report.js';
+import { fileError, writeFileAtomically } from '../util/files/files.js';
+import { makePath } from '../util/files/make_path.js';
+import type { GroupEstimate } from './estimates.js';
+import { theoryPlots } from './plots.js';
+import { conditionsTable, divergenceTable, gradientNotes, gradientTable, layerTable } from './tables.js';
+import type { TheoryResult } from './theory.js';
+
+const title = 'R-Drop in one direction and in both: divergences and gradients';
+
+/** The result as an HTML page that loads nothing, and as Markdown. */
+export async function renderTheory(result: TheoryResult): Promise<{ html: string; markdown: string }> {
+  const document: ReportDocument = {
+    title,
+    lead: theoryLead(result),
+    tables: [
+      divergenceTable(result),
+      gradientTable(result, 'kl'),
+      { ...gradientTable(result, 'loss'), notes: gradientNotes },
+    ],
+    plots: await theoryPlots(result),
+    plotsIn: { file: 'theory.html', what: 'The plots of divergences, variance ratios and norms' },
+    details: [layerTable(result), conditionsTable(result)],
+  };
+  return { html: htmlReport(document), markdown: markdownReport(document) };
+}
+
+/** What the figures say, in sentences. */
+export function theoryLead({ divergence, gradients, conditions }: TheoryResult): string[] {
+  const { level } = conditions.options;
+  const { difference } = divergence;
+  const times = (groups: readonly GroupEstimate[]) => groups.at(-1)!.varianceRatio.ratio?.toFixed(3) ?? '—';
+  return [
+    'The two passes of R-Drop are exchangeable, so D(P1‖P2), D(P2‖P1) and bi, their mean, have one expectation, and so have ' +
+      `their gradients. The ${Number((level * 100).toFixed(6))} % interval of the difference of both directions ` +
+      `${difference.containsZero ? 'contains' : 'does not contain'} 0.`,
+    `They differ in variance: over masks, that of the gradient of uni is ${times(gradients.kl)} times that of bi for the KL ` +
+      `term alone and ${times(gradients.loss)} times for CE + ${conditions.loss.alpha}·KL, over all parameters.`,
+  ];
+}
+
+/**
+ * Writes theory.html, theory.md and theory.json.
+ *
+ * @param outDirectory made when it does not exist.
+ * @returns the paths of the three files.
+ * @throws RdropError DISK_FULL, FILE_UNWRITABLE.
+ */
+export async function writeTheory(
+  result: TheoryResult,
+  outDirectory: string,
+): Promise<{ html: string; markdown: string; json: string }> {
+  const { html, markdown } = await renderTheory(result);
+  try {
+    await makePath(outDirectory);
+  } catch (error) {
+    throw fileError(error, outDirectory, 'write');
+  }
+  const paths = {
+    html: join(outDirectory, 'theory.html'),
+    markdown: join(outDirectory, 'theory.md'),
+    json: join(outDirectory, 'theory.json'),
+  };
+  await writeFileAtomically(paths.html, html);
+  await writeFileAtomically(paths.markdown, markdown);
+  await writeFileAtomically(paths.json, `${JSON.stringify(result, null, 1)}\n`);
+  return paths;
+}

@@ -1,0 +1,19 @@
+import { access } from 'node:fs/promises';
+import { fileError } from './files.js';
+
+/**
+ * Whether something is at this path. What cannot be looked at (no permission, a failing disk) is an error, not an absence:
+ * whoever takes it for one begins anew where something is.
+ *
+ * @throws RdropError FILE_UNREADABLE
+ */
+export async function pathExists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw fileError(error, path, 'read');
+  }
+}

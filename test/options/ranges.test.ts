@@ -1,0 +1,80 @@
+// Every size that a schema takes has a largest value, whose products with others stay exact.
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { sizeOf } from '../../lib/data/safetensors/stored_tensor.js';
+import { parameterShapes } from '../../lib/model/parameter_names.js';
+import * as benchmark from '../../lib/options/benchmark.js';
+import * as others from '../../lib/options/index.js';
+import * as interchange from '../../lib/options/interchange.js';
+
+/**
+ * What is compared or counted up, and never a size of anything: seeds, updates, thresholds. zod's integers end at 2^53
+ * anyway.
+ */
+const noSizes = [
+  /seeds?$/i,
+  /(Updates|Epochs|[iI]nterval|patience)$/,
+  // However long, a translation ends at maxPositions.
+  /^maxLenB$/,
+  /^(threshold|nwords|minLength|maxLength|merges|vocabularyThreshold|ignoreIndex)$/,
+];
+
+/** `path → largest` of every whole number of a schema. */
+function integers(schema: z.ZodType, path: string): [string, number][] {
+  const def = schema.def as unknown as {
+    innerType?: z.ZodType;
+    shape?: Record<string, z.ZodType>;
+    element?: z.ZodType;
+    options?: z.ZodType[];
+  };
+  if (schema instanceof z.ZodNumber) {
+    return schema.format === 'safeint' ? [[path, schema.maxValue ?? Number.POSITIVE_INFINITY]] : [];
+  }
+  const inner = [def.innerType, def.element, ...(def.options ?? [])].filter((each) => each !== undefined);
+  return [
+    ...inner.flatMap((each) => integers(each, path)),
+    ...Object.entries(def.shape ?? {}).flatMap(([key, each]) => integers(each, `${path}.${key}`)),
+  ];
+}
+
+const schemas = Object.entries({ ...others, ...benchmark, ...interchange } as Record<string, unknown>).filter(
+  (entry): entry is [string, z.ZodType] => entry[1] instanceof z.ZodType,
+);
+
+describe('sizes', () => {
+  it('all have a maximum', () => {
+    const found = schemas.flatMap(([name, schema]) => integers(schema, name));
+    expect(found.length).toBeGreaterThan(60);
+    const sizes = found.filter(([path]) => !noSizes.some((pattern) => pattern.test(path.split('.').at(-1)!)));
+    expect(sizes.filter(([, largest]) => largest > 2 ** 31)).toEqual([]);
+  });
+
+  it('of a model have products that are exact', () => {
+    const model = others.modelSchema.parse({
+      vocabSize: 2 ** 24,
+      embedDim: 65536,
+      ffnDim: 2 ** 20,
+      heads: 4096,
+      encoderLayers: 1024,
+      decoderLayers: 1024,
+      maxPositions: 2 ** 20,
+      shareEmbeddings: 'none',
+    });
+    let bytes = 0;
+    for (const shape of parameterShapes(model).values()) bytes += 16 * sizeOf(shape);
+    expect(Number.isSafeInteger(bytes)).toBe(true);
+    const { maxTokens } = { maxTokens: 2 ** 31 - 1 };
+    expect(BigInt(2 * maxTokens) * BigInt(model.vocabSize) * 8n).toBeLessThan(2n ** 63n);
+  });
+
+  it.each([
+    ['vocabSize', 2 ** 24 + 1],
+    ['embedDim', 65540],
+    ['ffnDim', 2 ** 20 + 1],
+    ['encoderLayers', 1025],
+    ['maxPositions', 8998411743252952],
+  ])('%s beyond it is told with its range', (option, value) => {
+    const parsed = others.modelSchema.safeParse({ vocabSize: 10, [option]: value });
+    expect(parsed.error?.issues).toMatchObject([{ code: 'too_big', path: [option] }]);
+  });
+});

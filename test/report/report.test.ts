@@ -1,0 +1,338 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CurvePoint, type RunSummary, renderReport, writeReport } from '../../lib/report/report.js';
+import { expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
+
+/** Table 1 of the paper, with the run times it gives as averages. */
+const table = [
+  { arm: 'uni', seconds: 41_735, scores: [37.34, 37.29, 37.32] },
+  { arm: 'bi', seconds: 42_719, scores: [37.19, 37.28, 36.97] },
+];
+const seeds = [63, 64, 65];
+const curve = (height: number): CurvePoint[] =>
+  Array.from({ length: 5 }, (_, i) => ({
+    update: 100 * (i + 1),
+    trainLoss: 20 - i,
+    validLoss: 9 - i,
+    validBleu: height - 5 + i,
+  }));
+const paperRuns = (): RunSummary[] =>
+  table.flatMap(({ arm, seconds, scores }) =>
+    seeds.map((seed, i) => ({
+      arm,
+      seed,
+      testBleu: scores[i] as number,
+      seconds,
+      curve: curve(scores[i] as number),
+      signature: 'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0',
+    })),
+  );
+
+describe("renderReport on the paper's table", () => {
+  it('shows every number of it, the tests and the interval, in HTML and in Markdown', async () => {
+    const { html, markdown } = await renderReport(paperRuns(), 'Table 1');
+    expect(rowsOf(html, 'Test BLEU by arm and seed')).toEqual([
+      ['uni', '37.34', '37.29', '37.32', '37.32', '41,735 s'],
+      ['bi', '37.19', '37.28', '36.97', '37.15', '42,719 s'],
+    ]);
+    const [row, ...others] = rowsOf(html, 'Differences between arms in test BLEU');
+    expect(others).toEqual([]);
+    expect(row?.slice(0, 5)).toEqual(['uni − bi', '0.17', '1.489', 'U = 9, p = 0.100', 'W = 0, p = 0.250']);
+    expect(row?.[5]).toMatch(/^0\.0\d to 0\.3\d$/);
+    expect(row?.slice(6)).toEqual(['1.188', '-0.46 to 3.31']);
+    expect(html).not.toContain('Holm');
+    expect(html).toContain('although the paper calls it signed-rank');
+    expect(html).toContain('version:2.6.0');
+    expect(markdown).toContain('| uni | 37.34 | 37.29 | 37.32 | 37.32 | 41,735 s |');
+    expect(markdown).toContain('| bi | 37.19 | 37.28 | 36.97 | 37.15 | 42,719 s |');
+    expect(markdown).toMatch(/\| uni − bi \| 0\.17 \| 1\.489 \| U = 9, p = 0\.100 \| W = 0, p = 0\.250 \|/);
+  });
+
+  it('loads nothing, is well formed and draws four plots with axes, arms and one line a run', async () => {
+    const { html } = await renderReport(paperRuns(), 'Table 1');
+    expectSelfContained(html);
+    expectWellFormed(html);
+    const svgs = [...html.matchAll(/<svg role="img" aria-label="[^"]+".*?<\/svg>/gs)].map(([svg]) => svg);
+    expect(svgs).toHaveLength(4);
+    const [dots, ...curves] = svgs as [string, ...string[]];
+    for (const text of [
+      'Test BLEU',
+      'BLEU',
+      'arm',
+      'seed',
+      'uni',
+      'bi',
+      '63',
+      '64',
+      '65',
+      '37.32',
+      '37.15',
+    ]) {
+      expect(dots).toContain(`>${text}</text>`);
+    }
+    for (const [i, title] of ['Training loss', 'Validation loss', 'Validation BLEU'].entries()) {
+      const svg = curves[i] as string;
+      for (const text of [title, 'update', 'arm', 'uni', 'bi']) expect(svg).toContain(`>${text}</text>`);
+      const lines = svg.match(/<path [^>]*d="M[^"]*L[^"]*L[^"]*L[^"]*L[^"]*"[^>]*stroke="#\w{6}"/g);
+      expect(lines).toHaveLength(6);
+      expect(new Set(lines?.map((line) => /stroke="(#\w{6})"/.exec(line)?.[1])).size).toBe(2);
+    }
+    const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('pairs the signed-rank test by seed, whatever the order, and over common seeds only', async () => {
+    const runs = paperRuns();
+    const shuffled = [runs[4], runs[0], runs[5], runs[2], runs[3], runs[1]] as RunSummary[];
+    expect(await renderReport(shuffled, 'Table 1')).toEqual(await renderReport(runs, 'Table 1'));
+    const partial = runs.filter(({ arm, seed }) => !(arm === 'bi' && seed === 64));
+    const { html } = await renderReport(partial, 'Table 1');
+    const [row] = rowsOf(html, 'Differences between arms in test BLEU');
+    expect(row?.slice(3, 5)).toEqual(['U = 6, p = 0.200', 'W = 0, p = 0.500']);
+  });
+
+  it('compares every arm with plain dropout', async () => {
+    const plain = seeds.map((seed, i) => ({
+      arm: 'plain',
+      seed,
+      testBleu: 35 + i / 10,
+      seconds: 30.25,
+      curve: [],
+    }));
+    const { html } = await renderReport([...plain, ...paperRuns()], 'Three arms');
+    const rows = rowsOf(html, 'Differences between arms in test BLEU');
+    expect(rows.map(([arms]) => arms)).toEqual(['uni − bi', 'uni − plain', 'bi − plain']);
+    // 0.1 and 0.25 times the three pairs, and no smaller p lets the others off.
+    for (const row of rows) expect(row[3]).toMatch(/^U = 9, p = 0\.100, Holm 0\.300$/);
+    for (const row of rows) expect(row[4]).toMatch(/^W = \d, p = 0\.250, Holm 0\.750$/);
+    expect(html).toContain(
+      'over the 3 pairs of arms of this table, each of the two tests a family of its own',
+    );
+    expect(rowsOf(html, 'Test BLEU by arm and seed').at(-1)).toEqual([
+      'plain',
+      '35.00',
+      '35.10',
+      '35.20',
+      '35.10',
+      '30.3 s',
+    ]);
+  });
+
+  it('says so where two arms have the same figures', async () => {
+    const same = paperRuns().map((run, i) => ({
+      ...run,
+      testBleu: [37.1, 37.2, 37.3][(i * (i < 3 ? 1 : 2)) % 3] as number,
+    }));
+    const [row] = rowsOf((await renderReport(same, 'Same')).html, 'Differences between arms in test BLEU');
+    expect(row?.slice(0, 2)).toEqual(['uni − bi', '0 (equal figures)']);
+    expect(row?.[3]).toBe('U = 4.5, p = 1.000');
+  });
+
+  it('is refused without a run', async () => {
+    await expect(renderReport([], 'Nothing')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+});
+
+describe('writeReport', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'rdrop-report-'));
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  const json = (path: string, value: unknown) => writeFile(path, JSON.stringify(value));
+  const metrics = (points: readonly CurvePoint[]) =>
+    points
+      .flatMap(({ update, trainLoss, validLoss, validBleu }) => [
+        { type: 'train', update, epoch: 1, loss: trainLoss, nll: 1, kl: 0.1, seconds: 1 },
+        { type: 'valid', update, epoch: 1, loss: validLoss, nll: 1, bleu: validBleu, seconds: 2 },
+      ])
+      .map((line) => `${JSON.stringify(line)}\n`)
+      .join('');
+
+  /** A run directory as training leaves it; without a score it has not finished. */
+  async function run(
+    path: string,
+    { arm, seed, score }: { arm: string; seed: number; score?: number },
+    more: { learningRate?: number; threads?: string } = {},
+  ): Promise<void> {
+    await mkdir(path, { recursive: true });
+    const loss = arm === 'plain' ? { direction: 'uni', alpha: 0 } : { direction: arm, alpha: 5 };
+    await json(join(path, 'config.json'), {
+      seed,
+      device: 'cpu',
+      precision: 'float32',
+      runDirectory: path,
+      loss,
+      optimizer: { learningRate: more.learningRate ?? 5e-4 },
+    });
+    await json(join(path, 'environment.json'), {
+      rdrop: '0.1.0',
+      node: 'v20.19.0',
+      processor: more.threads ?? 'A processor',
+      compiledAgainst: '2.13.0',
+      started: `2026-01-0${(seed % 9) + 1}T00:00:00.000Z`,
+      data: { 'train.de': 'aa', 'train.en': 'bb' },
+    });
+    await writeFile(join(path, 'metrics.jsonl'), metrics(curve(score ?? 30)));
+    if (score === undefined) return;
+    await json(join(path, 'result.json'), {
+      seed,
+      direction: loss.direction,
+      alpha: loss.alpha,
+      updates: 12_500,
+      epochs: 11.4,
+      seconds: 1234.5,
+      bestUpdate: 12_000,
+      validBleu: 38.76,
+      testBleu: { score, signature: 'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0' },
+      parameters: 36_741_120,
+    });
+  }
+  const read = async (paths: { html: string; markdown: string }) => ({
+    html: await readFile(paths.html, 'utf8'),
+    markdown: await readFile(paths.markdown, 'utf8'),
+  });
+
+  it('reports a single run with its conditions, options and curves', async () => {
+    const path = join(directory, 'run');
+    await run(path, { arm: 'uni', seed: 63, score: 37.34 });
+    const paths = await writeReport(path, join(directory, 'new', 'out'));
+    expect((await readdir(join(directory, 'new', 'out'))).sort()).toEqual(['report.html', 'report.md']);
+    const { html, markdown } = await read(paths);
+    expectSelfContained(html);
+    expectWellFormed(html);
+    expect(rowsOf(html, 'Runs')).toEqual([
+      ['run', 'finished', '37.34', '38.76', '12,000', '12,500', '11.4', '1,235 s', '36,741,120'],
+    ]);
+    const conditions = new Map(rowsOf(html, 'Conditions').map(([key, value]) => [key, value]));
+    expect(conditions.get('seeds')).toBe('63');
+    expect(conditions.get('device')).toBe('cpu');
+    expect(conditions.get('libtorch compiled against')).toBe('2.13.0');
+    expect(conditions.get('node')).toBe('v20.19.0');
+    expect(conditions.get('data')).toMatch(/^2 entries, SHA-256/);
+    expect(rowsOf(html, 'Options')).toContainEqual(['optimizer.learningRate', '0.0005']);
+    expect(html).toContain('A comparison needs finished runs of two arms');
+    expect(html.match(/<svg /g)).toHaveLength(4);
+    expect(markdown).toContain('| optimizer.learningRate | 0.0005 |');
+  });
+
+  it('shows what a partial sweep lacks instead of failing', async () => {
+    await json(join(directory, 'sweep.json'), {
+      version: 1,
+      seeds: [63, 64],
+      directions: ['plain', 'uni', 'bi'],
+    });
+    await run(join(directory, 'plain-63'), { arm: 'plain', seed: 63, score: 35.5 });
+    await run(join(directory, 'plain-64'), { arm: 'plain', seed: 64, score: 35.25 });
+    await run(join(directory, 'uni-63'), { arm: 'uni', seed: 63, score: 37.25 });
+    await run(join(directory, 'uni-64'), { arm: 'uni', seed: 64 });
+    await writeFile(join(directory, 'uni-64', 'metrics.jsonl'), '{"type":"train","upd', { flag: 'a' });
+    const { html, markdown } = await read(await writeReport(directory, directory));
+    expect(rowsOf(html, 'Test BLEU by arm and seed')).toEqual([
+      ['uni', '37.25', '—', '37.25 (1 of 2 runs)', '1,235 s (1 of 2 runs)'],
+      ['bi', '—', '—', '—', '—'],
+      ['plain', '35.50', '35.25', '35.38', '1,235 s'],
+    ]);
+    expect(html).toContain('No test BLEU yet: uni-64 (at update 500), bi-63 (not begun), bi-64 (not begun).');
+    expect(html).toContain('3 of 6 runs have a test BLEU.');
+    expect(rowsOf(html, 'Differences between arms in test BLEU').map(([arms]) => arms)).toEqual([
+      'uni − plain',
+    ]);
+    expect(html.match(/<svg /g)).toHaveLength(4);
+    expect(markdown).toContain('bi-63 (not begun)');
+  });
+
+  it('reports a sweep of which nothing has begun', async () => {
+    await json(join(directory, 'sweep.json'), { version: 1, seeds: [1], directions: ['uni', 'bi'] });
+    const { html } = await read(await writeReport(directory, directory));
+    expectWellFormed(html);
+    expect(html).toContain('0 of 2 runs have a test BLEU.');
+    expect(html).not.toContain('<svg');
+  });
+
+  it('says when the runs differ in more than seed and arm', async () => {
+    const [one, two] = [join(directory, 'one'), join(directory, 'two')];
+    await run(one, { arm: 'uni', seed: 1, score: 30 });
+    await run(two, { arm: 'bi', seed: 1, score: 31 }, { learningRate: 1e-3, threads: 'Another' });
+    const { html } = await read(await writeReport([one, two], join(directory, 'out')));
+    expect(html).toContain('compare with care: optimizer.learningRate.');
+    expect(html).toContain('A processor, Another');
+    await run(two, { arm: 'bi', seed: 1, score: 31 });
+    expect((await read(await writeReport([one, two], join(directory, 'out')))).html).not.toContain(
+      'with care',
+    );
+  });
+
+  it('escapes text that comes from file names and files', async () => {
+    const evil = `x"><script>alert(1)<'script'>&|*`;
+    const path = join(directory, evil);
+    await run(path, { arm: '<img src=x>', seed: 1, score: 30 }, { threads: '</td><b>processor|</b>' });
+    const { html, markdown } = await read(await writeReport(path, join(directory, 'out')));
+    expectSelfContained(html);
+    expectWellFormed(html);
+    expect(html).toContain('x&quot;&gt;&lt;script&gt;alert(1)');
+    expect(html).toContain('&lt;/td&gt;&lt;b&gt;processor|&lt;/b&gt;');
+    expect(html).toContain('&lt;img src=x&gt;');
+    expect(markdown).not.toMatch(/<script|<img|<b>/);
+    expect(markdown).toContain('processor\\|');
+  });
+
+  it('refuses bad input with its own code and writes nothing', async () => {
+    const out = join(directory, 'out');
+    const path = join(directory, 'run');
+    await run(path, { arm: 'uni', seed: 1, score: 30 });
+    const refused = (input: string | string[], code: string, message: RegExp) =>
+      expect(writeReport(input, out)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+    await refused([], 'INVALID_ARGUMENT', /at least one/);
+    await refused(join(directory, 'missing'), 'FILE_NOT_FOUND', /missing: expected a run directory/);
+    await refused([path, path], 'INVALID_ARGUMENT', /arm uni and seed 1/);
+    await writeFile(join(path, 'metrics.jsonl'), '{"type":"train","update":1}\nnot json\n{}\n');
+    await refused(path, 'MALFORMED_FILE', /metrics\.jsonl:2/);
+    await writeFile(join(path, 'metrics.jsonl'), '');
+    await json(join(path, 'result.json'), { testBleu: 'much' });
+    await refused(path, 'MALFORMED_FILE', /result\.json\.testBleu/);
+    await writeFile(join(path, 'config.json'), '{');
+    await refused(path, 'MALFORMED_FILE', /config\.json: expected JSON/);
+    await json(join(directory, 'sweep.json'), { seeds: [], directions: ['uni'] });
+    await refused(directory, 'MALFORMED_FILE', /sweep\.json\.seeds/);
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
+describe("the paper's own curves", () => {
+  const path = fileURLToPath(new URL('../../../shared/data/iwslt14/published_curves.csv', import.meta.url));
+  it('are drawn, six lines of 273 epochs', async (context) => {
+    if (!existsSync(path)) return context.skip('../shared/data/iwslt14 is not there');
+    const [head, ...lines] = (await readFile(path, 'utf8')).trim().split('\n');
+    const columns = (head as string).split(',');
+    const runs = paperRuns().map((run) => {
+      const own = lines
+        .map((line) => line.split(','))
+        .filter(([arm, seed]) => arm === run.arm && seed === `${run.seed}`);
+      const value = (cells: string[], name: string) => Number(cells[columns.indexOf(name)]);
+      return {
+        ...run,
+        curve: own.map((cells) => ({
+          update: value(cells, 'updates'),
+          trainLoss: value(cells, 'train_loss_base2'),
+          validLoss: value(cells, 'valid_loss_base2'),
+          validBleu: value(cells, 'valid_bleu'),
+        })),
+      };
+    });
+    expect(runs.map((run) => run.curve.length)).toEqual(Array(6).fill(273));
+    const { html } = await renderReport(runs, 'The published runs');
+    expectSelfContained(html);
+    expectWellFormed(html);
+    expect(html.match(/<svg /g)).toHaveLength(4);
+    expect(html.match(/(L-?[\d.]+,-?[\d.]+){272}"/g)).toHaveLength(18);
+  });
+});

@@ -1,0 +1,280 @@
+// The whole training step on a device, under the emulated grid, against the same step on the CPU: same masks, same
+// losses, same gradients, same parameters afterwards; recorded steps replayed with other batches; what overflows and what
+// fails. Everything but the kernels' home is the code that runs on a GPU.
+
+import { beforeAll, describe, expect, test } from 'vitest';
+import { native } from '../../lib/native/binding.js';
+import type {
+  NativeFigures,
+  NativeLossOptions,
+  NativeModelConfig,
+  NativeOptimizerOptions,
+  NativeRuntime,
+  NativeTransformer,
+  PackedBatch,
+} from '../../lib/native/contract.js';
+import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
+import { pack, relativeError } from '../support/fairseq_fixtures.js';
+import { setTrainerState, trainerState } from '../support/trainer_state.js';
+
+beforeAll(() => {
+  expect(noEmulatedDevice).toBeNull();
+  return native().setThreads(1);
+});
+
+const base: NativeModelConfig = {
+  vocabSize: 37,
+  embedDim: 16,
+  ffnDim: 24,
+  heads: 2,
+  encoderLayers: 2,
+  decoderLayers: 2,
+  dropout: 0.3,
+  attentionDropout: 0,
+  activationDropout: 0,
+  norm: 'post',
+  activation: 'relu',
+  shareEmbeddings: 'all',
+  maxPositions: 64,
+};
+const loss: NativeLossOptions = {
+  direction: 'uni',
+  alpha: 5,
+  labelSmoothing: 0.1,
+  ignoreIndex: -100,
+  passReduction: 'sum',
+};
+const optimizer: NativeOptimizerOptions = {
+  schedule: 'inverse_sqrt',
+  learningRate: 1e-3,
+  warmupUpdates: 3,
+  warmupInitLearningRate: 1e-4,
+  beta1: 0.9,
+  beta2: 0.98,
+  epsilon: 1e-8,
+  weightDecay: 1e-4,
+  clipNorm: 0.7,
+};
+
+/** Pairs of random lengths; the same for the same seed. */
+function randomBatch(seed: number, pairs: number, longest = 9): PackedBatch {
+  let state = seed * 2654435761 + 1;
+  const next = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const sentences = () =>
+    pack(
+      Array.from({ length: pairs }, () =>
+        Int32Array.from([...Array.from({ length: next(longest - 1) }, () => 4 + next(33)), 2]),
+      ),
+    );
+  return { source: sentences(), target: sentences() };
+}
+
+const cpu = (config: Partial<NativeModelConfig> = {}, precision: NativeRuntime['precision'] = 'float64') =>
+  native().Transformer.create({ ...base, ...config }, { seed: 3, device: 'cpu', precision });
+const device = (
+  config: Partial<NativeModelConfig> = {},
+  precision: NativeRuntime['precision'] = 'float32',
+  where = emulatedDevice,
+) => native().Transformer.create({ ...base, ...config }, { seed: 3, device: where, precision });
+
+/** The device's model with the parameters of the CPU's, which are drawn in float64 and rounded. */
+async function pair(config: Partial<NativeModelConfig>, precision: NativeRuntime['precision'] = 'float32') {
+  const models = { cpu: await cpu(config), device: await device(config, precision) };
+  const parameters = await models.device.parameters();
+  await models.cpu.setParameters(
+    new Map([...parameters].map(([name, values]) => [name, Float64Array.from(values)])),
+  );
+  return models;
+}
+
+const flat = (values: Map<string, ArrayLike<number>>) =>
+  Float64Array.from([...values.values()].flatMap((array) => Array.from(array)));
+const norm = (values: Iterable<number>) => Math.hypot(...values);
+const parametersOf = async (model: NativeTransformer) => flat(await model.parameters());
+
+describe('losses and gradients on a device are the CPU’s', () => {
+  const extra = { secondSource: null, training: true, update: 70_001 };
+  test.each([
+    ['post-norm, relu', {}],
+    ['dropout of attention and activation', { attentionDropout: 0.2, activationDropout: 0.1 }],
+    ['pre-norm, gelu, embeddings apart', { norm: 'pre', activation: 'gelu', shareEmbeddings: 'none' }],
+    ['odd sizes', { embedDim: 14, ffnDim: 23, heads: 1, vocabSize: 41, shareEmbeddings: 'decoder' }],
+  ] as [string, Partial<NativeModelConfig>][])('%s', async (_, config) => {
+    const models = await pair(config);
+    for (const direction of ['uni', 'bi'] as const) {
+      const batch = randomBatch(1, 5);
+      const expected = await models.cpu.lossAndGradients(batch, { ...loss, direction }, extra);
+      const actual = await models.device.lossAndGradients(batch, { ...loss, direction }, extra);
+      for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens'] as const) {
+        expect(relativeError([actual[key]], [expected[key]]), key).toBeLessThan(1e-5);
+      }
+      // The gradient of a key's bias is rounding noise (softmax does not see it): small ones are measured by all of them.
+      const whole = norm(flat(expected.gradients));
+      for (const [name, gradient] of expected.gradients) {
+        const difference = actual.gradients.get(name)!.map((value, i) => value - gradient[i]!);
+        expect(norm(difference) / Math.max(norm(gradient), 1e-3 * whole), name).toBeLessThan(1e-4);
+      }
+    }
+  });
+
+  test.each([
+    ['bfloat16', 0.06],
+    ['float16', 0.01],
+  ] as const)('%s to its roundings', async (precision, tolerance) => {
+    const models = await pair({}, precision);
+    const batch = randomBatch(2, 6);
+    const expected = await models.cpu.lossAndGradients(batch, loss, extra);
+    const actual = await models.device.lossAndGradients(batch, loss, extra);
+    expect(relativeError([actual.loss], [expected.loss])).toBeLessThan(tolerance);
+    expect(relativeError(flat(actual.gradients), flat(expected.gradients))).toBeLessThan(tolerance);
+  });
+
+  test('logits, validation loss and other sources in pass 2', async () => {
+    const models = await pair({});
+    const batch = randomBatch(3, 4);
+    expect(relativeError(await models.device.logits(batch), await models.cpu.logits(batch))).toBeLessThan(
+      1e-5,
+    );
+    const [actual, expected] = [
+      await models.device.evaluate(batch, loss),
+      await models.cpu.evaluate(batch, loss),
+    ];
+    expect(relativeError([actual.loss, actual.nll], [expected.loss, expected.nll])).toBeLessThan(1e-5);
+    const other = { ...extra, training: false, secondSource: randomBatch(4, 4).source };
+    const [apart, reference] = [
+      await models.device.lossAndGradients(batch, loss, other),
+      await models.cpu.lossAndGradients(batch, loss, other),
+    ];
+    expect(reference.kl).toBeGreaterThan(1e-3);
+    expect(relativeError([apart.kl], [reference.kl])).toBeLessThan(1e-4);
+  });
+});
+
+/** The first two batches are run as they are and recorded; from the third on recordings are replayed. */
+const updates = [
+  [randomBatch(11, 5)],
+  [randomBatch(12, 6)],
+  [randomBatch(13, 4)],
+  [randomBatch(14, 7)],
+  [randomBatch(15, 3), randomBatch(16, 5)],
+  [randomBatch(17, 2), randomBatch(18, 6)],
+];
+
+describe('a training on a device', () => {
+  test('leaves the parameters that the CPU leaves, and tells the same figures', async () => {
+    const models = await pair({});
+    const trainers = {
+      cpu: await native().Trainer.create(models.cpu, optimizer, loss),
+      device: await native().Trainer.create(models.device, optimizer, loss),
+    };
+    const sums = { loss: 0, kl: 0, tokens: 0, gradientNorm: 0, learningRate: 0 };
+    for (const batches of updates) {
+      const expected = await trainers.cpu.step(batches);
+      const actual = await trainers.device.step(batches);
+      expect(actual.figures).toBeNull();
+      expect(actual).toMatchObject({
+        update: expected.update,
+        tokens: expected.tokens,
+        pairs: expected.pairs,
+      });
+      for (const key of ['loss', 'kl', 'tokens', 'gradientNorm'] as const)
+        sums[key] += expected.figures![key];
+      sums.learningRate = expected.figures!.learningRate;
+    }
+    const figures = await trainers.device.figures();
+    for (const [key, value] of Object.entries(sums)) {
+      expect(relativeError([figures[key as 'loss']], [value]), key).toBeLessThan(1e-4);
+    }
+    expect(figures).toMatchObject({ steps: updates.length, skipped: 0, noGraphs: '' });
+    expect(figures.graphs).toBeGreaterThan(1);
+    expect(relativeError(await parametersOf(models.device), await parametersOf(models.cpu))).toBeLessThan(
+      1e-4,
+    );
+    expect((await trainers.device.figures()).steps).toBe(0);
+  });
+
+  test('is the same to the last bit when it is run again, or stopped and taken up', async () => {
+    const run = async (pause: number) => {
+      let model = await device({}, 'bfloat16');
+      let trainer = await native().Trainer.create(model, optimizer, loss);
+      for (const [i, batches] of updates.slice(0, 4).entries()) {
+        if (i === pause) {
+          const [parameters, state] = [await model.parameters(), await trainerState(trainer, model)];
+          model = await device({}, 'bfloat16');
+          await model.setParameters(parameters);
+          trainer = await native().Trainer.create(model, optimizer, loss);
+          await setTrainerState(trainer, state);
+        }
+        await trainer.step(batches);
+      }
+      return parametersOf(model);
+    };
+    const first = await run(-1);
+    expect(await run(-1)).toEqual(first);
+    expect(await run(2)).toEqual(first);
+  });
+
+  test('gives the same where steps cannot be recorded, and says so', async () => {
+    const results = [];
+    for (const where of [emulatedDevice, unrecordedDevice]) {
+      const model = await device({}, 'float32', where);
+      const trainer = await native().Trainer.create(model, optimizer, loss);
+      for (const batches of updates.slice(0, 3)) await trainer.step(batches);
+      results.push({ figures: await trainer.figures(), parameters: await parametersOf(model) });
+    }
+    const [recorded, unrecorded] = results as [(typeof results)[0], (typeof results)[0]];
+    expect(unrecorded.parameters).toEqual(recorded.parameters);
+    expect(unrecorded.figures).toMatchObject({ graphs: 0, steps: 3 });
+    expect(unrecorded.figures.noGraphs).toContain('cannot record');
+  });
+
+  test('float16 leaves out a step that overflows and halves the loss scale', async () => {
+    const models = await pair({}, 'float16');
+    const trainer = await native().Trainer.create(models.device, optimizer, loss);
+    const fresh = await trainer.counters();
+    expect(fresh).toMatchObject({ update: 0, applied: 0, lossScale: 128, lastOverflow: -1 });
+    await trainer.setCounters({ ...fresh, lossScale: 2 ** 20 });
+    const before = await parametersOf(models.device);
+    await trainer.step([randomBatch(21, 5)]);
+    expect(await trainer.figures()).toMatchObject({ steps: 0, skipped: 1, lossScale: 2 ** 19 });
+    expect(await parametersOf(models.device)).toEqual(before);
+    expect(await trainer.counters()).toMatchObject({ update: 1, applied: 0, lastOverflow: 0 });
+    let told: NativeFigures;
+    do {
+      await trainer.step([randomBatch(21, 5)]);
+      told = await trainer.figures();
+    } while (told.steps === 0);
+    expect(told.lossScale).toBeLessThan(2 ** 19);
+    const reference = await native().Trainer.create(models.cpu, optimizer, loss);
+    const { update } = await trainer.counters();
+    await reference.setCounters({ ...(await reference.counters()), update: update - 1, applied: update - 1 });
+    const expected = (await reference.step([randomBatch(21, 5)])).figures!;
+    expect(relativeError([told.gradientNorm], [expected.gradientNorm])).toBeLessThan(0.01);
+    expect(await parametersOf(models.device)).not.toEqual(before);
+  });
+
+  test('a gradient that is not finite stops it where it was', async () => {
+    const model = await device();
+    const trainer = await native().Trainer.create(model, optimizer, loss);
+    await trainer.step([randomBatch(31, 5)]);
+    const good = await model.parameters();
+    const name = 'decoder.layers.0.fc1.weight';
+    const broken = new Map(good).set(name, good.get(name)!.map(() => Number.NaN) as Float32Array);
+    await model.setParameters(broken);
+    await trainer.step([randomBatch(32, 5)]);
+    await trainer.step([randomBatch(33, 5)]);
+    await expect(trainer.figures()).rejects.toMatchObject({
+      code: 'NON_FINITE',
+      message: expect.stringContaining('update 2'),
+    });
+    expect(trainer.update).toBe(1);
+    expect(flat(await model.parameters())).toEqual(flat(broken));
+    await model.setParameters(good);
+    await trainer.step([randomBatch(32, 5)]);
+    // The first step was not read before the failure.
+    expect(await trainer.figures()).toMatchObject({ steps: 2 });
+  });
+});
