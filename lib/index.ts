@@ -66,7 +66,7 @@ export type { CleanedCorpus, LengthLimits } from './data/preparation/clean_corpu
 /** cleanCorpus of lib/data/preparation/clean_corpus.ts. */
 export const cleanCorpus: typeof import('./data/preparation/clean_corpus.js').cleanCorpus = async (...args) =>
   (await import('./data/preparation/clean_corpus.js')).cleanCorpus(...args);
-export type { Split } from './data/corpus.js';
+export type { Split } from './data/pairs.js';
 /** loadCorpus of lib/data/corpus.ts. */
 export const loadCorpus: typeof import('./data/corpus.js').loadCorpus = async (...args) =>
   (await import('./data/corpus.js')).loadCorpus(...args);

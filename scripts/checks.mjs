@@ -1,5 +1,6 @@
 // The checks that need no run of the code: Biome, clang-format, the type checker.
 import { join } from 'node:path';
+import { checkImportOrder } from './import_order.mjs';
 import { filesUnder, root, run } from './steps.mjs';
 
 const node = (script, ...args) => run(process.execPath, [join(root, 'node_modules', script), ...args]);
@@ -12,6 +13,7 @@ export const checks = [
     name: 'format of C++ (clang-format)',
     run: () => node('clang-format/index.js', '--dry-run', '--Werror', ...nativeFiles()),
   },
+  { name: 'imports of lib/ point one way', run: checkImportOrder },
   {
     name: 'types (tsc)',
     run: () =>

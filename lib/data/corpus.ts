@@ -6,15 +6,8 @@ import { readTextConfig } from '../text/pipeline.js';
 import { RdropError } from '../util/errors.js';
 import { Breaks } from '../util/yield_timer.js';
 import { ownFiles, pairBlocks } from './pair_blocks.js';
+import type { Pairs, Split } from './pairs.js';
 import { SentenceStore } from './sentence_store.js';
-
-export type Split = 'train' | 'valid' | 'test';
-
-/** Both sides of a parallel corpus: pair i is source[i] and target[i]. */
-export interface Pairs<T> {
-  source: T[];
-  target: T[];
-}
 
 /**
  * The file <prefix>.<lang>, or else <prefix>.<lang>.gz.

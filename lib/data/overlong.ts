@@ -2,7 +2,7 @@ import { modelSchema, type OverlongPolicy } from '../options/index.js';
 import { eos } from '../text/dictionary.js';
 import { RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
-import type { Pairs } from './corpus.js';
+import type { Pairs } from './pairs.js';
 
 /** Sentences that are longer than a model or a batch takes. */
 

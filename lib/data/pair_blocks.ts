@@ -2,7 +2,7 @@ import { type LineReading, lineBlocks } from '../text/lines/line_reader.js';
 import { asWritten } from '../text/lines/line_splitter.js';
 import { quietly } from '../util/cleanup.js';
 import { RdropError } from '../util/errors.js';
-import type { Pairs } from './corpus.js';
+import type { Pairs } from './pairs.js';
 
 /** Pairs of lines, a block at a time; each call begins anew. */
 export type PairSource = () => AsyncIterable<Pairs<string>>;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { conditionOf, flatOptions } from './conditions.js';
-import type { RunSummary } from './runs.js';
-import type { ReportTable } from './tables.js';
+import type { RunSummary } from './run_summary.js';
+import type { ReportTable } from './table.js';
 
 /** Keys that differ between the runs of a comparison by design, or do not change a number. */
 const perRun = new Set(['seed', 'runDirectory', 'loss.direction', 'loss.alpha']);

@@ -4,8 +4,8 @@
  */
 import { basename } from 'node:path';
 import { trainSchema } from '../options/index.js';
-import type { RunSummary } from './runs.js';
-import type { ReportTable } from './tables.js';
+import type { RunSummary } from './run_summary.js';
+import type { ReportTable } from './table.js';
 
 /** Options over which runs are pooled: the seed on purpose, the others since they change no figure, or by rounding alone. */
 const pooledOptions = new Set([

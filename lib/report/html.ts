@@ -1,5 +1,5 @@
-import type { ReportDocument } from './report.js';
-import type { ReportTable } from './tables.js';
+import type { ReportDocument } from './document.js';
+import type { ReportTable } from './table.js';
 
 const entities: Record<string, string> = {
   '&': '&amp;',

@@ -1,5 +1,5 @@
-import type { ReportDocument } from './report.js';
-import type { ReportTable } from './tables.js';
+import type { ReportDocument } from './document.js';
+import type { ReportTable } from './table.js';
 
 /** Text as Markdown shows it, in paragraphs and in table cells. */
 export const escapeMarkdown = (text: string) =>

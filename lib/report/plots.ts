@@ -1,14 +1,9 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { throwIfAborted } from '../util/yield_timer.js';
 import { conditionOf } from './conditions.js';
-import type { CurvePoint, RunSummary } from './runs.js';
+import type { ReportPlot } from './document.js';
+import type { CurvePoint, RunSummary } from './run_summary.js';
 import { config, renderSvg, width } from './vega_svg.js';
-
-/** A plot as an <svg> element for a page, and the words that stand for it. */
-export interface ReportPlot {
-  caption: string;
-  svg: string;
-}
 
 /** Okabe and Ito's colours, which stay apart for the colour-blind and show on white and on black. */
 export const armColours = new Map([

@@ -1,7 +1,7 @@
 import { formatP } from '../statistics/comparison_lines.js';
 import { shortNumber } from '../statistics/planned_comparison.js';
 import { mostRuns, type PlannedPower } from '../statistics/planned_power.js';
-import type { ReportTable } from './tables.js';
+import type { ReportTable } from './table.js';
 
 /** Plans of one comparison that differ in the test alone, as a table with what they mean in sentences. */
 export function powerTable(plans: readonly PlannedPower[]): ReportTable {

@@ -6,14 +6,16 @@ import { checkWritableDirectory } from '../util/files/writable.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import { configTable, environmentTable } from './condition_rows.js';
 import { conditionTable, withConditions } from './conditions.js';
+import type { ReportDocument } from './document.js';
 import { htmlReport } from './html.js';
 import { markdownReport } from './markdown.js';
-import { type ReportPlot, reportPlots } from './plots.js';
-import { type RunSummary, readRuns } from './runs.js';
+import { reportPlots } from './plots.js';
+import type { RunSummary } from './run_summary.js';
+import { readRuns } from './runs.js';
 import { reportOn, scoreTable } from './scores.js';
-import { bleuTable, comparisonTable, type ReportTable, runTable, sortRuns } from './tables.js';
+import { bleuTable, comparisonTable, runTable, sortRuns } from './tables.js';
 
-export type { CurvePoint, RunSummary } from './runs.js';
+export type { CurvePoint, RunSummary } from './run_summary.js';
 
 export interface ReportOptions {
   /**
@@ -24,18 +26,6 @@ export interface ReportOptions {
   /** Default true: the text files of a run, where they are there, must be those that it was made with. */
   verify?: boolean | undefined;
   signal?: AbortSignal | undefined;
-}
-
-/** What a report says, before it has a form. */
-export interface ReportDocument {
-  title: string;
-  lead: string[];
-  tables: ReportTable[];
-  plots: ReportPlot[];
-  /** Where Markdown, which has no plots, says that they are. */
-  plotsIn: { file: string; what: string };
-  /** After the plots: what a reader looks up. */
-  details: ReportTable[];
 }
 
 /**

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { CorpusScore } from '../evaluation/score_table.js';
 import { describe, parseConfig } from '../options/index.js';
 import { lazily, z } from '../options/zod.js';
 import { checkRunText } from '../training/run_text.js';
@@ -9,43 +8,7 @@ import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile } from '../util/files/files.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import { withConditions } from './conditions.js';
-
-/** A point of a learning curve. Losses per target token in base 2; the training loss sums both passes. */
-export interface CurvePoint {
-  update: number;
-  trainLoss?: number;
-  validLoss?: number;
-  validBleu?: number;
-}
-
-/** What the report knows of a run. */
-export interface RunSummary {
-  /** 'plain' (α 0), 'uni', 'uni-reverse' or 'bi'. */
-  arm: string;
-  /** The arm and every option in which runs of the report differ: the group in which seeds are pooled (withConditions). */
-  condition?: string;
-  seed: number;
-  /** Null until the run has finished. */
-  testBleu: number | null;
-  /** Of training alone; null until the run has finished. */
-  seconds: number | null;
-  /** By ascending update. */
-  curve: CurvePoint[];
-  /** Its directory's name. */
-  name?: string;
-  state?: 'finished' | 'unfinished' | 'missing';
-  signature?: string;
-  /** Every figure of the test split; absent in runs of earlier versions. */
-  scores?: CorpusScore[];
-  updates?: number;
-  epochs?: number;
-  bestUpdate?: number;
-  validBleu?: number | null;
-  parameters?: number;
-  /** config.json and environment.json as they are. */
-  config?: Record<string, unknown>;
-  environment?: Record<string, unknown>;
-}
+import type { CurvePoint, RunSummary } from './run_summary.js';
 
 const figure = lazily(() => z.number().nullish());
 const resultFile = lazily(() =>

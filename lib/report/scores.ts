@@ -2,8 +2,8 @@ import type { CorpusScore } from '../evaluation/score_table.js';
 import { describe } from '../options/index.js';
 import { RdropError } from '../util/errors.js';
 import { conditionOf } from './conditions.js';
-import type { RunSummary } from './runs.js';
-import type { ReportTable } from './tables.js';
+import type { RunSummary } from './run_summary.js';
+import type { ReportTable } from './table.js';
 
 const absent = '—';
 

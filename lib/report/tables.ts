@@ -8,18 +8,8 @@ import {
 import { formatP, percentText } from '../statistics/comparison_lines.js';
 import { fixed, mean } from '../statistics/numbers.js';
 import { conditionOf, poolingNotes } from './conditions.js';
-import type { RunSummary } from './runs.js';
-
-/** A table without a form yet; the first column heads its row. */
-export interface ReportTable {
-  caption: string;
-  head: string[];
-  rows: string[][];
-  /** Sentences under the table. */
-  notes: string[];
-  /** Whether a page may fold it away. */
-  folded?: boolean;
-}
+import type { RunSummary } from './run_summary.js';
+import type { ReportTable } from './table.js';
 
 const absent = '—';
 const grouped = (value: number, digits = 0) =>

@@ -7,8 +7,8 @@ import {
   plannedPowerSchema,
   plannedTests,
 } from '../options/index.js';
-import { throwIfAborted } from '../text/map_lines.js';
 import { randomNormal } from '../util/random/uniform_random.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 import { betaQuantile, noncentralT, studentUpperQuantile } from './distributions.js';
 import { invalidNumbers } from './numbers.js';
 import { normalP, signedSums, subsetSums, sum } from './rank_distributions.js';

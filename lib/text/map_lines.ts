@@ -1,7 +1,5 @@
 import { Breaks } from '../util/yield_timer.js';
 
-export { throwIfAborted } from '../util/yield_timer.js';
-
 export interface LineWork {
   signal?: AbortSignal | undefined;
   /** Called with the number of lines done. */

@@ -1,5 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { armColours as colours, type ReportPlot } from '../report/plots.js';
+import type { ReportPlot } from '../report/document.js';
+import { armColours as colours } from '../report/plots.js';
 import { config, renderSvg, width } from '../report/vega_svg.js';
 import type { GroupEstimate } from './estimates.js';
 import type { TheoryResult } from './theory.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import type { ReportDocument } from '../report/document.js';
 import { htmlReport } from '../report/html.js';
 import { markdownReport } from '../report/markdown.js';
-import type { ReportDocument } from '../report/report.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import type { GroupEstimate } from './estimates.js';

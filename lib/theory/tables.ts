@@ -1,4 +1,4 @@
-import type { ReportTable } from '../report/tables.js';
+import type { ReportTable } from '../report/table.js';
 import { formatP } from '../statistics/comparison_lines.js';
 import type { GroupEstimate } from './estimates.js';
 import type { MeanEstimate, RatioEstimate } from './intervals.js';

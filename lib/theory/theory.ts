@@ -7,9 +7,9 @@ import {
   type TheoryOptions,
   theorySchema,
 } from '../options/index.js';
-import { throwIfAborted } from '../text/map_lines.js';
 import { type DataHashes, environment, hashData } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 import { type GroupEstimate, groupEstimates, layerEstimates } from './estimates.js';
 import { type MeanEstimate, meanEstimate, signFlipP } from './intervals.js';
 import { GradientMoments, type GradientSample } from './moments.js';

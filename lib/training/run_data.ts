@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadCorpus, loadPacked, loadRaw, type Split } from '../data/corpus.js';
+import { loadCorpus, loadPacked, loadRaw } from '../data/corpus.js';
 import {
   type FittedPairs,
   fitPairs,
@@ -7,6 +7,7 @@ import {
   type OverlongCount,
   overlongWarning,
 } from '../data/overlong.js';
+import type { Split } from '../data/pairs.js';
 import type { SentenceStore } from '../data/sentence_store.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import type { TrainConfig } from '../options/index.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Split } from '../data/corpus.js';
 import { checkManifest, hashFile } from '../data/manifest.js';
 import type { OverlongCount } from '../data/overlong.js';
+import type { Split } from '../data/pairs.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { Lock, type LockOptions } from '../lock/lock.js';
 import { native } from '../native/binding.js';

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../text/map_lines.js';
+import { throwIfAborted } from './yield_timer.js';
 
 /** The same pieces, until the signal aborts. @param what is aborted, for the message. @throws RdropError ABORTED */
 export async function* abortable<T>(

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../native/binding.js';
+import { packageRoot } from './package_root.js';
 
 /** The version of rdrop that package.json names. */
 export function packageVersion(): string {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.js';
+import type { ErrorCode } from './error_codes.js';
 
 /** Calls of Node's that only look at files. */
 const reading = new Set([

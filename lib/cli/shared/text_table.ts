@@ -1,4 +1,4 @@
-import type { ReportTable } from '../../report/tables.js';
+import type { ReportTable } from '../../report/table.js';
 
 /** The width in columns of a terminal; a file or a pipe has none. */
 const terminalWidth = (): number =>

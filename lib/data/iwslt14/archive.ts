@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { linesAsWritten } from '../../text/lines/line_splitter.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';
-import type { Pairs } from '../corpus.js';
+import type { Pairs } from '../pairs.js';
 import { fileSize, readTarMembers } from '../tar_archive.js';
 
 /** What prepare-iwslt14.sh reads, and what its grep and sed leave of it. */

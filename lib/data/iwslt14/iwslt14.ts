@@ -11,8 +11,8 @@ import { mapLines } from '../../text/map_lines.js';
 import { type Side, tokeniseLine } from '../../text/pipeline.js';
 import { RdropError } from '../../util/errors.js';
 import { throwIfAborted } from '../../util/yield_timer.js';
-import type { Pairs, Split } from '../corpus.js';
 import { pairsOf } from '../pair_blocks.js';
+import type { Pairs, Split } from '../pairs.js';
 import { cleanCorpus, type LengthLimits } from '../preparation/clean_corpus.js';
 import { checkPlace } from '../preparation/prepared_directory.js';
 import {

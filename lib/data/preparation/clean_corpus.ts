@@ -1,7 +1,7 @@
 import { type LineWork, mapLines } from '../../text/map_lines.js';
 import { perlSpace } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
-import type { Pairs } from '../corpus.js';
+import type { Pairs } from '../pairs.js';
 
 export interface LengthLimits {
   /** Fewest words of a side. */

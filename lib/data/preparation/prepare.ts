@@ -13,8 +13,9 @@ import { checkTextConfig, type Side, tokeniseLine } from '../../text/pipeline.js
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { Breaks, throwIfAborted } from '../../util/yield_timer.js';
-import { findSide, type Pairs, type Split } from '../corpus.js';
+import { findSide } from '../corpus.js';
 import { ownFiles, type PairSource, pairBlocks } from '../pair_blocks.js';
+import type { Pairs, Split } from '../pairs.js';
 import { fileSize } from '../tar_archive.js';
 import { withinLimits } from './clean_corpus.js';
 import { checkPlace } from './prepared_directory.js';

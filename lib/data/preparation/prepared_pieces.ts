@@ -5,8 +5,8 @@ import { holdsSpacesInMarks, joinPieces, type PieceConvention } from '../../text
 import type { Side } from '../../text/pipeline.js';
 import { RdropError } from '../../util/errors.js';
 import { warn } from '../../util/warnings.js';
-import type { Split } from '../corpus.js';
 import type { PairSource } from '../pair_blocks.js';
+import type { Split } from '../pairs.js';
 
 /** Text that another program cut into pieces before it was prepared. */
 

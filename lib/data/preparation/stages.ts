@@ -11,10 +11,10 @@ import { addCounts, addWord, type WordCounts } from '../../text/word_counts.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { Breaks, throwIfAborted } from '../../util/yield_timer.js';
-import type { Pairs, Split } from '../corpus.js';
 import { writeManifest } from '../manifest.js';
 import { LongLines } from '../overlong.js';
 import type { PairSource } from '../pair_blocks.js';
+import type { Pairs, Split } from '../pairs.js';
 import { makeDirectoryAtomically } from './prepared_directory.js';
 
 /** The stages that every recipe of preparing shares: from tokens to a prepared directory. */

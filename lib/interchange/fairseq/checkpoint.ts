@@ -1,8 +1,8 @@
 import { type StoredTensor, type Tensor, wholeTensor } from '../../data/safetensors/stored_tensor.js';
 import { embeddingNames } from '../../model/parameter_names.js';
 import type { ModelConfig } from '../../options/index.js';
-import { throwIfAborted } from '../../text/map_lines.js';
 import { RdropError } from '../../util/errors.js';
+import { throwIfAborted } from '../../util/yield_timer.js';
 import type { TensorReference } from '../torch_file/globals.js';
 import { describePickled, fieldsOf, type PickleValue } from '../torch_file/pickle_values.js';
 import { TorchFile } from '../torch_file/torch_file.js';

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type TextLimits, textLimitsSchema } from '../../options/index.js';
+import { encodingHint } from '../../util/encoding_hint.js';
 import { RdropError } from '../../util/errors.js';
 import { HeapGuard } from './heap_guard.js';
 
@@ -135,12 +136,6 @@ function endOfLine(bytes: Buffer, start: number): number {
   const end = bytes.indexOf(lineFeed, start);
   return end < 0 ? bytes.length : end;
 }
-
-/** Windows calls UTF-16 "Unicode": its mark tells. */
-export const encodingHint = (bytes: Uint8Array) =>
-  (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
-    ? ', it looks like UTF-16'
-    : '';
 
 export const emptyText = (name: string) =>
   new RdropError('FILE_EMPTY', `${name}: expected at least one line, got an empty file`);

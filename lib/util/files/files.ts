@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { quietly } from '../cleanup.js';
+import { encodingHint } from '../encoding_hint.js';
 import { RdropError } from '../errors.js';
 import { syncDirectory } from './durable.js';
 import { fileError } from './file_error.js';
@@ -57,7 +58,6 @@ export async function readJsonFile(path: string): Promise<unknown> {
     throw fileError(error, path, 'read');
   }
   if (!isUtf8(bytes)) {
-    const { encodingHint } = await import('../../text/lines/line_splitter.js');
     throw new RdropError(
       'MALFORMED_FILE',
       `${path}: expected JSON, got what is not valid UTF-8${encodingHint(bytes)}`,
