@@ -3,7 +3,7 @@
 //
 //   node benchmarks/bpe.mjs --text FILE [--merges 10000] [--rounds 3] [--peer DIR] [--out FILE]
 //
-// FILE is tokenised text, plain. The medians are of the wall clock and of the time that the core worked (cpuSeconds), which
+// FILE is tokenized text, plain. The medians are of the wall clock and of the time that the core worked (cpuSeconds), which
 // other programs lengthen less. Needs bash. RDROP_PYTHON names the peer's Python (python3 when unset). Each side runs on one
 // core: the processes are bound to the first one where taskset is there. Prints one JSON array of rows.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -24,7 +24,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
   },
 });
-if (values.text === undefined) throw new Error('--text FILE: expected a file of tokenised text');
+if (values.text === undefined) throw new Error('--text FILE: expected a file of tokenized text');
 const { text, merges, peer } = values;
 
 // Nothing of the current directory is started.

@@ -12,7 +12,7 @@ import {
   bleuMetric,
   chrf,
   chrfMetric,
-  pairedApproximateRandomisation,
+  pairedApproximateRandomization,
   pairedBootstrap,
   ter,
   terMetric,
@@ -61,7 +61,7 @@ const work = {
   'chrF2++': () => chrf(system, references, { wordOrder: 2 }),
   TER: () => ter(system, references),
   'paired bootstrap (1,000; BLEU, chrF2, TER)': () => pairedBootstrap(corpus),
-  'approximate randomisation (10,000; BLEU, chrF2, TER)': () => pairedApproximateRandomisation(corpus),
+  'approximate randomization (10,000; BLEU, chrF2, TER)': () => pairedApproximateRandomization(corpus),
 };
 
 const times = Object.fromEntries(Object.keys(work).map((name) => [name, []]));

@@ -49,11 +49,11 @@ export { type RdropWarning, type WarningCode, warningCodes } from './util/warnin
 // Text, dictionary and byte pair encoding.
 
 export { Dictionary } from './text/dictionary.js';
-export { mosesDetokenise } from './text/moses/detokenizer.js';
+export { mosesDetokenize } from './text/moses/detokenizer.js';
 export { normalisePunctuation } from './text/moses/normalizer.js';
 export { readProtectedPatterns } from './text/moses/protected_patterns.js';
-export { sacremosesDetokenise } from './text/moses/sacremoses_detokenizer.js';
-export { mosesTokenise } from './text/moses/tokenizer.js';
+export { sacremosesDetokenize } from './text/moses/sacremoses_detokenizer.js';
+export { mosesTokenize } from './text/moses/tokenizer.js';
 export { Bpe } from './text/pieces/bpe.js';
 export { readVocabulary, vocabularyOf } from './text/pieces/bpe_vocabulary.js';
 export { joinPieces, type PieceConvention } from './text/pieces/pieces.js';
@@ -161,9 +161,9 @@ export type {
 export const bootstrapConfidence: typeof import('./evaluation/significance.js').bootstrapConfidence = async (
   ...args
 ) => (await import('./evaluation/significance.js')).bootstrapConfidence(...args);
-/** pairedApproximateRandomisation of lib/evaluation/significance.ts. */
-export const pairedApproximateRandomisation: typeof import('./evaluation/significance.js').pairedApproximateRandomisation =
-  async (...args) => (await import('./evaluation/significance.js')).pairedApproximateRandomisation(...args);
+/** pairedApproximateRandomization of lib/evaluation/significance.ts. */
+export const pairedApproximateRandomization: typeof import('./evaluation/significance.js').pairedApproximateRandomization =
+  async (...args) => (await import('./evaluation/significance.js')).pairedApproximateRandomization(...args);
 /** pairedBootstrap of lib/evaluation/significance.ts. */
 export const pairedBootstrap: typeof import('./evaluation/significance.js').pairedBootstrap = async (
   ...args

@@ -5,7 +5,7 @@
 The model is fairseq's (fairseq_transformer.py) with torch's scaled_dot_product_attention, on padded batches; the loss is
 dropreg/R-Drop's criterion in float32. On CUDA the model is bfloat16 with one flat float32 master copy, as fairseq's
 FP16Optimizer keeps it, and no float32 anywhere else. Two forms: "torch eager" with fairseq's Adam, and "torch compile",
-where model, loss and optimiser are compiled (dynamic shapes; no CUDA graphs, since each of the epoch's shapes would be
+where model, loss and optimizer are compiled (dynamic shapes; no CUDA graphs, since each of the epoch's shapes would be
 captured). Neither waits for the device inside a step, which fairseq itself does.
 
 The rows have the fields of benchmarks/gpu.mjs. A stage that fails is named in the file, the others run; status 1.

@@ -29,7 +29,7 @@ def tokens_of(batch):
 
 
 def sample_batches(batches, count):
-    """Every k-th batch by size, neighbours mixed: sampleBatches() of batches.mjs."""
+    """Every k-th batch by size, neighbors mixed: sampleBatches() of batches.mjs."""
     ordered = sorted(batches, key=tokens_of)
     count = min(count, len(ordered))
     chosen = [ordered[int((i + 0.5) * len(ordered) / count)] for i in range(count)]

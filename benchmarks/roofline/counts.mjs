@@ -197,7 +197,7 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
 
   add('gradient norm', 'update', 'stream', { float32: 2 * parameters, bytes: full * parameters });
   // Master, gradient and both moments in; master, both moments and the copy for the products out.
-  add('optimiser', 'update', 'stream', { float32: 16 * parameters, bytes: (7 * full + half) * parameters });
+  add('optimizer', 'update', 'stream', { float32: 16 * parameters, bytes: (7 * full + half) * parameters });
   add('clearing the gradient', 'update', 'stream', { bytes: full * parameters });
   return kernels.map((kernel) => ({ executed: kernel.flops, ...kernel }));
 }

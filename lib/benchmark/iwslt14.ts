@@ -46,14 +46,14 @@ export function stratified<T extends BatchLengths>(batches: readonly T[], count:
   );
 }
 
-/** The batches that step times are measured on: stratified(), mixed so that neighbours differ in size. */
+/** The batches that step times are measured on: stratified(), mixed so that neighbors differ in size. */
 export function sampleBatches<T extends BatchLengths>(batches: readonly T[], count: number): T[] {
   const sorted = stratified(batches, count);
   const step = mixingStep(sorted.length);
   return sorted.map((_, i) => sorted[(step * i) % sorted.length]!);
 }
 
-/** Somewhat over half of n, without a common divisor: i·step mod n visits every place once, neighbours far apart. */
+/** Somewhat over half of n, without a common divisor: i·step mod n visits every place once, neighbors far apart. */
 function mixingStep(n: number): number {
   const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   let step = Math.round(0.58 * n);

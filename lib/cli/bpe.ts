@@ -10,7 +10,7 @@ export function bpeCommand(): Command {
   const command = namedCommand('bpe');
   command
     .command('learn')
-    .description('learn codes from tokenised text')
+    .description('learn codes from tokenized text')
     .option('--merges <n>', 'most merges to learn', toNumber)
     .option('--min-frequency <n>', 'least frequency of a pair that is merged', toNumber)
     .option('--total-symbols', 'count the characters of the text among the merges')
@@ -33,7 +33,7 @@ export function bpeCommand(): Command {
     });
   command
     .command('apply')
-    .description('split the words of tokenised text into pieces')
+    .description('split the words of tokenized text into pieces')
     .requiredOption('--codes <file>', 'codes from `rdrop bpe learn` or subword-nmt')
     .option('--merges <n>', 'apply the first so many merges', toNumber)
     .option('--separator <text>', 'marks a piece that the next one continues')

@@ -18,7 +18,7 @@ export function importCommand(): Command {
     .option('--codes <file>', "subword-nmt's codes; without them words stay whole")
     .option('--source <language>', 'instead of the one in the checkpoint')
     .option('--target <language>', 'likewise')
-    .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
+    .option('--tokenizer <name>', 'moses, or none for text that is tokenized already')
     .option('--normalize', 'plain quotation marks and dashes')
     .option(
       '--lowercase [after]',

@@ -18,7 +18,7 @@ export function prepareCommand(): Command {
     .option('--train <prefix>', 'training text: <prefix>.<language> or <prefix>.<language>.gz')
     .option('--valid <prefix>', 'validation text, likewise')
     .option('--test <prefix>', 'test text, likewise')
-    .option('--tokenizer <name>', 'moses, or none for text that is tokenised already')
+    .option('--tokenizer <name>', 'moses, or none for text that is tokenized already')
     .option('--normalize', 'plain quotation marks and dashes')
     .option('--lowercase [after]', 'lower-case the text, or with "after" the tokens')
     .option(

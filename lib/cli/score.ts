@@ -47,12 +47,12 @@ export function scoreCommand(): Command {
     .addOption(
       new Option(
         '--tokenize <name>',
-        `sacreBLEU's tokeniser of the BLEU in front (default: ${tokenize}; none with --tokenized)`,
+        `sacreBLEU's tokenizer of the BLEU in front (default: ${tokenize}; none with --tokenized)`,
       ).choices(bleuSchema.shape.tokenize.unwrap().options),
     )
     .option('--lowercase', 'compare lower-cased text', lowercase)
     .option('--metrics <list>', `of ${metricFamilies.join(',')} (default: all that apply)`)
-    .option('--tokenized', 'the files hold tokenised text, which fairseq-score is meant for', false)
+    .option('--tokenized', 'the files hold tokenized text, which fairseq-score is meant for', false)
     .option('--compound-split', 'fairseq-score with compounds split at hyphens alone', false)
     .option('--confidence', 'the 95 % interval of every score by the bootstrap', false)
     .option('--baseline <file>', 'translations to compare with; give it again for further ones', again, [])
@@ -108,7 +108,7 @@ async function score(flags: ScoreFlags): Promise<void> {
     scoreReport(
       { hypotheses, references },
       {
-        tokenised: flags.tokenized,
+        tokenized: flags.tokenized,
         table,
         tokenize: flags.tokenize ?? (flags.tokenized ? 'none' : bleuSchema.parse({}).tokenize),
         confidence: flags.confidence,

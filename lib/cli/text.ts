@@ -31,7 +31,7 @@ export function textCommand(): Command {
       const { lowercase: lowerCase } = await import('../text/lowercase.js');
       const { normalisePunctuation } = await import('../text/moses/normalizer.js');
       const { readProtectedPatterns } = await import('../text/moses/protected_patterns.js');
-      const { mosesTokenise } = await import('../text/moses/tokenizer.js');
+      const { mosesTokenize } = await import('../text/moses/tokenizer.js');
       const protectedPatterns = file === undefined ? [] : await readProtectedPatterns(file);
       const options = parseConfig(
         tokenizeSchema,
@@ -43,7 +43,7 @@ export function textCommand(): Command {
         let text = line;
         if (lowercase) text = lowerCase(text);
         if (normalize) text = normalisePunctuation(text, lang);
-        return mosesTokenise(text, lang, options);
+        return mosesTokenize(text, lang, options);
       });
     });
   command
@@ -57,12 +57,12 @@ export function textCommand(): Command {
       const { detokenizeSchema, parseConfig } = await import('../options/index.js');
       const { as, ...options } = parseConfig(detokenizeSchema, flags, 'detokenize', 'INVALID_ARGUMENT');
       if (as === 'sacremoses') {
-        const { sacremosesDetokenise } = await import('../text/moses/sacremoses_detokenizer.js');
-        await filterLines((line) => sacremosesDetokenise(line, lang));
+        const { sacremosesDetokenize } = await import('../text/moses/sacremoses_detokenizer.js');
+        await filterLines((line) => sacremosesDetokenize(line, lang));
         return;
       }
-      const { mosesDetokenise } = await import('../text/moses/detokenizer.js');
-      await filterLines((line) => mosesDetokenise(line, lang, options));
+      const { mosesDetokenize } = await import('../text/moses/detokenizer.js');
+      await filterLines((line) => mosesDetokenize(line, lang, options));
     });
   command
     .command('normalize')

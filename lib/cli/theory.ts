@@ -15,7 +15,7 @@ interface Flags {
 
 /** Flags that are short for one option; commander's name for the flag → the option's path. */
 const shorthands: readonly [flag: string, argument: string, path: string, text: string][] = [
-  ['checkpoint', '<name>', 'run.checkpoint', 'best, last or initial: as the run was initialised'],
+  ['checkpoint', '<name>', 'run.checkpoint', 'best, last or initial: as the run was initialized'],
   ['data', '<directory>', 'data', 'made by rdrop prepare; left out, the data of the run'],
   ['split', '<name>', 'split', 'train, valid or test'],
   ['batches', '<n>', 'batches', 'batches of the split, held fixed'],
@@ -24,7 +24,7 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['pairs', '<n>', 'pairs', 'mask pairs for each batch'],
   ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term in the whole loss; left out, that of the run'],
   ['level', '<share>', 'level', 'of the intervals'],
-  ['samples', '<n>', 'samples', 'random signs of the randomisation test'],
+  ['samples', '<n>', 'samples', 'random signs of the randomization test'],
   ['seed', '<n>', 'seed', 'of masks, batches and signs, and of a fresh model'],
   ['label-smoothing', '<epsilon>', 'loss.labelSmoothing', 'likewise'],
   ['smoothing', '<name>', 'loss.smoothing', 'likewise: dropreg or fairseq'],
@@ -38,7 +38,7 @@ const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => let
 /** `rdrop theory`: do both directions of KL agree in expectation, and how much more does the gradient of one vary? */
 export function theoryCommand(): Command {
   const command = namedCommand('theory')
-    .option('--run <directory>', 'a run directory; without one a model is initialised')
+    .option('--run <directory>', 'a run directory; without one a model is initialized')
     .option('--preset <name>', 'without --run: the model and loss of a preset')
     .option('--set <option=value>', 'one option, e.g. model.dropout=0.2; may be repeated', collect, []);
   for (const [flag, argument, path, text] of shorthands) {

@@ -24,7 +24,7 @@ export const trainShorthands: readonly [flag: string, argument: string, path: st
   ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term'],
   ['label-smoothing', '<epsilon>', 'loss.labelSmoothing', 'label smoothing'],
   ['smoothing', '<name>', 'loss.smoothing', 'how it is spread: dropreg or fairseq'],
-  ['seed', '<n>', 'seed', 'of the initialisation, the order and dropout'],
+  ['seed', '<n>', 'seed', 'of the initialization, the order and dropout'],
   ['device', '<name>', 'device', 'auto, cpu or cuda'],
   ['precision', '<name>', 'precision', 'auto, float32, float64, tf32, bfloat16 or float16'],
   ['threads', '<n>', 'threads', 'threads of libtorch; 0 takes every core'],

@@ -1,7 +1,7 @@
 import { type BleuConfig, type BleuOptions, bleuSchema, parseConfig } from '../options/index.js';
 import { pythonFixed } from '../util/python_numbers.js';
 import { warn } from '../util/warnings.js';
-import { bleuTokenisers, trimEnd } from './bleu_tokenizer.js';
+import { bleuTokenizers, trimEnd } from './bleu_tokenizer.js';
 import { joinSignature, type Metric, reproducedSacrebleu, sacrebleuLine } from './metric.js';
 import { addNgramMatches, ngramTotal } from './ngram_matches.js';
 import { warnOfPieces } from './score_pieces.js';
@@ -33,7 +33,7 @@ export interface BleuScore {
 /**
  * Corpus BLEU as sacreBLEU 2.6 computes it; by default n-grams up to 4, exponential smoothing, effective order off.
  *
- * @param hypotheses one detokenised sentence an item.
+ * @param hypotheses one detokenized sentence an item.
  * @param references one stream of sentences, or several streams of the same length (`references[r][i]`, sacreBLEU's
  *   layout; null where a stream has none).
  * @param options tokenize: '13a' (default) | 'none' | 'intl' | 'char'; lowercase: false; smoothMethod, smoothValue,
@@ -102,8 +102,8 @@ export function bleuMetric(options: BleuOptions = {}): Metric {
 }
 
 function bleuMetricOf(config: BleuConfig): Metric {
-  const tokenise = bleuTokenisers[config.tokenize];
-  const tokens = (line: string) => tokenise(trimEnd(config.lowercase ? line.toLowerCase() : line));
+  const tokenize = bleuTokenizers[config.tokenize];
+  const tokens = (line: string) => tokenize(trimEnd(config.lowercase ? line.toLowerCase() : line));
   return {
     name: 'BLEU',
     higherIsBetter: true,

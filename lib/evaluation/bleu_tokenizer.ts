@@ -1,5 +1,5 @@
 /**
- * The four tokenisers of sacreBLEU 2.6 that need no model, as functions from a segment to its tokens
+ * The four tokenizers of sacreBLEU 2.6 that need no model, as functions from a segment to its tokens
  * (sacrebleu/tokenizers/tokenizer_{13a,re,intl,char,none}.py followed by str.split()).
  *
  * Unicode: sacreBLEU's `intl` takes its categories from Python's `regex` package, ours from the running Node.js, so the
@@ -28,7 +28,7 @@ export function trimEnd(line: string): string {
 }
 
 /** mteval-v13a, the default of WMT: ASCII punctuation apart, full stops and commas unless inside a number. */
-function tokenise13a(segment: string): string[] {
+function tokenize13a(segment: string): string[] {
   let line = segment.replaceAll('<skipped>', '').replaceAll('-\n', '').replaceAll('\n', ' ');
   if (line.includes('&')) {
     line = line
@@ -60,7 +60,7 @@ function rewrite13a(word: string): string[] {
   );
 }
 
-/** mteval-v14's international tokeniser: every symbol apart, punctuation unless between digits. */
+/** mteval-v14's international tokenizer: every symbol apart, punctuation unless between digits. */
 function tokeniseIntl(segment: string): string[] {
   return splitWords(
     segment
@@ -77,8 +77,8 @@ function tokeniseChar(segment: string): string[] {
   return characters;
 }
 
-export const bleuTokenisers = {
-  '13a': tokenise13a,
+export const bleuTokenizers = {
+  '13a': tokenize13a,
   none: splitWords,
   intl: tokeniseIntl,
   char: tokeniseChar,

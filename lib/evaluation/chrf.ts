@@ -24,7 +24,7 @@ export interface ChrfScore {
  * Corpus chrF (or, with wordOrder 2, chrF++) as sacreBLEU 2.6 computes it: the F score of character (and word) n-grams,
  * precision and recall averaged over the orders; of several references the one with the best score of the segment counts.
  *
- * @param hypotheses one detokenised sentence an item.
+ * @param hypotheses one detokenized sentence an item.
  * @param references as `bleu` takes them.
  * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH, ABORTED.
  * @see Popović 2015, 2017; sacrebleu/metrics/chrf.py

@@ -1,5 +1,5 @@
 /**
- * Splits compounds at hyphens, as the tables of WMT'14 and dropreg/R-Drop do before they score tokenised text: `a-b`
+ * Splits compounds at hyphens, as the tables of WMT'14 and dropreg/R-Drop do before they score tokenized text: `a-b`
  * becomes `a ##AT##-##AT## b`.
  *
  * Equal to `s{(\S)-(\S)}{$1 ##AT##-##AT## $2}g` of perl on UTF-8 read as bytes (scripts/compound_split_bleu.sh): \S is

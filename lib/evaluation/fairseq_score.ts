@@ -33,7 +33,7 @@ export interface FairseqScore {
 }
 
 /**
- * BLEU of tokenised text as `fairseq-score` computes it, the measure of the paper's tables: tokens are what white space
+ * BLEU of tokenized text as `fairseq-score` computes it, the measure of the paper's tables: tokens are what white space
  * separates, no smoothing, one reference. What distinguishes it from sacreBLEU's `tokenize: 'none'`: a sentence without
  * tokens counts as one token (its end), `<unk>` in a reference matches nothing, `<pad>` at either end and `</s>` at the
  * end are cut off.
@@ -41,8 +41,8 @@ export interface FairseqScore {
  * The original reads files with Python's universal line ends and stops at the shorter file; here a line is what the
  * caller says, and unequal numbers are an error.
  *
- * @param hypotheses one tokenised sentence an item, BPE removed.
- * @param references the same number of sentences, tokenised alike.
+ * @param hypotheses one tokenized sentence an item, BPE removed.
+ * @param references the same number of sentences, tokenized alike.
  * @param options order: 4; ignoreCase: false; compoundSplit: false.
  * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH.
  * @see fairseq_cli/score.py, fairseq/scoring/bleu.py, fairseq/clib/libbleu/libbleu.cpp

@@ -39,20 +39,20 @@ export interface SingleScore {
 /** What a signature tells about resampling. */
 export interface Resampling {
   bootstrap?: number;
-  randomisation?: number;
+  randomization?: number;
   seed?: number;
 }
 
 /** A signature letter for letter: what all metrics have, then the metric's own, the version last. */
 export function joinSignature(
   referenceCount: number | 'var',
-  { bootstrap, randomisation, seed }: Resampling,
+  { bootstrap, randomization, seed }: Resampling,
   own: readonly string[],
 ): string {
   return [
     `nrefs:${referenceCount}`,
     ...(bootstrap === undefined ? [] : [`bs:${bootstrap}`]),
-    ...(randomisation === undefined ? [] : [`ar:${randomisation}`]),
+    ...(randomization === undefined ? [] : [`ar:${randomization}`]),
     ...(seed === undefined ? [] : [`seed:${seed}`]),
     ...own,
   ].join('|');

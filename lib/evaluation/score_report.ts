@@ -6,7 +6,7 @@ import {
   type ConfidenceResult,
   type Interval,
   type PairedResult,
-  pairedApproximateRandomisation,
+  pairedApproximateRandomization,
   pairedBootstrap,
 } from './significance.js';
 
@@ -17,8 +17,8 @@ export interface BaselineText {
 }
 
 export interface ScoreReportOptions {
-  /** Whether the texts, the baselines' too, are tokenised. */
-  tokenised: boolean;
+  /** Whether the texts, the baselines' too, are tokenized. */
+  tokenized: boolean;
   table: ScoreTableOptions;
   /** Of the one BLEU that stands in front. */
   tokenize: BleuConfig['tokenize'];
@@ -58,7 +58,7 @@ export async function scoreReport(own: Texts, options: ScoreReportOptions): Prom
     ...(options.samples === undefined ? {} : { samples: options.samples }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   };
-  const texts = options.tokenised ? { tokenised: own } : own;
+  const texts = options.tokenized ? { tokenized: own } : own;
   const groups = scoreGroups(texts, table);
   const report: ScoreReport = { metrics: await scoreRows(texts, table, work), paired: [] };
   if (table.metrics?.includes('bleu') ?? true) {
@@ -76,9 +76,9 @@ export async function scoreReport(own: Texts, options: ScoreReportOptions): Prom
       return { ...row, confidence: { mean, halfWidth, signature } };
     });
   }
-  const tests = { bootstrap: pairedBootstrap, randomisation: pairedApproximateRandomisation };
+  const tests = { bootstrap: pairedBootstrap, randomization: pairedApproximateRandomization };
   for (const { name, hypotheses } of baselines) {
-    for (const test of ['bootstrap', 'randomisation'] as const) {
+    for (const test of ['bootstrap', 'randomization'] as const) {
       if (paired !== test && paired !== 'both') continue;
       const metrics: PairedResult[] = [];
       for (const group of groups) {

@@ -21,8 +21,8 @@ export interface Texts {
 
 /** The same translations as the reader sees them, as the model's tokens (BPE removed), or both. */
 export type ScoredTexts =
-  | (Texts & { tokenised?: Texts | undefined })
-  | { hypotheses?: undefined; references?: undefined; tokenised: Texts };
+  | (Texts & { tokenized?: Texts | undefined })
+  | { hypotheses?: undefined; references?: undefined; tokenized: Texts };
 
 export interface CorpusScore {
   /** BLEU, chrF2, chrF2++, TER, fairseq-score, fairseq-score (compounds split). */
@@ -51,10 +51,10 @@ export interface ScoreGroup extends Texts {
 }
 
 /**
- * The corpus scores of a system as the field prints them, side by side. On detokenised text BLEU with sacreBLEU's
- * tokenisers 13a, intl, none and char, chrF2, chrF2++ and TER; on tokenised text, as it is or with compounds split, the
- * BLEU4 of fairseq-score (the paper's tables), which is worth nothing on other text. Of tokenised text alone, also BLEU
- * with the tokeniser none. Warns (PIECES) where a text looks as if its words were cut into pieces.
+ * The corpus scores of a system as the field prints them, side by side. On detokenized text BLEU with sacreBLEU's
+ * tokenizers 13a, intl, none and char, chrF2, chrF2++ and TER; on tokenized text, as it is or with compounds split, the
+ * BLEU4 of fairseq-score (the paper's tables), which is worth nothing on other text. Of tokenized text alone, also BLEU
+ * with the tokenizer none. Warns (PIECES) where a text looks as if its words were cut into pieces.
  *
  * @throws RdropError INVALID_ARGUMENT (also a metric that the texts given do not allow), LINE_COUNT_MISMATCH, ABORTED.
  */
@@ -64,7 +64,7 @@ export async function scoreAll(
   work: ScoreWork = {},
 ): Promise<ScoreRow[]> {
   const rows = await scoreRows(texts, options, work);
-  for (const each of [texts.hypotheses === undefined ? undefined : texts, texts.tokenised]) {
+  for (const each of [texts.hypotheses === undefined ? undefined : texts, texts.tokenized]) {
     if (each !== undefined) warnOfPieces(each.hypotheses, each.references);
   }
   return rows;
@@ -105,20 +105,20 @@ export async function scoreRows(
 export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {}): ScoreGroup[] {
   const config = parseConfig(scoreTableSchema, options, 'scoreAll', 'INVALID_ARGUMENT');
   const { lowercase, compoundSplit } = config;
-  const { tokenised } = texts;
+  const { tokenized } = texts;
   const plain = texts.hypotheses === undefined ? undefined : texts;
-  if (plain === undefined && tokenised === undefined) {
-    throw new RdropError('INVALID_ARGUMENT', 'scoreAll: expected hypotheses, tokenised or both, got neither');
+  if (plain === undefined && tokenized === undefined) {
+    throw new RdropError('INVALID_ARGUMENT', 'scoreAll: expected hypotheses, tokenized or both, got neither');
   }
   // fairseq-score knows one reference; with more of them it is left out unless it was asked for, and then refuses.
-  const single = tokenised !== undefined && streamsOf(tokenised.references) === 1;
+  const single = tokenized !== undefined && streamsOf(tokenized.references) === 1;
   const applicable: MetricFamily[] = [
     'bleu',
     ...(plain === undefined ? [] : (['chrf', 'ter'] as const)),
     ...(single ? (['fairseq'] as const) : []),
   ];
   const wanted = config.metrics ?? applicable;
-  for (const family of wanted) if (!applicable.includes(family)) throw inapplicable(family, tokenised);
+  for (const family of wanted) if (!applicable.includes(family)) throw inapplicable(family, tokenized);
   if (compoundSplit !== undefined && !wanted.includes('fairseq')) {
     throw new RdropError(
       'INVALID_ARGUMENT',
@@ -126,8 +126,8 @@ export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {})
     );
   }
 
-  const bleuOf = (tokenisers: readonly ('13a' | 'intl' | 'none' | 'char')[]) =>
-    wanted.includes('bleu') ? tokenisers.map((tokenize) => bleuMetric({ tokenize, lowercase })) : [];
+  const bleuOf = (tokenizers: readonly ('13a' | 'intl' | 'none' | 'char')[]) =>
+    wanted.includes('bleu') ? tokenizers.map((tokenize) => bleuMetric({ tokenize, lowercase })) : [];
   const groups: ScoreGroup[] = [];
   if (plain !== undefined) {
     const metrics = bleuOf(['13a', 'intl', 'none', 'char']);
@@ -136,7 +136,7 @@ export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {})
     if (wanted.includes('ter')) metrics.push(terMetric());
     groups.push({ metrics, hypotheses: plain.hypotheses, references: plain.references });
   }
-  if (tokenised !== undefined) {
+  if (tokenized !== undefined) {
     const metrics = plain === undefined ? bleuOf(['none']) : [];
     if (wanted.includes('fairseq')) {
       for (const split of [false, true]) {
@@ -144,7 +144,7 @@ export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {})
           metrics.push(fairseqMetric({ ignoreCase: lowercase, compoundSplit: split }));
       }
     }
-    groups.push({ metrics, hypotheses: tokenised.hypotheses, references: tokenised.references });
+    groups.push({ metrics, hypotheses: tokenized.hypotheses, references: tokenized.references });
   }
   return groups;
 }
@@ -152,12 +152,12 @@ export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {})
 const streamsOf = (references: References): number =>
   Array.isArray(references?.[0]) ? references.length : 1;
 
-function inapplicable(family: MetricFamily, tokenised: Texts | undefined): RdropError {
+function inapplicable(family: MetricFamily, tokenized: Texts | undefined): RdropError {
   const reason =
     family !== 'fairseq'
-      ? 'is defined on detokenised text, and got tokenised text alone'
-      : tokenised === undefined
-        ? 'is defined on tokenised text, and got detokenised text alone'
-        : `compares with one reference, and got ${streamsOf(tokenised.references)}`;
+      ? 'is defined on detokenized text, and got tokenized text alone'
+      : tokenized === undefined
+        ? 'is defined on tokenized text, and got detokenized text alone'
+        : `compares with one reference, and got ${streamsOf(tokenized.references)}`;
   return new RdropError('INVALID_ARGUMENT', `scoreAll.metrics: ${family} ${reason}`);
 }

@@ -136,7 +136,7 @@ export async function pairedBootstrap(
 }
 
 /**
- * Paired approximate randomisation: how often a difference as large arises when each sentence's two translations are
+ * Paired approximate randomization: how often a difference as large arises when each sentence's two translations are
  * exchanged at random. The same p-values as sacreBLEU's `--paired-ar` at equal seeds, but for one case: with add-k
  * smoothing sacreBLEU there rounds k down to a whole number.
  *
@@ -146,12 +146,12 @@ export async function pairedBootstrap(
  * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH, ABORTED.
  * @see Riezler and Maxwell 2005; sacrebleu/significance.py
  */
-export async function pairedApproximateRandomisation(
+export async function pairedApproximateRandomization(
   { baseline, hypotheses, references, metrics = [bleuMetric()] }: PairedCorpus,
   options: RandomisationOptions = {},
   { signal }: Work = {},
 ): Promise<PairedResult[]> {
-  const what = 'pairedApproximateRandomisation';
+  const what = 'pairedApproximateRandomization';
   const config = parseConfig(randomisationSchema, options, what, 'INVALID_ARGUMENT');
   const { samples, seed, confidenceSamples } = config;
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
@@ -172,7 +172,7 @@ export async function pairedApproximateRandomisation(
   const ofSystem = await intervals(system.statistics, generator);
   const ofBaseline = await intervals(other.statistics, new NumpyGenerator(seed));
   const resampling = {
-    randomisation: samples,
+    randomization: samples,
     seed,
     ...(confidenceSamples > 0 ? { bootstrap: confidenceSamples } : {}),
   };

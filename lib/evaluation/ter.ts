@@ -64,7 +64,7 @@ export function terMetric(options: TerOptions = {}): Metric {
       let edits = Number.POSITIVE_INFINITY;
       let length = 0;
       for (const reference of references) {
-        // sacreBLEU tokenises a reference twice, which `normalized` can tell: `a.,2` gets a space more each time.
+        // sacreBLEU tokenizes a reference twice, which `normalized` can tell: `a.,2` gets a space more each time.
         let words = tokeniseTer(reference, config);
         if (config.normalized) words = tokeniseTer(words.join(' '), config);
         edits = Math.min(edits, translationEdits(system, words));

@@ -5,7 +5,7 @@ const asianPunctuation = /[\u3001\u3002\u3008-\u3011\u3014-\u301f\uff61-\uff65\u
 const fullWidthPunctuation = /[\uff0e\uff0c\uff1f\uff1a\uff1b\uff01\uff02\uff08\uff09]/g;
 
 /**
- * Tercom's tokeniser as sacreBLEU has it (sacrebleu/tokenizers/tokenizer_ter.py): lower case, then what the options ask
+ * Tercom's tokenizer as sacreBLEU has it (sacrebleu/tokenizers/tokenizer_ter.py): lower case, then what the options ask
  * for, then words.
  */
 export function tokeniseTer(
@@ -15,7 +15,7 @@ export function tokeniseTer(
   let line = trimEnd(segment);
   if (!caseSensitive) line = line.toLowerCase();
   if (normalized && line !== '') {
-    line = normalise(line);
+    line = normalize(line);
     if (asianSupport) line = normaliseAsian(line);
   }
   if (noPunct) {
@@ -26,7 +26,7 @@ export function tokeniseTer(
 }
 
 /** Entities resolved; ASCII punctuation apart, full stops and commas unless inside a number, a possessive 's too. */
-function normalise(line: string): string {
+function normalize(line: string): string {
   const text = line
     .replaceAll('\n-', '')
     .replaceAll('\n', ' ')

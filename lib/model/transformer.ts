@@ -71,7 +71,7 @@ export class Transformer {
   }
 
   /**
-   * A freshly initialised model (fairseq's initialisation, drawn from the seed).
+   * A freshly initialized model (fairseq's initialization, drawn from the seed).
    *
    * @throws RdropError INVALID_CONFIG, OUT_OF_MEMORY, and those of `native()`
    */

@@ -83,7 +83,7 @@ export const sentenceBootstrapSchema = lazily(() =>
 );
 export type SentenceBootstrapOptions = z.input<typeof sentenceBootstrapSchema>;
 
-/** sacreBLEU's paired approximate randomisation. */
+/** sacreBLEU's paired approximate randomization. */
 export const randomisationSchema = lazily(() =>
   z.strictObject({
     samples: countTo(10_000_000).default(10_000),
@@ -95,7 +95,7 @@ export const randomisationSchema = lazily(() =>
 export type RandomisationOptions = z.input<typeof randomisationSchema>;
 
 /** The paired tests over sentences that `rdrop score --paired` names. */
-export const pairedTests = ['bootstrap', 'randomisation', 'both'] as const;
+export const pairedTests = ['bootstrap', 'randomization', 'both'] as const;
 export type PairedTest = (typeof pairedTests)[number];
 
 /** What scoreAll and `rdrop score` show. */

@@ -138,7 +138,7 @@ export const theorySchema = lazily(() =>
           checkpoint: z.enum(['best', 'last', 'initial']).default('best'),
         })
         .optional(),
-      /** A freshly initialised model instead of a run's. */
+      /** A freshly initialized model instead of a run's. */
       model: runModelSchema.optional(),
       /** A prepared directory; left out, that of the run. */
       data: z.string().min(1).optional(),
@@ -154,9 +154,9 @@ export const theorySchema = lazily(() =>
       loss: theoryLossSchema.prefault({}),
       /** Of every interval. */
       level: z.number().gt(0).lt(1).default(0.95),
-      /** Random signs drawn for the randomisation test. */
+      /** Random signs drawn for the randomization test. */
       samples: countTo(10_000_000).default(10_000),
-      /** Of the masks, of the choice of batches, of the signs, and of a fresh model's initialisation. */
+      /** Of the masks, of the choice of batches, of the signs, and of a fresh model's initialization. */
       seed: runtimeSchema.shape.seed,
       device: runtimeSchema.shape.device,
       precision: runtimeSchema.shape.precision,
@@ -165,7 +165,7 @@ export const theorySchema = lazily(() =>
     })
     .refine((options) => (options.run === undefined) !== (options.model === undefined), {
       path: ['run'],
-      error: 'expected either a run or a model to initialise, not both',
+      error: 'expected either a run or a model to initialize, not both',
     })
     .refine((options) => options.run !== undefined || options.data !== undefined, {
       path: ['data'],

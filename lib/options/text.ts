@@ -44,7 +44,7 @@ export const textSchema = lazily(() =>
   z.strictObject({
     source: languageCode,
     target: languageCode,
-    /** moses: the rules of tokenizer.perl (German and English); none: the text is tokenised already. */
+    /** moses: the rules of tokenizer.perl (German and English); none: the text is tokenized already. */
     tokenizer: z.enum(['moses', 'none']).default('moses'),
     /** Plain quotation marks and dashes, as normalize-punctuation.perl makes them (German and English). */
     normalize: z.boolean().default(false),

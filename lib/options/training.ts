@@ -1,4 +1,4 @@
-/** Loss, model, optimiser, search and run. */
+/** Loss, model, optimizer, search and run. */
 
 import type { z as zod } from 'zod';
 import { count, countTo, dropoutRate, nonNegative, positive } from './ranges.js';

@@ -13,7 +13,7 @@ const entities: Record<string, string> = {
 export const escapeHtml = (text: string) =>
   text.replace(/[&<>"']/g, (character) => entities[character] as string);
 
-/** Light and dark by the reader's preference; the colours of the plots' text and lines follow. */
+/** Light and dark by the reader's preference; the colors of the plots' text and lines follow. */
 const style = `
 :root { color-scheme: light dark; --text: #1b1b1b; --soft: #5c5c5c; --rule: #d4d4d4; --page: #fff; --band: #f5f5f5; }
 @media (prefers-color-scheme: dark) {

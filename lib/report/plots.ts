@@ -5,16 +5,16 @@ import type { ReportPlot } from './document.js';
 import type { CurvePoint, RunSummary } from './run_summary.js';
 import { config, renderSvg, width } from './vega_svg.js';
 
-/** Okabe and Ito's colours, which stay apart for the colour-blind and show on white and on black. */
-export const armColours = new Map([
+/** Okabe and Ito's colors, which stay apart for the color-blind and show on white and on black. */
+export const armColors = new Map([
   ['uni', '#0087d0'],
   ['bi', '#e66100'],
   ['uni-reverse', '#009e73'],
   ['plain', '#8a8a8a'],
 ]);
-/** A grey for light and dark pages; vega's own is nearly black. */
+/** A gray for light and dark pages; vega's own is nearly black. */
 const seedLegend = { symbolFillColor: '#8a8a8a', symbolStrokeColor: '#8a8a8a' };
-const furtherColours = ['#cc79a7', '#b59f00', '#56b4e9'];
+const furtherColors = ['#cc79a7', '#b59f00', '#56b4e9'];
 
 /** Longer curves are thinned to this many points; 1,600 would not show more on a plot 640 wide. */
 const largestCurve = 400;
@@ -63,7 +63,7 @@ export async function reportPlots(
 }
 
 /** A color for each of many: hues by the golden angle, bright enough for dark pages and dark enough for bright ones. */
-function spreadColour(i: number): string {
+function spreadColor(i: number): string {
   const hue = (i * 137.508) % 360;
   const channel = (shift: number) => {
     const k = (shift + hue / 30) % 12;
@@ -75,16 +75,16 @@ function spreadColour(i: number): string {
   return `#${channel(0)}${channel(8)}${channel(4)}`;
 }
 
-function colourScale(runs: readonly RunSummary[]) {
+function colorScale(runs: readonly RunSummary[]) {
   const domain = [...new Set(runs.map(conditionOf))];
-  const further = [...furtherColours];
+  const further = [...furtherColors];
   // The first condition of an arm has the arm's color.
-  const left = new Map(armColours);
+  const left = new Map(armColors);
   const range = domain.map((condition, i) => {
     const arm = condition.split(', ')[0] as string;
     const own = left.get(arm);
     left.delete(arm);
-    return own ?? further.shift() ?? spreadColour(i);
+    return own ?? further.shift() ?? spreadColor(i);
   });
   return { domain, range };
 }
@@ -127,7 +127,7 @@ function curvePlot(
           axis: { tickMinStep: 1, tickCount: 5, format: ',d' },
         },
         y: { field: 'value', type: 'quantitative', title, scale: { zero: false } },
-        color: { field: 'arm', type: 'nominal', title: legend, scale: colourScale(present) },
+        color: { field: 'arm', type: 'nominal', title: legend, scale: colorScale(present) },
         detail: { field: 'run', type: 'nominal' },
       },
     }) as const;
@@ -163,7 +163,7 @@ function bleuPlot(runs: readonly RunSummary[], figure: string): TopLevelSpec | n
     seed: String(run.seed),
     bleu: run.testBleu,
   }));
-  const scale = colourScale(finished);
+  const scale = colorScale(finished);
   const seeds = [...new Set(values.map(({ seed }) => seed))];
   const y = { field: 'arm', type: 'nominal', title: legendOf(finished), sort: null } as const;
   const color = { field: 'arm', type: 'nominal', legend: null, scale } as const;

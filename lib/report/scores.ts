@@ -7,10 +7,10 @@ import type { ReportTable } from './table.js';
 
 const absent = '—';
 
-/** Rows of BLEU differ in their tokeniser. */
+/** Rows of BLEU differ in their tokenizer. */
 const labelOf = ({ name, signature }: CorpusScore): string => {
-  const tokeniser = /\btok:([^|]+)/.exec(signature)?.[1];
-  return name === 'BLEU' && tokeniser !== undefined ? `BLEU ${tokeniser}` : name;
+  const tokenizer = /\btok:([^|]+)/.exec(signature)?.[1];
+  return name === 'BLEU' && tokenizer !== undefined ? `BLEU ${tokenizer}` : name;
 };
 
 /**

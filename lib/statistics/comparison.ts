@@ -49,7 +49,7 @@ export interface RunComparison extends PairedComparison {
   meanDifference: number;
   cohensD: number | null;
   hedgesG: number | null;
-  /** The exact interval of the true standardised difference, which d and g both estimate. */
+  /** The exact interval of the true standardized difference, which d and g both estimate. */
   effectInterval: { low: number | null; high: number | null; level: number };
   rankSum: RankSumResult;
   /** Null beyond mostShiftValues, as pairedShift. */
@@ -66,7 +66,7 @@ export function meanDifference(a: readonly number[], b: readonly number[]): numb
 
 /**
  * Every figure for two arms. Both rank tests are there because the paper calls its p = 0.10 the signed-rank test while
- * it is the rank-sum test (U = 9, 2 of 20 relabellings); the signed-rank test of its numbers gives 0.25. Arms of
+ * it is the rank-sum test (U = 9, 2 of 20 relabelings); the signed-rank test of its numbers gives 0.25. Arms of
  * different size are taken to hold no pairs.
  *
  * @param options level 0.95 of every interval; samples 10,000 and seed 1 of the bootstrap; alternative 'two-sided' of the

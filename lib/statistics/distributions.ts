@@ -37,7 +37,7 @@ export function complementaryError(x: number): number {
 /** Φ(x). */
 export const normalCdf = (x: number): number => 0.5 * complementaryError(-x / Math.SQRT2);
 
-/** The regularised incomplete beta function I_x(a, b): its continued fraction (Abramowitz 26.5.8) by Lentz's algorithm. */
+/** The regularized incomplete beta function I_x(a, b): its continued fraction (Abramowitz 26.5.8) by Lentz's algorithm. */
 export function incompleteBeta(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
@@ -119,9 +119,9 @@ export function noncentralT(t: number, freedom: number, shift: number): number {
   const edges = steps(low, high, 0.5);
   // Where Φ climbs faster than the density changes it gets panels of its own.
   if (Math.abs(slope) > 1) {
-    const centre = shift / slope;
+    const center = shift / slope;
     const width = 1 / Math.abs(slope);
-    const climb = steps(centre - reach * width, centre + reach * width, width);
+    const climb = steps(center - reach * width, center + reach * width, width);
     edges.push(...climb.filter((edge) => edge > low && edge < high));
     edges.sort((one, other) => one - other);
   }

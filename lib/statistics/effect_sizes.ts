@@ -3,9 +3,9 @@ import { logGamma, noncentralShift } from './distributions.js';
 import { checkedNumbers, checkedPairs, mean, squaredDeviations } from './numbers.js';
 
 /**
- * Standardised differences of means: how far two arms lie apart, in standard deviations of a run.
+ * Standardized differences of means: how far two arms lie apart, in standard deviations of a run.
  *
- * The interval is that of the true standardised difference δ, exact for normal runs: the values of δ under which the t
+ * The interval is that of the true standardized difference δ, exact for normal runs: the values of δ under which the t
  * statistic at hand is neither in the upper nor in the lower tail of its noncentral t distribution (Steiger and Fouladi, 1997). It
  * belongs to d and to g alike, which estimate the same δ. (R's effectsize multiplies the ends by g's correction as
  * well; those are no longer the ends of an exact interval.)

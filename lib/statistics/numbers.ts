@@ -75,8 +75,8 @@ export const mean = (values: readonly number[]): number =>
   values.reduce((total, value) => total + value, 0) / values.length;
 
 export function squaredDeviations(values: readonly number[]): number {
-  const centre = mean(values);
-  return values.reduce((total, value) => total + (value - centre) ** 2, 0);
+  const center = mean(values);
+  return values.reduce((total, value) => total + (value - center) ** 2, 0);
 }
 
 /** A number with so many digits behind the point; what rounds to zero has no sign. */

@@ -93,7 +93,7 @@ const slack = (level: number): number => level * (1 + 1e-9);
  * comes from the noncentral t distribution; that of a rank test is the share of simulated comparisons in which the
  * exact test rejects (beyond largestExact values its normal approximation, as in wilcoxonRankSum).
  *
- * For the paired tests the differences within a seed have the standardised mean effectSize / √(2 (1 - correlation)).
+ * For the paired tests the differences within a seed have the standardized mean effectSize / √(2 (1 - correlation)).
  *
  * @param options plannedPowerSchema, and a signal
  * @throws RdropError INVALID_ARGUMENT, ABORTED

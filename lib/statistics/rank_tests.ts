@@ -5,14 +5,14 @@ import { exactP, normalP, signedSums, subsetSums, sum } from './rank_distributio
 /**
  * Wilcoxon's two rank tests, two-sided unless asked otherwise. Tied values share the mean of their ranks (mid-ranks).
  *
- * Up to `largestExact` values the distribution over every relabelling (rank-sum) or every sign (signed-rank) of the mid-ranks
+ * Up to `largestExact` values the distribution over every relabeling (rank-sum) or every sign (signed-rank) of the mid-ranks
  * at hand is counted out, ties included, which no table of untied ranks does; the two-sided p value is twice the smaller tail,
  * at most 1, as scipy.stats.permutation_test has it. Beyond that, the normal approximation with the corrections for ties and
  * for continuity.
  */
 export type RankTestMethod = 'exact' | 'normal';
 
-/** Up to here the number of relabellings, C(50, 25) or 2^50, and so every count, is a whole number below 2^53. */
+/** Up to here the number of relabelings, C(50, 25) or 2^50, and so every count, is a whole number below 2^53. */
 export const largestExact = 50;
 
 export interface RankSumResult {

@@ -33,7 +33,7 @@ export interface SweepControl {
 }
 
 /**
- * Trains every combination of a seed and a direction and tells what happens. Finished trials are recognised by their
+ * Trains every combination of a seed and a direction and tells what happens. Finished trials are recognized by their
  * result and reused, interrupted ones go on from their last checkpoint; so the same call repeated completes a sweep.
  * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. The signal ends a sweep as it
  * ends fit(): the running trials write a checkpoint and end, then comes the event `end` with the reason 'aborted'. Leaving the

@@ -9,9 +9,9 @@ import { type Dictionaries, dictionariesOf } from './dictionaries.js';
 import { Dictionary } from './dictionary.js';
 import { languages } from './languages.js';
 import { lowercase } from './lowercase.js';
-import { mosesDetokenise } from './moses/detokenizer.js';
+import { mosesDetokenize } from './moses/detokenizer.js';
 import { normalisePunctuation } from './moses/normalizer.js';
-import { mosesTokenise } from './moses/tokenizer.js';
+import { mosesTokenize } from './moses/tokenizer.js';
 import { Bpe } from './pieces/bpe.js';
 import { joinPieces } from './pieces/pieces.js';
 
@@ -44,7 +44,7 @@ export function checkTextConfig(config: TextConfig): void {
     throw new RdropError(
       'INVALID_CONFIG',
       `${side}: ${option} knows ${languages.join(' and ')}, got "${config[side]}"; ` +
-        'for other languages tokenise beforehand and choose tokenizer "none"',
+        'for other languages tokenize beforehand and choose tokenizer "none"',
     );
   }
 }
@@ -64,12 +64,12 @@ function checkPieces({ bpe, pieces = 'none', pieceMark }: TextConfig): void {
   }
 }
 
-/** Lower-casing (unless it comes after), then normalisation, then tokens: what happens to a line before BPE. */
+/** Lower-casing (unless it comes after), then normalization, then tokens: what happens to a line before BPE. */
 export function tokeniseLine(line: string, lang: string, config: TextConfig): string {
   let text = line;
   if (config.lowercase === true) text = lowercase(text);
   if (config.normalize) text = normalisePunctuation(text, lang);
-  if (config.tokenizer === 'moses') text = mosesTokenise(text, lang);
+  if (config.tokenizer === 'moses') text = mosesTokenize(text, lang);
   return config.lowercase === 'after' ? lowercase(text) : text;
 }
 
@@ -152,7 +152,7 @@ export class TextPipeline {
   }
 
   /**
-   * The tokenised text of token ids, as `fairseq-generate --remove-bpe` prints it: pieces joined, tokens apart.
+   * The tokenized text of token ids, as `fairseq-generate --remove-bpe` prints it: pieces joined, tokens apart.
    *
    * @param unknown what stands for unk
    * @throws RdropError TOKEN_OUT_OF_RANGE.
@@ -170,7 +170,7 @@ export class TextPipeline {
    */
   decode(tokens: Int32Array, side: Side = 'target'): string {
     const text = this.words(tokens, undefined, side);
-    return this.config.tokenizer === 'moses' ? mosesDetokenise(text, this.config[side]) : text;
+    return this.config.tokenizer === 'moses' ? mosesDetokenize(text, this.config[side]) : text;
   }
 }
 

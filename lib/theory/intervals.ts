@@ -42,8 +42,8 @@ export function ratioEstimate(
   const [above, below] = [sum(numerators), sum(denominators)];
   if (!(above > 0 && below > 0)) return { ratio: null, low: null, high: null };
   const without = numerators.map((value, i) => Math.log((above - value) / (below - denominators[i]!)));
-  const centre = sum(without) / n;
-  const error = Math.sqrt(((n - 1) / n) * sum(without.map((value) => (value - centre) ** 2)));
+  const center = sum(without) / n;
+  const error = Math.sqrt(((n - 1) / n) * sum(without.map((value) => (value - center) ** 2)));
   const half = studentUpperQuantile((1 - level) / 2, n - 1) * error;
   const ratio = above / below;
   // One draw that holds everything leaves nothing to divide when it is left out.
@@ -52,7 +52,7 @@ export function ratioEstimate(
 }
 
 /**
- * Two-sided randomisation test of "each difference is as likely as its negative": the share of random signs under which
+ * Two-sided randomization test of "each difference is as likely as its negative": the share of random signs under which
  * |Σ ±d| is at least the |Σ d| found. The signs found count as one drawing more, so p is valid for any number of them.
  *
  * @throws RdropError ABORTED
@@ -81,7 +81,7 @@ export async function signFlipP(
     if (sincePause > 1 << 20) {
       sincePause = 0;
       await setImmediate();
-      throwIfAborted(signal, 'the randomisation test');
+      throwIfAborted(signal, 'the randomization test');
     }
   }
   return reached / (samples + 1);

@@ -1,18 +1,18 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { ReportPlot } from '../report/document.js';
-import { armColours as colours } from '../report/plots.js';
+import { armColors as colors } from '../report/plots.js';
 import { config, renderSvg, width } from '../report/vega_svg.js';
 import type { GroupEstimate } from './estimates.js';
 import type { TheoryResult } from './theory.js';
 
-const grey = '#8a8a8a';
+const gray = '#8a8a8a';
 const directions = ['uni', 'uni-reverse', 'bi'] as const;
 const color = (names: readonly string[]) =>
   ({
     field: 'direction',
     type: 'nominal',
     title: 'direction',
-    scale: { domain: [...names], range: names.map((name) => colours.get(name) ?? grey) },
+    scale: { domain: [...names], range: names.map((name) => colors.get(name) ?? gray) },
   }) as const;
 const quantitative = (field: string, title: string, zero = false) =>
   ({ field, type: 'quantitative', title, scale: { zero } }) as const;
@@ -33,7 +33,7 @@ export async function theoryPlots(result: TheoryResult): Promise<ReportPlot[]> {
   if (ratios !== null) {
     plots.push({
       caption:
-        `Variance of the gradient of uni over that of bi, with ${percent} intervals; grey bars: what theory expects. ` +
+        `Variance of the gradient of uni over that of bi, with ${percent} intervals; gray bars: what theory expects. ` +
         `Left the KL term alone, right CE + ${alpha}·KL.`,
       svg: await renderSvg(ratios, plots.length, 'Variance ratio uni to bi by parameter group'),
     });
@@ -150,15 +150,15 @@ function ratioPlot(result: TheoryResult): TopLevelSpec | null {
       layer: [
         {
           data: { values: [{ one: 1 }] },
-          mark: { type: 'rule', strokeDash: [4, 4], color: grey },
+          mark: { type: 'rule', strokeDash: [4, 4], color: gray },
           encoding: { x: quantitative('one', 'tr Cov uni / tr Cov bi') },
         },
         {
-          mark: { type: 'tick', thickness: 3, size: 20, color: grey },
+          mark: { type: 'tick', thickness: 3, size: 20, color: gray },
           encoding: { x: quantitative('expected', 'tr Cov uni / tr Cov bi'), y: groupAxis(i === 0) },
         },
         {
-          mark: { type: 'rule', strokeWidth: 2, color: colours.get('uni')! },
+          mark: { type: 'rule', strokeWidth: 2, color: colors.get('uni')! },
           encoding: {
             x: quantitative('low', 'tr Cov uni / tr Cov bi'),
             x2: { field: 'high' },
@@ -166,7 +166,7 @@ function ratioPlot(result: TheoryResult): TopLevelSpec | null {
           },
         },
         {
-          mark: { type: 'point', filled: true, size: 60, opacity: 1, color: colours.get('uni')! },
+          mark: { type: 'point', filled: true, size: 60, opacity: 1, color: colors.get('uni')! },
           encoding: { x: quantitative('ratio', 'tr Cov uni / tr Cov bi'), y: groupAxis(i === 0) },
         },
       ],
@@ -210,7 +210,7 @@ function normPlot(result: TheoryResult): TopLevelSpec | null {
           type: 'nominal',
           title: 'figure',
           scale: { domain: ['norm of the mean', 'standard deviation'], range: ['circle', 'diamond'] },
-          legend: { symbolFillColor: grey, symbolStrokeColor: grey, labelLimit: 0 },
+          legend: { symbolFillColor: gray, symbolStrokeColor: gray, labelLimit: 0 },
         },
       },
     })),

@@ -27,14 +27,14 @@ export interface Subject {
   /** The prepared directory. */
   data: string;
   modelConfig: ModelConfig;
-  /** Of the parameters: updates of training; 0 as they were initialised. */
+  /** Of the parameters: updates of training; 0 as they were initialized. */
   update: number;
-  /** Of the initialisation. */
+  /** Of the initialization. */
   modelSeed: number;
 }
 
 /**
- * Loads or initialises the model and picks the batches.
+ * Loads or initializes the model and picks the batches.
  *
  * @throws RdropError those of the data and text stages and of openRunCheckpoint; CHECKPOINT_MISMATCH when the data have
  *   another dictionary than the run; INVALID_ARGUMENT when the split has too few batches or a sentence is too long

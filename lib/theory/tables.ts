@@ -48,7 +48,7 @@ export function divergenceTable({ divergence, conditions }: TheoryResult): Repor
       (difference.containsZero
         ? `The interval of the difference contains 0, as it should in ${percent(level)} of experiments. `
         : `The interval of the difference does not contain 0, as chance alone has it in ${percent(1 - level)} of experiments. `) +
-        `Randomisation test (${count(samples)} drawings of random signs for the differences of every batch and mask pair, ` +
+        `Randomization test (${count(samples)} drawings of random signs for the differences of every batch and mask pair, ` +
         `two-sided): p = ${formatP(difference.randomisationP)}.`,
     ],
   };
@@ -144,7 +144,7 @@ export function conditionsTable({ conditions }: TheoryResult): ReportTable {
       [
         'parameters',
         `seed ${conditions.modelSeed}, ` +
-          (conditions.update === 0 ? 'as initialised' : `after ${count(conditions.update)} updates`),
+          (conditions.update === 0 ? 'as initialized' : `after ${count(conditions.update)} updates`),
       ],
       [
         'loss',

@@ -156,15 +156,15 @@ export class RunDirectory {
   }
 
   /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them. */
-  async writeTest({ hypotheses, tokenised }: TestResult, language: string): Promise<void> {
+  async writeTest({ hypotheses, tokenized }: TestResult, language: string): Promise<void> {
     const directory = join(this.path, 'hypotheses');
     await makeDirectories(directory).catch((error) => {
       throw fileError(error, directory, 'write');
     });
     const files = {
       [`test.${language}`]: hypotheses,
-      [`test.tokenised.${language}`]: tokenised.hypotheses,
-      [`test.tokenised.reference.${language}`]: tokenised.references,
+      [`test.tokenized.${language}`]: tokenized.hypotheses,
+      [`test.tokenized.reference.${language}`]: tokenized.references,
     };
     for (const [name, lines] of Object.entries(files)) {
       const text = lines.map((line) => `${line}\n`).join('');

@@ -5,7 +5,7 @@ import type { Hypothesis, Transformer } from '../model/transformer.js';
 import { type TranslateCorpusOptions, translateCorpus } from '../model/translate_corpus.js';
 import type { LossConfig, TrainConfig } from '../options/index.js';
 import { eos } from '../text/dictionary.js';
-import { sacremosesDetokenise } from '../text/moses/sacremoses_detokenizer.js';
+import { sacremosesDetokenize } from '../text/moses/sacremoses_detokenizer.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { RdropError } from '../util/errors.js';
 import { lengthsOf, type Pairs } from './batch_source.js';
@@ -103,7 +103,7 @@ interface Search {
 /**
  * BLEU (13a) of the beam search on the validation split: against the untouched text, lower-cased where the data are; or as
  * fairseq's --eval-bleu has it (tasks/translation.py, _inference_with_bleu): both sides from their tokens by sacremoses's
- * detokeniser, an unknown word of the reference never matched, the length limit that of the padded batch, two decimals.
+ * detokenizer, an unknown word of the reference never matched, the length limit that of the padded batch, two decimals.
  *
  * @throws RdropError ABORTED
  */
@@ -130,7 +130,7 @@ export async function validationBleu(
   const { tokenizer, target } = pipeline.config;
   const text = (tokens: Int32Array, unknown: string) => {
     const words = pipeline.words(tokens, unknown);
-    return tokenizer === 'moses' ? sacremosesDetokenise(words, target) : words;
+    return tokenizer === 'moses' ? sacremosesDetokenize(words, target) : words;
   };
   const { score } = corpusBleu(
     found.map(({ tokens }) => text(tokens, 'UNKNOWNTOKENINHYP')),
@@ -161,7 +161,7 @@ export async function validate(
 export interface TestResult {
   hypotheses: string[];
   /** Tokens apart, without BPE: what `fairseq-score` reads, as `fairseq-generate --remove-bpe` prints it. */
-  tokenised: { hypotheses: string[]; references: string[] };
+  tokenized: { hypotheses: string[]; references: string[] };
   scores: CorpusScore[];
 }
 
@@ -180,15 +180,15 @@ export async function translateTest(
     onProgress,
   });
   const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
-  const tokenised = {
+  const tokenized = {
     hypotheses: found.map(({ tokens }) => pipeline.words(tokens)),
     // fairseq-generate marks the unknown words of a reference, so that one of a hypothesis never matches them.
     references: pairs.target.map((tokens) => pipeline.words(tokens, '<<unk>>')),
   };
   const rows = await scoreRows(
-    { hypotheses, references, tokenised },
+    { hypotheses, references, tokenized },
     { lowercase: pipeline.config.lowercase !== false },
     { signal, onProgress: onScores },
   );
-  return { hypotheses, tokenised, scores: rows.map(({ text: _, ...score }) => score) };
+  return { hypotheses, tokenized, scores: rows.map(({ text: _, ...score }) => score) };
 }

@@ -264,7 +264,7 @@ async function sourcesOf(
   if (overlong !== null) warn(overlongWarning(overlong, lines.length, most));
   if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
     const consequence =
-      'the run tokenises or cuts its text itself, and takes them for words; give it whole text';
+      'the run tokenizes or cuts its text itself, and takes them for words; give it whole text';
     const warning = piecesWarning(lines, name ?? 'lines to translate', consequence);
     if (warning !== null) warn(warning);
   } else if (unknown >= leastUnknown * read && read >= leastTokens) {

@@ -9,7 +9,7 @@ import { matrixProducts, modelOf } from '../../lib/benchmark/shapes.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 describe('figures of pairs', () => {
-  it('takes quantiles between neighbours', () => {
+  it('takes quantiles between neighbors', () => {
     expect(quantile([3, 1, 2], 0.5)).toBe(2);
     expect(quantile([4, 1, 2, 3], 0.5)).toBe(2.5);
     expect(quantile([0, 10], 0.1)).toBeCloseTo(1, 12);
@@ -46,7 +46,7 @@ describe('the total of an epoch', () => {
     for (const count of [3, 12, 37, 74, 111, 500, 1102]) {
       const sample = sampleBatches(batches, count);
       expect(new Set(sample).size).toBe(count);
-      // In the order of size, neighbours lie over a quarter of the sample apart.
+      // In the order of size, neighbors lie over a quarter of the sample apart.
       const sizes = sample.map(tokensOf);
       const sorted = sizes.toSorted((a, b) => a - b);
       const far = sizes.slice(1).filter((size, i) => {

@@ -35,7 +35,7 @@ describe('rdrop prepare iwslt14', () => {
     expect(readFileSync(join(out, 'codes'), 'utf8')).toBe(recordedIwslt14('code'));
     expect(printed.stderr.split('\n').slice(0, 3)).toEqual([
       `rdrop: reading ${iwslt14Archive}`,
-      'rdrop: tokenising train',
+      'rdrop: tokenizing train',
       'rdrop: lower-casing train',
     ]);
   });

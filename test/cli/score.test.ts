@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scoreCommand } from '../../lib/cli/score.js';
 import {
   bootstrapConfidence,
-  pairedApproximateRandomisation,
+  pairedApproximateRandomization,
   pairedBootstrap,
 } from '../../lib/evaluation/significance.js';
 import { readLines } from '../../lib/text/lines/line_reader.js';
@@ -60,7 +60,7 @@ describe('rdrop score', () => {
     expect(metrics[6]).toMatchObject({ name: 'TER', score: 0, higherIsBetter: false });
   });
 
-  it('takes several references and another tokeniser', async () => {
+  it('takes several references and another tokenizer', async () => {
     const hyp = await file('hyp', 'a b c d\n');
     const one = await file('one', 'a b x y\n');
     const two = await file('two', 'x y c d\n');
@@ -93,7 +93,7 @@ describe('rdrop score', () => {
     ]);
   });
 
-  it('prints the lines of fairseq-score for tokenised text, compounds whole and split', async () => {
+  it('prints the lines of fairseq-score for tokenized text, compounds whole and split', async () => {
     const hyp = await file('hyp', 'a well-known b c d\n');
     const ref = await file('ref', 'a well-known b c e\n');
     const score = (...flags: string[]) => run(scoreCommand(), '--hyp', hyp, '--ref', ref, ...flags);
@@ -123,9 +123,9 @@ describe('rdrop score', () => {
     const { paired } = await report('--baseline', ref, '--samples', '30', '--seed', '5');
     expect(paired.map((each: { baseline: string; test: string }) => [each.baseline, each.test])).toEqual([
       [one, 'bootstrap'],
-      [one, 'randomisation'],
+      [one, 'randomization'],
       [ref, 'bootstrap'],
-      [ref, 'randomisation'],
+      [ref, 'randomization'],
     ]);
     const { metrics } = paired[0];
     expect(metrics.map(({ name }: { name: string }) => name)).toEqual([
@@ -142,10 +142,10 @@ describe('rdrop score', () => {
     };
     expect(metrics[0]).toEqual((await pairedBootstrap(corpus, { samples: 30, seed: 5 }))[0]);
     expect(paired[1].metrics[0]).toEqual(
-      (await pairedApproximateRandomisation(corpus, { samples: 30, seed: 5 }))[0],
+      (await pairedApproximateRandomization(corpus, { samples: 30, seed: 5 }))[0],
     );
-    const only = await report('--paired', 'randomisation', '--samples', '9');
-    expect(only.paired.map(({ test }: { test: string }) => test)).toEqual(['randomisation']);
+    const only = await report('--paired', 'randomization', '--samples', '9');
+    expect(only.paired.map(({ test }: { test: string }) => test)).toEqual(['randomization']);
 
     const confident = JSON.parse(
       await run(scoreCommand(), '--hyp', hyp, '--ref', ref, '--confidence', '--samples', '50', '--json'),
@@ -160,7 +160,7 @@ describe('rdrop score', () => {
 
     const text = await run(scoreCommand(), ...arguments_, '--confidence', '--samples', '20');
     expect(text).toContain(`Paired bootstrap resampling, baseline ${one}\n`);
-    expect(text).toContain(`Paired approximate randomisation, baseline ${one}\n`);
+    expect(text).toContain(`Paired approximate randomization, baseline ${one}\n`);
     expect(text).toMatch(/^TER\|nrefs:1\|ar:20\|seed:12345\|\S+ +\S+ +\S+ +[01]\.\d{4}/m);
     expect(text).toMatch(/^TER\|nrefs:1\|bs:20\|seed:12345\|\S+ +\S+ \(μ = \S+ ± \S+\)$/m);
   });
@@ -175,9 +175,9 @@ describe('rdrop score', () => {
     expect(await score('--compound-split')).toMatch(/^INVALID_ARGUMENT: .*needs --tokenized/);
     expect(await score('--metrics', 'bleu,rouge')).toMatch(/^INVALID_ARGUMENT: score.metrics.1: .*"rouge"/);
     expect(await score('--metrics', 'fairseq')).toMatch(
-      /^INVALID_ARGUMENT: .*fairseq is defined on tokenised/,
+      /^INVALID_ARGUMENT: .*fairseq is defined on tokenized/,
     );
-    expect(await score('--tokenized', '--metrics', 'chrf')).toMatch(/^INVALID_ARGUMENT: .*detokenised/);
+    expect(await score('--tokenized', '--metrics', 'chrf')).toMatch(/^INVALID_ARGUMENT: .*detokenized/);
     expect(await score('--baseline', hyp, '--samples', '0')).toMatch(/^INVALID_ARGUMENT: score.samples/);
     expect(await score('--confidence', '--seed', '-1')).toMatch(/^INVALID_ARGUMENT: score.seed/);
     expect(await score('--baseline', two)).toMatch(/^LINE_COUNT_MISMATCH: .*two: .*hyp has \(1\), got 2$/);
@@ -196,7 +196,7 @@ describe('rdrop score', () => {
     expect(await score(two, join(directory, 'missing'))).toMatch(/^FILE_NOT_FOUND: .*missing/);
   });
 
-  it('refuses an unknown tokeniser', async () => {
+  it('refuses an unknown tokenizer', async () => {
     const one = await file('one', 'a\n');
     expect(await run(scoreCommand(), '--hyp', one, '--ref', one, '--tokenize', 'zh')).toMatch(
       /13a, none, intl, char/,

@@ -15,10 +15,10 @@ const fault = (code: string, message: string) =>
 
 describe('rdrop text', () => {
   it.each([
-    [['tokenize'], '.txt', '.tokenised.txt'],
+    [['tokenize'], '.txt', '.tokenized.txt'],
     [['tokenize', '--no-escape'], '.txt', '.unescaped.txt'],
-    [['detokenize'], '.tokenised.txt', '.detokenised.txt'],
-    [['normalize'], '.txt', '.normalised.txt'],
+    [['detokenize'], '.tokenized.txt', '.detokenized.txt'],
+    [['normalize'], '.txt', '.normalized.txt'],
   ])('%j writes what the Moses script writes', async (args, input, expected) => {
     for (const lang of ['de', 'en']) {
       const lines = recordedText(`hard.${lang}${input}`);
@@ -50,7 +50,7 @@ describe('rdrop text', () => {
     expect(output).toBe(recordedText('soup.de.lowercased.txt'));
   });
 
-  it('tokenize lower-cases, then normalises, then tokenises', async () => {
+  it('tokenize lower-cases, then normalizes, then tokenizes', async () => {
     const args = ['tokenize', '--lang', 'en', '--lowercase', '--normalize'];
     // The Kelvin sign is a letter of ASCII only once it is in lower case.
     expect((await runCommand(textCommand(), args, ['“\u212a’s GO.”'])).output).toBe(
@@ -132,7 +132,7 @@ describe('rdrop bpe', () => {
     const args = ['apply', '--codes', textFixturePath('words.codes.txt')];
     expect((await runCommand(bpeCommand(), args, [words])).output).toBe(recordedText('words.pieces.txt'));
     const rare = ['learn', '--merges', '400', '--min-frequency', '5'];
-    const lines = recordedText('hard.de.tokenised.txt');
+    const lines = recordedText('hard.de.tokenized.txt');
     expect((await runCommand(bpeCommand(), rare, [lines])).output).toBe(recordedText('hard.de.codes.txt'));
   });
 
@@ -219,7 +219,7 @@ describe('rdrop prepare', () => {
     expect(thrown).toBeNull();
     const document = JSON.parse(output);
     expect(document).toMatchObject({ directory: join(root, 'data'), splits: { train: { pairs: 2 } } });
-    expect(errors).toContain('rdrop: tokenising train\n');
+    expect(errors).toContain('rdrop: tokenizing train\n');
     expect(errors).toContain('rdrop: learning 30 merges from 8 words\n');
   });
 

@@ -68,7 +68,7 @@ describe('rdrop theory', () => {
     expect(JSON.parse(await readFile(document.files.json, 'utf8'))).toEqual(same);
   });
 
-  it("initialises a model: a preset's, and options over it", async () => {
+  it("initializes a model: a preset's, and options over it", async () => {
     const sets = ['--set', 'model.embedDim=16', '--set', 'model.ffnDim=32', '--set', 'loss.labelSmoothing=0'];
     const { output, thrown } = await rdropTheory(
       '--data',

@@ -10,7 +10,7 @@ import { cleanCorpus } from '../../lib/data/preparation/clean_corpus.js';
 import type { PrepareProgress } from '../../lib/data/preparation/stages.js';
 import type { Iwslt14Options } from '../../lib/options/index.js';
 import { lowercase } from '../../lib/text/lowercase.js';
-import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
+import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import {
   iwslt14Archive,
@@ -54,8 +54,8 @@ describe('the stages of prepare-iwslt14.sh', () => {
   it('training text: tokens, cleaning, lower case', async () => {
     const { train } = await readIwslt14(iwslt14Archive);
     const tokens = {
-      source: train.source.map((line) => mosesTokenise(line, 'de')),
-      target: train.target.map((line) => mosesTokenise(line, 'en')),
+      source: train.source.map((line) => mosesTokenize(line, 'de')),
+      target: train.target.map((line) => mosesTokenize(line, 'en')),
     };
     expectStage(tokens, (lang) => `train.tags.de-en.tok.${lang}`);
     const { pairs } = await cleanCorpus(tokens, { minLength: 1, maxLength: 175, ratio: 1.5 });
@@ -180,9 +180,9 @@ describe('prepareIwslt14', () => {
     const stages = new Map(told.map(({ text, done, total }) => [text, done / total]));
     expect([...stages.keys()]).toEqual([
       `reading ${iwslt14Archive}`,
-      'tokenising train',
+      'tokenizing train',
       'lower-casing train',
-      'tokenising test',
+      'tokenizing test',
       'counting words',
       'learning 200 merges from 231 words',
       'segmenting train',
@@ -355,9 +355,9 @@ describe('prepareIwslt14 leaves nothing behind when', () => {
   it('it is aborted, at any stage', async () => {
     for (const stage of [
       'reading',
-      'tokenising train',
+      'tokenizing train',
       'lower-casing',
-      'tokenising test',
+      'tokenizing test',
       'learning',
       'segmenting test',
     ]) {

@@ -8,7 +8,7 @@ import { checkPlace, makeDirectoryAtomically } from '../../lib/data/preparation/
 import type { PrepareProgress } from '../../lib/data/preparation/stages.js';
 import type { PrepareOptions } from '../../lib/options/index.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
-import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
+import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { RdropError } from '../../lib/util/errors.js';
@@ -71,8 +71,8 @@ describe('prepareCorpus', () => {
     });
 
     const tokens = [
-      ...german.map((line) => mosesTokenise(line, 'de')),
-      ...english.map((line) => mosesTokenise(line, 'en')),
+      ...german.map((line) => mosesTokenize(line, 'de')),
+      ...english.map((line) => mosesTokenize(line, 'en')),
     ];
     const bpe = Bpe.learn(tokens, 20);
     const pieces = tokens.map((line) => bpe.segment(line));
@@ -205,7 +205,7 @@ describe('prepareCorpus', () => {
     await prepare(small(), { onProgress: (progress: PrepareProgress) => told.push(progress) });
     const stages = new Map(told.map(({ text, done, total }) => [text, done / total]));
     expect([...stages.keys()].join()).toMatch(
-      /^reading train,.*,tokenising train,.*counting words,learning 20 merges.*,segmenting test$/,
+      /^reading train,.*,tokenizing train,.*counting words,learning 20 merges.*,segmenting test$/,
     );
     expect([...stages.values()].every((part) => part === 1)).toBe(true);
   });
@@ -297,7 +297,7 @@ describe('prepareCorpus leaves nothing behind when', () => {
   });
 
   it('it is aborted, at any stage', async () => {
-    for (const stage of ['tokenising train', 'learning', 'segmenting test']) {
+    for (const stage of ['tokenizing train', 'learning', 'segmenting test']) {
       const options = small();
       const before = readdirSync(options.root);
       const controller = new AbortController();

@@ -39,7 +39,7 @@ describe('a directory that is being prepared', () => {
     const { directory, options } = corpus();
     let taken: Promise<unknown> | undefined;
     const onProgress = ({ text }: { text: string }) => {
-      if (text.startsWith('tokenising'))
+      if (text.startsWith('tokenizing'))
         taken ??= Lock.acquire(`${options.out}.lock`, { what: 'directory', unlock: true });
     };
     await expect(prepareCorpus(options, { onProgress })).rejects.toMatchObject({ code: 'RUN_LOST' });

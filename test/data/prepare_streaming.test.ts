@@ -106,7 +106,7 @@ describe('prepareCorpus', () => {
       [...last.values()].map(({ text, total, unit }) => [text.replace(/ from .*/, ''), total, unit]),
     ).toEqual([
       ...['train', 'valid', 'test'].map((split) => [`reading ${split}`, expect.any(Number), 'bytes']),
-      ...[600, 100, 100].map((total, i) => [`tokenising ${['train', 'valid', 'test'][i]}`, total, 'lines']),
+      ...[600, 100, 100].map((total, i) => [`tokenizing ${['train', 'valid', 'test'][i]}`, total, 'lines']),
       ['counting words', 600, 'lines'],
       ['learning 100 merges', 100, 'merges'],
       ...[600, 100, 100].map((total, i) => [`segmenting ${['train', 'valid', 'test'][i]}`, total, 'lines']),

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bleu, formatBleu } from '../../lib/evaluation/bleu.js';
-import { bleuTokenisers, trimEnd } from '../../lib/evaluation/bleu_tokenizer.js';
+import { bleuTokenizers, trimEnd } from '../../lib/evaluation/bleu_tokenizer.js';
 import { compared, corpora } from '../support/sacrebleu_fixtures.js';
 
-type Tokenize = keyof typeof bleuTokenisers;
+type Tokenize = keyof typeof bleuTokenizers;
 
 interface Case {
   tokenize: Tokenize;
@@ -30,12 +30,12 @@ const recorded = JSON.parse(
   readFileSync(new URL('../fixtures/evaluation/bleu.json', import.meta.url), 'utf8'),
 ) as Recorded;
 
-describe('tokenisers against sacreBLEU', () => {
+describe('tokenizers against sacreBLEU', () => {
   for (const name of ['13a', 'none', 'intl', 'char'] as const) {
     it(`${name} splits every hard string alike`, () => {
       recorded.tokens.lines.forEach((line, i) => {
         const context = JSON.stringify(line);
-        expect({ context, tokens: bleuTokenisers[name](trimEnd(line)) }).toEqual({
+        expect({ context, tokens: bleuTokenizers[name](trimEnd(line)) }).toEqual({
           context,
           tokens: recorded.tokens[name][i],
         });
@@ -45,9 +45,9 @@ describe('tokenisers against sacreBLEU', () => {
 });
 
 it('a word of more signs than a call takes arguments is cut like any other', () => {
-  for (const tokenise of Object.values(bleuTokenisers)) {
-    expect(tokenise(`${'.'.repeat(3)}a${'.'.repeat(3)}`).join('')).toBe('...a...');
-    expect(tokenise('.'.repeat(300_000)).join('').length).toBe(300_000);
+  for (const tokenize of Object.values(bleuTokenizers)) {
+    expect(tokenize(`${'.'.repeat(3)}a${'.'.repeat(3)}`).join('')).toBe('...a...');
+    expect(tokenize('.'.repeat(300_000)).join('').length).toBe(300_000);
   }
 });
 
@@ -170,7 +170,7 @@ describe('bleu refuses', () => {
     expect(code(() => bleu(['a'], ['a'], { smoothValue: 1 }))).toMatch(/^INVALID_ARGUMENT: bleu.smoothValue/);
     expect(code(() => bleu(['a'], ['a'], { smoothMethod: 'none', smoothValue: 1 }))).toMatch(/smoothValue/);
   });
-  it('unknown tokenisers and options', () => {
+  it('unknown tokenizers and options', () => {
     expect(code(() => bleu(['a'], ['a'], { tokenize: 'zh' as 'intl' }))).toMatch(
       /^INVALID_ARGUMENT: bleu.tokenize/,
     );

@@ -10,14 +10,14 @@ const plain = {
   hypotheses: ['A well-known man sits, sadly.', 'Two Dogs run here!'],
   references: ['A well-known man sits down sadly.', 'Two dogs run over here.'],
 };
-const tokenised = {
+const tokenized = {
   hypotheses: ['A well-known man sits , sadly .', 'Two Dogs run here !'],
   references: ['A well-known man sits down sadly .', 'Two dogs run over here .'],
 };
 
 describe('scoreAll', () => {
   it('shows every score that applies, equal to each alone', async () => {
-    const rows = await scoreAll({ ...plain, tokenised });
+    const rows = await scoreAll({ ...plain, tokenized });
     const { hypotheses, references } = plain;
     const bleus = (['13a', 'intl', 'none', 'char'] as const).map((tokenize) =>
       bleu(hypotheses, references, { tokenize }),
@@ -25,10 +25,10 @@ describe('scoreAll', () => {
     const chrf2 = await chrf(hypotheses, references);
     const chrfpp = await chrf(hypotheses, references, { wordOrder: 2 });
     const edits = await ter(hypotheses, references);
-    const whole = fairseqScore(tokenised.hypotheses, tokenised.references);
+    const whole = fairseqScore(tokenized.hypotheses, tokenized.references);
     const split = fairseqScore(
-      tokenised.hypotheses.map(splitCompounds),
-      tokenised.references.map(splitCompounds),
+      tokenized.hypotheses.map(splitCompounds),
+      tokenized.references.map(splitCompounds),
     );
     expect(split.score).not.toBe(whole.score);
     expect(rows.map(({ name, score, higherIsBetter }) => [name, score, higherIsBetter])).toEqual([
@@ -49,20 +49,20 @@ describe('scoreAll', () => {
     expect(rows.slice(7).map(({ text }) => text)).toEqual([whole.text, split.text]);
   });
 
-  it('of tokenised text alone shows BLEU without a tokeniser and fairseq-score', async () => {
-    const rows = await scoreAll({ tokenised });
+  it('of tokenized text alone shows BLEU without a tokenizer and fairseq-score', async () => {
+    const rows = await scoreAll({ tokenized });
     expect(rows.map(({ name, signature }) => [name, /tok:(\w+)/.exec(signature)?.[1]])).toEqual([
       ['BLEU', 'none'],
       ['fairseq-score', 'none'],
       ['fairseq-score (compounds split)', 'none'],
     ]);
-    const streams = { ...tokenised, references: [tokenised.references, tokenised.hypotheses] };
-    expect((await scoreAll({ tokenised: streams })).map(({ name }) => name)).toEqual(['BLEU']);
+    const streams = { ...tokenized, references: [tokenized.references, tokenized.hypotheses] };
+    expect((await scoreAll({ tokenized: streams })).map(({ name }) => name)).toEqual(['BLEU']);
   });
 
   it('lower-cases everything on demand', async () => {
-    const cased = await scoreAll({ ...plain, tokenised });
-    const lower = await scoreAll({ ...plain, tokenised }, { lowercase: true });
+    const cased = await scoreAll({ ...plain, tokenized });
+    const lower = await scoreAll({ ...plain, tokenized }, { lowercase: true });
     expect(lower.every(({ signature }) => signature.includes('case:lc'))).toBe(true);
     const higher = lower.filter(({ score }, r) => score > (cased[r]?.score as number));
     expect(higher.map(({ name }) => name)).toEqual(
@@ -72,7 +72,7 @@ describe('scoreAll', () => {
 
   it('shows what is asked for', async () => {
     const names = async (options: object) =>
-      (await scoreAll({ ...plain, tokenised }, options)).map(({ name }) => name);
+      (await scoreAll({ ...plain, tokenized }, options)).map(({ name }) => name);
     expect(await names({ metrics: ['ter', 'chrf'] })).toEqual(['chrF2', 'chrF2++', 'TER']);
     expect(await names({ metrics: ['fairseq'], compoundSplit: true })).toEqual([
       'fairseq-score (compounds split)',
@@ -85,10 +85,10 @@ describe('scoreAll', () => {
       await expect(call).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
       await expect(call).rejects.toThrow(message);
     };
-    await refused(scoreAll(plain, { metrics: ['fairseq'] }), /fairseq is defined on tokenised text/);
-    await refused(scoreAll({ tokenised }, { metrics: ['ter'] }), /ter is defined on detokenised text/);
-    const streams = { ...tokenised, references: [tokenised.references, tokenised.hypotheses] };
-    await refused(scoreAll({ tokenised: streams }, { metrics: ['fairseq'] }), /one reference, and got 2/);
+    await refused(scoreAll(plain, { metrics: ['fairseq'] }), /fairseq is defined on tokenized text/);
+    await refused(scoreAll({ tokenized }, { metrics: ['ter'] }), /ter is defined on detokenized text/);
+    const streams = { ...tokenized, references: [tokenized.references, tokenized.hypotheses] };
+    await refused(scoreAll({ tokenized: streams }, { metrics: ['fairseq'] }), /one reference, and got 2/);
     await refused(scoreAll(plain, { compoundSplit: true }), /compoundSplit: has an effect only/);
     await refused(scoreAll({} as never), /got neither/);
     await refused(scoreAll(plain, { metrics: [] }), /metrics/);

@@ -3,7 +3,7 @@ import {
   bootstrapConfidence,
   type PairedCorpus,
   type PairedResult,
-  pairedApproximateRandomisation,
+  pairedApproximateRandomization,
   pairedBootstrap,
 } from '../../lib/evaluation/significance.js';
 import { terMetric } from '../../lib/evaluation/ter.js';
@@ -24,7 +24,7 @@ interface Case {
   samples: number;
   seed: number;
   bootstrap: Paired;
-  randomisation: Paired;
+  randomization: Paired;
   confidence: (Required<Omit<Numbers, 'pValue'>> & { signature: string }) | null;
 }
 
@@ -70,15 +70,15 @@ describe.each(corpora.map((each) => [each.name, each] as const))('%s, against sa
     expectEqual(result, truth.bootstrap);
   });
 
-  it.each(own)('pairedApproximateRandomisation: %s', async (_, truth) => {
+  it.each(own)('pairedApproximateRandomization: %s', async (_, truth) => {
     const { samples, seed } = truth;
-    const confidenceSamples = truth.randomisation.signature.includes('bs:50|') ? 50 : 0;
-    const [result] = await pairedApproximateRandomisation(paired(truth), {
+    const confidenceSamples = truth.randomization.signature.includes('bs:50|') ? 50 : 0;
+    const [result] = await pairedApproximateRandomization(paired(truth), {
       samples,
       seed,
       confidenceSamples,
     });
-    expectEqual(result, truth.randomisation);
+    expectEqual(result, truth.randomization);
   });
 
   it.each(own.filter(([, { confidence }]) => confidence !== null))(
@@ -98,7 +98,7 @@ describe('several metrics at once', () => {
   it('get the same resamples as each alone', async () => {
     const metrics = corpus.cases.filter(({ seed }) => seed === 12345).map(metricOf);
     expect(metrics.length).toBe(7);
-    for (const test of [pairedBootstrap, pairedApproximateRandomisation]) {
+    for (const test of [pairedBootstrap, pairedApproximateRandomization]) {
       const together = await test({ ...corpus, metrics }, { samples: 50 });
       const alone = [];
       for (const metric of metrics)
@@ -109,7 +109,7 @@ describe('several metrics at once', () => {
 
   it('BLEU, 1,000 and 10,000 samples and seed 12345 are the defaults', async () => {
     expect((await pairedBootstrap(corpus))[0]?.signature).toMatch(/^nrefs:1\|bs:1000\|seed:12345\|.*tok:13a/);
-    expect((await pairedApproximateRandomisation(corpus))[0]?.signature).toMatch(
+    expect((await pairedApproximateRandomization(corpus))[0]?.signature).toMatch(
       /^nrefs:1\|ar:10000\|seed:12345\|case/,
     );
     expect((await bootstrapConfidence(corpus))[0]?.signature).toMatch(/^nrefs:1\|bs:1000\|seed:12345\|case/);
@@ -118,7 +118,7 @@ describe('several metrics at once', () => {
 
 describe('long tests', () => {
   it('leave the event loop free and stop when aborted', async () => {
-    for (const test of [pairedBootstrap, pairedApproximateRandomisation, bootstrapConfidence]) {
+    for (const test of [pairedBootstrap, pairedApproximateRandomization, bootstrapConfidence]) {
       const controller = new AbortController();
       setTimeout(() => controller.abort(), 30);
       const call = test(
@@ -133,7 +133,7 @@ describe('long tests', () => {
 
 describe('tests over sentences refuse', () => {
   it('systems of different lengths, naming which', async () => {
-    for (const test of [pairedBootstrap, pairedApproximateRandomisation]) {
+    for (const test of [pairedBootstrap, pairedApproximateRandomization]) {
       await expect(test({ ...corpus, baseline: ['a'] })).rejects.toThrow(/baseline: .*\(1\), got 80/);
       await expect(test({ ...corpus, hypotheses: ['a'] })).rejects.toMatchObject({
         code: 'LINE_COUNT_MISMATCH',
@@ -146,6 +146,6 @@ describe('tests over sentences refuse', () => {
     await expect(bootstrapConfidence(corpus, { level: 0.9 } as object)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });
-    await expect(pairedApproximateRandomisation(corpus, { trials: 5 } as object)).rejects.toThrow(/trials/);
+    await expect(pairedApproximateRandomization(corpus, { trials: 5 } as object)).rejects.toThrow(/trials/);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { scoreLines } from '../../lib/cli/shared/score_lines.js';
 import { scoreReport } from '../../lib/evaluation/score_report.js';
-import { pairedApproximateRandomisation, pairedBootstrap } from '../../lib/evaluation/significance.js';
+import { pairedApproximateRandomization, pairedBootstrap } from '../../lib/evaluation/significance.js';
 import { verdict } from '../../lib/evaluation/verdict.js';
 
 /** Sentences that differ in their words and lengths. */
@@ -13,11 +13,11 @@ const sentences = (count: number, shift = 0) =>
     ).join(' '),
   );
 
-const report = (hypotheses: string[], baseline: string[], references: string[], tokenised = false) =>
+const report = (hypotheses: string[], baseline: string[], references: string[], tokenized = false) =>
   scoreReport(
     { hypotheses, references },
     {
-      tokenised,
+      tokenized,
       table: {},
       tokenize: '13a',
       confidence: false,
@@ -30,11 +30,11 @@ const starred = (lines: string[]) => lines.filter((line) => / \*$/.test(line));
 
 describe('a star and its sentence', () => {
   it.each([false, true])(
-    'are not given to two equal outputs, in any metric (tokenised: %s)',
-    async (tokenised) => {
+    'are not given to two equal outputs, in any metric (tokenized: %s)',
+    async (tokenized) => {
       const hypotheses = sentences(60, 1);
-      const found = await report(hypotheses, [...hypotheses], sentences(60), tokenised);
-      expect(found.paired.map(({ test }) => test)).toEqual(['bootstrap', 'randomisation']);
+      const found = await report(hypotheses, [...hypotheses], sentences(60), tokenized);
+      expect(found.paired.map(({ test }) => test)).toEqual(['bootstrap', 'randomization']);
       for (const { metrics } of found.paired) {
         for (const result of metrics) {
           // The p is sacreBLEU's, as it was.
@@ -103,7 +103,7 @@ describe('a star and its sentence', () => {
 
   it('are in the JSON of both tests alone as well', async () => {
     const hypotheses = sentences(20, 1);
-    for (const test of [pairedBootstrap, pairedApproximateRandomisation]) {
+    for (const test of [pairedBootstrap, pairedApproximateRandomization]) {
       const [result] = await test(
         { hypotheses, baseline: hypotheses, references: sentences(20) },
         { samples: 50 },

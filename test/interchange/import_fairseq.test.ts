@@ -79,7 +79,7 @@ describe("dropreg/R-Drop's own checkpoint", () => {
 
 test.each([
   [
-    "half precision with an optimiser's state",
+    "half precision with an optimizer's state",
     'newest',
     { shareEmbeddings: 'decoder', embedDim: 8, heads: 2 },
     1,

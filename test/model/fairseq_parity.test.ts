@@ -1,4 +1,4 @@
-// The network against the original implementation: logits, losses, gradients, optimiser, schedule.
+// The network against the original implementation: logits, losses, gradients, optimizer, schedule.
 import { describe, expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import type { FloatArray, NativeTransformer } from '../../lib/native/contract.js';

@@ -99,7 +99,7 @@ for (const name of ['small', 'peaky']) {
 
 const shapes = fc.record({
   rows: fc.integer({ min: 1, max: 6 }),
-  // Around the vectors' widths, and past one chunk of the vectorised bodies.
+  // Around the vectors' widths, and past one chunk of the vectorized bodies.
   classes: fc.oneof(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 500, max: 1100 })),
   seed: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
   spread: fc.constantFrom(0, 0.01, 1, 8, 60),

@@ -4,7 +4,7 @@ import { wilcoxonRankSum, wilcoxonSignedRank } from '../../lib/statistics/rank_t
 import { randomNormal } from '../../lib/util/random/uniform_random.js';
 import { thrownBy } from '../support/effect_sizes.js';
 
-/** The interval by its definition: the shifts that the test does not reject, tried between neighbouring candidates. */
+/** The interval by its definition: the shifts that the test does not reject, tried between neighboring candidates. */
 function kept(candidates: number[], level: number, p: (shift: number) => number): [number, number] | null {
   const sorted = [...candidates].sort((one, other) => one - other);
   const edges = [Number.NEGATIVE_INFINITY, ...sorted, Number.POSITIVE_INFINITY];

@@ -23,7 +23,7 @@ function enumerated(observed: number, cases: number[]) {
 }
 
 describe('the rank-sum test', () => {
-  it('is that of every relabelling, for all samples of up to three values of 1 to 3', () => {
+  it('is that of every relabeling, for all samples of up to three values of 1 to 3', () => {
     let compared = 0;
     for (const [n1, n2] of [
       [1, 1],

@@ -1,5 +1,5 @@
 // Stands in for lib/sweep/trial.ts where only the sweep is tested: "trains" 3 updates, each in a moment, and
-// writes what a run directory holds. The file behaviour.json beside the sweep's directory tells a trial to misbehave.
+// writes what a run directory holds. The file behavior.json beside the sweep's directory tells a trial to misbehave.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -10,9 +10,9 @@ let aborted = false;
 async function train({ config, resume }) {
   const directory = config.runDirectory;
   const name = basename(directory);
-  const behaviourFile = join(dirname(dirname(directory)), 'behaviour.json');
-  const behaviour = existsSync(behaviourFile)
-    ? JSON.parse(readFileSync(behaviourFile, 'utf8'))[name]
+  const behaviorFile = join(dirname(dirname(directory)), 'behavior.json');
+  const behavior = existsSync(behaviorFile)
+    ? JSON.parse(readFileSync(behaviorFile, 'utf8'))[name]
     : undefined;
   const last = join(directory, 'checkpoints', 'last');
   const stateFile = join(last, 'state.json');
@@ -30,17 +30,17 @@ async function train({ config, resume }) {
       process.disconnect();
       return;
     }
-    await sleep(behaviour === 'slow' ? 300 : 10);
+    await sleep(behavior === 'slow' ? 300 : 10);
     update += 1;
-    if (behaviour === 'crash' && update === 2) {
+    if (behavior === 'crash' && update === 2) {
       process.stderr.write('the fake trial dies of update 2\n');
       process.exit(7);
     }
-    if (behaviour === 'hard' && update === 2) process.kill(process.pid, 'SIGKILL');
-    if (behaviour !== 'early') writeFileSync(stateFile, JSON.stringify({ update }));
+    if (behavior === 'hard' && update === 2) process.kill(process.pid, 'SIGKILL');
+    if (behavior !== 'early') writeFileSync(stateFile, JSON.stringify({ update }));
     await tell({ type: 'event', event: { type: 'train', update } });
   }
-  if (behaviour === 'error') {
+  if (behavior === 'error') {
     await tell({ type: 'failed', code: 'NON_FINITE', message: 'row 3 of the logits' });
   } else {
     const { direction, alpha } = config.loss;

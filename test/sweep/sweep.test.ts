@@ -41,8 +41,8 @@ const names = (events: SweepEvent[], type: 'start' | 'finish' | 'fail') =>
     .map(({ trial }) => trial.name)
     .sort();
 const everything = ['bi-1', 'bi-2', 'plain-1', 'plain-2'];
-const behave = (behaviour: Record<string, string>): Promise<void> =>
-  writeFile(join(root, 'behaviour.json'), JSON.stringify(behaviour));
+const behave = (behavior: Record<string, string>): Promise<void> =>
+  writeFile(join(root, 'behavior.json'), JSON.stringify(behavior));
 const result = async (name: string) =>
   JSON.parse(await readFile(join(directory, name, 'result.json'), 'utf8')) as Record<string, unknown>;
 
@@ -223,7 +223,7 @@ describe('a sweep', () => {
     await refused({ seeds: [1, 1] }, {}, 'sweep.seeds');
     await refused({ seeds: [] }, {}, 'sweep.seeds');
     await refused({ directions: ['both'] }, {}, 'sweep.directions');
-    await refused({ colour: 'red' }, {}, 'colour');
+    await refused({ color: 'red' }, {}, 'color');
     await refused({}, { loss: { alpha: 0 } }, 'config.loss.alpha');
     await refused({}, { learningRate: 1 }, 'learningRate');
     expect(existsSync(directory)).toBe(false);

@@ -17,14 +17,14 @@ describe('against what subword-nmt made of the same lines', () => {
   });
 
   it('stops at the least frequency', () => {
-    const bpe = Bpe.learn(recordedLines('hard.de.tokenised.txt'), 400, { minFrequency: 5 });
+    const bpe = Bpe.learn(recordedLines('hard.de.tokenized.txt'), 400, { minFrequency: 5 });
     expect(bpe.toString()).toBe(recordedText('hard.de.codes.txt'));
     expect(bpe.merges.length).toBeLessThan(400);
   });
 
   it('splits unknown words and keeps the space around a line', async () => {
     const bpe = await Bpe.read(textFixturePath('hard.de.codes.txt'));
-    expect(recordedLines('soup.de.tokenised.txt').map((line) => bpe.segment(line))).toEqual(
+    expect(recordedLines('soup.de.tokenized.txt').map((line) => bpe.segment(line))).toEqual(
       recordedLines('soup.de.pieces.txt'),
     );
   });

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { bleu } from '../../lib/evaluation/bleu.js';
-import { bleuTokenisers } from '../../lib/evaluation/bleu_tokenizer.js';
+import { bleuTokenizers } from '../../lib/evaluation/bleu_tokenizer.js';
 import { chrf } from '../../lib/evaluation/chrf.js';
 import { splitCompounds } from '../../lib/evaluation/compound_split.js';
 import { fairseqScore } from '../../lib/evaluation/fairseq_score.js';
 import { ter } from '../../lib/evaluation/ter.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { lowercase } from '../../lib/text/lowercase.js';
-import { mosesDetokenise } from '../../lib/text/moses/detokenizer.js';
+import { mosesDetokenize } from '../../lib/text/moses/detokenizer.js';
 import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
-import { sacremosesDetokenise } from '../../lib/text/moses/sacremoses_detokenizer.js';
-import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
+import { sacremosesDetokenize } from '../../lib/text/moses/sacremoses_detokenizer.js';
+import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { Glossaries } from '../../lib/text/pieces/bpe_glossaries.js';
 import { countsOfLines } from '../../lib/text/pieces/bpe_vocabulary.js';
@@ -31,17 +31,17 @@ const doubled = (text: string) => text.slice(text.length / 2) + text.slice(0, te
 
 /** What takes a text, and the share of the length that it is tried with. */
 const functions: [name: string, work: (text: string) => unknown, share?: number][] = [
-  ['mosesTokenise, German', (text) => mosesTokenise(text, 'de')],
-  ['mosesTokenise, English', (text) => mosesTokenise(text, 'en', { aggressive: true, skipXml: true })],
+  ['mosesTokenize, German', (text) => mosesTokenize(text, 'de')],
+  ['mosesTokenize, English', (text) => mosesTokenize(text, 'en', { aggressive: true, skipXml: true })],
   [
-    'mosesTokenise, protected',
-    (text) => mosesTokenise(text, 'en', { protectedPatterns: address.slice(0, 1) }),
+    'mosesTokenize, protected',
+    (text) => mosesTokenize(text, 'en', { protectedPatterns: address.slice(0, 1) }),
   ],
-  ['mosesTokenise, letters protected', (text) => mosesTokenise(text, 'en', { protectedPatterns: ['[ab]'] })],
+  ['mosesTokenize, letters protected', (text) => mosesTokenize(text, 'en', { protectedPatterns: ['[ab]'] })],
   ['normalisePunctuation, German', (text) => normalisePunctuation(text, 'de')],
   ['normalisePunctuation, English', (text) => normalisePunctuation(text, 'en')],
-  ['mosesDetokenise', (text) => mosesDetokenise(text, 'en', { uppercase: true })],
-  ['sacremosesDetokenise', (text) => sacremosesDetokenise(text, 'en')],
+  ['mosesDetokenize', (text) => mosesDetokenize(text, 'en', { uppercase: true })],
+  ['sacremosesDetokenize', (text) => sacremosesDetokenize(text, 'en')],
   ['lowercase', lowercase],
   ['Bpe.segment', (text) => codes.segment(text)],
   ['Bpe.segment, version 0.1', (text) => old.segment(text)],
@@ -59,9 +59,9 @@ const functions: [name: string, work: (text: string) => unknown, share?: number]
   ['Dictionary.build', (text) => Dictionary.build([text])],
   ['Dictionary.encode', (text) => dictionary.encode(text)],
   ['foreignPattern', (text) => foreignPattern(text, 'perl', 'pattern'), 0.25],
-  ...Object.entries(bleuTokenisers).map(([name, tokenise]): [string, (text: string) => unknown] => [
-    `tokeniser ${name} of BLEU`,
-    tokenise,
+  ...Object.entries(bleuTokenizers).map(([name, tokenize]): [string, (text: string) => unknown] => [
+    `tokenizer ${name} of BLEU`,
+    tokenize,
   ]),
   ['bleu', (text) => bleu([text], [doubled(text)])],
   ['chrf', (text) => chrf([text], [doubled(text)], { wordOrder: 2 }), 0.5],

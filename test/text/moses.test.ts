@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { lowercase } from '../../lib/text/lowercase.js';
 import { abbreviations } from '../../lib/text/moses/abbreviations.js';
-import { mosesDetokenise } from '../../lib/text/moses/detokenizer.js';
+import { mosesDetokenize } from '../../lib/text/moses/detokenizer.js';
 import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
-import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
+import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import {
   multi30k,
   multi30kHashes,
@@ -15,20 +15,20 @@ import {
 
 type Step = (line: string, lang: string) => string;
 
-/** By the names that the recording gives them, and whether the input is raw or tokenised. */
-const steps: [name: string, input: 'raw' | 'tokenised', step: Step][] = [
-  ['tokenised', 'raw', (line, lang) => mosesTokenise(line, lang)],
-  ['unescaped', 'raw', (line, lang) => mosesTokenise(line, lang, { escape: false })],
-  ['normalised', 'raw', normalisePunctuation],
+/** By the names that the recording gives them, and whether the input is raw or tokenized. */
+const steps: [name: string, input: 'raw' | 'tokenized', step: Step][] = [
+  ['tokenized', 'raw', (line, lang) => mosesTokenize(line, lang)],
+  ['unescaped', 'raw', (line, lang) => mosesTokenize(line, lang, { escape: false })],
+  ['normalized', 'raw', normalisePunctuation],
   ['lowercased', 'raw', lowercase],
-  ['detokenised', 'tokenised', mosesDetokenise],
+  ['detokenized', 'tokenized', mosesDetokenize],
 ];
 
 describe('against what the Moses scripts made of the same lines', () => {
   for (const [name, input, step] of steps) {
     for (const lang of ['de', 'en']) {
       it.each(['hard', 'soup'])(`${name} ${lang}: %s lines`, (lines) => {
-        const raw = recordedLines(`${lines}.${lang}${input === 'raw' ? '' : '.tokenised'}.txt`);
+        const raw = recordedLines(`${lines}.${lang}${input === 'raw' ? '' : '.tokenized'}.txt`);
         const expected = recordedLines(`${lines}.${lang}.${name}.txt`);
         expect(raw.length).toBeGreaterThan(30);
         expect(raw.map((line) => step(line, lang))).toEqual(expected);
@@ -37,7 +37,7 @@ describe('against what the Moses scripts made of the same lines', () => {
       it(`${name} ${lang}: all of Multi30k`, (context) => {
         if (multi30k === null) return context.skip('the corpus is not beside the repository');
         const raw = ['train', 'val', 'test_2016_flickr'].flatMap((split) => multi30kLines(split, lang));
-        const lines = input === 'raw' ? raw : raw.map((line) => mosesTokenise(line, lang));
+        const lines = input === 'raw' ? raw : raw.map((line) => mosesTokenize(line, lang));
         expect(sha256(lines.map((line) => step(line, lang)))).toBe(multi30kHashes().get(`${lang}.${name}`));
       });
     }
@@ -52,27 +52,27 @@ it.each(['de', 'en'])('knows the abbreviations that the script knows: %s', (lang
   const lines = [...new Set(known)]
     .sort()
     .map((word) => `${word}. A ${word.toLowerCase()}. A ${word.toUpperCase()}. A ${word}. 7 a`);
-  const tokens = lines.map((line) => mosesTokenise(line, lang));
+  const tokens = lines.map((line) => mosesTokenize(line, lang));
   expect(sha256(tokens)).toBe(recordedHashes('abbreviations.sha256').get(lang));
 });
 
 describe('the rules, one by one', () => {
   it('keeps numbers, abbreviations and repeated dots together', () => {
-    expect(mosesTokenise('Am 3. Mai kostet es z.B. 5,300.5 €...', 'de')).toBe(
+    expect(mosesTokenize('Am 3. Mai kostet es z.B. 5,300.5 €...', 'de')).toBe(
       'Am 3. Mai kostet es z.B. 5,300.5 € ...',
     );
-    expect(mosesTokenise('No. 7 is no. No. He left.', 'en')).toBe('No. 7 is no . No . He left .');
+    expect(mosesTokenize('No. 7 is no. No. He left.', 'en')).toBe('No. 7 is no . No . He left .');
   });
 
   it('splits apostrophes as each language does', () => {
-    expect(mosesTokenise("it's", 'en', { escape: false })).toBe("it 's");
-    expect(mosesTokenise("geht's", 'de', { escape: false })).toBe("geht ' s");
+    expect(mosesTokenize("it's", 'en', { escape: false })).toBe("it 's");
+    expect(mosesTokenize("geht's", 'de', { escape: false })).toBe("geht ' s");
   });
 
   it('escapes what has a meaning in the file formats', () => {
     const escaped = '&amp; &#124; &lt; &gt; &apos; &quot; &#91; &#93;';
-    expect(mosesTokenise('& | < > \' " [ ]', 'en')).toBe(escaped);
-    expect(mosesDetokenise('a &#124; b &amp;lt; c', 'en')).toBe('a | b &lt; c');
+    expect(mosesTokenize('& | < > \' " [ ]', 'en')).toBe(escaped);
+    expect(mosesDetokenize('a &#124; b &amp;lt; c', 'en')).toBe('a | b &lt; c');
   });
 
   it('knows German and English only', () => {
@@ -80,8 +80,8 @@ describe('the rules, one by one', () => {
       code: 'INVALID_ARGUMENT',
       message: 'lang: expected one of de, en, got "fr"',
     });
-    expect(() => mosesTokenise('a', 'fr')).toThrow(expected);
-    expect(() => mosesDetokenise('a', 'fr')).toThrow(expected);
+    expect(() => mosesTokenize('a', 'fr')).toThrow(expected);
+    expect(() => mosesDetokenize('a', 'fr')).toThrow(expected);
     expect(() => normalisePunctuation('a', 'fr')).toThrow(expected);
   });
 });

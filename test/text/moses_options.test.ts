@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lowercase } from '../../lib/text/lowercase.js';
-import { mosesDetokenise } from '../../lib/text/moses/detokenizer.js';
+import { mosesDetokenize } from '../../lib/text/moses/detokenizer.js';
 import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
 import { readProtectedPatterns } from '../../lib/text/moses/protected_patterns.js';
-import { sacremosesDetokenise } from '../../lib/text/moses/sacremoses_detokenizer.js';
-import { mosesTokenise } from '../../lib/text/moses/tokenizer.js';
+import { sacremosesDetokenize } from '../../lib/text/moses/sacremoses_detokenizer.js';
+import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import { scratchDirectory } from '../support/scratch.js';
 import {
   multi30k,
@@ -24,16 +24,16 @@ const protectedPatterns = recordedLines('patterns.txt');
 
 /** By the names that the recording gives them. */
 const steps: Record<string, Step> = {
-  tokenised: (line, lang) => mosesTokenise(line, lang),
-  normalised: (line, lang) => normalisePunctuation(line, lang),
+  tokenized: (line, lang) => mosesTokenize(line, lang),
+  normalized: (line, lang) => normalisePunctuation(line, lang),
   lowercased: lowercase,
-  detokenised: (line, lang) => mosesDetokenise(line, lang),
-  aggressive: (line, lang) => mosesTokenise(line, lang, { aggressive: true }),
-  protected: (line, lang) => mosesTokenise(line, lang, { protectedPatterns }),
-  skipped: (line, lang) => mosesTokenise(line, lang, { skipXml: true }),
-  uppercased: (line, lang) => mosesDetokenise(line, lang, { uppercase: true }),
+  detokenized: (line, lang) => mosesDetokenize(line, lang),
+  aggressive: (line, lang) => mosesTokenize(line, lang, { aggressive: true }),
+  protected: (line, lang) => mosesTokenize(line, lang, { protectedPatterns }),
+  skipped: (line, lang) => mosesTokenize(line, lang, { skipXml: true }),
+  uppercased: (line, lang) => mosesDetokenize(line, lang, { uppercase: true }),
   penn: (line, lang) => normalisePunctuation(line, lang, { penn: true }),
-  sacremoses: sacremosesDetokenise,
+  sacremoses: sacremosesDetokenize,
 };
 
 describe('against what the original programs made of the same lines', () => {
@@ -45,11 +45,11 @@ describe('against what the original programs made of the same lines', () => {
 
   it.each(['de', 'en'])('line by line: %s', (lang) => {
     const raw = recordedLines(`hard.${lang}.txt`);
-    expect(raw.map((line) => mosesTokenise(line, lang, { protectedPatterns }))).toEqual(
+    expect(raw.map((line) => mosesTokenize(line, lang, { protectedPatterns }))).toEqual(
       recordedLines(`hard.${lang}.protected.txt`),
     );
-    const tokens = recordedLines(`hard.${lang}.tokenised.txt`);
-    expect(tokens.map((line) => sacremosesDetokenise(line, lang))).toEqual(
+    const tokens = recordedLines(`hard.${lang}.tokenized.txt`);
+    expect(tokens.map((line) => sacremosesDetokenize(line, lang))).toEqual(
       recordedLines(`hard.${lang}.sacremoses.txt`),
     );
   });
@@ -58,7 +58,7 @@ describe('against what the original programs made of the same lines', () => {
     if (multi30k === null) return context.skip('the corpus is not beside the repository');
     for (const lang of ['de', 'en']) {
       const raw = ['train', 'val', 'test_2016_flickr'].flatMap((split) => multi30kLines(split, lang));
-      const lines = raw.map((line) => sacremosesDetokenise(mosesTokenise(line, lang), lang));
+      const lines = raw.map((line) => sacremosesDetokenize(mosesTokenize(line, lang), lang));
       expect(sha256(lines)).toBe(multi30kHashes().get(`${lang}.sacremoses`));
     }
   });
@@ -81,21 +81,21 @@ describe('every class of character of Unicode 14', () => {
 
 describe('options', () => {
   it('do what they are for', () => {
-    expect(mosesTokenise('a well-known U-Bahn - 5-7', 'en', { aggressive: true })).toBe(
+    expect(mosesTokenize('a well-known U-Bahn - 5-7', 'en', { aggressive: true })).toBe(
       'a well @-@ known U @-@ Bahn - 5 @-@ 7',
     );
-    expect(mosesTokenise('<a href="b">', 'en', { skipXml: true })).toBe('<a href="b">');
-    expect(mosesDetokenise('" ß , said he . "', 'en', { uppercase: true })).toBe('"SS, said he."');
+    expect(mosesTokenize('<a href="b">', 'en', { skipXml: true })).toBe('<a href="b">');
+    expect(mosesDetokenize('" ß , said he . "', 'en', { uppercase: true })).toBe('"SS, said he."');
     expect(normalisePunctuation("``a''", 'en', { penn: true })).toBe('``a"');
-    expect(mosesTokenise('See http://a.de/b?c=d.', 'en', { protectedPatterns: ['http:\\S+[a-z]'] })).toBe(
+    expect(mosesTokenize('See http://a.de/b?c=d.', 'en', { protectedPatterns: ['http:\\S+[a-z]'] })).toBe(
       'See http://a.de/b?c=d .',
     );
   });
 
   it('are refused when they are unknown', () => {
     for (const call of [
-      () => mosesTokenise('a', 'en', { agressive: true } as object),
-      () => mosesDetokenise('a', 'en', { upper: true } as object),
+      () => mosesTokenize('a', 'en', { agressive: true } as object),
+      () => mosesDetokenize('a', 'en', { upper: true } as object),
       () => normalisePunctuation('a', 'en', { pen: true } as object),
     ]) {
       expect(call).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
@@ -115,7 +115,7 @@ describe('protected patterns', () => {
     ['a\\', 'it ends in a backslash'],
     ['x*', 'protectedPatterns[1]: expected a pattern that matches at least one character, got "x*"'],
   ])('%j is refused', (pattern, message) => {
-    expect(() => mosesTokenise('abc', 'en', { protectedPatterns: ['zz', pattern] })).toThrow(
+    expect(() => mosesTokenize('abc', 'en', { protectedPatterns: ['zz', pattern] })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(message) }),
     );
   });
@@ -137,18 +137,18 @@ describe('protected patterns', () => {
   });
 });
 
-describe('sacremosesDetokenise', () => {
+describe('sacremosesDetokenize', () => {
   it('differs from the script where the port does', () => {
-    expect(sacremosesDetokenise("- 's", 'en')).toBe("-'s");
-    expect(mosesDetokenise("- 's", 'en')).toBe("- 's");
-    expect(sacremosesDetokenise('< a . >', 'de')).toBe('< a. >');
-    expect(mosesDetokenise('< a . >', 'de')).toBe('< a . >');
-    expect(sacremosesDetokenise('a\u00a0.', 'de')).toBe('a.');
-    expect(sacremosesDetokenise('', 'de')).toBe('');
+    expect(sacremosesDetokenize("- 's", 'en')).toBe("-'s");
+    expect(mosesDetokenize("- 's", 'en')).toBe("- 's");
+    expect(sacremosesDetokenize('< a . >', 'de')).toBe('< a. >');
+    expect(mosesDetokenize('< a . >', 'de')).toBe('< a . >');
+    expect(sacremosesDetokenize('a\u00a0.', 'de')).toBe('a.');
+    expect(sacremosesDetokenize('', 'de')).toBe('');
   });
 
   it('knows German and English only', () => {
-    expect(() => sacremosesDetokenise('a', 'fr')).toThrow(
+    expect(() => sacremosesDetokenize('a', 'fr')).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('got "fr"') }),
     );
   });

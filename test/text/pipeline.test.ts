@@ -41,7 +41,7 @@ describe('TextPipeline', () => {
     expect(pipeline.decode(tokens, 'source')).toBe("cheap 's");
   });
 
-  it('lower-cases before it normalises', () => {
+  it('lower-cases before it normalizes', () => {
     const pipeline = pipelineOf({ bpe: 0, lowercase: true, normalize: true });
     // The Kelvin sign is a letter of ASCII only once it is in lower case.
     expect(pipeline.segment('\u212a’s', 'target')).toBe('k &apos;s');

@@ -57,7 +57,7 @@ describe('intervals against SciPy and numpy', () => {
   });
 });
 
-describe('the randomisation test', () => {
+describe('the randomization test', () => {
   it("comes to SciPy's p over every sign pattern", async () => {
     for (const { differences, p } of recorded.flips) {
       const found = await signFlipP(differences, { samples: 40_000, seed: 3 });

@@ -69,7 +69,7 @@ describe('the report of the theory', () => {
     expect(layers.map(([layer, group]) => `${layer} ${group}`)).toContain('encoder.layers.1 encoder ffn');
     expect(layers).toHaveLength(2 * 3 + 4);
     const conditions = new Map(rowsOf(html, 'Conditions').map(([key, value]) => [key, value]));
-    expect(conditions.get('parameters')).toBe('seed 1, as initialised');
+    expect(conditions.get('parameters')).toBe('seed 1, as initialized');
     expect(conditions.get('mask pairs')).toBe('8 for each of 2 batches');
     expect(conditions.get('node')).toBe(process.version);
     expect(conditions.get('device')).toBe('cpu');

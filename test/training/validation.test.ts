@@ -103,9 +103,9 @@ describe('translateTest', () => {
     const { model } = scripted(recorded.hypotheses);
     const test = await translateTest(model, pipeline, set, { config });
     const first = recorded.references.findIndex((tokens) => tokens.includes(3));
-    expect(test.tokenised.references[first]).toContain('<<unk>>');
-    expect(test.tokenised.references.join(' ')).not.toContain('@@ ');
-    expect(test.tokenised.hypotheses.some((line) => line.includes('<unk>'))).toBe(true);
+    expect(test.tokenized.references[first]).toContain('<<unk>>');
+    expect(test.tokenized.references.join(' ')).not.toContain('@@ ');
+    expect(test.tokenized.hypotheses.some((line) => line.includes('<unk>'))).toBe(true);
     expect(test.hypotheses.join(' ')).not.toContain('&apos;');
     expect(test.scores.length).toBeGreaterThan(5);
     for (const { signature, score } of test.scores) {

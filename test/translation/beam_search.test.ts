@@ -60,7 +60,7 @@ describe('as recorded', () => {
   });
 });
 
-test('the result of a sentence does not depend on its neighbours', async () => {
+test('the result of a sentence does not depend on its neighbors', async () => {
   const together = await translate(pack(sources), { ...defaults, nBest: 2 });
   for (const i of [0, 7, 39]) {
     const [alone] = await translate(pack([sources[i]!]), { ...defaults, nBest: 2 });

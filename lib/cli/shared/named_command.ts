@@ -14,8 +14,8 @@ export const descriptions = {
   train: 'train a model on a prepared directory',
   translate: 'translate lines of raw text with a trained run',
   score:
-    'BLEU, chrF and TER of translations, equal to those of sacreBLEU (one detokenised sentence a line, plain or .gz), ' +
-    'and BLEU4 of tokenised ones, equal to that of fairseq-score; tests of the difference to a baseline',
+    'BLEU, chrF and TER of translations, equal to those of sacreBLEU (one detokenized sentence a line, plain or .gz), ' +
+    'and BLEU4 of tokenized ones, equal to that of fairseq-score; tests of the difference to a baseline',
   import: "make a run directory of another program's model",
   export: 'write a run for Hugging Face transformers (FSMT), fairseq and CTranslate2',
   sweep: 'train with several seeds and KL directions; called again, it completes what is missing',

@@ -10,11 +10,11 @@ export function scoreLines({ bleu, metrics, paired }: ScoreReport): string[] {
   const lines: string[] = [];
   const first = bleu === undefined ? undefined : `BLEU|${bleu.signature}`;
   if (bleu !== undefined) lines.push(formatBleu(bleu));
-  const labelled = metrics.map((row) => ({
+  const labeled = metrics.map((row) => ({
     row,
     label: `${row.name}|${row.confidence?.signature ?? row.signature}`,
   }));
-  const others = labelled.filter(
+  const others = labeled.filter(
     ({ row }) => row.confidence !== undefined || `BLEU|${row.signature}` !== first,
   );
   const notes = metrics.filter(({ name }) => name.startsWith('fairseq')).map(({ text }) => text);
@@ -28,7 +28,7 @@ export function scoreLines({ bleu, metrics, paired }: ScoreReport): string[] {
 
 const captions = {
   bootstrap: 'Paired bootstrap resampling',
-  randomisation: 'Paired approximate randomisation',
+  randomization: 'Paired approximate randomization',
 };
 
 /** Behind each p: a star, or `=` where there is no difference that it could speak of. */

@@ -58,12 +58,12 @@ export async function prepareIwslt14(options: Iwslt14Options, run: PrepareRun = 
   const given = await readGivenPieces(config);
   const { maxUnpackedBytes } = config;
   const splits = await tokeniseIwslt14(config.archive, run, { maxUnpackedBytes });
-  const tokenised = [...splits].map(([split, { tokens, raw, dropped }]): [Split, TokenisedSplit] => [
+  const tokenized = [...splits].map(([split, { tokens, raw, dropped }]): [Split, TokenisedSplit] => [
     split,
     { tokens: pairsOf(tokens), pairs: tokens.source.length, raw: raw && pairsOf(raw), dropped },
   ]);
-  const tokenise = () => Promise.resolve(new Map(tokenised));
-  return makePrepared(tokenise, textConfig(config.bpe, config.separateDictionaries), given, config, run);
+  const tokenize = () => Promise.resolve(new Map(tokenized));
+  return makePrepared(tokenize, textConfig(config.bpe, config.separateDictionaries), given, config, run);
 }
 
 /** A split in memory: the archive is small. */
@@ -90,13 +90,13 @@ export async function tokeniseIwslt14(
     },
   });
   const text = textConfig(0);
-  const tokenise = (split: Split, lines: Pairs<string>, lower: boolean) => {
+  const tokenize = (split: Split, lines: Pairs<string>, lower: boolean) => {
     const config = lower ? text : { ...text, lowercase: false };
     const transform = (line: string, side: Side) => tokeniseLine(line, text[side], config);
-    return mapPairs(`tokenising ${split}`, lines, transform, run);
+    return mapPairs(`tokenizing ${split}`, lines, transform, run);
   };
 
-  const tokens = await tokenise('train', train, false);
+  const tokens = await tokenize('train', train, false);
   const { pairs, positions } = await cleanCorpus(tokens, limits, { signal: run.signal });
   const clean = await mapPairs('lower-casing train', pairs, lowercase, run);
   const isValid = (_: unknown, i: number) => (i + 1) % validEvery === 0;
@@ -117,7 +117,7 @@ export async function tokeniseIwslt14(
   return new Map<Split, Iwslt14Split>([
     ['train', { tokens: part(false, clean), raw: null, dropped: train.source.length - positions.length }],
     ['valid', { tokens: part(true, clean), raw: rawValid, dropped: 0 }],
-    ['test', { tokens: await tokenise('test', test, true), raw: test, dropped: 0 }],
+    ['test', { tokens: await tokenize('test', test, true), raw: test, dropped: 0 }],
   ]);
 }
 

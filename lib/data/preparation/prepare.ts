@@ -31,7 +31,7 @@ import {
 } from './stages.js';
 
 /**
- * Makes the directory that training reads: tokenised text, one BPE and one dictionary for both languages (or one for
+ * Makes the directory that training reads: tokenized text, one BPE and one dictionary for both languages (or one for
  * each), learned on the training pairs or given; validation and test keep every pair, and their raw text beside. The order is that of
  * fairseq's prepare-iwslt14.sh: tokens, then the lengths of training pairs are judged, then BPE. The directory appears
  * whole or not at all.
@@ -65,7 +65,7 @@ export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {
     raw.set(split, { pairs, lines: () => pairBlocks(source, target, reading), sample });
   }
   const cut = decidePieces(config, text, raw);
-  const tokenise = async (scratch: string) => {
+  const tokenize = async (scratch: string) => {
     const splits = new Map<Split, TokenisedSplit>();
     for (const [split, lines] of raw) {
       splits.set(
@@ -75,7 +75,7 @@ export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {
     }
     return splits;
   };
-  return makePrepared(tokenise, { ...text, ...cut }, given, config, run);
+  return makePrepared(tokenize, { ...text, ...cut }, given, config, run);
 }
 
 interface RawSplit {
@@ -114,10 +114,10 @@ async function tokeniseSplit(
   config: PrepareConfig,
   run: PrepareRun,
 ): Promise<TokenisedSplit> {
-  const tell = stage(`tokenising ${split}`, 2 * pairs, 'lines', run);
+  const tell = stage(`tokenizing ${split}`, 2 * pairs, 'lines', run);
   let done = 0;
   let kept = 0;
-  const tokenised = async function* (): AsyncGenerator<Pairs<string>> {
+  const tokenized = async function* (): AsyncGenerator<Pairs<string>> {
     const breaks = new Breaks('preparing text', run.signal);
     for await (const block of lines()) {
       const tokens: Pairs<string> = { source: [], target: [] };
@@ -135,7 +135,7 @@ async function tokeniseSplit(
       yield chosen;
     }
   };
-  await writePairs(prefix, tokenised(), text, run, (line) => line);
+  await writePairs(prefix, tokenized(), text, run, (line) => line);
   tell(2 * pairs);
   if (kept === 0) {
     throw new RdropError(

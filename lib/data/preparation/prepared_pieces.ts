@@ -37,7 +37,7 @@ export class LineSample {
  * warning (PIECES); so is text of which some looks like pieces, which is then taken as it is.
  *
  * @returns what text.json holds of it: nothing where the pieces are those of prepare itself
- * @throws RdropError INVALID_CONFIG when pieces would be tokenised or cut again, or only some of the splits hold them
+ * @throws RdropError INVALID_CONFIG when pieces would be tokenized or cut again, or only some of the splits hold them
  */
 export function decidePieces(
   config: PrepareConfig,

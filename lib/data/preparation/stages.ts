@@ -142,18 +142,18 @@ export function stage(
   };
 }
 
-/** What learning needs of the tokenised splits, and writing of all: makes them in a directory for what is in between. */
-export type Tokenise = (scratch: string) => Promise<ReadonlyMap<Split, TokenisedSplit>>;
+/** What learning needs of the tokenized splits, and writing of all: makes them in a directory for what is in between. */
+export type Tokenize = (scratch: string) => Promise<ReadonlyMap<Split, TokenisedSplit>>;
 
 /**
  * Learns the BPE on the training pairs of both languages and builds the dictionary of both or of each, unless they are
  * given, segments every split and makes the directory, whole or not at all. Text goes from file to file in blocks: memory grows with
  * the different words, not with the pairs.
  *
- * @throws RdropError FILE_UNWRITABLE, DISK_FULL, TOO_LARGE, ABORTED, and what `tokenise` throws.
+ * @throws RdropError FILE_UNWRITABLE, DISK_FULL, TOO_LARGE, ABORTED, and what `tokenize` throws.
  */
 export async function makePrepared(
-  tokenise: Tokenise,
+  tokenize: Tokenize,
   text: TextConfig,
   given: GivenPieces,
   config: PieceConfig,
@@ -168,16 +168,16 @@ export async function makePrepared(
     const scratch = join(directory, 'scratch');
     await mkdir(scratch);
     await mkdir(join(directory, 'raw'));
-    const splits = await tokenise(scratch);
+    const splits = await tokenize(scratch);
     const bpe = given.bpe ?? (config.bpe > 0 ? await learnBpe(splits.get('train')!, config, run) : null);
     const counts = new Map<Split, Pieces>();
-    for (const [split, tokenised] of splits) {
+    for (const [split, tokenized] of splits) {
       counts.set(
         split,
-        await segmentSplit(join(directory, split), split, tokenised, bpe, { text, out: config.out }, run),
+        await segmentSplit(join(directory, split), split, tokenized, bpe, { text, out: config.out }, run),
       );
-      if (tokenised.raw === null) continue;
-      await copyPairs(join(directory, 'raw', split), tokenised.raw, text, run);
+      if (tokenized.raw === null) continue;
+      await copyPairs(join(directory, 'raw', split), tokenized.raw, text, run);
     }
     await rm(scratch, { recursive: true });
     throwIfAborted(run.signal, work);
@@ -187,8 +187,8 @@ export async function makePrepared(
       result.splits[split] = {
         pairs,
         dropped,
-        source: summarise(source, pairs, dictionaries.source),
-        target: summarise(target, pairs, dictionaries.target),
+        source: summarize(source, pairs, dictionaries.source),
+        target: summarize(target, pairs, dictionaries.target),
       };
     }
     result.vocabSize = dictionaries.target.size;
@@ -257,14 +257,14 @@ async function learnBpe(train: TokenisedSplit, config: PieceConfig, run: Prepare
 async function segmentSplit(
   prefix: string,
   split: Split,
-  tokenised: TokenisedSplit,
+  tokenized: TokenisedSplit,
   bpe: Bpe | null,
   { text, out }: { text: TextConfig; out: string },
   run: PrepareRun,
 ): Promise<Pieces> {
   const counts: Pieces = { source: new Map(), target: new Map() };
   const lengths = { source: new LongLines(), target: new LongLines() };
-  const tell = stage(`segmenting ${split}`, 2 * tokenised.pairs, 'lines', run);
+  const tell = stage(`segmenting ${split}`, 2 * tokenized.pairs, 'lines', run);
   let done = 0;
   const transform = (line: string, side: Side) => {
     const pieces = bpe === null ? line : bpe.segment(line);
@@ -273,11 +273,11 @@ async function segmentSplit(
     lengths[side].add(found.length + 1);
     return pieces;
   };
-  await writePairs(prefix, tokenised.tokens(), text, run, transform, (pairs) => {
+  await writePairs(prefix, tokenized.tokens(), text, run, transform, (pairs) => {
     done += pairs;
     tell(done);
   });
-  tell(2 * tokenised.pairs);
+  tell(2 * tokenized.pairs);
   for (const side of sides) lengths[side].tell(join(out, `${split}.${text[side]}`));
   return counts;
 }
@@ -344,7 +344,7 @@ function dictionariesFor(
 }
 
 /** The pieces of a side, with the eos of each sentence. */
-function summarise(counts: WordCounts, pairs: number, dictionary: Dictionary): SideSummary {
+function summarize(counts: WordCounts, pairs: number, dictionary: Dictionary): SideSummary {
   let tokens = pairs;
   let unknown = 0;
   for (const [piece, count] of counts) {

@@ -33,7 +33,7 @@ export interface OpenFairseqCheckpoint extends Omit<FairseqCheckpoint, 'paramete
 
 /**
  * Reads a checkpoint of fairseq's (dropreg/R-Drop's fork included): the options, and the parameters of the model. The
- * pickle in it is read as data and never executed; meters and the optimiser's state are left where they are.
+ * pickle in it is read as data and never executed; meters and the optimizer's state are left where they are.
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (not such a file), UNSAFE_PICKLE (something in it
  *   other than tensors and plain data), CHECKPOINT_CORRUPT (damaged), NOT_EXPRESSIBLE (an option that rdrop has no

@@ -48,7 +48,7 @@ export function pieceDifferences({ pipeline: { bpe, config } }: ExportedRun): st
 
 const dict = (entries: [string, PickleValue][]) => new PickleDict(entries);
 
-/** What fairseq's trainer saves, without an optimiser's state. @source fairseq/checkpoint_utils.py, save_state */
+/** What fairseq's trainer saves, without an optimizer's state. @source fairseq/checkpoint_utils.py, save_state */
 function checkpointOf(run: ExportedRun): PickleDict {
   const options = fairseqOptionsOf(run.model, run.pipeline.config);
   const args = new OrderedPickleDict(options);

@@ -158,7 +158,7 @@ export function textDifferences({ pipeline: { config } }: ExportedRun): string[]
   const differences: string[] = [];
   if (config.tokenizer === 'none') {
     differences.push(
-      'FSMTTokenizer applies Moses to its input; the run takes tokenised text (bypass_tokenizer=True)',
+      'FSMTTokenizer applies Moses to its input; the run takes tokenized text (bypass_tokenizer=True)',
     );
   } else {
     if (config.lowercase === 'after') {
@@ -166,7 +166,7 @@ export function textDifferences({ pipeline: { config } }: ExportedRun): string[]
     }
     differences.push('FSMTTokenizer splits words at hyphens (@-@); the run does not');
     if (!config.normalize) {
-      differences.push('FSMTTokenizer normalises quotation marks and dashes; the run does not');
+      differences.push('FSMTTokenizer normalizes quotation marks and dashes; the run does not');
     }
   }
   return differences;

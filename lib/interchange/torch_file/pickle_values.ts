@@ -1,5 +1,5 @@
 /**
- * What a pickle holds, as inert data: nothing here has behaviour of its own. Python's None, bool, int, float, str and
+ * What a pickle holds, as inert data: nothing here has behavior of its own. Python's None, bool, int, float, str and
  * bytes are null, boolean, number (bigint beyond 2^53), number, string and Uint8Array; a list is an array, a set an
  * array too.
  */

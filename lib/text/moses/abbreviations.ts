@@ -2,7 +2,7 @@ import type { Language } from '../languages.js';
 
 /**
  * Words after which a full stop belongs to the word: what Moses calls non-breaking prefixes. A word with a full stop
- * inside it ("z.B", "i.e") needs no entry, the tokeniser keeps such ones anyway.
+ * inside it ("z.B", "i.e") needs no entry, the tokenizer keeps such ones anyway.
  */
 export interface Abbreviations {
   /** Keep their full stop always. */

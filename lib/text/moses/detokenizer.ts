@@ -18,7 +18,7 @@ const patterns = once(() => ({
   endsInAlnum: new RegExp(`[${alnum}]$`, 'v'),
 }));
 
-/** Entities of the tokeniser, and the older names of three of them, in the order in which they are resolved. */
+/** Entities of the tokenizer, and the older names of three of them, in the order in which they are resolved. */
 const entities: readonly (readonly [string, string])[] = [
   ['&bar;', '|'],
   ['&#124;', '|'],
@@ -63,14 +63,14 @@ const endsWithCjk = (word: string) => isCjk([...word].at(-1));
 const defaults = once(() => parseConfig(mosesDetokenizeSchema, {}, 'detokenize'));
 
 /**
- * Text from tokens: the inverse of mosesTokenise as far as one exists (detokenizer.perl). Entities are resolved,
+ * Text from tokens: the inverse of mosesTokenize as far as one exists (detokenizer.perl). Entities are resolved,
  * punctuation and English contractions move to the word they belong to, quotation marks alternate.
  *
- * Character for character the script's on Perl 5.36, as far as Unicode 14 goes (see mosesTokenise).
+ * Character for character the script's on Perl 5.36, as far as Unicode 14 goes (see mosesTokenize).
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
  */
-export function mosesDetokenise(line: string, lang: string, options?: MosesDetokenizeOptions): string {
+export function mosesDetokenize(line: string, lang: string, options?: MosesDetokenizeOptions): string {
   const english = checkLanguage(lang) === 'en';
   const { uppercase } =
     options === undefined

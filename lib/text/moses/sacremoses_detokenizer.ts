@@ -42,13 +42,13 @@ function isCjk(character: string | undefined): boolean {
 
 /**
  * Text from tokens as MosesDetokenizer of sacremoses 0.1.1 gives it, which is what fairseq's --eval-bleu-detok moses
- * calls. It is a port of detokenizer.perl and differs from it (see mosesDetokenise) in places: any space separates
+ * calls. It is a port of detokenizer.perl and differs from it (see mosesDetokenize) in places: any space separates
  * tokens, a contraction needs no letter before it, a line that looks like a tag is text, and its tables of letters are
  * those of an old Unicode.
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en.
  */
-export function sacremosesDetokenise(line: string, lang: string): string {
+export function sacremosesDetokenize(line: string, lang: string): string {
   const english = checkLanguage(lang) === 'en';
   const { opening, contraction, spaceAround } = patterns();
   const tokens = words(unescapeSpecial(` ${words(line).join(' ')} `.replaceAll(' @-@ ', '-')));

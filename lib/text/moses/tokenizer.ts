@@ -44,7 +44,7 @@ const defaults = once(() => parseConfig(tokenizeSchema, {}, 'tokenize'));
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en, an unknown option, a pattern that is none.
  */
-export function mosesTokenise(line: string, lang: string, options?: TokenizeOptions): string {
+export function mosesTokenize(line: string, lang: string, options?: TokenizeOptions): string {
   const language = checkLanguage(lang);
   const { aggressive, protectedPatterns, skipXml, ...rest } =
     options === undefined ? defaults() : parseConfig(tokenizeSchema, options, 'tokenize', 'INVALID_ARGUMENT');
