@@ -11,11 +11,13 @@ export {
   type Alternative,
   type Arm,
   type BeamOptions,
+  type BeamSearchOptions,
   type BleuOptions,
   type BpeApplyOptions,
   type ChrfOptions,
   type ComparisonOptions,
   type DictionaryOptions,
+  type DropoutMomentsOptions,
   type FairseqScoreOptions,
   type KlDirection,
   klDirections,
@@ -24,7 +26,6 @@ export {
   type ModelOptions,
   type MosesDetokenizeOptions,
   type NormalizeOptions,
-  type OneBestOptions,
   type OpenConfig,
   type OptimizerConfig,
   type PlannedPowerOptions,
@@ -35,7 +36,6 @@ export {
   type SentenceBootstrapOptions,
   type SweepOptions,
   type TerOptions,
-  type TheoryOptions,
   type TokenizeOptions,
   type TrainConfig,
   type TrainOptions,
@@ -55,7 +55,7 @@ export { readProtectedPatterns } from './text/moses/protected_patterns.js';
 export { sacremosesDetokenize } from './text/moses/sacremoses_detokenizer.js';
 export { mosesTokenize } from './text/moses/tokenizer.js';
 export { Bpe } from './text/pieces/bpe.js';
-export { readVocabulary, vocabularyOf } from './text/pieces/bpe_vocabulary.js';
+export { countWords, readVocabulary } from './text/pieces/bpe_vocabulary.js';
 export { joinPieces, type PieceConvention } from './text/pieces/pieces.js';
 export { TextPipeline } from './text/pipeline.js';
 
@@ -70,9 +70,9 @@ export type { Split } from './data/pairs.js';
 /** loadCorpus of lib/data/corpus.ts. */
 export const loadCorpus: typeof import('./data/corpus.js').loadCorpus = async (...args) =>
   (await import('./data/corpus.js')).loadCorpus(...args);
-/** loadRaw of lib/data/corpus.ts. */
-export const loadRaw: typeof import('./data/corpus.js').loadRaw = async (...args) =>
-  (await import('./data/corpus.js')).loadRaw(...args);
+/** loadReferences of lib/data/corpus.ts. */
+export const loadReferences: typeof import('./data/corpus.js').loadReferences = async (...args) =>
+  (await import('./data/corpus.js')).loadReferences(...args);
 /** prepareIwslt14 of lib/data/iwslt14/iwslt14.ts. */
 export const prepareIwslt14: typeof import('./data/iwslt14/iwslt14.js').prepareIwslt14 = async (...args) =>
   (await import('./data/iwslt14/iwslt14.js')).prepareIwslt14(...args);
@@ -100,7 +100,7 @@ export {
 
 // Training.
 
-export type { StepMetrics, TrainMetrics, ValidMetrics } from './training/metrics.js';
+export type { StepMetrics, TrainMetrics, ValidationMetrics } from './training/metrics.js';
 export type { RunResult } from './training/run_directory.js';
 export type { TrainListener, TrainProgress, TrainStage } from './training/stages.js';
 export type { StopReason, TrainEvent } from './training/train_events.js';
@@ -147,9 +147,9 @@ export { splitCompounds } from './evaluation/compound_split.js';
 export { type FairseqScore, fairseqMetric, fairseqScore } from './evaluation/fairseq_score.js';
 export type { Metric } from './evaluation/metric.js';
 export type { ScoredTexts, ScoreRow } from './evaluation/score_table.js';
-/** scoreAll of lib/evaluation/score_table.ts. */
-export const scoreAll: typeof import('./evaluation/score_table.js').scoreAll = async (...args) =>
-  (await import('./evaluation/score_table.js')).scoreAll(...args);
+/** scoreTable of lib/evaluation/score_table.ts. */
+export const scoreTable: typeof import('./evaluation/score_table.js').scoreTable = async (...args) =>
+  (await import('./evaluation/score_table.js')).scoreTable(...args);
 export type { References } from './evaluation/segments.js';
 export type {
   ConfidenceResult,
@@ -182,7 +182,7 @@ export const writeDemoCorpus: typeof import('./demo/corpus.js').writeDemoCorpus 
   (await import('./demo/corpus.js')).writeDemoCorpus(...args);
 export type { RunSummary } from './report/report.js';
 export type { PlannedComparison } from './statistics/planned_comparison.js';
-export { type PlannedPower, plannedPower, smallestP } from './statistics/planned_power.js';
+export { minimumPValue, type PlannedPower, plannedPower } from './statistics/planned_power.js';
 /** writeReport of lib/report/report.ts. */
 export const writeReport: typeof import('./report/report.js').writeReport = async (...args) =>
   (await import('./report/report.js')).writeReport(...args);
@@ -211,11 +211,11 @@ export type { SweepEvent, SweepTrainOptions, TrialName } from './sweep/sweep.js'
 export const sweep: typeof import('./sweep/sweep.js').sweep = async function* (...args) {
   yield* (await import('./sweep/sweep.js')).sweep(...args);
 };
-export type { TheoryResult, TheoryRun } from './theory/theory.js';
-/** theory of lib/theory/theory.ts. */
-export const theory: typeof import('./theory/theory.js').theory = async (...args) =>
-  (await import('./theory/theory.js')).theory(...args);
+export type { DropoutMoments, DropoutMomentsRun } from './theory/theory.js';
+/** dropoutMoments of lib/theory/theory.ts. */
+export const dropoutMoments: typeof import('./theory/theory.js').dropoutMoments = async (...args) =>
+  (await import('./theory/theory.js')).dropoutMoments(...args);
 export type { DirectionEstimate, GroupEstimate } from './theory/estimates.js';
-/** writeTheory of lib/theory/report.ts. */
-export const writeTheory: typeof import('./theory/report.js').writeTheory = async (...args) =>
-  (await import('./theory/report.js')).writeTheory(...args);
+/** writeDropoutMoments of lib/theory/report.ts. */
+export const writeDropoutMoments: typeof import('./theory/report.js').writeDropoutMoments = async (...args) =>
+  (await import('./theory/report.js')).writeDropoutMoments(...args);

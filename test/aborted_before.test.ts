@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bench } from '../lib/benchmark/bench.js';
 import {
+  dropoutMoments,
   exportModel,
   importFairseq,
   pairedBootstrap,
   plannedPower,
   prepareCorpus,
   prepareIwslt14,
-  scoreAll,
+  scoreTable,
   Trainer,
   Translator,
-  theory,
   writeReport,
 } from '../lib/index.js';
 import { setup } from '../lib/native/libtorch/setup.js';
@@ -42,14 +42,14 @@ const calls: Record<string, () => Promise<unknown>> = {
   prepareCorpus: () =>
     prepareCorpus({ ...data, train: at('data/train'), valid: at('data/valid'), out: at('new') }, work),
   prepareIwslt14: () => prepareIwslt14({ archive: at('none.tgz'), out: at('new') }, work),
-  theory: () => theory({ run: { directory: at('run') }, batches: 1, pairs: 4 }, work),
+  dropoutMoments: () => dropoutMoments({ run: { directory: at('run') }, batches: 1, pairs: 4 }, work),
   bench: () => bench({ suites: ['loss'], quick: true }, work),
   writeReport: () => writeReport(at('run'), at('new'), work),
   setup: () => setup({ env: { ...process.env, XDG_CACHE_HOME: at('cache') }, signal }),
   importFairseq: () => importFairseq({ checkpoint: at('none.pt'), dict: at('none'), out: at('new') }, work),
   exportModel: () => exportModel({ run: at('run'), format: 'fairseq', out: at('new') }, {}, work),
   plannedPower: () => plannedPower({ runsPerArm: 3, effectSize: 1, ...work }),
-  scoreAll: () => scoreAll({ hypotheses: ['a'], references: ['a'] }, {}, work),
+  scoreTable: () => scoreTable({ hypotheses: ['a'], references: ['a'] }, {}, work),
   pairedBootstrap: () => pairedBootstrap({ hypotheses: ['a'], baseline: ['a'], references: ['a'] }, {}, work),
 };
 

@@ -18,12 +18,12 @@ export function bpeCommand(): Command {
     .action(async (flags: Record<string, unknown>) => {
       const { bpeSchema, parseConfig } = await import('../options/index.js');
       const { Bpe, learnMerges } = await import('../text/pieces/bpe.js');
-      const { Breaks } = await import('../util/yield_timer.js');
+      const { YieldTimer } = await import('../util/yield_timer.js');
       const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');
       const { dictInput, minFrequency, totalSymbols } = options;
       const counts = await (dictInput ? countsOfInput() : wordsOfInput());
       // A signal is heard between two steps.
-      const breaks = new Breaks('learning');
+      const breaks = new YieldTimer('learning');
       const learned: Merge[] = [];
       for (const merge of learnMerges(counts, merges, minFrequency, totalSymbols)) {
         if (merge !== null) learned.push(merge);
@@ -58,9 +58,9 @@ export function bpeCommand(): Command {
 
 /** The words of standard input with their counts. */
 async function wordsOfInput(): Promise<WordCounts> {
-  const { countWords } = await import('../text/pieces/bpe_learner.js');
+  const { addWords } = await import('../text/pieces/bpe_learner.js');
   const counts: WordCounts = new Map();
-  for await (const block of inputBlocks()) for (const line of block) countWords(line, counts);
+  for await (const block of inputBlocks()) for (const line of block) addWords(line, counts);
   return counts;
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { TheoryOptions } from '../options/index.js';
+import type { DropoutMomentsOptions } from '../options/index.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 
@@ -53,7 +53,7 @@ export function theoryCommand(): Command {
 
 const collect = (value: string, values: string[]) => [...values, value];
 
-async function theoryOptions(flags: Flags): Promise<TheoryOptions> {
+async function theoryOptions(flags: Flags): Promise<DropoutMomentsOptions> {
   const { RdropError } = await import('../util/errors.js');
   const { mergeOptions, preset } = await import('../options/presets.js');
   const { assignment, nested } = await import('./train.js');
@@ -85,13 +85,13 @@ async function theoryOptions(flags: Flags): Promise<TheoryOptions> {
     flags.verify ? {} : { verify: false },
     ...given,
     ...flags.set.map((text) => nested(...assignment(text))),
-  ) as unknown as TheoryOptions;
+  ) as unknown as DropoutMomentsOptions;
 }
 
 async function theory(flags: Flags): Promise<void> {
   const options = await theoryOptions(flags);
   const experiment = await import('../theory/theory.js');
-  const { theoryLead, writeTheory } = await import('../theory/report.js');
+  const { theoryLead, writeDropoutMoments } = await import('../theory/report.js');
   const { divergenceTable, gradientNotes, gradientTable } = await import('../theory/tables.js');
   const { checkWritableDirectory } = await import('../util/files/writable.js');
   const { stageProgress } = await import('./shared/stage_progress.js');
@@ -100,9 +100,9 @@ async function theory(flags: Flags): Promise<void> {
   const progress = stageProgress();
   const { onProgress } = progress;
   const result = await interruptible((signal) =>
-    experiment.theory(options, { signal, onProgress }).finally(progress.stop),
+    experiment.dropoutMoments(options, { signal, onProgress }).finally(progress.stop),
   );
-  const files = flags.out === undefined ? null : await writeTheory(result, flags.out);
+  const files = flags.out === undefined ? null : await writeDropoutMoments(result, flags.out);
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ ...result, files })}\n`);
     return;

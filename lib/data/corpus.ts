@@ -4,7 +4,7 @@ import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import type { Dictionary } from '../text/dictionary.js';
 import { readTextConfig } from '../text/pipeline.js';
 import { RdropError } from '../util/errors.js';
-import { Breaks } from '../util/yield_timer.js';
+import { YieldTimer } from '../util/yield_timer.js';
 import { ownFiles, pairBlocks } from './pair_blocks.js';
 import type { Pairs, Split } from './pairs.js';
 import { SentenceStore } from './sentence_store.js';
@@ -56,7 +56,7 @@ export async function loadPacked(
 ): Promise<{ source: SentenceStore; target: SentenceStore }> {
   const dictionaries = dictionariesOf(dictionary);
   const sides = { source: new SentenceStore(), target: new SentenceStore() };
-  const breaks = new Breaks('loading a corpus', signal);
+  const breaks = new YieldTimer('loading a corpus', signal);
   for await (const block of await readSplit(directory, split)) {
     for (const side of ['source', 'target'] as const) {
       for (const line of block[side]) {
@@ -73,7 +73,10 @@ export async function loadPacked(
  *
  * @throws RdropError as loadCorpus.
  */
-export async function loadRaw(directory: string, split: Exclude<Split, 'train'>): Promise<Pairs<string>> {
+export async function loadReferences(
+  directory: string,
+  split: Exclude<Split, 'train'>,
+): Promise<Pairs<string>> {
   const raw: Pairs<string> = { source: [], target: [] };
   for await (const block of await readSplit(directory, join('raw', split))) {
     for (const line of block.source) raw.source.push(line);

@@ -1,8 +1,8 @@
 import { pythonFixed } from '../util/python_numbers.js';
-import { Breaks } from '../util/yield_timer.js';
+import { YieldTimer } from '../util/yield_timer.js';
 import type { Segments } from './segments.js';
 
-export { Breaks } from '../util/yield_timer.js';
+export { YieldTimer } from '../util/yield_timer.js';
 
 /** The sacreBLEU whose arithmetic is reproduced here; scores with equal signatures are comparable. */
 export const reproducedSacrebleu = '2.6.0';
@@ -79,7 +79,7 @@ export async function corpusStatistics(
 ): Promise<CorpusStatistics> {
   const rows = new Float64Array(hypotheses.length * metric.width);
   const sums = new Float64Array(metric.width);
-  const breaks = new Breaks(metric.name, signal);
+  const breaks = new YieldTimer(metric.name, signal);
   for (let segment = 0; segment < hypotheses.length; segment++) {
     if (breaks.due()) await breaks.take();
     const own = metric.segment(hypotheses[segment] as string, referencesOf(segment));

@@ -58,7 +58,7 @@ export interface ScoreGroup extends Texts {
  *
  * @throws RdropError INVALID_ARGUMENT (also a metric that the texts given do not allow), LINE_COUNT_MISMATCH, ABORTED.
  */
-export async function scoreAll(
+export async function scoreTable(
   texts: ScoredTexts,
   options: ScoreTableOptions = {},
   work: ScoreWork = {},
@@ -70,7 +70,7 @@ export async function scoreAll(
   return rows;
 }
 
-/** scoreAll for callers that know what the words of their texts are. */
+/** scoreTable for callers that know what the words of their texts are. */
 export async function scoreRows(
   texts: ScoredTexts,
   options: ScoreTableOptions = {},
@@ -80,7 +80,7 @@ export async function scoreRows(
   const groups = scoreGroups(texts, options);
   const total = groups.reduce((sum, { metrics }) => sum + metrics.length, 0);
   for (const { metrics, hypotheses, references } of groups) {
-    const segments = checkedSegments(hypotheses, references, 'scoreAll');
+    const segments = checkedSegments(hypotheses, references, 'scoreTable');
     for (const metric of metrics) {
       onProgress?.(rows.length, total);
       const { sums } = await corpusStatistics(metric, segments, signal);
@@ -103,12 +103,15 @@ export async function scoreRows(
  * @throws RdropError INVALID_ARGUMENT.
  */
 export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {}): ScoreGroup[] {
-  const config = parseConfig(scoreTableSchema, options, 'scoreAll', 'INVALID_ARGUMENT');
+  const config = parseConfig(scoreTableSchema, options, 'scoreTable', 'INVALID_ARGUMENT');
   const { lowercase, compoundSplit } = config;
   const { tokenized } = texts;
   const plain = texts.hypotheses === undefined ? undefined : texts;
   if (plain === undefined && tokenized === undefined) {
-    throw new RdropError('INVALID_ARGUMENT', 'scoreAll: expected hypotheses, tokenized or both, got neither');
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      'scoreTable: expected hypotheses, tokenized or both, got neither',
+    );
   }
   // fairseq-score knows one reference; with more of them it is left out unless it was asked for, and then refuses.
   const single = tokenized !== undefined && streamsOf(tokenized.references) === 1;
@@ -122,7 +125,7 @@ export function scoreGroups(texts: ScoredTexts, options: ScoreTableOptions = {})
   if (compoundSplit !== undefined && !wanted.includes('fairseq')) {
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `scoreAll.compoundSplit: has an effect only on fairseq-score, got ${compoundSplit} and no fairseq-score`,
+      `scoreTable.compoundSplit: has an effect only on fairseq-score, got ${compoundSplit} and no fairseq-score`,
     );
   }
 
@@ -159,5 +162,5 @@ function inapplicable(family: MetricFamily, tokenized: Texts | undefined): Rdrop
       : tokenized === undefined
         ? 'is defined on tokenized text, and got detokenized text alone'
         : `compares with one reference, and got ${streamsOf(tokenized.references)}`;
-  return new RdropError('INVALID_ARGUMENT', `scoreAll.metrics: ${family} ${reason}`);
+  return new RdropError('INVALID_ARGUMENT', `scoreTable.metrics: ${family} ${reason}`);
 }

@@ -8,7 +8,7 @@ import {
 import { RdropError } from '../util/errors.js';
 import { numpyMean } from '../util/python_numbers.js';
 import { NumpyGenerator } from '../util/random/numpy_generator.js';
-import { Breaks } from '../util/yield_timer.js';
+import { YieldTimer } from '../util/yield_timer.js';
 import { bleuMetric } from './bleu.js';
 import { type CorpusStatistics, corpusStatistics, type Metric } from './metric.js';
 import { checkedSegments, type References } from './segments.js';
@@ -78,7 +78,7 @@ export async function bootstrapConfidence(
   const what = 'bootstrapConfidence';
   const { samples, seed } = parseConfig(sentenceBootstrapSchema, options, what, 'INVALID_ARGUMENT');
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
-  const breaks = new Breaks(what, signal);
+  const breaks = new YieldTimer(what, signal);
   const scores = await bootstrapScores(system.statistics, samples, new NumpyGenerator(seed), breaks);
   return system.statistics.map(({ metric, sums }, m) => {
     const own = scores[m] as Scores;
@@ -112,7 +112,7 @@ export async function pairedBootstrap(
   const { samples, seed } = parseConfig(sentenceBootstrapSchema, options, what, 'INVALID_ARGUMENT');
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
   const other = await statisticsOf(`${what}: baseline`, baseline, references, metrics, signal);
-  const breaks = new Breaks(what, signal);
+  const breaks = new YieldTimer(what, signal);
   const both = [...system.statistics, ...other.statistics];
   const scores = await bootstrapScores(both, samples, new NumpyGenerator(seed), breaks);
   return system.statistics.map(({ metric, sums }, m) => {
@@ -156,7 +156,7 @@ export async function pairedApproximateRandomization(
   const { samples, seed, confidenceSamples } = config;
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
   const other = await statisticsOf(`${what}: baseline`, baseline, references, metrics, signal);
-  const breaks = new Breaks(what, signal);
+  const breaks = new YieldTimer(what, signal);
   const generator = new NumpyGenerator(seed);
   const pairs = system.statistics.map((statistics, m) => ({
     metric: statistics.metric,
@@ -226,7 +226,7 @@ async function bootstrapScores(
   corpora: readonly CorpusStatistics[],
   samples: number,
   generator: NumpyGenerator,
-  breaks: Breaks,
+  breaks: YieldTimer,
 ): Promise<Scores[]> {
   const chosen = new Int32Array(corpora[0]?.segments ?? 0);
   const resampled = corpora.map(({ metric, rows }) => ({
@@ -311,7 +311,7 @@ async function countExchanges(
   pairs: readonly { metric: Metric; system: CorpusStatistics; baseline: CorpusStatistics }[],
   samples: number,
   generator: NumpyGenerator,
-  breaks: Breaks,
+  breaks: YieldTimer,
 ): Promise<ExchangeCounts[]> {
   const ofBaseline = new Uint8Array(pairs[0]?.system.segments ?? 0);
   const works = pairs.map(({ metric, system, baseline }) => {

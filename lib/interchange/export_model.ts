@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { checkPlace, makeDirectoryAtomically } from '../data/preparation/prepared_directory.js';
-import { type OneBestOptions, oneBestSchema, parseConfig } from '../options/index.js';
+import { type BeamSearchOptions, beamSearchSchema, parseConfig } from '../options/index.js';
 import { type ExportOptions, exportSchema } from '../options/interchange.js';
 import { abortable } from '../util/abortable.js';
 import { RdropError } from '../util/errors.js';
@@ -27,7 +27,7 @@ export interface ModelExport {
  */
 export async function exportModel(
   options: ExportOptions,
-  beamOptions: OneBestOptions = {},
+  beamOptions: BeamSearchOptions = {},
   { signal }: InterchangeRun = {},
 ): Promise<ModelExport> {
   const {
@@ -51,7 +51,7 @@ export async function exportModel(
   let differences: string[] = [];
   if (format !== 'fairseq') {
     const search = { ...run.config.test.beam, ...beamOptions };
-    const beam = parseConfig(oneBestSchema, search, 'beam', 'INVALID_ARGUMENT');
+    const beam = parseConfig(beamSearchSchema, search, 'beam', 'INVALID_ARGUMENT');
     for (const [name, content] of huggingFaceFiles(run, beam)) files.set(name, content);
     differences = textDifferences(run);
   }

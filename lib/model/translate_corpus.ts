@@ -1,10 +1,10 @@
 import { groupPairs } from '../data/batches.js';
-import type { BeamConfig, OneBestConfig } from '../options/index.js';
+import type { BeamConfig, BeamSearchConfig } from '../options/index.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import type { Hypothesis, Transformer } from './transformer.js';
 
 export interface TranslateCorpusOptions {
-  beam: BeamConfig | OneBestConfig;
+  beam: BeamConfig | BeamSearchConfig;
   /** Source tokens of a batch: sentences × the longest of them. */
   maxTokens: number;
   /**
@@ -44,7 +44,7 @@ export async function translateCorpusNBest(
     multipleOf: fairseq?.multipleOf ?? 1,
     seed: null,
   });
-  const beamOf = (batch: Int32Array): BeamConfig | OneBestConfig => {
+  const beamOf = (batch: Int32Array): BeamConfig | BeamSearchConfig => {
     if (fairseq === undefined) return beam;
     const padded = longest(batch.map((sentence) => lengths[sentence]!));
     return { ...beam, maxLenA: 0, maxLenB: Math.floor(beam.maxLenA * padded + beam.maxLenB) };

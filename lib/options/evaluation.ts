@@ -98,7 +98,7 @@ export type RandomisationOptions = z.input<typeof randomisationSchema>;
 export const pairedTests = ['bootstrap', 'randomization', 'both'] as const;
 export type PairedTest = (typeof pairedTests)[number];
 
-/** What scoreAll and `rdrop score` show. */
+/** What scoreTable and `rdrop score` show. */
 export const scoreTableSchema = lazily(() =>
   z.strictObject({
     /** Compares lower-cased text (TER always does). */

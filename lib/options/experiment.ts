@@ -128,7 +128,7 @@ const theoryLossSchema = lazily(() =>
 );
 
 /** Section 3 of the paper as an experiment (lib/theory/theory.ts): a run or a fresh model, and mask pairs. */
-export const theorySchema = lazily(() =>
+export const dropoutMomentsSchema = lazily(() =>
   z
     .strictObject({
       run: z
@@ -172,8 +172,8 @@ export const theorySchema = lazily(() =>
       error: 'expected a prepared directory where no run names one',
     }),
 );
-export type TheoryConfig = z.infer<typeof theorySchema>;
-export type TheoryOptions = z.input<typeof theorySchema>;
+export type DropoutMomentsConfig = z.infer<typeof dropoutMomentsSchema>;
+export type DropoutMomentsOptions = z.input<typeof dropoutMomentsSchema>;
 
 export const demoSchema = lazily(() =>
   z.strictObject({

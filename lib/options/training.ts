@@ -157,11 +157,11 @@ export type BeamConfig = z.infer<typeof beamSchema>;
 export type BeamOptions = z.input<typeof beamSchema>;
 
 /** beamSchema where one translation is wanted: there nBest would have no effect, and is refused. */
-export const oneBestSchema = lazily(() =>
+export const beamSearchSchema = lazily(() =>
   z.strictObject({ ...beamSchema.shape, nBest: z.undefined().optional() }),
 );
-export type OneBestConfig = z.infer<typeof oneBestSchema>;
-export type OneBestOptions = z.input<typeof oneBestSchema>;
+export type BeamSearchConfig = z.infer<typeof beamSearchSchema>;
+export type BeamSearchOptions = z.input<typeof beamSearchSchema>;
 
 /** Threads of libtorch; 0 takes every core. */
 export const threadsSchema = lazily(() => z.int().min(0).max(1024).default(0));
@@ -245,11 +245,11 @@ export const trainSchema = lazily(() =>
         bleu: z.enum(['raw', 'fairseq']).default('raw'),
         /** Validations without improvement after which training ends; 0 never does. */
         patience: z.int().min(0).default(0),
-        beam: oneBestSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
+        beam: beamSearchSchema.prefault({ maxLenA: 1.2, maxLenB: 10 }),
       })
       .prefault({}),
     /** The beam search on the test split once training has ended. */
-    test: z.strictObject({ beam: oneBestSchema.prefault({}) }).prefault({}),
+    test: z.strictObject({ beam: beamSearchSchema.prefault({}) }).prefault({}),
     /** Updates between two checkpoints besides those of validation; 0 makes none. */
     checkpointInterval: z.int().min(0).default(0),
   }),

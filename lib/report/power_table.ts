@@ -20,9 +20,9 @@ export function powerTable(plans: readonly PlannedPower[]): ReportTable {
       '95 % interval',
       `runs an arm for power ${shortNumber(targetPower)}`,
     ],
-    rows: plans.map(({ test, smallestP, power, powerInterval, runsForTarget }) => [
+    rows: plans.map(({ test, minimumPValue, power, powerInterval, runsForTarget }) => [
       test,
-      smallestP === 0 ? 'no bound' : formatP(smallestP),
+      minimumPValue === 0 ? 'no bound' : formatP(minimumPValue),
       power.toFixed(3),
       powerInterval === null
         ? 'exact'
@@ -48,16 +48,23 @@ export function powerTable(plans: readonly PlannedPower[]): ReportTable {
 
 const counted = (runs: number): string => `${runs} ${runs === 1 ? 'run' : 'runs'}`;
 
-function reachNote({ test, runsPerArm, level, smallestP, reachable, fewestRuns }: PlannedPower): string[] {
+function reachNote({
+  test,
+  runsPerArm,
+  level,
+  minimumPValue,
+  reachable,
+  fewestRuns,
+}: PlannedPower): string[] {
   if (reachable) return [];
   const fewest =
     fewestRuns === null
       ? `nor can ${mostRuns}`
       : `${fewestRuns.runsPerArm} are the fewest that can` +
-        (fewestRuns.smallestP > 0 ? ` (${shortNumber(fewestRuns.smallestP)})` : '');
+        (fewestRuns.minimumPValue > 0 ? ` (${shortNumber(fewestRuns.minimumPValue)})` : '');
   return [
     `${counted(runsPerArm)} an arm cannot reach p ≤ ${shortNumber(level)} with the ${test} test: ` +
-      `the smallest p is ${shortNumber(smallestP)}; ${fewest}.`,
+      `the smallest p is ${shortNumber(minimumPValue)}; ${fewest}.`,
   ];
 }
 

@@ -1,4 +1,4 @@
-import { fewestRuns, smallestP } from './planned_power.js';
+import { fewestRuns, minimumPValue } from './planned_power.js';
 
 /** The level that a sweep's notes measure by; nothing is decided with it. */
 const usualLevel = 0.05;
@@ -10,7 +10,7 @@ export interface PlannedComparison {
   /** Pairs of arms, over which Holm's correction goes. */
   pairs: number;
   /** The smallest two-sided p value of one pair, before Holm's correction; null with a single arm. */
-  smallestP: { rankSum: number; signedRank: number } | null;
+  minimumPValue: { rankSum: number; signedRank: number } | null;
   /** The smallest that is left of it after the correction: a pair whose p is the least of all is multiplied by `pairs`. */
   smallestHolm: { rankSum: number; signedRank: number } | null;
   /** What cannot be reached, in words; empty when both rank tests can give p ≤ 0.05. */
@@ -20,9 +20,9 @@ export interface PlannedComparison {
 /** @param seeds runs an arm, at least 1 */
 export function plannedComparison(seeds: number, arms: number): PlannedComparison {
   const pairs = (arms * (arms - 1)) / 2;
-  if (pairs === 0) return { seeds, pairs, smallestP: null, smallestHolm: null, notes: [] };
+  if (pairs === 0) return { seeds, pairs, minimumPValue: null, smallestHolm: null, notes: [] };
   const tests = (['rank-sum', 'signed-rank'] as const).map((test) => {
-    const p = smallestP(test, seeds);
+    const p = minimumPValue(test, seeds);
     return { test, p, corrected: Math.min(1, pairs * p), fewest: fewestRuns(test, usualLevel / pairs) };
   });
   const [rankSum, signedRank] = tests as [(typeof tests)[0], (typeof tests)[0]];
@@ -30,7 +30,7 @@ export function plannedComparison(seeds: number, arms: number): PlannedCompariso
   return {
     seeds,
     pairs,
-    smallestP: { rankSum: rankSum.p, signedRank: signedRank.p },
+    minimumPValue: { rankSum: rankSum.p, signedRank: signedRank.p },
     smallestHolm: { rankSum: rankSum.corrected, signedRank: signedRank.corrected },
     notes: short.length === 0 ? [] : [note(seeds, pairs, short)],
   };

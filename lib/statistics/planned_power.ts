@@ -30,11 +30,11 @@ export interface PlannedPower {
   /** α over the number of pairs of arms: what the p value of one test is compared with. */
   level: number;
   /** The smallest p value that the test can give with so many runs. */
-  smallestP: number;
+  minimumPValue: number;
   /** Whether it reaches the level. */
   reachable: boolean;
   /** The fewest runs an arm with which it does, and the smallest p there; null beyond mostRuns. */
-  fewestRuns: { runsPerArm: number; smallestP: number } | null;
+  fewestRuns: { runsPerArm: number; minimumPValue: number } | null;
   /** The chance of p ≤ level if the effect is true. */
   power: number;
   /** 95 % interval of a simulated power (Clopper and Pearson); null where the power is exact. */
@@ -54,16 +54,16 @@ export interface PlannedPower {
  * @param runsPerArm a whole number of at least 1
  * @throws RdropError INVALID_ARGUMENT
  */
-export function smallestP(
+export function minimumPValue(
   test: PlannedTest,
   runsPerArm: number,
   alternative: Alternative = 'two-sided',
 ): number {
   if (!plannedTests.includes(test)) {
-    throw invalidNumbers('smallestP: test', `one of ${plannedTests.join(', ')}`, test);
+    throw invalidNumbers('minimumPValue: test', `one of ${plannedTests.join(', ')}`, test);
   }
   if (!Number.isInteger(runsPerArm) || runsPerArm < 1) {
-    throw invalidNumbers('smallestP: runsPerArm', 'a whole number of at least 1', runsPerArm);
+    throw invalidNumbers('minimumPValue: runsPerArm', 'a whole number of at least 1', runsPerArm);
   }
   if (test === 't' || test === 'paired-t') return runsPerArm > 1 ? 0 : 1;
   let p = 1;
@@ -78,8 +78,8 @@ export function fewestRuns(
   alternative: Alternative = 'two-sided',
 ): PlannedPower['fewestRuns'] {
   for (let runsPerArm = 1; runsPerArm <= mostRuns; runsPerArm++) {
-    const p = smallestP(test, runsPerArm, alternative);
-    if (p <= slack(level)) return { runsPerArm, smallestP: p };
+    const p = minimumPValue(test, runsPerArm, alternative);
+    if (p <= slack(level)) return { runsPerArm, minimumPValue: p };
   }
   return null;
 }
@@ -109,7 +109,7 @@ export async function plannedPower(
   const effect = paired ? plan.effectSize / Math.sqrt(2 * (1 - plan.correlation)) : plan.effectSize;
   const design: Design = { test, paired, effect, alternative, level };
   const powerWith = async (runs: number): Promise<{ power: number; rejected: number | null }> => {
-    if (smallestP(test, runs, alternative) > slack(level)) return { power: 0, rejected: null };
+    if (minimumPValue(test, runs, alternative) > slack(level)) return { power: 0, rejected: null };
     if (test === 't' || test === 'paired-t') return { power: studentPower(design, runs), rejected: null };
     const rejected = await rejections(design, runs, plan, signal);
     return { power: rejected / plan.simulations, rejected };
@@ -120,7 +120,7 @@ export async function plannedPower(
     runs: arms * runs,
     ...(hoursPerRun === undefined ? {} : { hours: arms * runs * hoursPerRun }),
   });
-  const smallest = smallestP(test, runsPerArm, alternative);
+  const smallest = minimumPValue(test, runsPerArm, alternative);
   return {
     test,
     alternative,
@@ -130,7 +130,7 @@ export async function plannedPower(
     correlation: paired ? plan.correlation : null,
     alpha,
     level,
-    smallestP: smallest,
+    minimumPValue: smallest,
     reachable: smallest <= slack(level),
     fewestRuns: fewestRuns(test, level, alternative),
     power,

@@ -1,4 +1,4 @@
-import { Breaks } from '../util/yield_timer.js';
+import { YieldTimer } from '../util/yield_timer.js';
 
 export interface LineWork {
   signal?: AbortSignal | undefined;
@@ -17,7 +17,7 @@ export async function mapLines<T>(
   { signal, onProgress }: LineWork = {},
 ): Promise<T[]> {
   const result: T[] = [];
-  const breaks = new Breaks('preparing text', signal);
+  const breaks = new YieldTimer('preparing text', signal);
   for (const line of lines) {
     result.push(transform(line));
     if (!breaks.due()) continue;

@@ -3,7 +3,7 @@ import type { ReportPlot } from '../report/document.js';
 import { armColors as colors } from '../report/plots.js';
 import { config, renderSvg, width } from '../report/vega_svg.js';
 import type { GroupEstimate } from './estimates.js';
-import type { TheoryResult } from './theory.js';
+import type { DropoutMoments } from './theory.js';
 
 const gray = '#8a8a8a';
 const directions = ['uni', 'uni-reverse', 'bi'] as const;
@@ -18,7 +18,7 @@ const quantitative = (field: string, title: string, zero = false) =>
   ({ field, type: 'quantitative', title, scale: { zero } }) as const;
 
 /** Divergences with running means, variance ratios and norms; what could not be estimated is left out. */
-export async function theoryPlots(result: TheoryResult): Promise<ReportPlot[]> {
+export async function theoryPlots(result: DropoutMoments): Promise<ReportPlot[]> {
   const percent = `${Number((result.conditions.options.level * 100).toFixed(6))} %`;
   const alpha = result.conditions.loss.alpha;
   const plots: ReportPlot[] = [
@@ -50,7 +50,7 @@ export async function theoryPlots(result: TheoryResult): Promise<ReportPlot[]> {
   return plots;
 }
 
-function divergencePlot({ draws, divergence }: TheoryResult): TopLevelSpec {
+function divergencePlot({ draws, divergence }: DropoutMoments): TopLevelSpec {
   const series = {
     uni: draws.uni,
     'uni-reverse': draws.uniReverse,
@@ -114,7 +114,7 @@ function divergencePlot({ draws, divergence }: TheoryResult): TopLevelSpec {
 
 /** A panel for each objective that has something to show, with the groups in one order. */
 function panels<T extends { group: string }>(
-  result: TheoryResult,
+  result: DropoutMoments,
   rowsOf: (estimate: GroupEstimate) => T[],
 ): { title: string; values: T[] }[] {
   return [
@@ -132,7 +132,7 @@ const groupAxis = (first: boolean) =>
     axis: first ? { labelLimit: 0 } : { labels: false, ticks: false },
   }) as const;
 
-function ratioPlot(result: TheoryResult): TopLevelSpec | null {
+function ratioPlot(result: DropoutMoments): TopLevelSpec | null {
   const found = panels(result, ({ group, varianceRatio: { ratio, low, high }, expectedRatio }) =>
     ratio === null
       ? []
@@ -174,7 +174,7 @@ function ratioPlot(result: TheoryResult): TopLevelSpec | null {
   };
 }
 
-function normPlot(result: TheoryResult): TopLevelSpec | null {
+function normPlot(result: DropoutMoments): TopLevelSpec | null {
   const found = panels(result, ({ group, uni, bi }) =>
     Object.entries({ uni, bi }).flatMap(([direction, { meanNorm, variance }]) =>
       [

@@ -7,12 +7,12 @@ import { makePath } from '../util/files/make_path.js';
 import type { GroupEstimate } from './estimates.js';
 import { theoryPlots } from './plots.js';
 import { conditionsTable, divergenceTable, gradientNotes, gradientTable, layerTable } from './tables.js';
-import type { TheoryResult } from './theory.js';
+import type { DropoutMoments } from './theory.js';
 
 const title = 'R-Drop in one direction and in both: divergences and gradients';
 
 /** The result as an HTML page that loads nothing, and as Markdown. */
-export async function renderTheory(result: TheoryResult): Promise<{ html: string; markdown: string }> {
+export async function renderTheory(result: DropoutMoments): Promise<{ html: string; markdown: string }> {
   const document: ReportDocument = {
     title,
     lead: theoryLead(result),
@@ -29,7 +29,7 @@ export async function renderTheory(result: TheoryResult): Promise<{ html: string
 }
 
 /** What the figures say, in sentences. */
-export function theoryLead({ divergence, gradients, conditions }: TheoryResult): string[] {
+export function theoryLead({ divergence, gradients, conditions }: DropoutMoments): string[] {
   const { level } = conditions.options;
   const { difference } = divergence;
   const times = (groups: readonly GroupEstimate[]) => groups.at(-1)!.varianceRatio.ratio?.toFixed(3) ?? '—';
@@ -49,8 +49,8 @@ export function theoryLead({ divergence, gradients, conditions }: TheoryResult):
  * @returns the paths of the three files.
  * @throws RdropError DISK_FULL, FILE_UNWRITABLE.
  */
-export async function writeTheory(
-  result: TheoryResult,
+export async function writeDropoutMoments(
+  result: DropoutMoments,
   outDirectory: string,
 ): Promise<{ html: string; markdown: string; json: string }> {
   const { html, markdown } = await renderTheory(result);

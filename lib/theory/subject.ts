@@ -9,7 +9,12 @@ import type { Batch } from '../model/pack.js';
 import { snapshotOf, Transformer, transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
-import { type LossConfig, lossSchema, type ModelConfig, type TheoryConfig } from '../options/index.js';
+import {
+  type DropoutMomentsConfig,
+  type LossConfig,
+  lossSchema,
+  type ModelConfig,
+} from '../options/index.js';
 import { differingLine } from '../text/dictionaries.js';
 import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
 import { lengthsOf } from '../training/batch_source.js';
@@ -39,7 +44,7 @@ export interface Subject {
  * @throws RdropError those of the data and text stages and of openRunCheckpoint; CHECKPOINT_MISMATCH when the data have
  *   another dictionary than the run; INVALID_ARGUMENT when the split has too few batches or a sentence is too long
  */
-export async function openSubject(config: TheoryConfig): Promise<Subject> {
+export async function openSubject(config: DropoutMomentsConfig): Promise<Subject> {
   const origin = config.run === undefined ? null : await openRun(config.run, config.verify);
   const data = resolve(config.data ?? origin!.data);
   if (config.verify) await checkManifest(data);
@@ -68,7 +73,7 @@ export async function openSubject(config: TheoryConfig): Promise<Subject> {
 
 /** A run's parameters, at a checkpoint or as they were before the first update. */
 async function openRun(
-  { directory: place, checkpoint: name }: NonNullable<TheoryConfig['run']>,
+  { directory: place, checkpoint: name }: NonNullable<DropoutMomentsConfig['run']>,
   verify: boolean,
 ) {
   if (name === 'initial') {
@@ -131,7 +136,7 @@ function inPrecision(tensors: StoredTensors, { precision }: ResolvedRuntime): St
 }
 
 async function pickBatches(
-  { split, batches: wanted, maxTokens, overlong: policy = 'refuse', seed }: TheoryConfig,
+  { split, batches: wanted, maxTokens, overlong: policy = 'refuse', seed }: DropoutMomentsConfig,
   data: string,
   { dictionaries, config: languages }: TextPipeline,
   { maxPositions }: ModelConfig,

@@ -2,7 +2,7 @@ import type { ReportTable } from '../report/table.js';
 import { formatP } from '../statistics/comparison_lines.js';
 import type { GroupEstimate } from './estimates.js';
 import type { MeanEstimate, RatioEstimate } from './intervals.js';
-import type { TheoryResult } from './theory.js';
+import type { DropoutMoments } from './theory.js';
 
 const absent = '—';
 const count = (value: number) => value.toLocaleString('en-US');
@@ -20,7 +20,7 @@ const ratioText = ({ ratio, low, high }: RatioEstimate) =>
 const percent = (level: number) => `${Number((level * 100).toFixed(6))} %`;
 
 /** E[D(P1‖P2)], E[D(P2‖P1)], E[bi] and the paired difference. */
-export function divergenceTable({ divergence, conditions }: TheoryResult): ReportTable {
+export function divergenceTable({ divergence, conditions }: DropoutMoments): ReportTable {
   const { level, samples, pairs } = conditions.options;
   const row = (name: string, { mean, low, high, standardDeviation }: MeanEstimate) => [
     name,
@@ -55,7 +55,7 @@ export function divergenceTable({ divergence, conditions }: TheoryResult): Repor
 }
 
 /** The variance of uni against that of bi by group, with what theory expects. */
-export function gradientTable(result: TheoryResult, objective: 'kl' | 'loss'): ReportTable {
+export function gradientTable(result: DropoutMoments, objective: 'kl' | 'loss'): ReportTable {
   const { level } = result.conditions.options;
   const what =
     objective === 'kl' ? 'the KL term alone' : `the whole loss, CE + ${result.conditions.loss.alpha}·KL`;
@@ -107,7 +107,7 @@ export const gradientNotes = [
 ];
 
 /** Ratios by layer. */
-export function layerTable({ gradients, conditions }: TheoryResult): ReportTable {
+export function layerTable({ gradients, conditions }: DropoutMoments): ReportTable {
   const { kl, loss } = gradients.layers;
   return {
     caption: 'Variance ratio uni/bi by layer',
@@ -124,7 +124,7 @@ export function layerTable({ gradients, conditions }: TheoryResult): ReportTable
 }
 
 /** All that the numbers depend on. */
-export function conditionsTable({ conditions }: TheoryResult): ReportTable {
+export function conditionsTable({ conditions }: DropoutMoments): ReportTable {
   const { options, environment, batches, data } = conditions;
   const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
   const entries = (of: object) =>

@@ -1,11 +1,11 @@
 import type { Batch } from '../model/pack.js';
 import type { LossAndGradients, Transformer } from '../model/transformer.js';
 import {
+  type DropoutMomentsConfig,
+  type DropoutMomentsOptions,
+  dropoutMomentsSchema,
   type LossOptions,
   parseConfig,
-  type TheoryConfig,
-  type TheoryOptions,
-  theorySchema,
 } from '../options/index.js';
 import { type DataHashes, environment, hashData } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';
@@ -22,7 +22,7 @@ export interface ObjectiveEstimates {
 }
 
 /** What section 3 of the paper says of a model and a corpus, measured. Natural logarithm, per target token. */
-export interface TheoryResult {
+export interface DropoutMoments {
   divergence: {
     /** D(P1‖P2), eq. (5). */
     uni: MeanEstimate;
@@ -37,7 +37,7 @@ export interface TheoryResult {
   /** One value a mask pair, over all batches: what the intervals are of. */
   draws: { uni: number[]; uniReverse: number[] };
   conditions: {
-    options: TheoryConfig;
+    options: DropoutMomentsConfig;
     loss: Subject['loss'];
     model: Subject['modelConfig'];
     parameters: number;
@@ -51,7 +51,7 @@ export interface TheoryResult {
   };
 }
 
-export interface TheoryRun {
+export interface DropoutMomentsRun {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: { text: string; done: number; total: number }) => void) | undefined;
 }
@@ -65,11 +65,11 @@ export interface TheoryRun {
  * @throws RdropError INVALID_CONFIG, ABORTED, INVALID_ARGUMENT (no dropout, fewer batches than asked for, sentences too long),
  *   CHECKPOINT_MISMATCH (data of another dictionary), FILE_NOT_FOUND and the others of reading a run or data, NON_FINITE
  */
-export async function theory(
-  options: TheoryOptions,
-  { signal, onProgress }: TheoryRun = {},
-): Promise<TheoryResult> {
-  const config = parseConfig(theorySchema, options, 'theory');
+export async function dropoutMoments(
+  options: DropoutMomentsOptions,
+  { signal, onProgress }: DropoutMomentsRun = {},
+): Promise<DropoutMoments> {
+  const config = parseConfig(dropoutMomentsSchema, options, 'theory');
   const began = performance.now();
   throwIfAborted(signal, 'the experiment');
   const subject = await openSubject(config);

@@ -43,7 +43,7 @@ export interface TrainMetrics extends TokenLosses {
   tokensPerSecond: number;
 }
 
-export interface ValidMetrics {
+export interface ValidationMetrics {
   type: 'valid';
   update: number;
   epoch: number;
@@ -155,7 +155,7 @@ export class MetricsLog {
   }
 
   /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; no part of the line is then left */
-  async append(line: TrainMetrics | ValidMetrics): Promise<void> {
+  async append(line: TrainMetrics | ValidationMetrics): Promise<void> {
     await this.#fence();
     const before = await stat(this.#path).then(
       ({ size }) => size,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadCorpus, loadPacked, loadRaw } from '../data/corpus.js';
+import { loadCorpus, loadPacked, loadReferences } from '../data/corpus.js';
 import {
   type FittedPairs,
   fitPairs,
@@ -135,7 +135,7 @@ async function loadSet(
   // The model reads the sources, and for the loss of validation the targets; references are only compared.
   const { pairs: forLoss } = split === 'valid' ? lengths.fit(pairs, split, limits) : { pairs };
   const { pairs: translated, places } = lengths.fit(pairs, split, limits, 'source');
-  const { target: references } = await loadRaw(data, split);
+  const { target: references } = await loadReferences(data, split);
   if (references.length !== pairs.target.length) {
     throw new RdropError(
       'LINE_COUNT_MISMATCH',

@@ -1,5 +1,5 @@
 import type { RdropWarning } from '../util/warnings.js';
-import type { TrainMetrics, ValidMetrics } from './metrics.js';
+import type { TrainMetrics, ValidationMetrics } from './metrics.js';
 import type { RunResult } from './run_directory.js';
 
 export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'aborted';
@@ -7,7 +7,7 @@ export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' 
 /** What fit() tells, in the order in which it happens. Later versions may tell more types; pass over those you do not know. */
 export type TrainEvent =
   | TrainMetrics
-  | (ValidMetrics & { best: boolean })
+  | (ValidationMetrics & { best: boolean })
   /** Before the first update, or when it shows; process.emitWarning has told it as well. */
   | (RdropWarning & { type: 'warning'; update: number; epoch: number })
   | { type: 'checkpoint'; update: number; epoch: number; path: string; best: boolean }

@@ -30,7 +30,7 @@ import {
   perToken,
   type TrainMetrics,
   trainLine,
-  type ValidMetrics,
+  type ValidationMetrics,
 } from './metrics.js';
 import { loadMoments, storedMoments } from './moments.js';
 import { following, limitReached, progressOf } from './progress.js';
@@ -299,7 +299,7 @@ export class TrainingLoop {
   async #validate(teller: StageTeller, signal?: AbortSignal): Promise<TrainEvent[] | null> {
     const { config, state, data } = this;
     const began = performance.now();
-    let line: ValidMetrics;
+    let line: ValidationMetrics;
     try {
       const losses = await validate(this.model, data.pipeline, data.valid, {
         config,

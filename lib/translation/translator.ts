@@ -8,9 +8,9 @@ import { native } from '../native/binding.js';
 import {
   type BeamConfig,
   type BeamOptions,
+  type BeamSearchConfig,
   beamSchema,
   describe,
-  type OneBestConfig,
   type OverlongPolicy,
   parseConfig,
   type RuntimeOptions,
@@ -23,7 +23,7 @@ import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
-import { Breaks, throwIfAborted } from '../util/yield_timer.js';
+import { throwIfAborted, YieldTimer } from '../util/yield_timer.js';
 
 /** A hypothesis as text. */
 export interface TextHypothesis {
@@ -73,7 +73,7 @@ export interface TranslateOptions {
 interface State {
   model: Transformer;
   pipeline: TextPipeline;
-  beam: OneBestConfig;
+  beam: BeamSearchConfig;
   maxTokens: number;
   translateCorpusNBest: typeof translateCorpusNBest;
   /** Calls under way, which end before the model goes. */
@@ -236,7 +236,7 @@ async function sourcesOf(
   { overlong: policy, name }: z.output<typeof translateSchema>,
   signal: AbortSignal | undefined,
 ): Promise<Sources> {
-  const breaks = new Breaks('the translation', signal);
+  const breaks = new YieldTimer('the translation', signal);
   const most = model.config.maxPositions;
   const limit = { most, option: "the model's maxPositions" };
   const goOn = 'overlong "truncate" or "skip" (--overlong)';
@@ -282,7 +282,7 @@ async function hypothesesOf(
   { signal, onProgress }: Pick<TranslateOptions, 'signal' | 'onProgress'>,
 ): Promise<Map<number, TextHypothesis[]>> {
   const found = await translateCorpusNBest(model, tokens, { beam, maxTokens, signal, onProgress });
-  const breaks = new Breaks('the translation', signal);
+  const breaks = new YieldTimer('the translation', signal);
   const results = new Map<number, TextHypothesis[]>();
   for (const [i, hypotheses] of found.entries()) {
     if (breaks.due()) await breaks.take();

@@ -10,7 +10,7 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
 }
 
 /** Lets a long loop leave the event loop free: `if (breaks.due()) await breaks.take()` in every round. */
-export class Breaks {
+export class YieldTimer {
   readonly #what: string;
   readonly #signal: AbortSignal | undefined;
   #since = performance.now();

@@ -137,9 +137,9 @@ describe('rdrop stats power', () => {
     }[];
     expect(plans.map(({ test }) => test)).toEqual(['rank-sum', 'signed-rank', 't', 'paired-t']);
     expect(plans[1]).toMatchObject({
-      smallestP: 0.25,
+      minimumPValue: 0.25,
       reachable: false,
-      fewestRuns: { runsPerArm: 5, smallestP: 0.0625 },
+      fewestRuns: { runsPerArm: 5, minimumPValue: 0.0625 },
       power: 0,
       cost: { runs: 6, hours: expect.closeTo(69.6, 9) },
     });

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { theoryCommand } from '../../lib/cli/theory.js';
-import { theory } from '../../lib/theory/theory.js';
+import { dropoutMoments } from '../../lib/theory/theory.js';
 import { runCommand } from '../support/run_command.js';
 import { makeReversalData, tinyOptions, trainAll, workplace } from '../training/tiny_run.js';
 
@@ -44,7 +44,7 @@ describe('rdrop theory', () => {
     );
     const { files, ...result } = JSON.parse(output);
     expect(files).toBeNull();
-    const expected = await theory({
+    const expected = await dropoutMoments({
       run: { directory: run, checkpoint: 'last' },
       split: 'test',
       loss: { alpha: 2 },

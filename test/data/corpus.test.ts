@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findSide, loadCorpus, loadRaw } from '../../lib/data/corpus.js';
+import { findSide, loadCorpus, loadReferences } from '../../lib/data/corpus.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { scratchDirectory } from '../support/scratch.js';
 
@@ -62,7 +62,7 @@ describe('loadCorpus', () => {
     await expect(loadCorpus(directoryOf({}), 'train', dictionary)).rejects.toThrow(
       fault('FILE_NOT_FOUND', 'text.json'),
     );
-    await expect(loadRaw(prepared({}), 'test')).rejects.toThrow(fault('FILE_NOT_FOUND', 'raw'));
+    await expect(loadReferences(prepared({}), 'test')).rejects.toThrow(fault('FILE_NOT_FOUND', 'raw'));
   });
 });
 

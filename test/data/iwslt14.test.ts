@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadCorpus, loadRaw } from '../../lib/data/corpus.js';
+import { loadCorpus, loadReferences } from '../../lib/data/corpus.js';
 import { readIwslt14 } from '../../lib/data/iwslt14/archive.js';
 import { prepareIwslt14, tokeniseIwslt14 } from '../../lib/data/iwslt14/iwslt14.js';
 import type { Pairs } from '../../lib/data/pairs.js';
@@ -119,7 +119,7 @@ describe('prepareIwslt14', () => {
     const after = new TextPipeline({ ...pipeline.config, lowercase: 'after' }, pipeline.dictionary, null);
     let differ = 0;
     for (const split of ['valid', 'test'] as const) {
-      const raw = await loadRaw(out, split);
+      const raw = await loadReferences(out, split);
       const ids = await loadCorpus(out, split, pipeline.dictionary);
       for (const side of sides) {
         expect(raw[side].map((line) => pipeline.encode(line, side))).toEqual(ids[side]);

@@ -6,7 +6,7 @@ import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
 import { exportModel } from '../../lib/interchange/export_model.js';
 import { writeReport } from '../../lib/report/report.js';
 import { sweep } from '../../lib/sweep/sweep.js';
-import { theory } from '../../lib/theory/theory.js';
+import { dropoutMoments } from '../../lib/theory/theory.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
 import { makeReversalData, tinyOptions, trainAll, workplace } from '../training/tiny_run.js';
@@ -81,7 +81,7 @@ describe('manifest.json of a prepared directory', () => {
       const trials = sweep(shared, { directory: `${data}-sweep`, seeds: [1], directions: ['uni'] });
       await expect(trials.next()).rejects.toMatchObject(expected);
       const model = { embedDim: 16, ffnDim: 16, heads: 2, encoderLayers: 1, decoderLayers: 1 };
-      await expect(theory({ data, model, batches: 1, pairs: 4 })).rejects.toMatchObject(expected);
+      await expect(dropoutMoments({ data, model, batches: 1, pairs: 4 })).rejects.toMatchObject(expected);
     }
   });
 
@@ -111,7 +111,7 @@ describe('the text files of a run', () => {
     [
       'theory',
       (run, verify = true) =>
-        theory({ run: { directory: run }, batches: 1, pairs: 4, maxTokens: 64, verify }),
+        dropoutMoments({ run: { directory: run }, batches: 1, pairs: 4, maxTokens: 64, verify }),
     ],
   ];
   it.each(readers)('%s refuses another dictionary, other codes, another text.json', async (_, open) => {

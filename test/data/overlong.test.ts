@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fitPairs } from '../../lib/data/overlong.js';
 import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
-import type { TheoryOptions, TrainOptions } from '../../lib/options/index.js';
-import { theory } from '../../lib/theory/theory.js';
+import type { DropoutMomentsOptions, TrainOptions } from '../../lib/options/index.js';
+import { dropoutMoments } from '../../lib/theory/theory.js';
 import type { RunResult } from '../../lib/training/run_directory.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
@@ -178,17 +178,17 @@ describe('translation', () => {
 
   it('theory does as it is told', async () => {
     // A limit of its own, since the same sentence is told once a process.
-    const experiment: TheoryOptions = {
+    const experiment: DropoutMomentsOptions = {
       ...{ run: { directory: run }, data: data.long, batches: 1, maxTokens: 9 },
       ...{ pairs: 4, samples: 20, threads: 1 },
     };
-    await expect(theory(experiment)).rejects.toMatchObject({
+    await expect(dropoutMoments(experiment)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringMatching(/valid\.en:3: .*\(model\.maxPositions\), got 21; theory\.overlong/),
     });
     const told = await warningsOf('OVERLONG', async () => {
-      const { draws } = await theory({ ...experiment, overlong: 'skip' });
-      expect(draws).toEqual((await theory({ ...experiment, data: data.without })).draws);
+      const { draws } = await dropoutMoments({ ...experiment, overlong: 'skip' });
+      expect(draws).toEqual((await dropoutMoments({ ...experiment, data: data.without })).draws);
     });
     expect(told).toEqual([expect.stringMatching(/^1 of 17 .* left out, .*valid\.en:3/)]);
   });

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { loadCorpus, loadRaw } from '../../lib/data/corpus.js';
+import { loadCorpus, loadReferences } from '../../lib/data/corpus.js';
 import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
 import { checkPlace, makeDirectoryAtomically } from '../../lib/data/preparation/prepared_directory.js';
 import type { PrepareProgress } from '../../lib/data/preparation/stages.js';
@@ -109,7 +109,10 @@ describe('prepareCorpus', () => {
     expect(train.source).toEqual(german.map((line) => pipeline.encode(line)));
     expect(train.target).toEqual(english.map((line) => pipeline.encode(line, 'target')));
     expect(train.target.map((tokens) => pipeline.decode(tokens))).toEqual(english);
-    expect(await loadRaw(options.out, 'test')).toEqual({ source: german.slice(2), target: english.slice(2) });
+    expect(await loadReferences(options.out, 'test')).toEqual({
+      source: german.slice(2),
+      target: english.slice(2),
+    });
   });
 
   it('each option has its effect', async () => {

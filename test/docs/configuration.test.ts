@@ -17,7 +17,7 @@ const parts = [
   'batchPlanSchema',
   'textSchema',
   'textLimitsSchema',
-  'oneBestSchema',
+  'beamSearchSchema',
   'runModelSchema',
   'mosesDetokenizeSchema',
 ];

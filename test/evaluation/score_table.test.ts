@@ -3,7 +3,7 @@ import { bleu, formatBleu } from '../../lib/evaluation/bleu.js';
 import { chrf } from '../../lib/evaluation/chrf.js';
 import { splitCompounds } from '../../lib/evaluation/compound_split.js';
 import { fairseqScore } from '../../lib/evaluation/fairseq_score.js';
-import { scoreAll } from '../../lib/evaluation/score_table.js';
+import { scoreTable } from '../../lib/evaluation/score_table.js';
 import { ter } from '../../lib/evaluation/ter.js';
 
 const plain = {
@@ -15,9 +15,9 @@ const tokenized = {
   references: ['A well-known man sits down sadly .', 'Two dogs run over here .'],
 };
 
-describe('scoreAll', () => {
+describe('scoreTable', () => {
   it('shows every score that applies, equal to each alone', async () => {
-    const rows = await scoreAll({ ...plain, tokenized });
+    const rows = await scoreTable({ ...plain, tokenized });
     const { hypotheses, references } = plain;
     const bleus = (['13a', 'intl', 'none', 'char'] as const).map((tokenize) =>
       bleu(hypotheses, references, { tokenize }),
@@ -50,19 +50,19 @@ describe('scoreAll', () => {
   });
 
   it('of tokenized text alone shows BLEU without a tokenizer and fairseq-score', async () => {
-    const rows = await scoreAll({ tokenized });
+    const rows = await scoreTable({ tokenized });
     expect(rows.map(({ name, signature }) => [name, /tok:(\w+)/.exec(signature)?.[1]])).toEqual([
       ['BLEU', 'none'],
       ['fairseq-score', 'none'],
       ['fairseq-score (compounds split)', 'none'],
     ]);
     const streams = { ...tokenized, references: [tokenized.references, tokenized.hypotheses] };
-    expect((await scoreAll({ tokenized: streams })).map(({ name }) => name)).toEqual(['BLEU']);
+    expect((await scoreTable({ tokenized: streams })).map(({ name }) => name)).toEqual(['BLEU']);
   });
 
   it('lower-cases everything on demand', async () => {
-    const cased = await scoreAll({ ...plain, tokenized });
-    const lower = await scoreAll({ ...plain, tokenized }, { lowercase: true });
+    const cased = await scoreTable({ ...plain, tokenized });
+    const lower = await scoreTable({ ...plain, tokenized }, { lowercase: true });
     expect(lower.every(({ signature }) => signature.includes('case:lc'))).toBe(true);
     const higher = lower.filter(({ score }, r) => score > (cased[r]?.score as number));
     expect(higher.map(({ name }) => name)).toEqual(
@@ -72,7 +72,7 @@ describe('scoreAll', () => {
 
   it('shows what is asked for', async () => {
     const names = async (options: object) =>
-      (await scoreAll({ ...plain, tokenized }, options)).map(({ name }) => name);
+      (await scoreTable({ ...plain, tokenized }, options)).map(({ name }) => name);
     expect(await names({ metrics: ['ter', 'chrf'] })).toEqual(['chrF2', 'chrF2++', 'TER']);
     expect(await names({ metrics: ['fairseq'], compoundSplit: true })).toEqual([
       'fairseq-score (compounds split)',
@@ -85,19 +85,19 @@ describe('scoreAll', () => {
       await expect(call).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
       await expect(call).rejects.toThrow(message);
     };
-    await refused(scoreAll(plain, { metrics: ['fairseq'] }), /fairseq is defined on tokenized text/);
-    await refused(scoreAll({ tokenized }, { metrics: ['ter'] }), /ter is defined on detokenized text/);
+    await refused(scoreTable(plain, { metrics: ['fairseq'] }), /fairseq is defined on tokenized text/);
+    await refused(scoreTable({ tokenized }, { metrics: ['ter'] }), /ter is defined on detokenized text/);
     const streams = { ...tokenized, references: [tokenized.references, tokenized.hypotheses] };
-    await refused(scoreAll({ tokenized: streams }, { metrics: ['fairseq'] }), /one reference, and got 2/);
-    await refused(scoreAll(plain, { compoundSplit: true }), /compoundSplit: has an effect only/);
-    await refused(scoreAll({} as never), /got neither/);
-    await refused(scoreAll(plain, { metrics: [] }), /metrics/);
-    await refused(scoreAll(plain, { metrics: ['rouge'] } as never), /metrics/);
-    await refused(scoreAll(plain, { tokenize: 'intl' } as never), /tokenize/);
-    await expect(scoreAll({ ...plain, references: ['a'] })).rejects.toMatchObject({
+    await refused(scoreTable({ tokenized: streams }, { metrics: ['fairseq'] }), /one reference, and got 2/);
+    await refused(scoreTable(plain, { compoundSplit: true }), /compoundSplit: has an effect only/);
+    await refused(scoreTable({} as never), /got neither/);
+    await refused(scoreTable(plain, { metrics: [] }), /metrics/);
+    await refused(scoreTable(plain, { metrics: ['rouge'] } as never), /metrics/);
+    await refused(scoreTable(plain, { tokenize: 'intl' } as never), /tokenize/);
+    await expect(scoreTable({ ...plain, references: ['a'] })).rejects.toMatchObject({
       code: 'LINE_COUNT_MISMATCH',
     });
-    await expect(scoreAll(plain, {}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(scoreTable(plain, {}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'ABORTED',
     });
   });

@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest';
 import type { PlannedPowerOptions, PlannedTest } from '../../lib/options/index.js';
 import { powerTable } from '../../lib/report/power_table.js';
 import { plannedComparison } from '../../lib/statistics/planned_comparison.js';
-import { fewestRuns, plannedPower, smallestP } from '../../lib/statistics/planned_power.js';
+import { fewestRuns, minimumPValue, plannedPower } from '../../lib/statistics/planned_power.js';
 import { wilcoxonRankSum, wilcoxonSignedRank } from '../../lib/statistics/rank_tests.js';
 import { expectClose, recorded, thrownBy } from '../support/effect_sizes.js';
 
 describe('the smallest p value of a design', () => {
   it('is that of an enumeration', () => {
-    for (const truth of recorded.smallestP) {
+    for (const truth of recorded.minimumPValue) {
       for (const test of ['rank-sum', 'signed-rank'] as const) {
-        expectClose(smallestP(test, truth.runs), truth[test][0], 1e-14);
-        expectClose(smallestP(test, truth.runs, 'greater'), truth[test][1], 1e-14);
+        expectClose(minimumPValue(test, truth.runs), truth[test][0], 1e-14);
+        expectClose(minimumPValue(test, truth.runs, 'greater'), truth[test][1], 1e-14);
       }
     }
   });
@@ -20,11 +20,11 @@ describe('the smallest p value of a design', () => {
     for (const n of [2, 3, 5, 8, 20]) {
       const a = Array.from({ length: n }, (_, i) => 100 + i * i);
       const b = Array.from({ length: n }, (_, i) => i);
-      expectClose(wilcoxonRankSum(a, b).p, smallestP('rank-sum', n), 1e-14);
-      expectClose(wilcoxonSignedRank(a, b).p, smallestP('signed-rank', n), 1e-14);
+      expectClose(wilcoxonRankSum(a, b).p, minimumPValue('rank-sum', n), 1e-14);
+      expectClose(wilcoxonSignedRank(a, b).p, minimumPValue('signed-rank', n), 1e-14);
       expectClose(
         wilcoxonRankSum(a, b, { alternative: 'greater' }).p,
-        smallestP('rank-sum', n, 'greater'),
+        minimumPValue('rank-sum', n, 'greater'),
         1e-14,
       );
     }
@@ -32,20 +32,22 @@ describe('the smallest p value of a design', () => {
 
   it('is refused for what is not a design', () => {
     for (const runs of [0, 1.5, Number.NaN])
-      expect(thrownBy(() => smallestP('rank-sum', runs))).toMatch(/^INVALID_ARGUMENT: smallestP: runsPerArm/);
-    expect(thrownBy(() => smallestP('sign' as 't', 3))).toMatch(
-      /^INVALID_ARGUMENT: smallestP: test: .*"sign"/,
+      expect(thrownBy(() => minimumPValue('rank-sum', runs))).toMatch(
+        /^INVALID_ARGUMENT: minimumPValue: runsPerArm/,
+      );
+    expect(thrownBy(() => minimumPValue('sign' as 't', 3))).toMatch(
+      /^INVALID_ARGUMENT: minimumPValue: test: .*"sign"/,
     );
   });
 
   it('says how many runs a level takes at least', () => {
-    expect(fewestRuns('signed-rank', 0.1)).toEqual({ runsPerArm: 5, smallestP: 0.0625 });
+    expect(fewestRuns('signed-rank', 0.1)).toEqual({ runsPerArm: 5, minimumPValue: 0.0625 });
     expect(fewestRuns('signed-rank', 0.05)).toMatchObject({ runsPerArm: 6 });
     // 2/20 is not more than 0.1, although it is in binary.
     expect(fewestRuns('rank-sum', 0.1)?.runsPerArm).toBe(3);
     expect(fewestRuns('rank-sum', 0.3 / 3)?.runsPerArm).toBe(3);
     expect(fewestRuns('rank-sum', 0.099)?.runsPerArm).toBe(4);
-    expect(fewestRuns('t', 1e-9)).toEqual({ runsPerArm: 2, smallestP: 0 });
+    expect(fewestRuns('t', 1e-9)).toEqual({ runsPerArm: 2, minimumPValue: 0 });
     expect(fewestRuns('signed-rank', 1e-40)).toBeNull();
   });
 });
@@ -109,15 +111,19 @@ describe('the power of a planned comparison', () => {
       plannedPower({ runsPerArm: 3, effectSize: 1.489, alpha: 0.1, test, hoursPerRun: 11.6 });
     const signedRank = await plan('signed-rank');
     expect(signedRank).toMatchObject({
-      smallestP: 0.25,
+      minimumPValue: 0.25,
       reachable: false,
-      fewestRuns: { runsPerArm: 5, smallestP: 0.0625 },
+      fewestRuns: { runsPerArm: 5, minimumPValue: 0.0625 },
       power: 0,
       powerInterval: null,
       cost: { runs: 6, hours: expect.closeTo(69.6, 9) },
     });
     const rankSum = await plan('rank-sum');
-    expect(rankSum).toMatchObject({ reachable: true, smallestP: expect.closeTo(0.1, 12), runsForTarget: 7 });
+    expect(rankSum).toMatchObject({
+      reachable: true,
+      minimumPValue: expect.closeTo(0.1, 12),
+      runsForTarget: 7,
+    });
     expect(rankSum.costForTarget?.hours).toBeCloseTo(14 * 11.6, 9);
     const { rows, notes } = powerTable([rankSum, signedRank]);
     expect(rows.map(([test, p]) => [test, p])).toEqual([
@@ -206,7 +212,7 @@ describe('what a sweep can show at most', () => {
     expect(plannedComparison(3, 2)).toEqual({
       seeds: 3,
       pairs: 1,
-      smallestP: { rankSum: expect.closeTo(0.1, 12), signedRank: 0.25 },
+      minimumPValue: { rankSum: expect.closeTo(0.1, 12), signedRank: 0.25 },
       smallestHolm: { rankSum: expect.closeTo(0.1, 12), signedRank: 0.25 },
       notes: [
         'with 3 seeds the rank-sum test cannot give less than p = 0.1, the signed-rank test 0.25; ' +
@@ -226,7 +232,7 @@ describe('what a sweep can show at most', () => {
     expect(plannedComparison(3, 1)).toEqual({
       seeds: 3,
       pairs: 0,
-      smallestP: null,
+      minimumPValue: null,
       smallestHolm: null,
       notes: [],
     });

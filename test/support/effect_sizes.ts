@@ -33,7 +33,7 @@ export const recorded = JSON.parse(
     rankSum: ByAlternative;
     signedRank: Partial<ByAlternative> | null;
   }[];
-  smallestP: { runs: number; 'rank-sum': [number, number]; 'signed-rank': [number, number] }[];
+  minimumPValue: { runs: number; 'rank-sum': [number, number]; 'signed-rank': [number, number] }[];
   power: {
     runs: number;
     effect: number;

@@ -60,8 +60,8 @@ describe('a sweep', () => {
 
   it('says before the first trial what its comparison cannot reach, further seeds of the plan counted in', async () => {
     const [plan] = of(await all(start()), 'plan');
-    expect(plan?.planned).toMatchObject({ seeds: 2, pairs: 1, smallestP: { signedRank: 0.5 } });
-    expect(plan?.planned.smallestP?.rankSum).toBeCloseTo(1 / 3, 12);
+    expect(plan?.planned).toMatchObject({ seeds: 2, pairs: 1, minimumPValue: { signedRank: 0.5 } });
+    expect(plan?.planned.minimumPValue?.rankSum).toBeCloseTo(1 / 3, 12);
     expect(plan?.planned.notes).toEqual([expect.stringMatching(/^with 2 seeds the rank-sum test .*0\.333/)]);
     const [more] = of(await all(start({ seeds: [3], directions: ['uni'] })), 'plan');
     expect(more?.planned).toMatchObject({ seeds: 3, pairs: 3 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BpeApplyOptions } from '../../lib/options/index.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
-import { readVocabulary, vocabularyOf } from '../../lib/text/pieces/bpe_vocabulary.js';
+import { countWords, readVocabulary } from '../../lib/text/pieces/bpe_vocabulary.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { recordedText } from '../support/text_fixtures.js';
 
@@ -52,7 +52,7 @@ describe('random lines and options, against subword-nmt', () => {
     const counted = cases.filter(({ apply }) => apply !== undefined);
     expect(counted.length).toBeGreaterThan(20);
     for (const { apply, words } of counted) {
-      const rows = vocabularyOf(apply!.lines).map(([word, count]) => `${word} ${count}\n`);
+      const rows = countWords(apply!.lines).map(([word, count]) => `${word} ${count}\n`);
       expect(rows.join('')).toBe(words);
     }
   });

@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { renderTheory, theoryLead, writeTheory } from '../../lib/theory/report.js';
-import { type TheoryResult, theory } from '../../lib/theory/theory.js';
+import { renderTheory, theoryLead, writeDropoutMoments } from '../../lib/theory/report.js';
+import { type DropoutMoments, dropoutMoments } from '../../lib/theory/theory.js';
 import { expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData, workplace } from '../training/tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;
-let result: TheoryResult;
+let result: DropoutMoments;
 beforeAll(async () => {
   place = await workplace();
   const data = join(place.path, 'data');
   await makeReversalData(data);
   const model = { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 2, decoderLayers: 1, dropout: 0.3 };
-  result = await theory({ model, data, batches: 2, maxTokens: 48, pairs: 8, threads: 1, level: 0.9 });
+  result = await dropoutMoments({ model, data, batches: 2, maxTokens: 48, pairs: 8, threads: 1, level: 0.9 });
 });
 afterAll(() => place.remove());
 
@@ -110,7 +110,7 @@ describe('the report of the theory', () => {
 
   it('writes three files, the JSON with everything', async () => {
     const directory = join(scratchDirectory(), 'new', 'out');
-    const paths = await writeTheory(result, directory);
+    const paths = await writeDropoutMoments(result, directory);
     expect(paths).toEqual({
       html: join(directory, 'theory.html'),
       markdown: join(directory, 'theory.md'),
@@ -122,7 +122,9 @@ describe('the report of the theory', () => {
     expect(await readFile(paths.markdown, 'utf8')).toBe(markdown);
     const file = join(scratchDirectory(), 'file');
     await writeFile(file, '');
-    await expect(writeTheory(result, join(file, 'out'))).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+    await expect(writeDropoutMoments(result, join(file, 'out'))).rejects.toMatchObject({
+      code: 'FILE_UNWRITABLE',
+    });
     expect(existsSync(join(file, 'out'))).toBe(false);
   });
 });

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Batch } from '../../lib/model/pack.js';
 import { rdropLoss } from '../../lib/model/rdrop_loss.js';
 import { Transformer } from '../../lib/model/transformer.js';
-import type { LossOptions, TheoryOptions } from '../../lib/options/index.js';
-import { parseConfig, theorySchema } from '../../lib/options/index.js';
+import type { DropoutMomentsOptions, LossOptions } from '../../lib/options/index.js';
+import { dropoutMomentsSchema, parseConfig } from '../../lib/options/index.js';
 import { openSubject } from '../../lib/theory/subject.js';
-import { drawSample, type TheoryResult, theory } from '../../lib/theory/theory.js';
+import { type DropoutMoments, drawSample, dropoutMoments } from '../../lib/theory/theory.js';
 import { fixture, fixtureModel, floats, ragged, scalar } from '../support/fairseq_fixtures.js';
 import { naiveEstimate, type Vectors } from '../support/naive_gradients.js';
 import { makeReversalData, tinyOptions, trainAll, workplace } from '../training/tiny_run.js';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => place.remove());
 
 const model = { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1, dropout: 0.3 };
-const fresh = (more: Partial<TheoryOptions> = {}): TheoryOptions => ({
+const fresh = (more: Partial<DropoutMomentsOptions> = {}): DropoutMomentsOptions => ({
   model,
   data,
   batches: 2,
@@ -52,7 +52,7 @@ function apart(a: ArrayLike<number>, b: ArrayLike<number>): number {
 describe('gradients under the same masks', () => {
   const smoothing = { labelSmoothing: 0.1, passReduction: 'sum' } as const;
   const passes = async (precision: 'float32' | 'float64') => {
-    const subject = await openSubject(parseConfig(theorySchema, fresh({ precision }), 'theory'));
+    const subject = await openSubject(parseConfig(dropoutMomentsSchema, fresh({ precision }), 'theory'));
     const { model, batches } = subject;
     const batch = batches[0] as Batch;
     const grad = async (direction: LossOptions['direction'], alpha: number, update = 5) => {
@@ -176,8 +176,8 @@ describe('exchanging the passes', () => {
 describe('theory', () => {
   it('comes to the figures of all samples kept, from bi gradients of its own', async () => {
     const options = fresh({ loss: { alpha: 2 } });
-    const result = await theory(options);
-    const config = parseConfig(theorySchema, options, 'theory');
+    const result = await dropoutMoments(options);
+    const config = parseConfig(dropoutMomentsSchema, options, 'theory');
     const { model, batches, loss } = await openSubject(config);
     const divergence = { uni: [] as number[][], 'uni-reverse': [] as number[][], bi: [] as number[][] };
     const kept: { kl: Vectors[]; loss: Vectors[] } = { kl: [], loss: [] };
@@ -242,7 +242,7 @@ describe('theory', () => {
 
   it('finds both directions equal in expectation, different under each mask pair, and uni the noisier', async () => {
     const trained = { run: { directory: run }, batches: 2, maxTokens: 48, pairs: 150, threads: 1, seed: 11 };
-    const { divergence, draws, gradients } = await theory(trained);
+    const { divergence, draws, gradients } = await dropoutMoments(trained);
     expect(divergence.difference.low).toBeLessThan(0);
     expect(divergence.difference.high).toBeGreaterThan(0);
     expect(divergence.difference.containsZero).toBe(true);
@@ -265,7 +265,7 @@ describe('theory', () => {
 
   it('sees what is no longer exchangeable: a shift of one direction moves p and the interval', async () => {
     // The estimators must be able to fail: the same draws, one side 3 % larger.
-    const { draws } = await theory(fresh({ pairs: 40 }));
+    const { draws } = await dropoutMoments(fresh({ pairs: 40 }));
     const { meanEstimate, signFlipP } = await import('../../lib/theory/intervals.js');
     const differences = draws.uni.map((value, i) => 1.03 * value - draws.uniReverse[i]!);
     const { low, high } = meanEstimate(differences, 0.95);
@@ -275,11 +275,11 @@ describe('theory', () => {
 
   it('refuses a model without dropout: both passes are one, and everything is zero', async () => {
     const still = fresh({ model: { ...model, dropout: 0 } });
-    await expect(theory(still)).rejects.toMatchObject({
+    await expect(dropoutMoments(still)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringMatching(/expected a model with dropout .*got 0 for all three/),
     });
-    const subject = await openSubject(parseConfig(theorySchema, still, 'theory'));
+    const subject = await openSubject(parseConfig(dropoutMomentsSchema, still, 'theory'));
     const { sample, divergences } = await drawSample(subject.model, subject.batches[0]!, subject.loss, 1);
     for (const value of divergences) expect(Math.abs(value)).toBeLessThan(1e-12);
     const plain = flat(sample.plain);
@@ -292,27 +292,27 @@ describe('theory', () => {
     subject.model.dispose();
     // Any of the three rates will do.
     const attention = fresh({ model: { ...model, dropout: 0, attentionDropout: 0.2 } });
-    expect((await theory(attention)).divergence.uni.mean).toBeGreaterThan(0);
+    expect((await dropoutMoments(attention)).divergence.uni.mean).toBeGreaterThan(0);
   });
 
   it('is the same for the same seed and other for another; α moves the whole loss alone', async () => {
-    const figures = ({ draws, gradients }: TheoryResult) => ({ draws, gradients });
-    const first = await theory(fresh());
-    expect(figures(await theory(fresh()))).toEqual(figures(first));
-    expect((await theory(fresh({ seed: 2 }))).draws).not.toEqual(first.draws);
-    const other = await theory(fresh({ loss: { alpha: 1 } }));
+    const figures = ({ draws, gradients }: DropoutMoments) => ({ draws, gradients });
+    const first = await dropoutMoments(fresh());
+    expect(figures(await dropoutMoments(fresh()))).toEqual(figures(first));
+    expect((await dropoutMoments(fresh({ seed: 2 }))).draws).not.toEqual(first.draws);
+    const other = await dropoutMoments(fresh({ loss: { alpha: 1 } }));
     expect(other.gradients.kl).toEqual(first.gradients.kl);
     expect(other.gradients.loss).not.toEqual(first.gradients.loss);
-    const mean = await theory(fresh({ loss: { passReduction: 'mean', labelSmoothing: 0 } }));
+    const mean = await dropoutMoments(fresh({ loss: { passReduction: 'mean', labelSmoothing: 0 } }));
     expect(mean.gradients.loss.at(-1)!.bi.variance).not.toBe(first.gradients.loss.at(-1)!.bi.variance);
-    const wide = await theory(fresh({ level: 0.5 }));
-    const width = ({ divergence: { uni } }: TheoryResult) => uni.high - uni.low;
+    const wide = await dropoutMoments(fresh({ level: 0.5 }));
+    const width = ({ divergence: { uni } }: DropoutMoments) => uni.high - uni.low;
     expect(width(wide)).toBeLessThan(width(first) / 2);
   });
 
   it("takes a run's checkpoint, its data and its loss, or its parameters before training", async () => {
     const options = { batches: 1, maxTokens: 64, pairs: 4, threads: 1 };
-    const best = await theory({ run: { directory: run }, ...options });
+    const best = await dropoutMoments({ run: { directory: run }, ...options });
     expect(best.conditions).toMatchObject({
       loss: { alpha: 5, labelSmoothing: 0.1, passReduction: 'sum' },
       modelSeed: 3,
@@ -320,19 +320,27 @@ describe('theory', () => {
     });
     expect(best.conditions.update).toBeGreaterThan(0);
     expect(Object.keys(best.conditions.data)).toContain('valid.de');
-    const last = await theory({ run: { directory: run, checkpoint: 'last' }, ...options });
+    const last = await dropoutMoments({ run: { directory: run, checkpoint: 'last' }, ...options });
     expect(last.conditions.update).toBe(30);
-    const initial = await theory({ run: { directory: run, checkpoint: 'initial' }, ...options, seed: 3 });
+    const initial = await dropoutMoments({
+      run: { directory: run, checkpoint: 'initial' },
+      ...options,
+      seed: 3,
+    });
     expect(initial.conditions.update).toBe(0);
     // A fresh model of the run's configuration and seed is the run before its first update.
     const { vocabSize: _v, sourceVocabSize: _s, ...config } = initial.conditions.model;
-    const same = await theory({ model: config, data, ...options, seed: 3 });
+    const same = await dropoutMoments({ model: config, data, ...options, seed: 3 });
     expect(same.draws).toEqual(initial.draws);
     expect(same.draws).not.toEqual(last.draws);
     // The masks follow the experiment's seed, the parameters the run's.
-    const masks = await theory({ run: { directory: run, checkpoint: 'initial' }, ...options, seed: 4 });
+    const masks = await dropoutMoments({
+      run: { directory: run, checkpoint: 'initial' },
+      ...options,
+      seed: 4,
+    });
     expect(masks.draws).not.toEqual(initial.draws);
-    const double = await theory({ run: { directory: run }, ...options, precision: 'float64' });
+    const double = await dropoutMoments({ run: { directory: run }, ...options, precision: 'float64' });
     expect(double.divergence.uni.mean).toBeCloseTo(best.divergence.uni.mean, 5);
     expect(double.divergence.uni.mean).not.toBe(best.divergence.uni.mean);
   });
@@ -347,17 +355,22 @@ describe('theory', () => {
       seen.push(done);
       if (done === 20) controller.abort();
     };
-    const work = theory(fresh({ pairs: 100_000 }), { signal: controller.signal, onProgress });
+    const work = dropoutMoments(fresh({ pairs: 100_000 }), { signal: controller.signal, onProgress });
     await expect(work).rejects.toMatchObject({ code: 'ABORTED' });
     clearInterval(timer);
     expect(seen).toEqual(Array.from({ length: 21 }, (_, i) => i));
     expect(ticks).toBeGreaterThan(3);
-    await expect(theory(fresh(), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(dropoutMoments(fresh(), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
   });
 
   it('refuses what it cannot do, with the reason', async () => {
-    const refused = (options: TheoryOptions, code: string, message: RegExp) =>
-      expect(theory(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    const refused = (options: DropoutMomentsOptions, code: string, message: RegExp) =>
+      expect(dropoutMoments(options)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
     await refused({ data }, 'INVALID_CONFIG', /either a run or a model/);
     await refused({ ...fresh(), run: { directory: run } }, 'INVALID_CONFIG', /either a run or a model/);
     await refused({ model }, 'INVALID_CONFIG', /theory\.data: expected a prepared directory/);

@@ -10,7 +10,7 @@ import { exportModel } from '../../lib/interchange/export_model.js';
 import { importFairseq } from '../../lib/interchange/fairseq/import_fairseq.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
-import { theory } from '../../lib/theory/theory.js';
+import { dropoutMoments } from '../../lib/theory/theory.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
 import { fitAll, tinyOptions, workplace } from './tiny_run.js';
@@ -111,7 +111,7 @@ describe('separate dictionaries', () => {
     await fitAll(trainer);
     expect(trainer.update).toBe(32);
     const experiment = { batches: 1, maxTokens: 128, pairs: 4, samples: 20, threads: 1 };
-    const result = await theory({ run: { directory: run, checkpoint: 'last' }, ...experiment });
+    const result = await dropoutMoments({ run: { directory: run, checkpoint: 'last' }, ...experiment });
     expect(result.conditions.model).toMatchObject({ vocabSize: 16, sourceVocabSize: 40 });
     const other = join(place.path, 'other');
     const dictionary = join(place.path, 'other.de.txt');
@@ -121,7 +121,7 @@ describe('separate dictionaries', () => {
       ...{ train: join(data, 'train'), valid: join(data, 'valid') },
     });
     await expect(
-      theory({ run: { directory: run, checkpoint: 'last' }, data: other, ...experiment }),
+      dropoutMoments({ run: { directory: run, checkpoint: 'last' }, data: other, ...experiment }),
     ).rejects.toMatchObject({ code: 'CHECKPOINT_MISMATCH', message: expect.stringMatching(/dict\.de\.txt/) });
   });
 

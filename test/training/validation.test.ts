@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Hypothesis, Transformer } from '../../lib/model/transformer.js';
-import { type OneBestConfig, parseConfig, textSchema, trainSchema } from '../../lib/options/index.js';
+import { type BeamSearchConfig, parseConfig, textSchema, trainSchema } from '../../lib/options/index.js';
 import { mergeOptions, preset } from '../../lib/options/presets.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
@@ -29,9 +29,9 @@ const config = parseConfig(
 
 /** A model that knows the answers: sentence i, whose source is [4 + i, …, eos], becomes answers[i]. */
 function scripted(answers: number[][]) {
-  const calls: { longest: number; beam: OneBestConfig }[] = [];
+  const calls: { longest: number; beam: BeamSearchConfig }[] = [];
   const model = {
-    translate: async (sources: Int32Array[], beam: OneBestConfig): Promise<Hypothesis[][]> => {
+    translate: async (sources: Int32Array[], beam: BeamSearchConfig): Promise<Hypothesis[][]> => {
       calls.push({ longest: Math.max(...sources.map((source) => source.length)), beam });
       return sources.map((source) => [
         {

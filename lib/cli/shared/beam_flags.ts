@@ -18,7 +18,7 @@ export function addBeamFlags(command: Command): Command {
   return command;
 }
 
-/** Those of the flags that were given, by the names of oneBestSchema. */
+/** Those of the flags that were given, by the names of beamSearchSchema. */
 export function beamOptions(flags: Record<string, unknown>): Record<string, number> {
   return Object.fromEntries(
     beamFlags.filter(([name]) => flags[name] !== undefined).map(([name]) => [name, flags[name] as number]),

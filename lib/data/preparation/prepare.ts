@@ -12,7 +12,7 @@ import type { LineReading } from '../../text/lines/line_reader.js';
 import { checkTextConfig, type Side, tokeniseLine } from '../../text/pipeline.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
-import { Breaks, throwIfAborted } from '../../util/yield_timer.js';
+import { throwIfAborted, YieldTimer } from '../../util/yield_timer.js';
 import { findSide } from '../corpus.js';
 import { ownFiles, type PairSource, pairBlocks } from '../pair_blocks.js';
 import type { Pairs, Split } from '../pairs.js';
@@ -118,7 +118,7 @@ async function tokeniseSplit(
   let done = 0;
   let kept = 0;
   const tokenized = async function* (): AsyncGenerator<Pairs<string>> {
-    const breaks = new Breaks('preparing text', run.signal);
+    const breaks = new YieldTimer('preparing text', run.signal);
     for await (const block of lines()) {
       const tokens: Pairs<string> = { source: [], target: [] };
       for (const side of ['source', 'target'] as const) {

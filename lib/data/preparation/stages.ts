@@ -5,12 +5,12 @@ import { type Dictionaries, dictionariesOf } from '../../text/dictionaries.js';
 import { Dictionary, unk } from '../../text/dictionary.js';
 import { LineWriter } from '../../text/lines/line_writer.js';
 import { Bpe, learnMerges } from '../../text/pieces/bpe.js';
-import { countWords } from '../../text/pieces/bpe_learner.js';
+import { addWords } from '../../text/pieces/bpe_learner.js';
 import { type Side, TextPipeline } from '../../text/pipeline.js';
 import { addCounts, addWord, type WordCounts } from '../../text/word_counts.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
-import { Breaks, throwIfAborted } from '../../util/yield_timer.js';
+import { throwIfAborted, YieldTimer } from '../../util/yield_timer.js';
 import { writeManifest } from '../manifest.js';
 import { LongLines } from '../overlong.js';
 import type { PairSource } from '../pair_blocks.js';
@@ -216,7 +216,7 @@ async function countLines(
   each: (line: string, side: Side) => void,
 ): Promise<void> {
   const tell = stage(text, 2 * pairs, 'lines', run);
-  const breaks = new Breaks(work, run.signal);
+  const breaks = new YieldTimer(work, run.signal);
   let done = 0;
   for await (const block of tokens()) {
     for (const side of sides) {
@@ -235,14 +235,14 @@ async function countLines(
 async function learnBpe(train: TokenisedSplit, config: PieceConfig, run: PrepareRun): Promise<Bpe> {
   const { source: counts, target }: Pieces = { source: new Map(), target: new Map() };
   await countLines(train, 'counting words', run, (line, side) => {
-    countWords(line, side === 'source' ? counts : target);
+    addWords(line, side === 'source' ? counts : target);
   });
   addCounts(counts, target);
   target.clear();
   const merges: [string, string][] = [];
   const tell = stage(`learning ${config.bpe} merges from ${counts.size} words`, config.bpe, 'merges', run);
   tell(0);
-  const breaks = new Breaks(work, run.signal);
+  const breaks = new YieldTimer(work, run.signal);
   for (const merge of learnMerges(counts, config.bpe, config.minFrequency)) {
     if (merge !== null) merges.push(merge);
     if (!breaks.due()) continue;
@@ -299,7 +299,7 @@ export async function writePairs(
   transform: (line: string, side: Side) => string,
   onLines?: (lines: number) => void,
 ): Promise<void> {
-  const breaks = new Breaks(work, signal);
+  const breaks = new YieldTimer(work, signal);
   const writers: LineWriter[] = [];
   try {
     for (const language of [source, target]) writers.push(await LineWriter.create(`${prefix}.${language}`));

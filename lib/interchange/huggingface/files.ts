@@ -1,6 +1,6 @@
 import { streamSafetensors } from '../../data/safetensors/safetensors.js';
 import { untiedParameters } from '../../model/parameter_names.js';
-import type { OneBestConfig } from '../../options/index.js';
+import type { BeamSearchConfig } from '../../options/index.js';
 import { bos, type Dictionary, eos, pad } from '../../text/dictionary.js';
 import { usualSeparator } from '../../text/pieces/bpe.js';
 import { endOfWord } from '../../text/pieces/bpe_learner.js';
@@ -15,7 +15,7 @@ import type { ExportedRun, FileContent } from '../exported_run.js';
  * @throws RdropError NOT_EXPRESSIBLE, naming what FSMT has no counterpart of and its value
  * @source transformers/models/fsmt
  */
-export function huggingFaceFiles(run: ExportedRun, beam: OneBestConfig): Map<string, FileContent> {
+export function huggingFaceFiles(run: ExportedRun, beam: BeamSearchConfig): Map<string, FileContent> {
   const { model, pipeline } = run;
   if (model.norm !== 'post') {
     throw refused(run, 'model.norm', '"post", the only order of FSMT', JSON.stringify(model.norm));
@@ -90,7 +90,7 @@ const refused = ({ path }: { path: string }, option: string, expected: string, g
  * writes padding. transformers counts the start token into both lengths. Only a hypothesis that is cut at the longest length
  * scores differently: transformers takes the forced eos for certain, fairseq for as likely as the model does.
  */
-function generationConfig(run: ExportedRun, beam: OneBestConfig) {
+function generationConfig(run: ExportedRun, beam: BeamSearchConfig) {
   if (beam.maxLenA !== 0) {
     const expected = '0, since transformers has one longest length for all sources (give maxLenB instead)';
     throw refused(run, 'beam.maxLenA', expected, String(beam.maxLenA));

@@ -11,7 +11,7 @@ import { pythonInt } from '../python_int.js';
 import { innerRange, trimLine } from '../trim.js';
 import { BpeEncoder, type Merge } from './bpe_encoder.js';
 import type { Glossaries } from './bpe_glossaries.js';
-import { BpeLearner, countWords } from './bpe_learner.js';
+import { addWords, BpeLearner } from './bpe_learner.js';
 import { countsOfLines, readVocabulary, splitUnknown } from './bpe_vocabulary.js';
 
 /** Words whose pieces are kept, most of a corpus's; and the longest of them, in UTF-16 units. */
@@ -66,7 +66,7 @@ export class Bpe {
     { minFrequency = 2, totalSymbols = false, dictInput = false, name = 'lines' } = {},
   ): Bpe {
     const counts = dictInput ? countsOfLines(lines, name) : new Map<string, number>();
-    if (!dictInput) for (const line of lines) countWords(line, counts);
+    if (!dictInput) for (const line of lines) addWords(line, counts);
     return Bpe.ofCounts(counts, merges, { minFrequency, totalSymbols });
   }
 

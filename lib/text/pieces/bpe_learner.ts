@@ -9,7 +9,7 @@ export { endOfWord } from './bpe_text.js';
 type PairCounts = Map<number, number>;
 
 /** Adds the words of a line to the counts. Only the space separates, as in subword-nmt. */
-export function countWords(line: string, counts: WordCounts): void {
+export function addWords(line: string, counts: WordCounts): void {
   for (const word of trimLine(line).split(' ')) {
     if (word !== '') addWord(counts, word, 1);
   }

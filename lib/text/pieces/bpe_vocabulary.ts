@@ -4,7 +4,7 @@ import { ownText } from '../own_text.js';
 import { pythonInt } from '../python_int.js';
 import { trimLine } from '../trim.js';
 import { addWord, type WordCounts } from '../word_counts.js';
-import { countWords, endOfWord } from './bpe_learner.js';
+import { addWords, endOfWord } from './bpe_learner.js';
 
 /** A line as subword-nmt reads it: "word count" without what strips off around it, and for the count Python's int(). */
 function entryOf(line: string, lineNumber: number, name: string): [word: string, count: bigint] {
@@ -49,9 +49,9 @@ export function addEntry(line: string, lineNumber: number, name: string, counts:
  * The words of lines with their counts, the most frequent first, equal ones in the order in which they come up: the
  * content of subword-nmt's get_vocab.py.
  */
-export function vocabularyOf(lines: Iterable<string>): [word: string, count: number][] {
+export function countWords(lines: Iterable<string>): [word: string, count: number][] {
   const counts: WordCounts = new Map();
-  for (const line of lines) countWords(line, counts);
+  for (const line of lines) addWords(line, counts);
   return byFrequency(counts);
 }
 
@@ -60,7 +60,7 @@ export const byFrequency = (counts: WordCounts): [word: string, count: number][]
   [...counts].sort((a, b) => b[1] - a[1]);
 
 /**
- * Reads a file of vocabularyOf(); pieces that occur less often than `threshold` are left out.
+ * Reads a file of countWords(); pieces that occur less often than `threshold` are left out.
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, FILE_EMPTY, INVALID_UTF8, MALFORMED_FILE (names the line).
  */
