@@ -1,4 +1,4 @@
-// The core's export table: Native of lib/native/contract.ts. rdrop.node (loader.cc) calls rdrop_core_init once per environment.
+// The core's export table: Native of lib/native.ts. rdrop.node (loader.cc) calls rdrop_core_init once per environment.
 #include <napi.h>
 #include <torch/version.h>
 

@@ -1,4 +1,4 @@
-// Coded errors of the native core. The codes are those of lib/util/errors.ts.
+// Coded errors of the native core. The codes are those of lib/errors.ts.
 #pragma once
 
 #include <sstream>

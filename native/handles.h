@@ -61,7 +61,7 @@ void own(Napi::Object object, const std::shared_ptr<Handle<T>>& handle) {
   owner.release();
 }
 
-/// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native/contract.ts.
+/// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native.ts.
 Napi::Object transformer_exports(Napi::Env env);
 Napi::Object trainer_exports(Napi::Env env);
 

@@ -16,7 +16,7 @@ namespace {
 
 using CoreInit = napi_value (*)(napi_env, napi_value);
 
-/// Throws an Error with this code; the codes are those of lib/util/errors.ts.
+/// Throws an Error with this code; the codes are those of lib/errors.ts.
 napi_value fail(napi_env env, const char* code, const std::string& message) {
   napi_throw_error(env, code, message.c_str());
   return nullptr;

@@ -6,7 +6,7 @@
 
 namespace rdrop {
 
-/// timeLoss of lib/native/contract.ts.
+/// timeLoss of lib/native.ts.
 Napi::Value time_loss_of(const Napi::CallbackInfo& info);
 
 }  // namespace rdrop

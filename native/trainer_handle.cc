@@ -1,4 +1,4 @@
-// The trainer as JavaScript sees it: NativeTrainer of lib/native/contract.ts.
+// The trainer as JavaScript sees it: NativeTrainer of lib/native.ts.
 #include <chrono>
 
 #include "convert.h"

@@ -1,4 +1,4 @@
-// The transformer as JavaScript sees it: NativeTransformer of lib/native/contract.ts.
+// The transformer as JavaScript sees it: NativeTransformer of lib/native.ts.
 #include "convert.h"
 #include "decode/beam_search.h"
 #include "errors.h"

@@ -15,7 +15,7 @@
 
 namespace rdrop {
 
-/// A failure on its way to JavaScript: the code of lib/util/errors.ts and a message.
+/// A failure on its way to JavaScript: the code of lib/errors.ts and a message.
 struct Failure {
   std::string code, message;
 };

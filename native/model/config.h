@@ -1,4 +1,4 @@
-// The configuration of a Transformer, complete: defaults live in lib/options/index.ts alone.
+// The configuration of a Transformer, complete: defaults live in lib/config.ts alone.
 #pragma once
 
 #include <cstdint>
