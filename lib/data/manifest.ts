@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { fileBytes } from '../text/lines/unpack.js';
 import { parseConfig } from '../options/index.js';
 import { lazily, z } from '../options/zod.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
-import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
+import { readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 
 /** What a prepared directory holds, so that a file that was changed or lost since is told from one that was not. */
@@ -33,13 +33,9 @@ const small = 4 << 20;
 /** SHA-256 of a file, read by blocks. @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE */
 export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path)) {
-      throwIfAborted(signal, 'reading the data');
-      hash.update(chunk as Uint8Array);
-    }
-  } catch (error) {
-    throw fileError(error, path, 'read');
+  for await (const chunk of fileBytes(path)) {
+    throwIfAborted(signal, 'reading the data');
+    hash.update(chunk);
   }
   return hash.digest('hex');
 }

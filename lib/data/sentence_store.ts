@@ -1,4 +1,5 @@
-const slabTokens = 2 ** 20;
+/** Tokens of the first array; each further one has room for twice as many, up to the most. */
+const [firstSlabTokens, mostSlabTokens] = [2 ** 12, 2 ** 20];
 
 /**
  * Sentences of token ids in few large arrays. A sentence that is asked for is a view: nothing is copied, and nobody may
@@ -6,7 +7,7 @@ const slabTokens = 2 ** 20;
  */
 export class SentenceStore {
   readonly #slabs: Int32Array[] = [];
-  #used = slabTokens;
+  #used = 0;
   #count = 0;
   /** Of each sentence its slab, its first token there, and its tokens. */
   #slab = new Int32Array(1024);
@@ -24,7 +25,8 @@ export class SentenceStore {
 
   push(sentence: Int32Array): void {
     if (this.#used + sentence.length > (this.#slabs.at(-1)?.length ?? 0)) {
-      this.#slabs.push(new Int32Array(Math.max(slabTokens, sentence.length)));
+      const usual = Math.min(mostSlabTokens, firstSlabTokens * 2 ** this.#slabs.length);
+      this.#slabs.push(new Int32Array(Math.max(usual, sentence.length)));
       this.#used = 0;
     }
     this.#slabs.at(-1)!.set(sentence, this.#used);

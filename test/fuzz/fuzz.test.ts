@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { onDisk } from '../support/temporary_directory.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const long = Boolean(process.env['RDROP_TEST_LONG']);
@@ -36,7 +37,7 @@ async function fuzz(targets: readonly string[], ...args: string[]): Promise<stri
       ),
     ]);
     if (ended === 'status 0') return output.join('');
-    const kept = join(tmpdir(), 'rdrop-fuzz-found', `${targets[0]}-${seed}`);
+    const kept = join(onDisk(), 'rdrop-fuzz-found', `${targets[0]}-${seed}`);
     mkdirSync(join(kept, '..'), { recursive: true });
     if (existsSync(join(directory, 'input'))) copyFileSync(join(directory, 'input'), kept);
     throw new Error(`ended with ${ended}; the input is ${kept}: ${errors.join('').slice(-3000)}`);

@@ -30,7 +30,8 @@ test.skipIf(sanitized)(
     const control = join(directory, 'control');
     writeFileSync(control, new Uint8Array(4096));
     // Below 520 bytes it is Node's own queue and V8 that fail, which end the process.
-    const args = [here('without_memory.mjs'), control, '520', long ? '1' : '3'];
+    // The sample is every seventh, of both kinds of failure in turn.
+    const args = [here('without_memory.mjs'), control, '520', long ? '1' : '7'];
     const { stdout, stderr, status } = spawnSync(process.execPath, args, {
       encoding: 'utf8',
       env: { ...process.env, LD_PRELOAD: library, RDROP_FAILING_MEMORY: control },

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -29,6 +29,24 @@ describe('a text file as lines', () => {
   ])('%s', async (_, text, lines) => {
     expect(await read(text)).toEqual(lines);
     expect(await read(gzipSync(text))).toEqual(lines);
+  });
+
+  it.each([
+    ['plain', (bytes: Buffer) => bytes],
+    ['packed', gzipSync],
+  ])('leaves no file open when its reader leaves early: %s', async (_, pack) => {
+    const path = fileOf(pack(Buffer.from('a b c\n'.repeat(200_000))));
+    for await (const _lines of lineBlocks(path)) break;
+    // The unpacker gives its source back a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const open = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return ''; // The descriptor of the listing itself.
+      }
+    });
+    expect(open).not.toContain(path);
   });
 
   it('wherever the bytes are cut, characters included', async () => {

@@ -1,10 +1,13 @@
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import type { TextLimits } from '../../options/index.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';
+import { quietly } from '../../util/cleanup.js';
 
 const blockBytes = 2 ** 18;
+/** Of the blocks at the end of a file. */
+const endBytes = 2 ** 12;
 
 /**
  * The bytes of a file, piece by piece.
@@ -16,20 +19,24 @@ export async function* fileBytes(
   path: string,
   onBytes?: ((read: number) => void) | undefined,
 ): AsyncGenerator<Buffer> {
-  const stream = createReadStream(path, { highWaterMark: blockBytes });
-  const pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const told = (error: unknown): never => {
+    throw fileError(error, path, 'read');
+  };
+  const file = await open(path, 'r').catch(told);
   try {
+    const { size } = await file.stat().catch(told);
     for (let read = 0; ; ) {
-      const { value, done } = await pieces.next().catch((error: unknown) => {
-        throw fileError(error, path, 'read');
-      });
-      if (done) return;
-      yield value;
-      read += value.length;
+      // No larger than what is left, since most files are small; a pipe has no size, and a file may have grown.
+      const left = size === 0 ? blockBytes : Math.max(size - read + 1, endBytes);
+      const block = Buffer.allocUnsafeSlow(Math.min(blockBytes, left));
+      const { bytesRead } = await file.read(block, 0, block.length, null).catch(told);
+      if (bytesRead === 0) return;
+      yield block.subarray(0, bytesRead);
+      read += bytesRead;
       onBytes?.(read);
     }
   } finally {
-    stream.destroy();
+    await quietly(() => file.close());
   }
 }
 
@@ -55,8 +62,13 @@ export async function* unpacked(
   }
   const first = Buffer.concat(head);
   const source = (async function* () {
-    if (first.length > 0) yield first;
-    yield* packed;
+    try {
+      if (first.length > 0) yield first;
+      yield* packed;
+    } finally {
+      // Left at the first piece, it has not come to closing the file.
+      await packed.return(undefined);
+    }
   })();
   if (first[0] !== 0x1f || first[1] !== 0x8b) {
     yield* source;
