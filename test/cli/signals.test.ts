@@ -84,8 +84,7 @@ describe('a signal', () => {
     await until(() => training!.errors().includes('update 20'));
     await sleep(1000);
     for (const { child } of [training!, ...others]) child.kill(signal);
-    for (const { name, ended } of [training!, ...others])
-      expect([name, await ended]).toEqual([name, status]);
+    for (const { name, ended } of [training!, ...others]) expect([name, await ended]).toEqual([name, status]);
   });
 
   it('lets a sweep end with checkpoints, and says so', async () => {

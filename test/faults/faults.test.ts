@@ -136,7 +136,10 @@ describe.each(scenarios)('faults under the file calls: %s', (title, scenario, st
       expect(outcome).toEqual({ ok: true });
       return { whole: await contentOf(one.directory), calls: await callsOf(one.log) };
     });
-    const before = scenarios.slice(0, scenarios.findIndex(([name]) => name === title));
+    const before = scenarios.slice(
+      0,
+      scenarios.findIndex(([name]) => name === title),
+    );
     const first = before.reduce((sum, [, , , sample]) => sum + sample, 0);
     const faults = faultsOf(calls, Number(FAULT_SAMPLE ?? usual), first);
     const count = faults.length;

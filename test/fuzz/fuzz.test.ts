@@ -16,7 +16,7 @@ const { targets } = (await import(new URL('targets.mjs', import.meta.url).href))
   targets: Record<string, { seeds(): Uint8Array[] }>;
 };
 const names = Object.keys(targets);
-const inputs = long ? Math.ceil(1e6 / names.length) : 150;
+const inputs = long ? Math.ceil(1e6 / names.length) : 60;
 /** Milliseconds for a process, a hundred times what it takes. */
 const patience = long ? 2 * 3600_000 : 50_000;
 

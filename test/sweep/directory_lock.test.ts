@@ -80,7 +80,7 @@ describe('two sweeps in one directory', () => {
     const directory = at('four');
     const { data: _, runDirectory: __, seed: ___, ...rest } = tinyOptions('', '');
     const config = at('config.json');
-    await writeFile(config, JSON.stringify({ ...rest, maxUpdates: 40, checkpointInterval: 1 }));
+    await writeFile(config, JSON.stringify({ ...rest, maxUpdates: 20, checkpointInterval: 1 }));
     const args = [command, 'sweep', '--data', at('data'), '--out', directory, '--config', config];
     const options = ['--seeds', '1', '--directions', 'uni', '--json'];
     const killed = spawn(process.execPath, [...args, ...options], { stdio: 'ignore' });
