@@ -22,20 +22,13 @@ await main(async () => {
       process.execPath,
       [
         join(root, 'node_modules/prebuildify/bin.js'),
-        ...[
-          '--napi',
-          '--strip',
-          '--target',
-          process.versions.node,
-          '--cwd',
-          stage,
-          '--out',
-          resolve(values.out),
-        ],
+        ...['--napi', '--strip', '--target', process.versions.node, '--cwd', stage, '--out', stage],
       ],
       { env: { ...process.env, ...headers } },
     );
     if (status !== 0) throw new StepError('prebuildify failed');
+    // prebuildify renames, which ends at the border of a file system, as that of /tmp may be.
+    cpSync(join(stage, 'prebuilds'), join(resolve(values.out), 'prebuilds'), { recursive: true });
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }

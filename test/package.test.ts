@@ -13,14 +13,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findAddon } from '../lib/native/binding.js';
+import { onDisk } from './support/temporary_directory.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const directory = mkdtempSync(join(tmpdir(), 'rdrop-package-'));
+// On the disk: packages are installed there, some hundred megabytes.
+const directory = mkdtempSync(join(onDisk(), 'rdrop-package-'));
 const project = join(directory, 'project');
 const packed = join(directory, 'packed');
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
