@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { fileBytes } from '../text/lines/unpack.js';
 import { parseConfig } from '../options/index.js';
 import { lazily, z } from '../options/zod.js';
+import { fileBytes } from '../text/lines/unpack.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { readJsonFile, writeFileAtomically } from '../util/files/files.js';

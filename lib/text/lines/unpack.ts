@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import type { TextLimits } from '../../options/index.js';
+import { quietly } from '../../util/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';
-import { quietly } from '../../util/cleanup.js';
 
 const blockBytes = 2 ** 18;
 /** Of the blocks at the end of a file. */
