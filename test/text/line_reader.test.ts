@@ -163,7 +163,7 @@ describe('more text than fits', () => {
   const bomb = () => fileOf(gzipSync(Buffer.alloc(2 ** 26, 'a\n')));
 
   it('passes in blocks through a small memory', () => {
-    const script = `import { lineBlocks } from '../util/dist/util/line_reader.js';
+    const script = `import { lineBlocks } from './dist/text/lines/line_reader.js';
       let lines = 0;
       for await (const block of lineBlocks(process.argv[1])) lines += block.length;
       console.log(lines);`;
@@ -171,7 +171,7 @@ describe('more text than fits', () => {
   });
 
   it('is refused by name where all lines are asked for, and the process lives', () => {
-    const script = `import { readLines } from '../util/dist/util/line_reader.js';
+    const script = `import { readLines } from './dist/text/lines/line_reader.js';
       await readLines(process.argv[1]).catch(({ code, message }) => console.log(code, message));`;
     expect(limited(script, bomb()).stdout).toMatch(
       /^TOO_LARGE .*text\.gz: expected text that fits .* NODE_OPTIONS=--max-old-space-size/,
