@@ -15,9 +15,8 @@ export type ParameterType = 'F32' | 'F64';
 type Shapes = Iterable<readonly [name: string, shape: readonly number[]]>;
 
 /** The parameters of a model as they are at a moment, read by ranges. */
-export interface ParameterSnapshot {
+export interface ParameterSnapshot extends Disposable {
   tensors: StoredTensors;
-  dispose(): void;
 }
 
 export async function takeSnapshot(
@@ -32,7 +31,7 @@ export async function takeSnapshot(
   });
   return {
     tensors: new Map(model.parameterShapes.map(([name, shape]) => [name, stored(name, shape)])),
-    dispose: () => snapshot.dispose(),
+    [Symbol.dispose]: () => snapshot.dispose(),
   };
 }
 

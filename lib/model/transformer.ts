@@ -13,6 +13,7 @@ import {
   type RuntimeOptions,
   runtimeSchema,
 } from '../options/index.js';
+import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
 import { type ResolvedRuntime, resolveRuntime, tellNoGraphs } from './device.js';
@@ -20,7 +21,6 @@ import { nativeLossOptions } from './loss_options.js';
 import { checkMemory } from './model_memory.js';
 import { type Batch, pack, packBatch } from './pack.js';
 import { parameterShapes } from './parameter_names.js';
-import { Receivers } from './receiver.js';
 import {
   checkParameters,
   checksum,
@@ -50,24 +50,35 @@ export interface GradientOptions {
   update?: number;
 }
 
-interface State {
+/** What the functions of this module know of a model besides its methods. */
+interface Inside {
   native: NativeTransformer;
-  config: ModelConfig;
   runtime: ResolvedRuntime;
 }
 
-const states = new Receivers<State>('Transformer');
+let insideOf: (model: Transformer) => Inside;
 
 /** For lib/training alone: the native half of a model. */
-export const nativeTransformer = (model: Transformer): NativeTransformer => states.get(model).native;
+export const nativeTransformer = (model: Transformer): NativeTransformer => insideOf(model).native;
 
 /**
  * fairseq's encoder-decoder Transformer, computed natively over packed tokens. Calls on one model are queued; after
- * dispose() each throws DISPOSED.
+ * dispose() each throws DISPOSED. `using` frees its memory where a block ends, `await using` also waits for the calls under way.
  */
-export class Transformer {
-  private constructor(state: State) {
-    states.set(this, state);
+export class Transformer implements Disposable, AsyncDisposable {
+  readonly #native: NativeTransformer;
+  readonly #config: ModelConfig;
+  readonly #runtime: ResolvedRuntime;
+  readonly #calls = new CallsUnderWay();
+
+  static {
+    insideOf = (model) => ({ native: model.#native, runtime: model.#runtime });
+  }
+
+  private constructor(made: NativeTransformer, config: ModelConfig, runtime: ResolvedRuntime) {
+    this.#native = made;
+    this.#config = config;
+    this.#runtime = runtime;
   }
 
   /**
@@ -81,7 +92,7 @@ export class Transformer {
     const resolved = resolveRuntime(settings);
     checkMemory(model, resolved);
     const created = await fromNative(() => native().Transformer.create(model, resolved));
-    return new Transformer({ native: created, config: model, runtime: resolved });
+    return new Transformer(created, model, resolved);
   }
 
   /**
@@ -123,21 +134,19 @@ export class Transformer {
   }
 
   get config(): Readonly<ModelConfig> {
-    return states.get(this).config;
+    return this.#config;
   }
 
   get parameterCount(): number {
-    return states.get(this).native.parameterCount;
+    return this.#native.parameterCount;
   }
 
   /** Copies of the parameters with their shapes, fairseq's names. @throws RdropError OUT_OF_MEMORY */
   async parameters(): Promise<Map<string, Tensor & { data: FloatArray }>> {
-    const snapshot = await snapshotOf(this);
-    try {
+    return this.#calls.run(async () => {
+      using snapshot = await snapshotOf(this);
       return (await wholeTensors(snapshot.tensors)) as Map<string, Tensor & { data: FloatArray }>;
-    } finally {
-      snapshot.dispose();
-    }
+    });
   }
 
   /**
@@ -147,22 +156,20 @@ export class Transformer {
    * @throws RdropError DISK_FULL, FILE_UNWRITABLE
    */
   async save(path: string): Promise<void> {
-    const snapshot = await snapshotOf(this);
-    try {
+    await this.#calls.run(async () => {
+      using snapshot = await snapshotOf(this);
       const { tensors } = snapshot;
-      const metadata = modelMetadata(states.get(this).config);
+      const metadata = modelMetadata(this.#config);
       const sha256 = await checksum(tensors, metadata.rdrop);
       await writeFileAtomically(path, streamSafetensors(tensors, { ...metadata, sha256 }));
-    } finally {
-      snapshot.dispose();
-    }
+    });
   }
 
   /** [T,V] row-major, packed, dropout off. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT */
   async logits(batch: Batch): Promise<FloatArray> {
-    const { native: model } = states.get(this);
+    const model = this.#native;
     const packed = packBatch(batch);
-    return fromNative(() => model.logits(packed));
+    return this.#call(() => model.logits(packed));
   }
 
   /** Both passes, the R-Drop loss and its gradient. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT, NON_FINITE */
@@ -171,39 +178,48 @@ export class Transformer {
     options: LossOptions,
     { secondSource, training = false, update = 0 }: GradientOptions = {},
   ): Promise<LossAndGradients> {
-    const { native: model, config } = states.get(this);
+    const model = this.#native;
     const packed = packBatch(batch);
-    const loss = nativeLossOptions(options, config.vocabSize);
+    const loss = nativeLossOptions(options, this.#config.vocabSize);
     const second = secondSource === undefined ? null : pack(secondSource, 'second source');
-    return fromNative(() => model.lossAndGradients(packed, loss, { secondSource: second, training, update }));
+    return this.#call(() => model.lossAndGradients(packed, loss, { secondSource: second, training, update }));
   }
 
   /** One pass, dropout off: the sums of a validation loss (kl 0, α unused). */
   async evaluate(batch: Batch, options: LossOptions): Promise<NativeLoss> {
-    const { native: model, config } = states.get(this);
+    const model = this.#native;
     const packed = packBatch(batch);
-    const loss = nativeLossOptions(options, config.vocabSize);
-    return fromNative(() => model.evaluate(packed, loss));
+    const loss = nativeLossOptions(options, this.#config.vocabSize);
+    return this.#call(() => model.evaluate(packed, loss));
   }
 
   /** Beam search; for each source its nBest hypotheses, best first. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT */
   async translate(sources: readonly Int32Array[], beamOptions: BeamOptions = {}): Promise<Hypothesis[][]> {
-    const { native: model } = states.get(this);
+    const model = this.#native;
     const packed = pack(sources, 'source');
     const options = parseConfig(beamSchema, beamOptions, 'beam', 'INVALID_ARGUMENT');
-    const { hypotheses, noGraphs } = await fromNative(() => model.translate(packed, options));
+    const { hypotheses, noGraphs } = await this.#call(() => model.translate(packed, options));
     tellNoGraphs('beam search', noGraphs);
     return hypotheses;
   }
 
   /** Frees the native memory; calls under way end first. May be called again. */
   dispose(): void {
-    states.get(this).native.dispose();
+    this.#native.dispose();
   }
 
   [Symbol.dispose](): void {
-    states.get(this); // a foreign receiver may have no dispose()
-    this.dispose();
+    this.#native.dispose();
+  }
+
+  /** dispose(), and waits until the calls under way have ended, with their results. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#native.dispose();
+    await this.#calls.ended();
+  }
+
+  #call<T>(call: () => Promise<T>): Promise<T> {
+    return this.#calls.run(() => fromNative(call));
   }
 }
 
@@ -212,7 +228,7 @@ export const modelMetadata = (config: ModelConfig) => ({ format: 'pt', rdrop: JS
 
 /** The parameters as they now are, read by ranges. */
 export function snapshotOf(model: Transformer): Promise<ParameterSnapshot> {
-  const { native: handle, runtime } = states.get(model);
+  const { native: handle, runtime } = insideOf(model);
   return takeSnapshot(handle, typeOf(runtime));
 }
 
@@ -224,7 +240,7 @@ export async function loadParameters(
   tensors: StoredTensors,
   path: string,
 ): Promise<void> {
-  const { native: handle, runtime } = states.get(model);
+  const { native: handle, runtime } = insideOf(model);
   checkParameters(tensors, handle.parameterShapes, path);
   await writeTensors(tensors, typeOf(runtime), path, (name, begin, end, values) =>
     handle.write(name, begin, end, values),

@@ -83,12 +83,8 @@ async function openRun(
     const { data, model, loss, seed, device, precision } = run;
     const initial = async (config: ModelConfig, runtime: ResolvedRuntime): Promise<Transformer> => {
       using own = await Transformer.create(config, { seed, device, precision });
-      const { tensors, dispose } = await snapshotOf(own);
-      try {
-        return await transformerOf(inPrecision(tensors, runtime), config, runtime, directory);
-      } finally {
-        dispose();
-      }
+      using snapshot = await snapshotOf(own);
+      return await transformerOf(inPrecision(snapshot.tensors, runtime), config, runtime, directory);
     };
     return { directory, data, model: initial, config: model, loss, seed, update: 0 };
   }

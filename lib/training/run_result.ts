@@ -44,7 +44,7 @@ export async function runResult(
     } finally {
       if (kept !== null) {
         await loadParameters(model, kept.tensors, 'the parameters of the last update');
-        kept.dispose();
+        kept[Symbol.dispose]();
       }
     }
   }

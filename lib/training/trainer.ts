@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
-import { Receivers } from '../model/receiver.js';
 import type { Transformer } from '../model/transformer.js';
 import {
   type OpenConfig,
@@ -63,11 +62,8 @@ interface State {
   becomeIdle: () => void;
 }
 
-const states = new Receivers<State>('Trainer');
-
-/** Begins something that excludes everything else. @throws RdropError WRONG_RECEIVER, DISPOSED, BUSY */
-function begin(receiver: unknown, status: 'stepping' | 'fitting'): State {
-  const state = states.get(receiver);
+/** Begins something that excludes everything else. @throws RdropError DISPOSED, BUSY */
+function begin(state: State, status: 'stepping' | 'fitting'): State {
   if (state.status === 'disposed') throw new RdropError('DISPOSED', 'Trainer: used after dispose()');
   if (state.status !== 'ready') {
     throw new RdropError('BUSY', `Trainer: is ${state.status}; one call at a time`);
@@ -86,6 +82,18 @@ function end(state: State): void {
   state.becomeIdle();
 }
 
+function disposeOf(state: State): void {
+  if (isDisposed(state)) return;
+  const busy = state.status !== 'ready' && !state.waiting;
+  state.status = 'disposed';
+  state.ended.abort();
+  if (busy) state.loop.end();
+  else {
+    state.loop.dispose();
+    state.becomeIdle();
+  }
+}
+
 const isDisposed = (state: State): boolean => state.status === 'disposed';
 
 /** What ended a call under way when the trainer was disposed of: its native half throws whatever it comes to first. */
@@ -99,11 +107,14 @@ function endedBy(error: unknown, state: State, what: string): unknown {
 
 /**
  * Trains one model in one run directory. States: ready, stepping, fitting, disposed. The same configuration, machine
- * and number of threads give bit-identical parameters, whether or not the run was interrupted.
+ * and number of threads give bit-identical parameters, whether or not the run was interrupted. `using` frees the model and the run
+ * directory where a block ends, `await using` also waits until they are free.
  */
-export class Trainer {
+export class Trainer implements Disposable, AsyncDisposable {
+  readonly #state: State;
+
   private constructor(loop: TrainingLoop, metrics: typeof stepMetrics) {
-    states.set(this, {
+    this.#state = {
       loop,
       stepMetrics: metrics,
       status: 'ready',
@@ -111,7 +122,7 @@ export class Trainer {
       ended: new AbortController(),
       idle: Promise.resolve(),
       becomeIdle: () => {},
-    });
+    };
   }
 
   /**
@@ -184,26 +195,26 @@ export class Trainer {
 
   /** Every default resolved, the paths absolute. */
   get config(): Readonly<TrainConfig> {
-    return states.get(this).loop.config;
+    return this.#state.loop.config;
   }
 
   /** The model that is being trained; it lives as long as the trainer. */
   get model(): Transformer {
-    return states.get(this).loop.model;
+    return this.#state.loop.model;
   }
 
   /** Updates done. */
   get update(): number {
-    return states.get(this).loop.state.update;
+    return this.#state.loop.state.update;
   }
 
   /** How much of the run is done, from 0 to 1, by whichever limit is nearest. */
   get progress(): number {
-    return states.get(this).loop.progress;
+    return this.#state.loop.progress;
   }
 
   get batchesPerEpoch(): number {
-    return states.get(this).loop.data.train.batchesPerEpoch;
+    return this.#state.loop.data.train.batchesPerEpoch;
   }
 
   /**
@@ -212,7 +223,7 @@ export class Trainer {
    * @throws RdropError BUSY, DISPOSED, TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT, NON_FINITE; the model is then unchanged
    */
   async step(batch: Batch | readonly Batch[]): Promise<StepMetrics> {
-    const state = begin(this, 'stepping');
+    const state = begin(this.#state, 'stepping');
     try {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
       const result = await state.loop.step(batches.map(packBatch));
@@ -233,7 +244,7 @@ export class Trainer {
    * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE
    */
   async *fit({ signal, onProgress }: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
-    const state = begin(this, 'fitting');
+    const state = begin(this.#state, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
       for await (const event of state.loop.events(both, onProgress)) {
@@ -255,7 +266,7 @@ export class Trainer {
 
   /** Writes checkpoints/last now. @returns its path. @throws RdropError BUSY, DISPOSED, DISK_FULL, FILE_UNWRITABLE */
   async checkpoint(): Promise<string> {
-    const state = begin(this, 'stepping');
+    const state = begin(this.#state, 'stepping');
     try {
       return (await state.loop.checkpoint(['last'])).path;
     } catch (error) {
@@ -271,28 +282,22 @@ export class Trainer {
    * well. May be called again.
    */
   dispose(): void {
-    const state = states.get(this);
-    if (isDisposed(state)) return;
-    const busy = state.status !== 'ready' && !state.waiting;
-    state.status = 'disposed';
-    state.ended.abort();
-    if (busy) state.loop.end();
-    else {
-      state.loop.dispose();
-      state.becomeIdle();
-    }
+    disposeOf(this.#state);
   }
 
-  /** dispose(), and waits until nothing is under way any more and the run directory is free. */
+  /**
+   * dispose(), and waits until nothing is under way any more, calls on `model` included, and the run directory is free. A fit()
+   * that waits for its next event is not waited for.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    const state = states.get(this); // a foreign receiver may have no dispose()
-    this.dispose();
+    const state = this.#state;
+    disposeOf(state);
     await state.idle;
+    await state.loop.model[Symbol.asyncDispose]();
   }
 
   [Symbol.dispose](): void {
-    states.get(this); // a foreign receiver may have no dispose()
-    this.dispose();
+    disposeOf(this.#state);
   }
 }
 

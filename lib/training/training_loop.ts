@@ -347,8 +347,9 @@ export class TrainingLoop {
   ): Promise<TrainEvent & { type: 'checkpoint' }> {
     await this.settle();
     const { checkpoints } = this.run;
-    const { tensors, dispose } = await snapshotOf(this.model);
-    try {
+    {
+      using snapshot = await snapshotOf(this.model);
+      const { tensors } = snapshot;
       const counters = await fromNative(() => this.trainer.counters());
       this.state.optimizer = counters;
       const content = {
@@ -357,8 +358,6 @@ export class TrainingLoop {
         state: structuredClone({ ...this.state, ...found, metricsLines: await this.run.metrics.flush() }),
       };
       await this.run.writing((fence) => writeCheckpoint(checkpoints, names, content, fence));
-    } finally {
-      dispose();
     }
     Object.assign(this.state, found);
     this.#saved = this.#mark();

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
-import { Receivers } from '../model/receiver.js';
 import { type Transformer, transformerOf } from '../model/transformer.js';
 import type { translateCorpusNBest } from '../model/translate_corpus.js';
 import { withVocabularies } from '../model/vocabularies.js';
@@ -21,6 +20,7 @@ import { unk } from '../text/dictionary.js';
 import { piecesWarning, uncutWarning } from '../text/pieces/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
+import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
 import { throwIfAborted, YieldTimer } from '../util/yield_timer.js';
@@ -76,17 +76,17 @@ interface State {
   beam: BeamSearchConfig;
   maxTokens: number;
   translateCorpusNBest: typeof translateCorpusNBest;
-  /** Calls under way, which end before the model goes. */
-  working: number;
+  /** They end before the model goes. */
+  readonly calls: CallsUnderWay;
   disposed: boolean;
 }
 
-const states = new Receivers<State>('Translator');
+/** Text to text with a trained run. `using` frees the model where a block ends, `await using` also waits for the calls under way. */
+export class Translator implements Disposable, AsyncDisposable {
+  readonly #state: State;
 
-/** Text to text with a trained run. */
-export class Translator {
   private constructor(state: State) {
-    states.set(this, state);
+    this.#state = state;
   }
 
   /**
@@ -130,7 +130,7 @@ export class Translator {
       beam: config.test.beam,
       maxTokens: config.batches.maxTokens,
       translateCorpusNBest,
-      working: 0,
+      calls: new CallsUnderWay(),
       disposed: false,
     });
   }
@@ -157,13 +157,13 @@ export class Translator {
     beamOptions: BeamOptions = {},
     work: TranslateOptions = {},
   ): Promise<Translation[] | NBestTranslation[]> {
-    const state = states.get(this);
+    const state = this.#state;
     if (state.disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
     const beam = parseConfig(beamSchema, { ...state.beam, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
     const { signal, onProgress, ...options } = work;
     const reading = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
     checkLines(lines);
-    state.working += 1;
+    const end = state.calls.begin();
     try {
       const read = await sourcesOf(state, lines, reading, signal);
       const found = await hypothesesOf(state, read, beam, { signal, onProgress });
@@ -177,22 +177,37 @@ export class Translator {
         };
       });
     } finally {
-      state.working -= 1;
-      if (state.disposed && state.working === 0) state.model.dispose();
+      end();
+      freeModel(state);
     }
   }
 
   /** Calls under way end first. May be called again. */
   dispose(): void {
-    const state = states.get(this);
-    state.disposed = true;
-    if (state.working === 0) state.model.dispose();
+    disposeOf(this.#state);
   }
 
   [Symbol.dispose](): void {
-    states.get(this); // a foreign receiver may have no dispose()
-    this.dispose();
+    disposeOf(this.#state);
   }
+
+  /** dispose(), and waits until the calls under way have ended, with their results. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const state = this.#state;
+    disposeOf(state);
+    await state.calls.ended();
+    await state.model[Symbol.asyncDispose]();
+  }
+}
+
+function disposeOf(state: State): void {
+  state.disposed = true;
+  freeModel(state);
+}
+
+/** Once it has been disposed of and nothing is under way. */
+function freeModel(state: State): void {
+  if (state.disposed && state.calls.count === 0) state.model.dispose();
 }
 
 const loading = 'loading the translator';

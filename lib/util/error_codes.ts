@@ -9,7 +9,6 @@ export const errorCodes = {
   TOKEN_OUT_OF_RANGE: 'a token id lies outside the dictionary',
   DISPOSED: 'the object was used after dispose()',
   BUSY: 'the object is already working on a call that excludes this one',
-  WRONG_RECEIVER: 'a method was called on an object of another class',
   ABORTED: 'the work was aborted through its AbortSignal',
   FILE_NOT_FOUND: 'a file or directory does not exist',
   FILE_EMPTY: 'a file that must have content is empty',

@@ -108,17 +108,13 @@ describe('misuse of a Transformer', () => {
     await expect(call(model)).rejects.toMatchObject({ code: 'DISPOSED' });
     const method = Transformer.prototype[name as 'logits'];
     for (const foreign of [{}, null, undefined, new Map()]) {
-      await expect(method.call(foreign as never, batch)).rejects.toMatchObject({ code: 'WRONG_RECEIVER' });
+      await expect(method.call(foreign as never, batch)).rejects.toBeInstanceOf(TypeError);
     }
   });
 
   it('dispose and the getters refuse a foreign receiver', () => {
-    expect(() => Transformer.prototype.dispose.call({} as never)).toThrow(
-      expect.objectContaining({ code: 'WRONG_RECEIVER' }),
-    );
-    expect(() => Reflect.get(Transformer.prototype, 'parameterCount', {})).toThrow(
-      expect.objectContaining({ code: 'WRONG_RECEIVER' }),
-    );
+    expect(() => Transformer.prototype.dispose.call({} as never)).toThrow(TypeError);
+    expect(() => Reflect.get(Transformer.prototype, 'parameterCount', {})).toThrow(TypeError);
   });
 });
 

@@ -232,7 +232,7 @@ describe('misuse of a Trainer', () => {
     for (const foreign of [{}, null, undefined]) {
       const method = Trainer.prototype[name as 'step'];
       const answer = method.call(foreign as never, batch) as unknown as { next?: () => Promise<unknown> };
-      await expect(answer.next?.() ?? answer).rejects.toMatchObject({ code: 'WRONG_RECEIVER' });
+      await expect(answer.next?.() ?? answer).rejects.toBeInstanceOf(TypeError);
     }
   });
 

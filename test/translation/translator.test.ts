@@ -84,7 +84,7 @@ describe('Translator', () => {
     for (const threads of [-1, 1.5, 1025, Number.NaN]) {
       await expect(Translator.load(run, { threads })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     }
-    await expect(translate.call({} as never, ['w1'])).rejects.toMatchObject({ code: 'WRONG_RECEIVER' });
+    await expect(translate.call({} as never, ['w1'])).rejects.toBeInstanceOf(TypeError);
   });
 
   it('says which checkpoint is not there yet', async () => {

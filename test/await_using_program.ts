@@ -1,0 +1,86 @@
+// Run by await_using.test.ts as compiled JavaScript: `await using` with work in flight, for each class that is disposed of.
+// Prints what was seen where its block has ended.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Trainer, Transformer, Translator } from '../lib/index.js';
+
+const [data, finished, place] = process.argv.slice(2) as [string, string, string];
+const megabytes = () => process.memoryUsage().rss / 2 ** 20;
+const batch = { source: [Int32Array.of(5, 6, 2)], target: [Int32Array.of(6, 5, 2)] };
+/** About 120 MB of parameters, so that they stand out from everything else. */
+const large = { embedDim: 512, ffnDim: 512, heads: 4, encoderLayers: 1, decoderLayers: 1 };
+/** How a call in flight ended, by the end of the block. */
+const outcome = { transformer: '', save: '', step: '', ownModel: '', fit: '', translator: '' };
+/** A caller's own function around a call, whose promise settles a little later. */
+const around = async (work: Promise<unknown>) => await work;
+const noteTo = (name: keyof typeof outcome, work: Promise<unknown>) => {
+  around(around(around(around(work)))).then(
+    () => {
+      outcome[name] = 'value';
+    },
+    (error) => {
+      outcome[name] = error.code;
+    },
+  );
+};
+/** All of it at once: the first model opens libtorch. */
+{
+  await using model = await Transformer.create({ vocabSize: 20, ...large }, { device: 'cpu' });
+  await model.logits(batch);
+}
+
+const before = megabytes();
+let during = 0;
+let kept: Transformer;
+{
+  await using model = await Transformer.create({ vocabSize: 60_000, ...large }, { device: 'cpu' });
+  kept = model;
+  during = megabytes();
+  noteTo('transformer', Promise.all(Array.from({ length: 4 }, () => model.logits(batch))));
+  noteTo('save', model.save(join(place, 'model.safetensors')));
+}
+const after = megabytes();
+const seen = { ...outcome };
+// Idempotent, and after dispose() too.
+kept[Symbol.dispose]();
+await kept[Symbol.asyncDispose]();
+
+const options = {
+  data,
+  seed: 3,
+  device: 'cpu',
+  threads: 1,
+  model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1 },
+  batches: { maxTokens: 128 },
+  maxUpdates: 100_000,
+  logInterval: 1,
+} as const;
+const locks: Record<string, [held: boolean, left: boolean]> = {};
+for (const call of ['step', 'fit'] as const) {
+  const runDirectory = join(place, call);
+  const lock = join(runDirectory, 'run.lock');
+  let held = false;
+  {
+    await using trainer = await Trainer.create({ ...options, runDirectory });
+    held = existsSync(lock);
+    if (call === 'step') {
+      noteTo('step', trainer.step(batch));
+      noteTo('ownModel', Promise.all(Array.from({ length: 50 }, () => trainer.model.logits(batch))));
+    } else {
+      const events = trainer.fit();
+      await events.next();
+      noteTo('fit', events.next());
+    }
+  }
+  locks[call] = [held, existsSync(lock)];
+  if (call === 'fit') seen.fit = outcome.fit;
+  else Object.assign(seen, { step: outcome.step, ownModel: outcome.ownModel });
+}
+
+{
+  await using translator = await Translator.load(finished, { device: 'cpu', threads: 1 });
+  noteTo('translator', translator.translate(Array.from({ length: 200 }, (_, i) => `w${i % 12} w3`)));
+}
+seen.translator = outcome.translator;
+
+console.log(JSON.stringify({ seen, locks, memory: { taken: during - before, left: after - before } }));
