@@ -155,7 +155,7 @@ export class RunDirectory {
     }
   }
 
-  /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them. */
+  /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them, under the names that 0.1 gave them. */
   async writeTest({ hypotheses, tokenized }: TestResult, language: string): Promise<void> {
     const directory = join(this.path, 'hypotheses');
     await makeDirectories(directory).catch((error) => {
@@ -163,8 +163,8 @@ export class RunDirectory {
     });
     const files = {
       [`test.${language}`]: hypotheses,
-      [`test.tokenized.${language}`]: tokenized.hypotheses,
-      [`test.tokenized.reference.${language}`]: tokenized.references,
+      [`test.tokenised.${language}`]: tokenized.hypotheses,
+      [`test.tokenised.reference.${language}`]: tokenized.references,
     };
     for (const [name, lines] of Object.entries(files)) {
       const text = lines.map((line) => `${line}\n`).join('');

@@ -92,7 +92,7 @@ describe('training', () => {
     expect(losses(skipped.events)).toEqual(losses(without.events));
     const hypotheses = (run: string) => lines(join(run, 'hypotheses', 'test.en'));
     expect(await hypotheses(skipped.run)).toEqual((await hypotheses(without.run)).toSpliced(3, 0, ''));
-    expect(await lines(join(skipped.run, 'hypotheses', 'test.tokenized.reference.en'))).toContain('w3 w4');
+    expect(await lines(join(skipped.run, 'hypotheses', 'test.tokenised.reference.en'))).toContain('w3 w4');
     expect(skipped.result.overlong).toMatchObject({
       train: { policy: 'skip', count: 1, first: join(data.long, 'train.de:6'), tokens: 21 },
       valid: { policy: 'skip', count: 1, first: join(data.long, 'valid.en:3'), tokens: 21 },

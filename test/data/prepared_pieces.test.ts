@@ -162,8 +162,8 @@ describe('a run on pieces', () => {
   it('is scored by its words', async () => {
     const read = async (name: string) =>
       (await readFile(join(options.runDirectory, 'hypotheses', name), 'utf8')).replace(/\n$/, '').split('\n');
-    expect(await read('test.tokenized.reference.en')).toEqual(references);
-    const hypotheses = await read('test.tokenized.en');
+    expect(await read('test.tokenised.reference.en')).toEqual(references);
+    const hypotheses = await read('test.tokenised.en');
     expect(hypotheses.join(' ')).not.toContain('@@ ');
     const { scores } = JSON.parse(await readFile(join(options.runDirectory, 'result.json'), 'utf8')) as {
       scores: { name: string; score: number }[];
@@ -210,7 +210,7 @@ describe('a run on pieces', () => {
       }),
     ]);
     const hypotheses = await readFile(
-      join(place.path, 'before', 'hypotheses', 'test.tokenized.reference.en'),
+      join(place.path, 'before', 'hypotheses', 'test.tokenised.reference.en'),
       'utf8',
     );
     expect(hypotheses).toContain('w@@ ');

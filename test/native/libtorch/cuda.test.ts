@@ -173,7 +173,7 @@ test('setup goes on with the wheel at which it stopped, and leaves nothing half-
   expect(libtorch.directory).toBe(cachedCudaLibtorch(env));
   expect(asked().slice(3)).toEqual(['nvidia-cuda-cupti']);
   expect(hasCuda(libtorch.directory)).toBe(true);
-  const beside = join(libtorch.directory, '../../nvidia/cu13/lib');
+  const beside = join(libtorch.directory, '../nvidia/cu13/lib');
   expect(readdirSync(beside).sort()).toEqual(['libcudart.so.13', 'libcupti.so.13']);
   expect(readdirSync(join(env.HOME, '.cache/rdrop')).filter((name) => name.startsWith('.'))).toEqual([]);
 
