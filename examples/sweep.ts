@@ -11,11 +11,11 @@ const events = sweep(
   { directory, seeds: [63, 64, 65], directions: ['uni', 'bi'] },
 );
 for await (const event of events) {
-  if (event.type === 'start') console.log(`${event.trial.name} ${event.resumed ? 'goes on' : 'begins'}`);
+  if (event.type === 'start') console.log(`${event.trial.name} ${event.resumed ? 'resumes' : 'begins'}`);
   if (event.type === 'fail') console.error(event.error.message);
   if (event.type === 'finish') {
     const score = event.result.testBleu?.score ?? Number.NaN;
-    scores[event.trial.arm]?.push(score);
+    scores[event.trial.direction]?.push(score);
     console.log(`${event.trial.name}: test BLEU ${score.toFixed(2)}`);
   }
 }

@@ -16,7 +16,8 @@ const trainer = await Trainer.create({
 for await (const event of trainer.fit()) {
   if (event.type === 'train')
     console.log(`update ${event.update}: loss ${event.loss.toFixed(3)}, KL ${event.kl.toFixed(3)}`);
-  if (event.type === 'valid') console.log(`update ${event.update}: valid BLEU ${event.bleu?.toFixed(2)}`);
+  if (event.type === 'validation')
+    console.log(`update ${event.update}: valid BLEU ${event.bleu?.toFixed(2)}`);
   if (event.type === 'end') console.log('test BLEU', event.result?.testBleu?.score.toFixed(2));
 }
 trainer.dispose();

@@ -9,7 +9,6 @@ export type {} from './util/globals.js';
 
 export {
   type Alternative,
-  type Arm,
   type BeamOptions,
   type BeamSearchOptions,
   type BleuOptions,
@@ -39,6 +38,7 @@ export {
   type TokenizeOptions,
   type TrainConfig,
   type TrainOptions,
+  type TrialDirection,
 } from './options/index.js';
 export type { ExportFormat, ExportOptions, FairseqImportOptions } from './options/interchange.js';
 export { type PartialTrainOptions, type PresetName, presets } from './options/presets.js';
@@ -194,15 +194,15 @@ export {
   compareRuns,
   type EffectSize,
   effectSize,
+  type HodgesLehmannEstimate,
   hedgesG,
   hodgesLehmann,
   holm,
   meanDifference,
-  type PairOfArms,
+  type PairOfConditions,
   pairedEffectSize,
   pairedHodgesLehmann,
   type RunComparison,
-  type Shift,
   wilcoxonRankSum,
   wilcoxonSignedRank,
 } from './statistics/comparison.js';

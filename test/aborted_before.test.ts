@@ -48,7 +48,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   setup: () => setup({ env: { ...process.env, XDG_CACHE_HOME: at('cache') }, signal }),
   importFairseq: () => importFairseq({ checkpoint: at('none.pt'), dict: at('none'), out: at('new') }, work),
   exportModel: () => exportModel({ run: at('run'), format: 'fairseq', out: at('new') }, {}, work),
-  plannedPower: () => plannedPower({ runsPerArm: 3, effectSize: 1, ...work }),
+  plannedPower: () => plannedPower({ runsPerCondition: 3, effectSize: 1, ...work }),
   scoreTable: () => scoreTable({ hypotheses: ['a'], references: ['a'] }, {}, work),
   pairedBootstrap: () => pairedBootstrap({ hypotheses: ['a'], baseline: ['a'], references: ['a'] }, {}, work),
 };

@@ -61,8 +61,8 @@ async function textOf(rows: readonly BenchRow[], json: boolean): Promise<string>
 }
 
 /** Three digits or more, without an exponent: 3592 stays 3592. */
-const figure = (value: number) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
-const range = ({ low, high }: { low: number; high: number }) => `${figure(low)} to ${figure(high)}`;
+const number = (value: number) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const range = ({ low, high }: { low: number; high: number }) => `${number(low)} to ${number(high)}`;
 
 function cellsOf({ name, shape, unit, ours, peer, peerName, ratio, spread, conditions }: BenchRow): string[] {
   const factor = unit === 'seconds' && Math.max(ours, peer ?? 0) < 1 ? 1000 : 1;
@@ -73,10 +73,10 @@ function cellsOf({ name, shape, unit, ours, peer, peerName, ratio, spread, condi
   const share = conditions['ratio'] === 'ours ÷ peer' && unit === 'seconds';
   const meaning = (value: string) => (share ? `${value} of it` : `${value} × as fast`);
   return [
-    ...[name, shape, factor === 1 ? unit : 'ms', figure(factor * ours), interval ? scaled(interval) : ''],
+    ...[name, shape, factor === 1 ? unit : 'ms', number(factor * ours), interval ? scaled(interval) : ''],
     ...(peer === null || ratio === null
       ? ['', '', '', '']
-      : [figure(factor * peer), peerName ?? '', meaning(figure(ratio)), range(spread)]),
+      : [number(factor * peer), peerName ?? '', meaning(number(ratio)), range(spread)]),
   ];
 }
 
@@ -94,7 +94,7 @@ function tableOf(rows: readonly BenchRow[]) {
     rows: rows.map(cellsOf),
     notes: [
       ...(rows.some(({ conditions }) => conditions['quick'])
-        ? ['Quick: everything runs; the figures mean nothing.']
+        ? ['Quick: everything runs; the numbers mean nothing.']
         : []),
       ...[...missing].map((reason) => `Without a peer: ${reason}`),
     ],

@@ -14,14 +14,14 @@ interface Flags {
 export function demoCommand(): Command {
   return namedCommand('demo')
     .option('--out <directory>', 'where everything goes; finished trials there are reused (runs/demo)')
-    .option('--quick', 'seconds instead of minutes; the figures then mean nothing', false)
+    .option('--quick', 'seconds instead of minutes; the numbers then mean nothing', false)
     .option('--fresh', 'start over', false)
     .option(
       '--unlock',
       'take the demo over from a process that holds it; that one stops before it writes',
       false,
     )
-    .option('--json', 'print the figures as JSON', false)
+    .option('--json', 'print the results as JSON', false)
     .action(run);
 }
 
@@ -30,7 +30,7 @@ async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
   const { openDemo } = await import('../demo/demo.js');
   const { writeReport } = await import('../report/report.js');
   const { readRuns } = await import('../report/runs.js');
-  const { bleuTable, compareArms, comparisonTable, sortRuns } = await import('../report/tables.js');
+  const { bleuTable, compareConditions, comparisonTable, sortRuns } = await import('../report/tables.js');
   const { RdropError } = await import('../util/errors.js');
   const { runSweep } = await import('./shared/run_sweep.js');
   const { stageProgress } = await import('./shared/stage_progress.js');
@@ -53,7 +53,7 @@ async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
     unlock,
   });
   if (reason === 'aborted') {
-    const text = json ? JSON.stringify({ reason, results }) : 'stopped; the same command goes on';
+    const text = json ? JSON.stringify({ reason, results }) : 'stopped; the same command continues';
     process.stdout.write(`${text}\n`);
     return;
   }
@@ -65,11 +65,11 @@ async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
   const seconds = (performance.now() - began) / 1000;
   if (json) {
     const pairs = [
-      ['uni', 'plain'],
-      ['bi', 'plain'],
+      ['uni', 'baseline'],
+      ['bi', 'baseline'],
       ['uni', 'bi'],
     ] as const;
-    const comparisons = pairs.map(([a, b]) => ({ a, b, ...compareArms(runs, a, b) }));
+    const comparisons = pairs.map(([a, b]) => ({ a, b, ...compareConditions(runs, a, b) }));
     process.stdout.write(`${JSON.stringify({ seconds, results, comparisons, ...paths })}\n`);
     return;
   }

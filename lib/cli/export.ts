@@ -19,7 +19,7 @@ export function exportCommand(): Command {
     .option('--checkpoint <name>', 'which of its checkpoints, best or last')
     .option('--out <directory>', 'the directory to make');
   return addBeamFlags(command)
-    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
+    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print {directory, files, differences} as JSON')
     .action(async (format: string, flags: Flags) => {
       const { exportModel } = await import('../interchange/export_model.js');

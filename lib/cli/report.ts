@@ -16,9 +16,9 @@ export function reportCommand(): Command {
     .option('--out <directory>', 'where the two files go; the directory itself when only one is given')
     .option(
       '--metric <name>',
-      'the figure of the test split to compare by, as the report calls it (BLEU 13a)',
+      'the metric of the test split to compare by, as the report calls it (BLEU 13a)',
     )
-    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
+    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print {html, markdown} as JSON', false)
     .action(async (directories: string[], options: ReportOptions) => {
       const { writeReport } = await import('../report/report.js');

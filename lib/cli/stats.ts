@@ -7,7 +7,7 @@ import { statsPowerCommand } from './stats_power.js';
 interface StatsOptions {
   a?: string;
   b?: string;
-  arm: string[];
+  condition: string[];
   samples: number;
   level: number;
   seed: number;
@@ -17,17 +17,17 @@ interface StatsOptions {
 
 const collect = (value: string, values: string[]): string[] => [...values, value];
 
-/** `rdrop stats`: rank tests, effect sizes and intervals for the figures of two arms, or of every pair of several. */
+/** `rdrop stats`: rank tests, effect sizes and intervals for the results of two conditions, or of every pair of several. */
 export function statsCommand(): Command {
   const defaults = comparisonSchema.parse({});
   return (
     namedCommand('stats')
       .usage('[options] | power [options]')
-      .option('--a <numbers>', 'figures of the first arm, as in 37.34,37.29,37.32')
-      .option('--b <numbers>', 'figures of the second arm')
+      .option('--a <numbers>', 'results of the first condition, as in 37.34,37.29,37.32')
+      .option('--b <numbers>', 'results of the second condition')
       .option(
-        '--arm <name=numbers>',
-        "instead: an arm and its figures; repeated, every pair is compared, with Holm's correction",
+        '--condition <name=numbers>',
+        "instead: a condition and its results; repeated, every pair is compared, with Holm's correction",
         collect,
         [],
       )
@@ -35,7 +35,7 @@ export function statsCommand(): Command {
       .option('--level <share>', 'confidence of the intervals', toNumber, defaults.level)
       .option('--seed <number>', 'seed of the bootstrap', toNumber, defaults.seed)
       .option('--alternative <which>', `of the rank tests: ${alternatives.join(', ')}`, defaults.alternative)
-      .option('--json', 'print the figures as JSON', false)
+      .option('--json', 'print the results as JSON', false)
       // Else the options of the same name would be taken from `stats power`.
       .enablePositionalOptions()
       .addCommand(statsPowerCommand())
@@ -58,9 +58,9 @@ async function run(options: StatsOptions): Promise<void> {
   );
   const print = (text: string) => process.stdout.write(`${text}\n`);
   const { a, b } = options;
-  if (options.arm.length === 0) {
+  if (options.condition.length === 0) {
     if (a === undefined || b === undefined) {
-      throw new RdropError('INVALID_ARGUMENT', 'stats: expected --a and --b, or --arm at least twice');
+      throw new RdropError('INVALID_ARGUMENT', 'stats: expected --a and --b, or --condition at least twice');
     }
     const comparison = compareRuns(parseNumbers(a, '--a'), parseNumbers(b, '--b'), settings);
     print(
@@ -71,29 +71,34 @@ async function run(options: StatsOptions): Promise<void> {
     return;
   }
   if (a !== undefined || b !== undefined) {
-    throw new RdropError('INVALID_ARGUMENT', 'stats: expected --a and --b or --arm, got both');
+    throw new RdropError('INVALID_ARGUMENT', 'stats: expected --a and --b or --condition, got both');
   }
-  const arms = new Map<string, number[]>();
-  for (const text of options.arm) {
+  const conditions = new Map<string, number[]>();
+  for (const text of options.condition) {
     const [, name, numbers] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
     if (name === undefined || numbers === undefined) {
       throw new RdropError(
         'INVALID_ARGUMENT',
-        `--arm: expected a name and numbers, as in uni=37.34,37.29,37.32, got ${JSON.stringify(text)}`,
+        `--condition: expected a name and numbers, as in uni=37.34,37.29,37.32, got ${JSON.stringify(text)}`,
       );
     }
-    if (arms.has(name))
-      throw new RdropError('INVALID_ARGUMENT', `--arm: expected each arm once, got ${name} twice`);
-    arms.set(name, parseNumbers(numbers, `--arm ${name}`));
+    if (conditions.has(name))
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        `--condition: expected each condition once, got ${name} twice`,
+      );
+    conditions.set(name, parseNumbers(numbers, `--condition ${name}`));
   }
-  const pairs = compareAllPairs(arms, settings);
+  const pairs = compareAllPairs(conditions, settings);
   if (options.json) {
-    print(JSON.stringify({ arms: Object.fromEntries(arms), comparisons: pairs }));
+    print(JSON.stringify({ conditions: Object.fromEntries(conditions), comparisons: pairs }));
     return;
   }
   const family =
     pairs.length > 1
-      ? [`Holm's correction goes over these ${pairs.length} pairs of arms, each test a family of its own.`]
+      ? [
+          `Holm's correction goes over these ${pairs.length} pairs of conditions, each test a family of its own.`,
+        ]
       : [];
   const blocks = pairs.map((pair) => [
     `a = ${pair.a}, b = ${pair.b}`,

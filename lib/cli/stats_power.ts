@@ -10,7 +10,7 @@ interface Flags {
   test?: string;
   alternative: string;
   alpha: number;
-  arms: number;
+  conditions: number;
   correlation: number;
   power: number;
   simulations: number;
@@ -21,23 +21,23 @@ interface Flags {
 
 /** `rdrop stats power`: what a comparison can show, before it costs anything. */
 export function statsPowerCommand(): Command {
-  const defaults = plannedPowerSchema.parse({ runsPerArm: 1, effectSize: 0 });
+  const defaults = plannedPowerSchema.parse({ runsPerCondition: 1, effectSize: 0 });
   return new Command('power')
     .description('the smallest p value, the power and the cost of a planned comparison')
-    .requiredOption('--runs <count>', 'runs an arm, that is seeds', toNumber)
+    .requiredOption('--runs <count>', 'runs per condition, that is seeds', toNumber)
     .requiredOption(
       '--effect <d>',
-      'the true difference of two arms, in standard deviations of a run',
+      'the true difference of two conditions, in standard deviations of a run',
       toNumber,
     )
     .option('--test <name>', `one of ${plannedTests.join(', ')} (all)`)
     .option('--alternative <which>', alternatives.join(', '), defaults.alternative)
     .option('--alpha <level>', 'a test rejects with p ≤ this', toNumber, defaults.alpha)
     .option(
-      '--arms <count>',
-      'arms; alpha is divided by the number of their pairs (Holm)',
+      '--conditions <count>',
+      'conditions; alpha is divided by the number of their pairs (Holm)',
       toNumber,
-      defaults.arms,
+      defaults.conditions,
     )
     .option(
       '--correlation <r>',
@@ -49,7 +49,7 @@ export function statsPowerCommand(): Command {
     .option('--simulations <count>', 'comparisons drawn for a rank test', toNumber, defaults.simulations)
     .option('--seed <number>', 'seed of the drawings', toNumber, defaults.seed)
     .option('--hours-per-run <hours>', 'how long a run takes, for the cost', toNumber)
-    .option('--json', 'print the figures as JSON', false)
+    .option('--json', 'print the results as JSON', false)
     .action(run);
 }
 
@@ -58,11 +58,11 @@ async function run(flags: Flags): Promise<void> {
   const { parseConfig } = await import('../options/index.js');
   const hours = flags.hoursPerRun;
   const shared = {
-    runsPerArm: flags.runs,
+    runsPerCondition: flags.runs,
     effectSize: flags.effect,
     alternative: flags.alternative,
     alpha: flags.alpha,
-    arms: flags.arms,
+    conditions: flags.conditions,
     targetPower: flags.power,
     simulations: flags.simulations,
     seed: flags.seed,

@@ -27,7 +27,7 @@ const collect = (value: string, values: string[]): string[] => [...values, value
 /** The flags of training that trials share. */
 const ofTrials = trainShorthands.filter(([flag]) => flag !== 'direction' && flag !== 'seed');
 
-/** `rdrop sweep`: the same configuration with several seeds and KL directions; called again, it goes on. */
+/** `rdrop sweep`: the same configuration with several seeds and KL directions; called again, it continues. */
 export function sweepCommand(): Command {
   const command = namedCommand('sweep')
     .option('--data <directory>', 'made by rdrop prepare')
@@ -36,7 +36,7 @@ export function sweepCommand(): Command {
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. maxUpdates=2000; may be repeated', collect, [])
     .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', numbers)
-    .option('--directions <list>', 'of plain (α 0), uni, uni-reverse and bi', list);
+    .option('--directions <list>', 'of baseline (α 0), uni, uni-reverse and bi', list);
   for (const [flag, argument, path, text] of ofTrials)
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   return command
@@ -47,7 +47,7 @@ export function sweepCommand(): Command {
       'take the sweep over from a process that holds it; that one stops before it writes',
       false,
     )
-    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
+    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print the results as JSON', false)
     .action(run);
 }
@@ -84,7 +84,7 @@ async function run(flags: Flags): Promise<void> {
   }
   for (const { message } of failures) process.stderr.write(`rdrop: TRIAL_FAILED: ${message}\n`);
   if (aborted) {
-    process.stdout.write('stopped; the same command goes on\n');
+    process.stdout.write('stopped; the same command continues\n');
     return;
   }
   process.stdout.write(`rdrop report ${flags.out} makes the table, the statistics and the curves\n`);

@@ -46,7 +46,7 @@ export function theoryCommand(): Command {
   }
   return command
     .option('--out <directory>', 'write theory.html, theory.md and theory.json there')
-    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
+    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print the result as JSON', false)
     .action(theory);
 }

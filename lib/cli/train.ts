@@ -45,7 +45,7 @@ export const trainShorthands: readonly [flag: string, argument: string, path: st
   ['validation-interval', '<n>', 'validation.interval', 'updates between two validations; 0: each epoch'],
   ['checkpoint-interval', '<n>', 'checkpointInterval', 'updates between two further checkpoints'],
 ];
-/** What a run that goes on may be given anew. */
+/** What a resumed run may be changed. */
 const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data'];
 
 const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -91,11 +91,11 @@ export async function trainOptions(flags: Flags): Promise<TrainOptions> {
   return merged as unknown as TrainOptions;
 }
 
-/** `rdrop train`: begins a run or goes on with one. Ctrl-C ends it after the step under way, with a checkpoint. */
+/** `rdrop train`: begins or resumes a run. Ctrl-C ends it after the step under way, with a checkpoint. */
 export function trainCommand(): Command {
   const command = namedCommand('train')
     .option('--data <directory>', 'made by rdrop prepare')
-    .requiredOption('--run <directory>', 'the run directory to make, or with --resume to go on with')
+    .requiredOption('--run <directory>', 'the run directory to make, or with --resume to continue')
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. loss.direction=uni; may be repeated', collect, []);
@@ -105,7 +105,7 @@ export function trainCommand(): Command {
   return command
     .option(
       '--resume',
-      'go on from the last checkpoint; only the limits and where the data lies may be given anew',
+      'continue from the last checkpoint; only the limits and where the data lies may be changed',
       false,
     )
     .option(
@@ -113,7 +113,7 @@ export function trainCommand(): Command {
       'take the run over from a process that holds it; that one stops before it writes',
       false,
     )
-    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
+    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print the result as JSON', false)
     .action(train);
 }
@@ -190,7 +190,7 @@ function report(ended: TrainEvent & { type: 'end' }, runDirectory: string, json:
   if (json) {
     process.stdout.write(`${JSON.stringify({ reason, runDirectory, update, resume, ...result })}\n`);
   } else if (result === null) {
-    process.stdout.write(`stopped after update ${update}; go on with: ${resume}\n`);
+    process.stdout.write(`stopped after update ${update}; continue with: ${resume}\n`);
   } else {
     const test = result.testBleu === null ? '' : `, test BLEU ${result.testBleu.score.toFixed(2)}`;
     const valid = result.validBleu === null ? '' : `, valid BLEU ${result.validBleu.toFixed(2)}`;

@@ -60,7 +60,7 @@ export function translateCommand(): Command {
   command.addOption(
     new Option(
       '--overlong <policy>',
-      'what becomes of lines that are too long for the model: an error, a translation of their beginning, an empty line',
+      'what happens to lines that are too long for the model: an error, a translation of their beginning, an empty line',
     ).choices(overlongPolicies),
   );
   return addBeamFlags(command)
@@ -69,7 +69,7 @@ export function translateCommand(): Command {
       'so many hypotheses a line, at most --beam: H-<line from 0>, score and text, separated by tabs',
       toNumber,
     )
-    .option('--no-verify', 'go on where a file is not the one that a manifest or a checkpoint names')
+    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option(
       '--json',
       'print [{source, text, score, tokens, logProbabilities, overlong}] as JSON, with --n-best also hypotheses',

@@ -94,7 +94,7 @@ export async function checkManifest(
 export function mismatch(path: string, origin: string, got: string): RdropError {
   return new RdropError(
     'MANIFEST_MISMATCH',
-    `${path}: expected the file that ${origin} names, got ${got}; bring it back, make the directory anew, or go on with ` +
+    `${path}: expected the file that ${origin} names, got ${got}; bring it back, make the directory anew, or continue with ` +
       'verify false (--no-verify)',
   );
 }

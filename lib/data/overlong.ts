@@ -42,7 +42,7 @@ export function truncate(tokens: Int32Array, most: number): Int32Array {
 export const tooLong = (place: string, { most, option }: LengthLimit, tokens: number, goOn: string) =>
   new RdropError(
     'INVALID_ARGUMENT',
-    `${place}: expected at most ${most} tokens with eos (${option}), got ${tokens}; ${goOn} goes on without what is too long`,
+    `${place}: expected at most ${most} tokens with eos (${option}), got ${tokens}; ${goOn} continues without what is too long`,
   );
 
 export interface FitOptions {

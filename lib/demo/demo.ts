@@ -8,8 +8,9 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { prepareCorpus } from '../data/preparation/prepare.js';
 import type { PrepareRun } from '../data/preparation/stages.js';
-import { type Arm, type DemoOptions, demoSchema, parseConfig } from '../options/index.js';
+import { type DemoOptions, demoSchema, parseConfig, type TrialDirection } from '../options/index.js';
 import { mergeOptions, preset } from '../options/presets.js';
+import { currentDirection } from '../sweep/earlier_names.js';
 import type { SweepTrainOptions } from '../sweep/plan.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
@@ -23,7 +24,7 @@ export interface DemoRecipe {
   corpus: DemoCorpusOptions;
   merges: number;
   seeds: number[];
-  directions: Arm[];
+  directions: TrialDirection[];
   train: Omit<SweepTrainOptions, 'data'>;
 }
 
@@ -38,7 +39,7 @@ export interface Demo {
 }
 
 /**
- * Every arm does the same updates on the same batches with two passes each; plain differs by α 0 alone. Fewer pairs
+ * Every trial does the same updates on the same batches with two passes each; the baseline differs by α 0 alone. Fewer pairs
  * than the grammar needs and little dropout, so that plain dropout overfits within the minutes there are.
  */
 export function demoRecipe(quick: boolean): DemoRecipe {
@@ -58,7 +59,7 @@ export function demoRecipe(quick: boolean): DemoRecipe {
       : { seed: 1, train: 500, valid: 100, test: 300 },
     merges: quick ? 300 : 1500,
     seeds: quick ? [63, 64] : [63, 64, 65],
-    directions: ['plain', 'uni', 'bi'],
+    directions: ['baseline', 'uni', 'bi'],
     train: train as DemoRecipe['train'],
   };
 }
@@ -78,7 +79,9 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
   const sweep = join(root, 'sweep');
   if (fresh) await removeDemo(root);
   if (await pathExists(recipeFile)) {
-    if (!isDeepStrictEqual(await readJsonFile(recipeFile), JSON.parse(JSON.stringify(recipe)))) {
+    if (
+      !isDeepStrictEqual(currentRecipe(await readJsonFile(recipeFile)), JSON.parse(JSON.stringify(recipe)))
+    ) {
       throw new RdropError(
         'RUN_EXISTS',
         `${recipeFile}: a demo with other settings is there; choose another directory, or start over with --fresh`,
@@ -99,6 +102,14 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
     await prepareCorpus({ source: 'de', target: 'en', ...prefixes, out: data, bpe: recipe.merges }, run);
   }
   return { recipe, data, sweep, config: { ...recipe.train, data } };
+}
+
+/** A recipe as this version writes it. */
+function currentRecipe(written: unknown): unknown {
+  const { directions } = written as Partial<DemoRecipe>;
+  return Array.isArray(directions)
+    ? { ...(written as object), directions: directions.map(currentDirection) }
+    : written;
 }
 
 /** Removes what a demo made, and nothing else. */

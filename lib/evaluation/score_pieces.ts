@@ -3,7 +3,7 @@ import { warn } from '../util/warnings.js';
 import type { References } from './segments.js';
 
 const consequence =
-  'they are scored as words, which is another figure; join them first (rdrop score --pieces, joinPieces of the library)';
+  'they are scored as words, which is another metric; join them first (rdrop score --pieces, joinPieces of the library)';
 
 /** Warns where hypotheses or references look as if another program had cut their words into pieces. */
 export function warnOfPieces(hypotheses: readonly string[], references: References): void {

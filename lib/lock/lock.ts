@@ -10,7 +10,7 @@ import { lockText, parseOwner, thisProcess } from './owner.js';
 export interface LockOptions {
   /** What is locked, in messages: 'run', 'sweep', … */
   what: string;
-  /** Takes the lock from whoever has it: that process finds out before its next write. Default false. */
+  /** Takes the lock from its holder: that process finds out before its next write. Default false. */
   unlock?: boolean | undefined;
   /** Ends the waiting for a holder that is about to end. */
   signal?: AbortSignal | undefined;

@@ -125,5 +125,5 @@ export async function checksum(tensors: StoredTensors, configuration: string): P
   return hash.digest('hex');
 }
 
-/** At a time, so that the event loop goes on. */
+/** At a time, so that the event loop keeps running. */
 const hashedBytes = 1 << 20;

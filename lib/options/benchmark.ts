@@ -69,7 +69,7 @@ export const benchSchema = lazily(() =>
     beam: countTo(1024).default(5),
     /** Sentences of the run's test split, or without one its validation split, that `decode` translates. */
     sentences: count.default(200),
-    /** What becomes of those longer than the run's maxPositions. Left out: refuse. */
+    /** What happens to those longer than the run's maxPositions. Left out: refuse. */
     overlong: overlongSchema.optional(),
     /** Tiny shapes: whether everything runs, not how fast. */
     quick: z.boolean().default(false),

@@ -41,7 +41,7 @@ export const rankTestSchema = lazily(() =>
 );
 export type RankTestOptions = z.input<typeof rankTestSchema>;
 
-/** Everything about two arms, or about each pair of several (lib/statistics/comparison.ts). */
+/** Everything about two conditions, or about each pair of several (lib/statistics/comparison.ts). */
 export const comparisonSchema = lazily(() =>
   z.strictObject({
     ...bootstrapSchema.shape,
@@ -59,15 +59,15 @@ const pairedPlannedTests: readonly PlannedTest[] = ['signed-rank', 'paired-t'];
 export const plannedPowerSchema = lazily(() =>
   z
     .strictObject({
-      runsPerArm: countTo(100),
-      /** The true difference of two arms' means, in standard deviations of a run. */
+      runsPerCondition: countTo(100),
+      /** The true difference of two conditions' means, in standard deviations of a run. */
       effectSize: z.number(),
       test: z.enum(plannedTests).default('rank-sum'),
       alternative: rankTestSchema.shape.alternative,
       /** The chance of a false rejection that is accepted; a test rejects with p ≤ α. */
       alpha: z.number().gt(0).lt(1).default(0.05),
-      /** Each pair of arms is a test; α is divided by their number, as in the first step of Holm's correction. */
-      arms: z.int().min(2).max(20).default(2),
+      /** Each pair of conditions is a test; α is divided by their number, as in the first step of Holm's correction. */
+      conditions: z.int().min(2).max(20).default(2),
       /** Of the two runs of a seed, for the paired tests. */
       correlation: z.number().gt(-1).lt(1).default(0),
       /** The power for which the fewest runs are sought. */
@@ -85,15 +85,15 @@ export const plannedPowerSchema = lazily(() =>
 );
 export type PlannedPowerOptions = z.input<typeof plannedPowerSchema>;
 
-export const armNames = ['plain', 'uni', 'uni-reverse', 'bi'] as const;
-/** What a sweep compares: plain trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
-export type Arm = (typeof armNames)[number];
+export const trialDirections = ['baseline', 'uni', 'uni-reverse', 'bi'] as const;
+/** What a sweep compares: baseline trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
+export type TrialDirection = (typeof trialDirections)[number];
 
 const distinct = <T>(values: readonly T[]): boolean => new Set(values).size === values.length;
 
 export const sweepSchema = lazily(() =>
   z.strictObject({
-    /** Where sweep.json and one directory a trial, `<arm>-<seed>`, go. */
+    /** Where sweep.json and one directory a trial, `<direction>-<seed>`, go. */
     directory: z.string().min(1),
     seeds: z
       .array(runtimeSchema.shape.seed)
@@ -101,7 +101,15 @@ export const sweepSchema = lazily(() =>
       .refine(distinct, { error: 'expected seeds that differ' })
       .default([63, 64, 65]),
     directions: z
-      .array(z.enum(armNames))
+      .array(
+        z.enum(trialDirections, {
+          // Its name in rdrop 0.1.
+          error: ({ input }) =>
+            input === 'plain'
+              ? `expected one of ${trialDirections.join(', ')}; did you mean baseline?`
+              : undefined,
+        }),
+      )
       .min(1)
       .refine(distinct, { error: 'expected directions that differ' })
       .default(['uni', 'bi']),
@@ -109,7 +117,7 @@ export const sweepSchema = lazily(() =>
     parallel: z.int().min(0).max(1024).default(0),
     /** Whether a failed trial ends the sweep. */
     stopOnFailure: z.boolean().default(false),
-    /** Takes the directory, and those of its trials, over: whoever held them stops with RUN_LOST before its next write. */
+    /** Takes the directory, and those of its trials, over: their holder stops with RUN_LOST before its next write. */
     unlock: lockSchema.shape.unlock,
     verify: verifyOption,
   }),
@@ -147,7 +155,7 @@ export const dropoutMomentsSchema = lazily(() =>
       batches: count.default(4),
       /** Size of a batch: pairs × the longest side of any of them, eos included. */
       maxTokens: count.default(1024),
-      /** What becomes of sentences longer than maxTokens or the model's maxPositions. Left out: refuse. */
+      /** What happens to sentences longer than maxTokens or the model's maxPositions. Left out: refuse. */
       overlong: overlongSchema.optional(),
       /** Pairs of masks that each batch is passed under. */
       pairs: z.int().min(4).max(1_000_000).default(50),
@@ -178,7 +186,7 @@ export type DropoutMomentsOptions = z.input<typeof dropoutMomentsSchema>;
 export const demoSchema = lazily(() =>
   z.strictObject({
     directory: z.string().min(1).default('runs/demo'),
-    /** A minute's worth, to see that everything works; its figures mean nothing. */
+    /** A minute's worth, to see that everything works; its numbers mean nothing. */
     quick: z.boolean().default(false),
     /** Removes an earlier demo in the directory first. */
     fresh: z.boolean().default(false),

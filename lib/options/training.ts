@@ -187,14 +187,14 @@ export const runModelSchema = lazily(() =>
 );
 
 export const overlongPolicies = ['refuse', 'truncate', 'skip'] as const;
-/** What becomes of a sentence that is too long for the model or a batch: an error, its first tokens, or nothing. */
+/** What happens to a sentence that is too long for the model or a batch: an error, its first tokens, or nothing. */
 export const overlongSchema = lazily(() => z.enum(overlongPolicies));
 export type OverlongPolicy = z.infer<typeof overlongSchema>;
 
 /** How lines become translations (lib/translation/translator.ts). */
 export const translateSchema = lazily(() =>
   z.strictObject({
-    /** What becomes of a line longer than the model's maxPositions; skip gives an empty translation. */
+    /** What happens to a line longer than the model's maxPositions; skip gives an empty translation. */
     overlong: overlongSchema.default('refuse'),
     /** The file that the lines are from, for errors; left out, they are called lines. */
     name: z.string().min(1).optional(),
@@ -222,7 +222,7 @@ export const trainSchema = lazily(() =>
       })
       .prefault({}),
     /**
-     * What becomes of sentences longer than model.maxPositions, and in training than batches.maxTokens. Left out: refuse. skip
+     * What happens to sentences longer than model.maxPositions, and in training than batches.maxTokens. Left out: refuse. skip
      * leaves pairs out of training and of the validation's loss; what is not translated then counts as an empty translation.
      */
     overlong: overlongSchema.optional(),
@@ -236,7 +236,7 @@ export const trainSchema = lazily(() =>
       .strictObject({
         /** Updates between two validations; 0 validates at the end of each epoch. */
         interval: z.int().min(0).default(0),
-        /** The figure that picks the best checkpoint. 'loss' leaves out the beam search. */
+        /** The metric that picks the best checkpoint. 'loss' leaves out the beam search. */
         metric: z.enum(['bleu', 'loss']).default('bleu'),
         /**
          * raw: BLEU against the untouched text. fairseq: as --eval-bleu --eval-bleu-detok moses computes it, against the
@@ -259,13 +259,13 @@ export type TrainConfig = z.infer<typeof trainSchema>;
 /** How a directory is taken that another process holds; no part of what is done in it. */
 export const lockSchema = lazily(() =>
   z.strictObject({
-    /** Takes the directory over: whoever held it stops with RUN_LOST before its next write. */
+    /** Takes the directory over: its holder stops with RUN_LOST before its next write. */
     unlock: z.boolean().default(false),
   }),
 );
 export type LockConfig = z.input<typeof lockSchema>;
 
-/** false: goes on where a file is not the one that a manifest or a checkpoint names. */
+/** false: continues where a file is not the one that a manifest or a checkpoint names. */
 export const verifyOption = lazily(() => z.boolean().default(true));
 
 /** Opening of a run directory to write to it. */

@@ -10,8 +10,8 @@ const perRun = new Set(['seed', 'runDirectory', 'loss.direction', 'loss.alpha'])
 export function environmentTable(runs: readonly RunSummary[]): ReportTable {
   const rows: string[][] = [
     ['seeds', distinct(runs.map(({ seed }) => String(seed)))],
-    ['arms', distinct(runs.map(({ arm }) => arm))],
-    ...(runs.some((run) => conditionOf(run) !== run.arm)
+    ['directions', distinct(runs.map(({ direction }) => direction))],
+    ...(runs.some((run) => conditionOf(run) !== run.direction)
       ? [['conditions', String(new Set(runs.map(conditionOf)).size)]]
       : []),
   ];
@@ -72,7 +72,7 @@ export function configTable(runs: readonly RunSummary[]): ReportTable | null {
     notes:
       differing.length === 0
         ? []
-        : [`The runs differ in more than seed and arm, so compare with care: ${differing.join(', ')}.`],
+        : [`The runs differ in more than seed and direction, so compare with care: ${differing.join(', ')}.`],
     folded: true,
   };
 }

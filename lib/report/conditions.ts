@@ -1,5 +1,5 @@
 /**
- * Which runs of a report are the same condition under other seeds, and what each condition is called. All that can change a figure
+ * Which runs of a report are the same condition under other seeds, and what each condition is called. All that can change a result
  * makes a condition: every option but those below, the content of the data, and the versions of rdrop and libtorch.
  */
 import { basename } from 'node:path';
@@ -7,7 +7,7 @@ import { trainSchema } from '../options/index.js';
 import type { RunSummary } from './run_summary.js';
 import type { ReportTable } from './table.js';
 
-/** Options over which runs are pooled: the seed on purpose, the others since they change no figure, or by rounding alone. */
+/** Options over which runs are pooled: the seed on purpose, the others since they change no result, or by rounding alone. */
 const pooledOptions = new Set([
   'seed',
   'runDirectory',
@@ -28,7 +28,7 @@ const versions = [
 const mostNamed = 4;
 
 /** The group in which a run is pooled. */
-export const conditionOf = ({ condition, arm }: RunSummary): string => condition ?? arm;
+export const conditionOf = ({ condition, direction }: RunSummary): string => condition ?? direction;
 
 type Values = ReadonlyMap<string, string>;
 
@@ -54,12 +54,16 @@ function flatten(value: object, prefix = ''): Map<string, string> {
 }
 
 /** What is known of a run that makes its condition; null where nothing is. */
-function valuesOf({ arm, config, environment, state }: RunSummary): Values | null {
+function valuesOf({ direction, config, environment, state }: RunSummary): Values | null {
   if (config === undefined) return null;
   const values = new Map<string, string>();
   for (const [key, value] of flatOptions(config)) {
-    // The arm says the direction; plain has none, and no weight.
-    if (pooledOptions.has(key) || key === 'loss.direction' || (arm === 'plain' && key === 'loss.alpha'))
+    // The direction is part of the name already; the baseline has none, and no weight.
+    if (
+      pooledOptions.has(key) ||
+      key === 'loss.direction' ||
+      (direction === 'baseline' && key === 'loss.alpha')
+    )
       continue;
     // What 'auto' will stand for is not known before the run has begun.
     if (state === 'missing' && value === 'auto') continue;
@@ -123,34 +127,37 @@ function shortNames(keys: readonly string[]): Map<string, string> {
 }
 
 /**
- * The runs with the name of their condition: the arm, then every option in which some of these runs differ. A trial that has
+ * The runs with the name of their condition: the direction, then every option in which some of these runs differ. A trial that has
  * not begun and of which something is not known yet joins the one condition that it can belong to.
  */
 export function withConditions(runs: readonly RunSummary[]): RunSummary[] {
   const { keys, of } = differing(runs);
-  if (keys.length === 0) return runs.map((run) => ({ ...run, condition: run.arm }));
+  if (keys.length === 0) return runs.map((run) => ({ ...run, condition: run.direction }));
   const short = shortNames(keys);
   const data = dataNames(runs, of);
   const part = (key: string, value: string) =>
     `${short.get(key)}=${key === 'data' ? (data.get(value) ?? value) : value}`;
   const named = (run: RunSummary, values: Values): string => {
-    const own = keys.filter((key) => values.has(key) || !(run.arm === 'plain' && key === 'loss.alpha'));
+    const own = keys.filter(
+      (key) => values.has(key) || !(run.direction === 'baseline' && key === 'loss.alpha'),
+    );
     const parts = own.map((key) => part(key, values.get(key) ?? 'absent'));
-    return [run.arm, ...parts.slice(0, mostNamed)].join(', ');
+    return [run.direction, ...parts.slice(0, mostNamed)].join(', ');
   };
-  const complete = (values: Values | null, arm: string) =>
-    values !== null && keys.every((key) => values.has(key) || (arm === 'plain' && key === 'loss.alpha'));
-  const groups = new Map<string, { arm: string; values: Values }>();
+  const complete = (values: Values | null, direction: string) =>
+    values !== null &&
+    keys.every((key) => values.has(key) || (direction === 'baseline' && key === 'loss.alpha'));
+  const groups = new Map<string, { direction: string; values: Values }>();
   const identity = (run: RunSummary, values: Values) =>
-    JSON.stringify([run.arm, ...keys.map((key) => values.get(key) ?? null)]);
+    JSON.stringify([run.direction, ...keys.map((key) => values.get(key) ?? null)]);
   for (const run of runs) {
     const values = of(run);
-    if (values !== null && (run.state !== 'missing' || complete(values, run.arm)))
-      groups.set(identity(run, values), { arm: run.arm, values });
+    if (values !== null && (run.state !== 'missing' || complete(values, run.direction)))
+      groups.set(identity(run, values), { direction: run.direction, values });
   }
   const names = new Map<string, string>();
-  for (const [id, { arm, values }] of groups) {
-    const name = named({ arm } as RunSummary, values);
+  for (const [id, { direction, values }] of groups) {
+    const name = named({ direction } as RunSummary, values);
     // Options beyond those that are spelled out may be all that tells two conditions apart.
     const taken = [...names.values()].filter(
       (other) => other === name || other.startsWith(`${name} (`),
@@ -160,13 +167,13 @@ export function withConditions(runs: readonly RunSummary[]): RunSummary[] {
   const joined = (run: RunSummary, values: Values | null): string => {
     const fitting = [...groups].filter(
       ([, group]) =>
-        group.arm === run.arm &&
+        group.direction === run.direction &&
         keys.every(
           (key) => !values?.has(key) || !group.values.has(key) || values.get(key) === group.values.get(key),
         ),
     );
     if (fitting.length === 1) return names.get(fitting[0]?.[0] as string) as string;
-    return values === null ? run.arm : named(run, values);
+    return values === null ? run.direction : named(run, values);
   };
   return runs.map((run) => {
     const values = of(run);
@@ -175,7 +182,7 @@ export function withConditions(runs: readonly RunSummary[]): RunSummary[] {
   });
 }
 
-/** A row a condition, with every option in which it differs from others; null where the arm says all. */
+/** A row a condition, with every option in which it differs from others; null where runs differ in the direction alone. */
 export function conditionTable(runs: readonly RunSummary[]): ReportTable | null {
   const { keys, of } = differing(runs);
   if (keys.length === 0) return null;

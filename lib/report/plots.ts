@@ -6,11 +6,11 @@ import type { CurvePoint, RunSummary } from './run_summary.js';
 import { config, renderSvg, width } from './vega_svg.js';
 
 /** Okabe and Ito's colors, which stay apart for the color-blind and show on white and on black. */
-export const armColors = new Map([
+export const directionColors = new Map([
   ['uni', '#0087d0'],
   ['bi', '#e66100'],
   ['uni-reverse', '#009e73'],
-  ['plain', '#8a8a8a'],
+  ['baseline', '#8a8a8a'],
 ]);
 /** A gray for light and dark pages; vega's own is nearly black. */
 const seedLegend = { symbolFillColor: '#8a8a8a', symbolStrokeColor: '#8a8a8a' };
@@ -25,7 +25,7 @@ const shortestWithDetail = 10;
 /** Learning curves (one line a run) and test BLEU (one mark a run, one a mean); those without data are left out. */
 export async function reportPlots(
   runs: readonly RunSummary[],
-  figure = 'BLEU',
+  metric = 'BLEU',
   signal?: AbortSignal,
 ): Promise<ReportPlot[]> {
   const curves = [
@@ -43,11 +43,11 @@ export async function reportPlots(
     { field: 'validBleu', title: 'Validation BLEU', caption: 'BLEU on the validation split by update.' },
   ] as const;
   const plots: ReportPlot[] = [];
-  const dots = bleuPlot(runs, figure);
+  const dots = bleuPlot(runs, metric);
   if (dots) {
     plots.push({
-      caption: `Test ${figure}: a mark a run, its shape the seed; the bar and the number are the mean of its row.`,
-      svg: await renderSvg(dots, plots.length, `Test ${figure} of every run and the mean of each arm`),
+      caption: `Test ${metric}: a mark a run, its shape the seed; the bar and the number are the mean of its row.`,
+      svg: await renderSvg(dots, plots.length, `Test ${metric} of every run and the mean of each condition`),
     });
   }
   for (const { field, title, caption } of curves) {
@@ -78,19 +78,19 @@ function spreadColor(i: number): string {
 function colorScale(runs: readonly RunSummary[]) {
   const domain = [...new Set(runs.map(conditionOf))];
   const further = [...furtherColors];
-  // The first condition of an arm has the arm's color.
-  const left = new Map(armColors);
+  // The first condition of a direction has its color.
+  const left = new Map(directionColors);
   const range = domain.map((condition, i) => {
-    const arm = condition.split(', ')[0] as string;
-    const own = left.get(arm);
-    left.delete(arm);
+    const direction = condition.split(', ')[0] as string;
+    const own = left.get(direction);
+    left.delete(direction);
     return own ?? further.shift() ?? spreadColor(i);
   });
   return { domain, range };
 }
 
 const legendOf = (runs: readonly RunSummary[]): string =>
-  runs.every((run) => conditionOf(run) === run.arm) ? 'arm' : 'condition';
+  runs.every((run) => conditionOf(run) === run.direction) ? 'direction' : 'condition';
 
 function curvePlot(
   runs: readonly RunSummary[],
@@ -102,15 +102,20 @@ function curvePlot(
   let longest = 0;
   const values = runs.flatMap((run) => {
     const { seed, curve } = run;
-    const arm = conditionOf(run);
+    const condition = conditionOf(run);
     const points = curve.filter((point) => Number.isFinite(point[field]));
     const kept = thin(points);
     thinned ||= kept.length < points.length;
     longest = Math.max(longest, kept.length);
-    return kept.map((point) => ({ run: `${arm}-${seed}`, arm, update: point.update, value: point[field] }));
+    return kept.map((point) => ({
+      run: `${condition}-${seed}`,
+      condition,
+      update: point.update,
+      value: point[field],
+    }));
   });
   if (values.length === 0) return { spec: null, thinned };
-  const present = runs.filter((run) => values.some((value) => value.arm === conditionOf(run)));
+  const present = runs.filter((run) => values.some((value) => value.condition === conditionOf(run)));
   const secondHalf = `datum.update >= ${Math.max(...values.map(({ update }) => update)) / 2}`;
   const panel = (xTitle: string, panelWidth: number) =>
     ({
@@ -127,7 +132,7 @@ function curvePlot(
           axis: { tickMinStep: 1, tickCount: 5, format: ',d' },
         },
         y: { field: 'value', type: 'quantitative', title, scale: { zero: false } },
-        color: { field: 'arm', type: 'nominal', title: legend, scale: colorScale(present) },
+        color: { field: 'condition', type: 'nominal', title: legend, scale: colorScale(present) },
         detail: { field: 'run', type: 'nominal' },
       },
     }) as const;
@@ -155,24 +160,24 @@ function thin(points: readonly CurvePoint[]): readonly CurvePoint[] {
   return Array.from({ length: largestCurve }, (_, i) => points[Math.round(i * step)] as CurvePoint);
 }
 
-function bleuPlot(runs: readonly RunSummary[], figure: string): TopLevelSpec | null {
+function bleuPlot(runs: readonly RunSummary[], metric: string): TopLevelSpec | null {
   const finished = runs.filter(({ testBleu }) => testBleu !== null);
   if (finished.length === 0) return null;
   const values = finished.map((run) => ({
-    arm: conditionOf(run),
+    condition: conditionOf(run),
     seed: String(run.seed),
     bleu: run.testBleu,
   }));
   const scale = colorScale(finished);
   const seeds = [...new Set(values.map(({ seed }) => seed))];
-  const y = { field: 'arm', type: 'nominal', title: legendOf(finished), sort: null } as const;
-  const color = { field: 'arm', type: 'nominal', legend: null, scale } as const;
+  const y = { field: 'condition', type: 'nominal', title: legendOf(finished), sort: null } as const;
+  const color = { field: 'condition', type: 'nominal', legend: null, scale } as const;
   const meanX = { aggregate: 'mean', field: 'bleu', type: 'quantitative' } as const;
   return {
     config,
     width,
     height: { step: 60 },
-    title: `Test ${figure}`,
+    title: `Test ${metric}`,
     data: { values },
     layer: [
       { mark: { type: 'tick', thickness: 2, size: 34 }, encoding: { x: meanX, y, color } },

@@ -6,19 +6,19 @@ import type { ReportTable } from './table.js';
 /** Plans of one comparison that differ in the test alone, as a table with what they mean in sentences. */
 export function powerTable(plans: readonly PlannedPower[]): ReportTable {
   const [plan] = plans as [PlannedPower];
-  const { runsPerArm, arms, effectSize, alternative, alpha, level, targetPower } = plan;
-  const pairs = (arms * (arms - 1)) / 2;
+  const { runsPerCondition, conditions, effectSize, alternative, alpha, level, targetPower } = plan;
+  const pairs = (conditions * (conditions - 1)) / 2;
   const correlation = plans.find((one) => one.correlation !== null)?.correlation ?? null;
   return {
     caption:
-      `${arms} arms of ${counted(runsPerArm)}, true difference of ${effectSize} standard deviations of a run, ` +
+      `${conditions} conditions of ${counted(runsPerCondition)}, true difference of ${effectSize} standard deviations of a run, ` +
       `${alternative}, p ≤ ${shortNumber(level)}`,
     head: [
       'test',
       'smallest p',
       'power',
       '95 % interval',
-      `runs an arm for power ${shortNumber(targetPower)}`,
+      `runs per condition for power ${shortNumber(targetPower)}`,
     ],
     rows: plans.map(({ test, minimumPValue, power, powerInterval, runsForTarget }) => [
       test,
@@ -33,7 +33,7 @@ export function powerTable(plans: readonly PlannedPower[]): ReportTable {
       ...plans.flatMap(reachNote),
       ...(pairs > 1
         ? [
-            `p ≤ ${shortNumber(level)} is α ${shortNumber(alpha)} over the ${pairs} pairs of arms, the first step of Holm's correction.`,
+            `p ≤ ${shortNumber(level)} is α ${shortNumber(alpha)} over the ${pairs} pairs of conditions, the first step of Holm's correction.`,
           ]
         : []),
       ...(correlation === null
@@ -50,7 +50,7 @@ const counted = (runs: number): string => `${runs} ${runs === 1 ? 'run' : 'runs'
 
 function reachNote({
   test,
-  runsPerArm,
+  runsPerCondition,
   level,
   minimumPValue,
   reachable,
@@ -60,10 +60,10 @@ function reachNote({
   const fewest =
     fewestRuns === null
       ? `nor can ${mostRuns}`
-      : `${fewestRuns.runsPerArm} are the fewest that can` +
+      : `${fewestRuns.runsPerCondition} are the fewest that can` +
         (fewestRuns.minimumPValue > 0 ? ` (${shortNumber(fewestRuns.minimumPValue)})` : '');
   return [
-    `${counted(runsPerArm)} an arm cannot reach p ≤ ${shortNumber(level)} with the ${test} test: ` +
+    `${counted(runsPerCondition)} per condition cannot reach p ≤ ${shortNumber(level)} with the ${test} test: ` +
       `the smallest p is ${shortNumber(minimumPValue)}; ${fewest}.`,
   ];
 }

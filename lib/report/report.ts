@@ -19,7 +19,7 @@ export type { CurvePoint, RunSummary } from './run_summary.js';
 
 export interface ReportOptions {
   /**
-   * Which figure of the test split the arms are compared by, as the report calls it: 'BLEU 13a', which stands in every result,
+   * Which metric of the test split the conditions are compared by, as the report calls it: 'BLEU 13a', which stands in every result,
    * 'TER', 'fairseq-score (compounds split)' (the paper's) and so on.
    */
   metric?: string | undefined;
@@ -29,9 +29,9 @@ export interface ReportOptions {
 }
 
 /**
- * The report of runs as an HTML page that loads nothing and as Markdown: BLEU by seed and arm, both rank tests, Cohen's d
- * and an interval for every pair of arms, the BLEU plot and the learning curves, runs and conditions. Runs that have not
- * finished are named and left out of the figures.
+ * The report of runs as an HTML page that loads nothing and as Markdown: BLEU by seed and direction, both rank tests, Cohen's d
+ * and an interval for every pair of conditions, the BLEU plot and the learning curves, runs and conditions. Runs that have not
+ * finished are named and left out of the statistics.
  *
  * @throws RdropError INVALID_ARGUMENT without a run.
  */
@@ -52,7 +52,7 @@ export async function renderReport(
     title,
     lead: [
       `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test ${metric ?? 'BLEU'}.` +
-        (comparison ? '' : ' A comparison needs finished runs of two arms.'),
+        (comparison ? '' : ' A comparison needs finished runs of two conditions.'),
     ],
     tables: [
       bleuTable(sorted, metric),
@@ -62,7 +62,7 @@ export async function renderReport(
       environmentTable(sorted),
     ],
     plots: await reportPlots(sorted, metric, signal),
-    plotsIn: { file: 'report.html', what: 'The learning curves and the plot of the figures' },
+    plotsIn: { file: 'report.html', what: 'The learning curves and the plot of the metric' },
     details: [runTable(sorted, metric), ...(options ? [options] : [])],
   };
   return { html: htmlReport(document), markdown: markdownReport(document) };

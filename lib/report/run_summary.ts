@@ -10,9 +10,9 @@ export interface CurvePoint {
 
 /** What the report knows of a run. */
 export interface RunSummary {
-  /** 'plain' (α 0), 'uni', 'uni-reverse' or 'bi'. */
-  arm: string;
-  /** The arm and every option in which runs of the report differ: the group in which seeds are pooled (withConditions). */
+  /** 'baseline' (α 0), 'uni', 'uni-reverse' or 'bi'. */
+  direction: string;
+  /** The direction and every option in which runs of the report differ: the group in which seeds are pooled (withConditions). */
   condition?: string;
   seed: number;
   /** Null until the run has finished. */
@@ -25,7 +25,7 @@ export interface RunSummary {
   name?: string;
   state?: 'finished' | 'unfinished' | 'missing';
   signature?: string;
-  /** Every figure of the test split; absent in runs of earlier versions. */
+  /** Every metric of the test split; absent in runs of earlier versions. */
   scores?: CorpusScore[];
   updates?: number;
   epochs?: number;

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { describe, parseConfig } from '../options/index.js';
 import { lazily, z } from '../options/zod.js';
+import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
+import { currentLineType } from '../training/metrics.js';
 import { checkRunText } from '../training/run_text.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
@@ -10,16 +12,16 @@ import { throwIfAborted } from '../util/yield_timer.js';
 import { withConditions } from './conditions.js';
 import type { CurvePoint, RunSummary } from './run_summary.js';
 
-const figure = lazily(() => z.number().nullish());
+const optionalNumber = lazily(() => z.number().nullish());
 const resultFile = lazily(() =>
   z.looseObject({
-    updates: figure,
-    epochs: figure,
-    seconds: figure,
-    bestUpdate: figure,
-    validBleu: figure,
+    updates: optionalNumber,
+    epochs: optionalNumber,
+    seconds: optionalNumber,
+    bestUpdate: optionalNumber,
+    validBleu: optionalNumber,
     testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
-    parameters: figure,
+    parameters: optionalNumber,
     scores: z
       .array(
         z.looseObject({
@@ -50,8 +52,8 @@ const metricsLine = lazily(() =>
   z.looseObject({
     type: z.string(),
     update: z.number(),
-    loss: figure,
-    bleu: figure,
+    loss: optionalNumber,
+    bleu: optionalNumber,
   }),
 );
 
@@ -86,8 +88,11 @@ export async function readRuns(
     const plan = join(directory, 'sweep.json');
     if (await pathExists(plan)) {
       const { seeds, directions, config, data } = parseFile(sweepFile, await readJsonFile(plan), plan);
-      for (const arm of directions) {
-        for (const seed of seeds) await add(join(directory, `${arm}-${seed}`), { arm, seed, config, data });
+      for (const direction of new Set(directions.map(currentDirection))) {
+        for (const seed of seeds) {
+          const trial = await trialDirectory(directory, direction, seed);
+          await add(trial, { direction, seed, config, data });
+        }
       }
     } else if (await pathExists(join(directory, 'config.json'))) {
       await add(directory);
@@ -99,14 +104,14 @@ export async function readRuns(
     }
   }
   const named = withConditions(runs.map(({ run }) => run));
-  named.forEach(({ condition, arm, seed }, i) => {
+  named.forEach(({ condition, direction, seed }, i) => {
     const other = named.findIndex((one) => one.condition === condition && one.seed === seed);
     if (other === i) return;
     const [first, second] = [other, i].map((at) => runs[at]?.directory);
     throw new RdropError(
       'INVALID_ARGUMENT',
       `report: expected one run of each condition and seed, got ${first} and ${second}, which both are ` +
-        `${condition === arm ? `arm ${arm}` : `condition ${condition}`} and seed ${seed}`,
+        `${condition === direction ? `direction ${direction}` : `condition ${condition}`} and seed ${seed}`,
     );
   });
   return named;
@@ -114,7 +119,7 @@ export async function readRuns(
 
 /** A trial of a sweep's plan, which may not have begun. */
 interface ExpectedTrial {
-  arm: string;
+  direction: string;
   seed: number;
   /** What all trials share, and their data; absent in plans of other programs. */
   config?: Record<string, unknown> | undefined;
@@ -122,11 +127,11 @@ interface ExpectedTrial {
 }
 
 /** The configuration that a trial will have. */
-function plannedConfig({ arm, seed, config }: ExpectedTrial): Record<string, unknown> | undefined {
+function plannedConfig({ direction, seed, config }: ExpectedTrial): Record<string, unknown> | undefined {
   if (config === undefined) return undefined;
   const loss = {
     ...(config['loss'] as object | undefined),
-    ...(arm === 'plain' ? { alpha: 0 } : { direction: arm }),
+    ...(direction === 'baseline' ? { alpha: 0 } : { direction }),
   };
   return { ...config, seed, loss };
 }
@@ -136,10 +141,10 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
   const at = (file: string) => join(directory, file);
   const optional = async (file: string) => ((await pathExists(at(file))) ? readJsonFile(at(file)) : null);
   if (expected && !(await pathExists(at('config.json')))) {
-    const { arm, seed, data } = expected;
+    const { direction, seed, data } = expected;
     const config = plannedConfig(expected);
     return {
-      arm,
+      direction,
       seed,
       name,
       state: 'missing',
@@ -153,7 +158,7 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
   const config = parseFile(configFile, await readJsonFile(at('config.json')), at('config.json'));
   const { direction, alpha } = config.loss;
   const run: RunSummary = {
-    arm: expected?.arm ?? (alpha === 0 ? 'plain' : direction),
+    direction: expected?.direction ?? (alpha === 0 ? 'baseline' : direction),
     seed: expected?.seed ?? config.seed,
     name,
     state: 'unfinished',
@@ -202,12 +207,13 @@ async function readCurve(path: string): Promise<CurvePoint[]> {
       if (i === lines.length - 1) return;
       throw new RdropError('MALFORMED_FILE', `${path}:${i + 1}: expected a JSON object`, { cause: error });
     }
-    const { type, update, loss, bleu } = parseFile(metricsLine, value, `${path}:${i + 1}`);
+    const { type: written, update, loss, bleu } = parseFile(metricsLine, value, `${path}:${i + 1}`);
+    const type = currentLineType(written);
     const point = points.get(update) ?? { update };
     points.set(update, point);
     if (type === 'train' && typeof loss === 'number') point.trainLoss = loss;
-    if (type === 'valid' && typeof loss === 'number') point.validLoss = loss;
-    if (type === 'valid' && typeof bleu === 'number') point.validBleu = bleu;
+    if (type === 'validation' && typeof loss === 'number') point.validLoss = loss;
+    if (type === 'validation' && typeof bleu === 'number') point.validBleu = bleu;
   });
   return [...points.values()].sort((one, other) => one.update - other.update);
 }

@@ -14,18 +14,18 @@ const labelOf = ({ name, signature }: CorpusScore): string => {
 };
 
 /**
- * The runs with another figure of the test split in the place of their BLEU, for a report on it.
+ * The runs with another metric of the test split in the place of their BLEU, for a report on it.
  *
  * @param metric as the report calls it: 'BLEU 13a', 'TER', 'fairseq-score (compounds split)'
- * @throws RdropError INVALID_ARGUMENT, naming the figures there are
+ * @throws RdropError INVALID_ARGUMENT, naming the metrics there are
  */
 export function reportOn(runs: readonly RunSummary[], metric: string): RunSummary[] {
   const known = new Set(runs.flatMap(({ scores }) => (scores ?? []).map(labelOf)));
   if (!known.has(metric)) {
-    const expected = known.size === 0 ? 'none, since no run has other figures' : [...known].join(', ');
+    const expected = known.size === 0 ? 'none, since no run has other metrics' : [...known].join(', ');
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `metric: expected one of the figures of these runs (${expected}), got ${describe(metric)}`,
+      `metric: expected one of the metrics of these runs (${expected}), got ${describe(metric)}`,
     );
   }
   return runs.map(({ signature: _, ...run }) => {
@@ -35,7 +35,7 @@ export function reportOn(runs: readonly RunSummary[], metric: string): RunSummar
 }
 
 /**
- * Every figure of the test split side by side: a row a run, and a row a mean where an arm has several runs. The signatures
+ * Every metric of the test split side by side: a row a run, and a row a mean where a condition has several runs. The signatures
  * stand below. Null when no run has more than its BLEU.
  */
 export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
@@ -48,22 +48,22 @@ export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
   const names = [...metrics.keys()];
   const of = ({ scores }: RunSummary, name: string) => scores?.find((row) => labelOf(row) === name)?.score;
   const cell = (value: number | undefined) => (value === undefined ? absent : value.toFixed(2));
-  const rows = [...new Set(scored.map(conditionOf))].flatMap((arm) => {
-    const own = scored.filter((run) => conditionOf(run) === arm);
-    const each = own.map((run) => [`${arm}-${run.seed}`, ...names.map((name) => cell(of(run, name)))]);
+  const rows = [...new Set(scored.map(conditionOf))].flatMap((condition) => {
+    const own = scored.filter((run) => conditionOf(run) === condition);
+    const each = own.map((run) => [`${condition}-${run.seed}`, ...names.map((name) => cell(of(run, name)))]);
     if (own.length < 2) return each;
     const means = names.map((name) => {
       const values = own.flatMap((run) => of(run, name) ?? []);
       return cell(values.length === own.length ? values.reduce((a, b) => a + b, 0) / own.length : undefined);
     });
-    return [...each, [`${arm}, mean`, ...means]];
+    return [...each, [`${condition}, mean`, ...means]];
   });
   const signatures = new Map<string, Set<string>>(names.map((name) => [name, new Set()]));
   for (const row of scored.flatMap(({ scores }) => scores ?? [])) {
     signatures.get(labelOf(row))?.add(row.signature);
   }
   return {
-    caption: 'Every figure of the test split',
+    caption: 'Every metric of the test split',
     head: [
       'run',
       ...[...metrics].map(([name, { higherIsBetter }]) => `${name} ${higherIsBetter ? '↑' : '↓'}`),

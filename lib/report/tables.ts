@@ -2,7 +2,7 @@ import {
   comparePairs,
   compareRuns,
   correctPairs,
-  type PairOfArms,
+  type PairOfConditions,
   type RunComparison,
 } from '../statistics/comparison.js';
 import { formatP, percentText } from '../statistics/comparison_lines.js';
@@ -21,31 +21,32 @@ const secondsText = (value: number | null | undefined) =>
 const countText = (value: number | undefined, digits = 0) =>
   value === undefined ? absent : grouped(value, digits);
 
-const armOrder = ['uni', 'uni-reverse', 'bi', 'plain'];
-const rank = (arm: string) => (armOrder.includes(arm) ? armOrder.indexOf(arm) : armOrder.length);
+const directionOrder = ['uni', 'uni-reverse', 'bi', 'baseline'];
+const rank = (direction: string) =>
+  directionOrder.includes(direction) ? directionOrder.indexOf(direction) : directionOrder.length;
 
 /** 'alpha=2' before 'alpha=10'. */
 const inOrder = new Intl.Collator('en', { numeric: true });
 
-/** By arm (uni, uni-reverse, bi, plain, others), then by seed. */
+/** By direction (uni, uni-reverse, bi, baseline, others), then by seed. */
 export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
   return [...runs].sort(
     (one, other) =>
-      rank(one.arm) - rank(other.arm) ||
+      rank(one.direction) - rank(other.direction) ||
       inOrder.compare(conditionOf(one), conditionOf(other)) ||
       one.seed - other.seed,
   );
 }
 
-/** The conditions in their order; where the arms say all, these. */
+/** The conditions in their order; the directions where nothing else differs. */
 const conditionsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(conditionOf))];
 
-/** What a row of runs is called: an arm, unless more than that differs. */
+/** What a row of runs is called: a direction, unless more than that differs. */
 const rowName = (runs: readonly RunSummary[]) =>
-  runs.every((run) => conditionOf(run) === run.arm) ? 'arm' : 'condition';
+  runs.every((run) => conditionOf(run) === run.direction) ? 'direction' : 'condition';
 
-/** The paper's table 1: the figure by arm and seed, averages, average durations. */
-export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
+/** The paper's table 1: the metric by direction and seed, averages, average durations. */
+export function bleuTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable {
   const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((one, other) => one - other);
   const rows = conditionsOf(runs).map((condition) => {
     const own = runs.filter((run) => conditionOf(run) === condition);
@@ -70,44 +71,51 @@ export function bleuTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportT
   });
   const signatures = [...new Set(runs.flatMap(({ signature }) => signature ?? []))];
   const notes = signatures.map((signature) => `signature: ${signature}`);
-  const missing = missingRuns(runs, figure);
+  const missing = missingRuns(runs, metric);
   if (missing) notes.push(missing);
   notes.push(...poolingNotes(runs));
   return {
-    caption: `Test ${figure} by ${rowName(runs)} and seed`,
+    caption: `Test ${metric} by ${rowName(runs)} and seed`,
     head: [rowName(runs), ...seeds.map((seed) => `seed ${seed}`), 'average', 'average duration'],
     rows,
     notes,
   };
 }
 
-/** A sentence on the runs without the figure, or null. */
-function missingRuns(runs: readonly RunSummary[], figure: string): string | null {
+/** A sentence on the runs without the metric, or null. */
+function missingRuns(runs: readonly RunSummary[], metric: string): string | null {
   const missing = runs.filter(({ testBleu }) => testBleu === null);
   if (missing.length === 0) return null;
   const list = missing.map((run) => {
     const { seed, state, updates } = run;
-    const name = conditionOf(run) === run.arm ? `${run.arm}-${seed}` : `${conditionOf(run)}, seed ${seed}`;
+    const name =
+      conditionOf(run) === run.direction ? `${run.direction}-${seed}` : `${conditionOf(run)}, seed ${seed}`;
     if (state === 'finished') return `${name} (finished without one)`;
     if (state === 'missing') return `${name} (not begun)`;
     return `${name} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
   });
-  return `No test ${figure} yet: ${list.join(', ')}.`;
+  return `No test ${metric} yet: ${list.join(', ')}.`;
 }
 
-/** Every pair of arms compared; null when fewer than two arms have a finished run. */
-export function comparisonTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable | null {
+/** Every pair of conditions compared; null when fewer than two have a finished run. */
+export function comparisonTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable | null {
   const scored = runs.filter(({ testBleu }) => testBleu !== null);
-  const arms = conditionsOf(scored);
-  if (arms.length < 2) return null;
+  const conditions = conditionsOf(scored);
+  if (conditions.length < 2) return null;
   const pairs = correctPairs(
-    arms.flatMap((a, i) => arms.slice(i + 1).map((b) => ({ a, b, ...compareArms(scored, a, b) }))),
+    conditions.flatMap((a, i) =>
+      conditions.slice(i + 1).map((b) => ({ a, b, ...compareConditions(scored, a, b) })),
+    ),
   );
-  return pairTable(`Differences between ${rowName(runs)}s in test ${figure}`, pairs, `${rowName(runs)}s`);
+  return pairTable(`Differences between ${rowName(runs)}s in test ${metric}`, pairs, `${rowName(runs)}s`);
 }
 
-/** One row a pair of arms; with several pairs Holm's correction stands beside each p value. */
-export function pairTable(caption: string, pairs: readonly PairOfArms[], compared = 'arms'): ReportTable {
+/** One row a pair of conditions; with several pairs Holm's correction stands beside each p value. */
+export function pairTable(
+  caption: string,
+  pairs: readonly PairOfConditions[],
+  compared = 'conditions',
+): ReportTable {
   const level = percentText(pairs[0]?.bootstrap.level ?? 0.95);
   const corrected = pairs.length > 1;
   return {
@@ -139,12 +147,12 @@ export function pairTable(caption: string, pairs: readonly PairOfArms[], compare
   };
 }
 
-/** The comparison of two arms or other conditions; what needs pairs over the seeds that both have. */
-export function compareArms(runs: readonly RunSummary[], first: string, second: string): RunComparison {
-  const scores = (arm: string) =>
+/** The comparison of two conditions; what needs pairs over the seeds that both have. */
+export function compareConditions(runs: readonly RunSummary[], first: string, second: string): RunComparison {
+  const scores = (condition: string) =>
     new Map(
       runs.flatMap((run) =>
-        conditionOf(run) === arm && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
+        conditionOf(run) === condition && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
       ),
     );
   const a = scores(first);
@@ -154,7 +162,7 @@ export function compareArms(runs: readonly RunSummary[], first: string, second: 
   return { ...compareRuns([...a.values()], [...b.values()]), ...comparePairs(pairs(a), pairs(b)) };
 }
 
-function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
+function comparisonCells(pair: PairOfConditions, corrected: boolean): string[] {
   const { equal, meanDifference, cohensD, hedgesG, effectInterval, rankSum, signedRank, bootstrap, holm } =
     pair;
   const testText = (
@@ -167,7 +175,7 @@ function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
   const between = ({ low, high }: { low: number | null; high: number | null }) =>
     low === null || high === null ? absent : `${fixed(low, 2)} to ${fixed(high, 2)}`;
   return [
-    equal ? '0 (equal figures)' : fixed(meanDifference, 2),
+    equal ? '0 (equal values)' : fixed(meanDifference, 2),
     cohensD === null ? absent : fixed(cohensD, 3),
     testText(`U = ${rankSum.u}`, rankSum, holm.rankSum),
     signedRank === null ? absent : testText(`W = ${signedRank.w}`, signedRank, holm.signedRank),
@@ -179,19 +187,19 @@ function comparisonCells(pair: PairOfArms, corrected: boolean): string[] {
 
 /** Its directory's name, with the condition where several have the same. */
 function runName(run: RunSummary, runs: readonly RunSummary[]): string {
-  const { name = `${run.arm}-${run.seed}` } = run;
+  const { name = `${run.direction}-${run.seed}` } = run;
   const alone = runs.every((other) => other === run || other.name !== run.name);
-  return alone || conditionOf(run) === run.arm ? name : `${name} (${conditionOf(run)})`;
+  return alone || conditionOf(run) === run.direction ? name : `${name} (${conditionOf(run)})`;
 }
 
 /** One row a run. */
-export function runTable(runs: readonly RunSummary[], figure = 'BLEU'): ReportTable {
+export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable {
   return {
     caption: 'Runs',
     head: [
       'run',
       'state',
-      `test ${figure}`,
+      `test ${metric}`,
       'best validation BLEU',
       'at update',
       'updates',

@@ -11,7 +11,7 @@ export interface BootstrapInterval {
 
 /**
  * Percentile bootstrap of mean(a) - mean(b): both samples are redrawn with replacement, independently of each other. The same
- * seed gives the same interval. With three runs an arm there are only 27 × 27 redrawings and the interval is rather too
+ * seed gives the same interval. With three runs per condition there are only 27 × 27 redrawings and the interval is rather too
  * narrow; it describes the runs at hand.
  *
  * @param options samples 10,000, level 0.95, seed 1.

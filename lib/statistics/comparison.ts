@@ -2,7 +2,12 @@ import { type ComparisonOptions, comparisonSchema, parseConfig } from '../option
 import { RdropError } from '../util/errors.js';
 import { type BootstrapInterval, bootstrapDifference } from './bootstrap.js';
 import { cohensD, type EffectSize, effectSize, hedgesG, pairedEffectSize } from './effect_sizes.js';
-import { hodgesLehmann, mostShiftValues, pairedHodgesLehmann, type Shift } from './hodges_lehmann.js';
+import {
+  type HodgesLehmannEstimate,
+  hodgesLehmann,
+  mostHodgesLehmannValues,
+  pairedHodgesLehmann,
+} from './hodges_lehmann.js';
 import { holm } from './holm.js';
 import { checkedNumbers, mean, sameNumbers } from './numbers.js';
 import {
@@ -18,21 +23,21 @@ export {
   cohensD,
   type EffectSize,
   effectSize,
+  type HodgesLehmannEstimate,
   hedgesG,
   hodgesLehmann,
   holm,
   pairedEffectSize,
   pairedHodgesLehmann,
   type RankSumResult,
-  type Shift,
   type SignedRankResult,
   wilcoxonRankSum,
   wilcoxonSignedRank,
 };
 
 /**
- * Statistics over the runs of two arms: a and b hold one figure a run (test BLEU), paired by position (seed) where a
- * test needs pairs. A figure that is not defined for the data is null, never NaN, so that it survives JSON.
+ * Statistics over the runs of two conditions: a and b hold one result a run (test BLEU), paired by position (seed) where a
+ * test needs pairs. A statistic that is not defined for the data is null, never NaN, so that it survives JSON.
  */
 
 export interface PairedComparison {
@@ -40,11 +45,11 @@ export interface PairedComparison {
   signedRank: SignedRankResult | null;
   /** Of the differences within pairs: d_z and g_z. */
   pairedEffect: EffectSize | null;
-  pairedShift: Shift | null;
+  pairedHodgesLehmann: HodgesLehmannEstimate | null;
 }
 
 export interface RunComparison extends PairedComparison {
-  /** Present where both samples hold the same figures, in whatever order: then there is no difference to be tested. */
+  /** Present where both samples hold the same values, in whatever order: then there is no difference to be tested. */
   equal?: true;
   meanDifference: number;
   cohensD: number | null;
@@ -53,7 +58,7 @@ export interface RunComparison extends PairedComparison {
   effectInterval: { low: number | null; high: number | null; level: number };
   rankSum: RankSumResult;
   /** Null beyond mostShiftValues, as pairedShift. */
-  shift: Shift | null;
+  hodgesLehmann: HodgesLehmannEstimate | null;
   bootstrap: BootstrapInterval;
 }
 
@@ -65,8 +70,8 @@ export function meanDifference(a: readonly number[], b: readonly number[]): numb
 }
 
 /**
- * Every figure for two arms. Both rank tests are there because the paper calls its p = 0.10 the signed-rank test while
- * it is the rank-sum test (U = 9, 2 of 20 relabelings); the signed-rank test of its numbers gives 0.25. Arms of
+ * Every statistic for two conditions. Both rank tests are there because the paper calls its p = 0.10 the signed-rank test while
+ * it is the rank-sum test (U = 9, 2 of 20 relabelings); the signed-rank test of its numbers gives 0.25. Conditions of
  * different size are taken to hold no pairs.
  *
  * @param options level 0.95 of every interval; samples 10,000 and seed 1 of the bootstrap; alternative 'two-sided' of the
@@ -96,14 +101,15 @@ export function compareRuns(
     hedgesG: g,
     effectInterval,
     rankSum: wilcoxonRankSum(a, b, { alternative }),
-    shift: Math.max(a.length, b.length) > mostShiftValues ? null : hodgesLehmann(a, b, { level }),
+    hodgesLehmann:
+      Math.max(a.length, b.length) > mostHodgesLehmannValues ? null : hodgesLehmann(a, b, { level }),
     ...comparePairs(pairedA, pairedB, { level, alternative }),
     bootstrap: bootstrapDifference(a, b, bootstrap),
   };
 }
 
 /**
- * What there is to say of pairs a[i], b[i], such as the runs of seeds that two arms share; without a pair all is null.
+ * What there is to say of pairs a[i], b[i], such as the runs of seeds that two conditions share; without a pair all is null.
  *
  * @throws RdropError INVALID_ARGUMENT, NON_FINITE
  */
@@ -112,38 +118,39 @@ export function comparePairs(
   b: readonly number[],
   { level = 0.95, alternative = 'two-sided' }: Pick<ComparisonOptions, 'level' | 'alternative'> = {},
 ): PairedComparison {
-  if (a.length === 0 && b.length === 0) return { signedRank: null, pairedEffect: null, pairedShift: null };
+  if (a.length === 0 && b.length === 0)
+    return { signedRank: null, pairedEffect: null, pairedHodgesLehmann: null };
   return {
     signedRank: wilcoxonSignedRank(a, b, { alternative }),
     pairedEffect: pairedEffectSize(a, b, { level }),
-    pairedShift: a.length > mostShiftValues ? null : pairedHodgesLehmann(a, b, { level }),
+    pairedHodgesLehmann: a.length > mostHodgesLehmannValues ? null : pairedHodgesLehmann(a, b, { level }),
   };
 }
 
-export interface PairOfArms extends RunComparison {
+export interface PairOfConditions extends RunComparison {
   a: string;
   b: string;
-  /** p values after Holm's correction over all pairs of arms, each test a family of its own. */
+  /** p values after Holm's correction over all pairs of conditions, each test a family of its own. */
   holm: { rankSum: number; signedRank: number | null };
 }
 
 /**
- * Every pair of several arms, in their order, with Holm's correction.
+ * Every pair of several conditions, in their order, with Holm's correction.
  *
- * @param arms figures by the arm's name, at least two arms. A Map keeps its order whatever the names are.
+ * @param conditions results by the condition's name, at least two conditions. A Map keeps its order whatever the names are.
  * @param options as for compareRuns.
- * @throws RdropError INVALID_ARGUMENT, NON_FINITE; the message names the arm.
+ * @throws RdropError INVALID_ARGUMENT, NON_FINITE; the message names the condition.
  */
 export function compareAllPairs(
-  arms: ReadonlyMap<string, readonly number[]> | Readonly<Record<string, readonly number[]>>,
+  conditions: ReadonlyMap<string, readonly number[]> | Readonly<Record<string, readonly number[]>>,
   options: ComparisonOptions = {},
-): PairOfArms[] {
+): PairOfConditions[] {
   const entries: [string, readonly number[]][] =
-    arms instanceof Map ? [...arms.entries()] : Object.entries(arms);
+    conditions instanceof Map ? [...conditions.entries()] : Object.entries(conditions);
   if (entries.length < 2) {
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `compareAllPairs: expected at least two arms, got ${entries.length}`,
+      `compareAllPairs: expected at least two conditions, got ${entries.length}`,
     );
   }
   for (const [name, values] of entries) checkedNumbers(values, `compareAllPairs: ${name}`);
@@ -157,7 +164,7 @@ export function compareAllPairs(
 /** Adds Holm's correction to the comparisons of one family. Pairs without a signed-rank test do not count in its family. */
 export function correctPairs<T extends Pick<RunComparison, 'rankSum' | 'signedRank'>>(
   pairs: readonly T[],
-): (T & Pick<PairOfArms, 'holm'>)[] {
+): (T & Pick<PairOfConditions, 'holm'>)[] {
   if (pairs.length === 0) return [];
   const rankSum = holm(pairs.map((pair) => pair.rankSum.p));
   const tested = pairs.filter(({ signedRank }) => signedRank !== null);

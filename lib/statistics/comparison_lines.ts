@@ -1,5 +1,5 @@
 import type { Alternative } from '../options/index.js';
-import type { EffectSize, PairOfArms, RunComparison, Shift } from './comparison.js';
+import type { EffectSize, HodgesLehmannEstimate, PairOfConditions, RunComparison } from './comparison.js';
 import { fixed } from './numbers.js';
 
 const methods = { exact: 'exact', normal: 'normal approximation' };
@@ -12,20 +12,21 @@ type Interval = Pick<EffectSize, 'low' | 'high'>;
 const between = ({ low, high }: Interval, digits: number, otherwise: string): string =>
   low === null || high === null ? otherwise : `${fixed(low, digits)} to ${fixed(high, digits)}`;
 
-/** The figures in words, one a line, saying which test is which. */
+/** The statistics in words, one a line, saying which test is which. */
 export function comparisonLines(
-  comparison: RunComparison & { holm?: PairOfArms['holm'] | undefined },
+  comparison: RunComparison & { holm?: PairOfConditions['holm'] | undefined },
   alternative: Alternative = 'two-sided',
 ): string[] {
-  const { rankSum, signedRank, pairedEffect, shift, pairedShift, bootstrap, holm } = comparison;
+  const { rankSum, signedRank, pairedEffect, hodgesLehmann, pairedHodgesLehmann, bootstrap, holm } =
+    comparison;
   const percent = percentText(bootstrap.level);
   const side = sides[alternative];
   const corrected = (p: number | null | undefined) => (p == null ? '' : `, after Holm ${formatP(p)}`);
   return [
-    ...(comparison.equal ? ['a and b hold the same figures: there is no difference to be tested'] : []),
+    ...(comparison.equal ? ['a and b hold the same values: there is no difference to be tested'] : []),
     `difference of means (a - b): ${fixed(comparison.meanDifference, 4)}`,
     `${percent} bootstrap interval of the difference: ` +
-      between(bootstrap, 4, 'not defined, an arm has a single run'),
+      between(bootstrap, 4, 'not defined, a condition has a single run'),
     ...effectLines(comparison, percent),
     ...(pairedEffect?.d == null
       ? []
@@ -38,16 +39,16 @@ export function comparisonLines(
       `U = ${rankSum.u}, p = ${formatP(rankSum.p)}${corrected(holm?.rankSum)}; ` +
       'this is the test behind the p that the paper calls signed-rank',
     signedRank === null
-      ? 'Wilcoxon signed-rank test: not defined, the arms differ in their number of runs and so hold no pairs'
+      ? 'Wilcoxon signed-rank test: not defined, the conditions differ in their number of runs and so hold no pairs'
       : `Wilcoxon signed-rank test (paired; ${side}, ${methods[signedRank.method]}): ` +
         `W = ${signedRank.w}, p = ${formatP(signedRank.p)}${corrected(holm?.signedRank)}; ` +
         'the paper names this test but reports the other',
-    ...(shift === null
+    ...(hodgesLehmann === null
       ? []
-      : [shiftLine('shift of a against b (Hodges-Lehmann, with the rank-sum test)', shift, percent)]),
-    ...(pairedShift === null
+      : [shiftLine('shift of a against b (Hodges-Lehmann, with the rank-sum test)', hodgesLehmann, percent)]),
+    ...(pairedHodgesLehmann === null
       ? []
-      : [shiftLine('the same within pairs (with the signed-rank test)', pairedShift, percent)]),
+      : [shiftLine('the same within pairs (with the signed-rank test)', pairedHodgesLehmann, percent)]),
   ];
 }
 
@@ -60,7 +61,7 @@ function effectLines({ cohensD, hedgesG, effectInterval }: RunComparison, percen
   ];
 }
 
-const shiftLine = (what: string, shift: Shift, percent: string): string =>
+const shiftLine = (what: string, shift: HodgesLehmannEstimate, percent: string): string =>
   `${what}: ${fixed(shift.estimate, 4)}; ${percent} interval ` +
   between(shift, 4, 'has no ends with so few runs, or with more than 50');
 

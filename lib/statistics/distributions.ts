@@ -69,18 +69,19 @@ export const betaQuantile = (p: number, a: number, b: number): number =>
   findRoot((x) => incompleteBeta(x, a, b) - p, 0, 1);
 
 /** P(T > t) of Student's t. */
-export function studentTail(t: number, freedom: number): number {
-  const beyond = 0.5 * incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5);
+export function studentTail(t: number, degreesOfFreedom: number): number {
+  const beyond =
+    0.5 * incompleteBeta(degreesOfFreedom / (degreesOfFreedom + t * t), degreesOfFreedom / 2, 0.5);
   return t > 0 ? beyond : 1 - beyond;
 }
 
 /** The t with P(T > t) = p, for 0 < p < 1. */
-export function studentUpperQuantile(p: number, freedom: number): number {
-  if (p > 0.5) return -studentUpperQuantile(1 - p, freedom);
+export function studentUpperQuantile(p: number, degreesOfFreedom: number): number {
+  if (p > 0.5) return -studentUpperQuantile(1 - p, degreesOfFreedom);
   let high = 1;
-  while (studentTail(high, freedom) > p) high *= 2;
+  while (studentTail(high, degreesOfFreedom) > p) high *= 2;
   // In logarithms, since far tails differ by orders of magnitude.
-  return findRoot((t) => Math.log(p) - Math.log(studentTail(t, freedom)), 0, high);
+  return findRoot((t) => Math.log(p) - Math.log(studentTail(t, degreesOfFreedom)), 0, high);
 }
 
 /** Abscissae and weights of Gauss and Legendre on [-1, 1], by Newton's method on the polynomial. */
@@ -107,12 +108,12 @@ const reach = 9;
  * P(T ≤ t) of the noncentral t, T = (Z + δ) / (χ / √ν): the mean of Φ(t r / √ν - δ) over the density of r = χ, which has
  * a width near 1 for every ν. The integral needs no Poisson series, so that large δ and large t cost nothing.
  *
- * @param freedom ν, a whole number of at least 1
+ * @param degreesOfFreedom ν, a whole number of at least 1
  * @param shift δ
  */
-export function noncentralT(t: number, freedom: number, shift: number): number {
-  const root = Math.sqrt(freedom);
-  const mode = Math.sqrt(freedom - 1);
+export function noncentralT(t: number, degreesOfFreedom: number, shift: number): number {
+  const root = Math.sqrt(degreesOfFreedom);
+  const peak = Math.sqrt(degreesOfFreedom - 1);
   const slope = t / root;
   const low = Math.max(0, root - reach);
   const high = root + reach;
@@ -132,7 +133,7 @@ export function noncentralT(t: number, freedom: number, shift: number): number {
     const half = ((edges[panel] as number) - left) / 2;
     for (const { at, weight } of nodes) {
       const r = left + half * (1 + at);
-      const density = half * weight * chiDensity(r, freedom, mode);
+      const density = half * weight * chiDensity(r, degreesOfFreedom, peak);
       mass += density;
       total += density * normalCdf(slope * r - shift);
     }
@@ -141,10 +142,10 @@ export function noncentralT(t: number, freedom: number, shift: number): number {
 }
 
 /** r^(ν-1) exp(-r²/2) relative to its largest value. */
-function chiDensity(r: number, freedom: number, mode: number): number {
-  if (freedom === 1) return Math.exp((-r * r) / 2);
-  const away = r - mode;
-  return Math.exp((freedom - 1) * Math.log1p(away / mode) - (away * (r + mode)) / 2);
+function chiDensity(r: number, degreesOfFreedom: number, peak: number): number {
+  if (degreesOfFreedom === 1) return Math.exp((-r * r) / 2);
+  const away = r - peak;
+  return Math.exp((degreesOfFreedom - 1) * Math.log1p(away / peak) - (away * (r + peak)) / 2);
 }
 
 function steps(low: number, high: number, width: number): number[] {
@@ -153,8 +154,8 @@ function steps(low: number, high: number, width: number): number[] {
 }
 
 /** The δ with P(T ≤ t) = p: the pivot of an exact interval, since P falls as δ grows. */
-export function noncentralShift(t: number, freedom: number, p: number): number {
-  const excess = (shift: number) => p - noncentralT(t, freedom, shift);
+export function noncentrality(t: number, degreesOfFreedom: number, p: number): number {
+  const excess = (shift: number) => p - noncentralT(t, degreesOfFreedom, shift);
   let width = 2;
   while (excess(t - width) > 0) width *= 2;
   const low = t - width;

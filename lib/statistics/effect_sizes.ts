@@ -1,9 +1,9 @@
 import { type IntervalOptions, intervalSchema, parseConfig } from '../options/index.js';
-import { logGamma, noncentralShift } from './distributions.js';
+import { logGamma, noncentrality } from './distributions.js';
 import { checkedNumbers, checkedPairs, mean, squaredDeviations } from './numbers.js';
 
 /**
- * Standardized differences of means: how far two arms lie apart, in standard deviations of a run.
+ * Standardized differences of means: how far two conditions lie apart, in standard deviations of a run.
  *
  * The interval is that of the true standardized difference δ, exact for normal runs: the values of δ under which the t
  * statistic at hand is neither in the upper nor in the lower tail of its noncentral t distribution (Steiger and Fouladi, 1997). It
@@ -11,7 +11,7 @@ import { checkedNumbers, checkedPairs, mean, squaredDeviations } from './numbers
  * well; those are no longer the ends of an exact interval.)
  */
 export interface EffectSize {
-  /** Cohen's d. Null, as every figure here, where there is no spread to measure by. */
+  /** Cohen's d. Null, as every statistic here, where there is no spread to measure by. */
   d: number | null;
   /** Hedges' g: d times hedgesCorrection(degrees of freedom). Null with a single degree of freedom as well. */
   g: number | null;
@@ -30,14 +30,14 @@ export interface EffectSize {
 export function cohensD(a: readonly number[], b: readonly number[]): number | null {
   checkedNumbers(a, 'cohensD: a');
   checkedNumbers(b, 'cohensD: b');
-  const freedom = a.length + b.length - 2;
+  const degreesOfFreedom = a.length + b.length - 2;
   const constant = [a, b].every((values) => values.every((value) => value === values[0]));
-  if (freedom === 0 || constant) return null;
-  return ratio(mean(a) - mean(b), (squaredDeviations(a) + squaredDeviations(b)) / freedom);
+  if (degreesOfFreedom === 0 || constant) return null;
+  return ratio(mean(a) - mean(b), (squaredDeviations(a) + squaredDeviations(b)) / degreesOfFreedom);
 }
 
 /**
- * Hedges' g of two independent samples: Cohen's d without its bias, which with three runs an arm makes it a quarter too large.
+ * Hedges' g of two independent samples: Cohen's d without its bias, which with three runs per condition makes it a quarter too large.
  *
  * @throws RdropError INVALID_ARGUMENT, NON_FINITE
  */
@@ -50,10 +50,13 @@ export function hedgesG(a: readonly number[], b: readonly number[]): number | nu
  * J(m) = Γ(m/2) / (√(m/2) Γ((m-1)/2)), by which d must be multiplied to be unbiased; not its approximation 1 - 3/(4m - 1). From
  * L. Hedges, Distribution theory for Glass's estimator of effect size, Journal of Educational Statistics 6 (1981).
  *
- * @param freedom m, at least 2: the mean of d is not finite with less.
+ * @param degreesOfFreedom m, at least 2: the mean of d is not finite with less.
  */
-export function hedgesCorrection(freedom: number): number {
-  return Math.exp(logGamma(freedom / 2) - logGamma((freedom - 1) / 2)) / Math.sqrt(freedom / 2);
+export function hedgesCorrection(degreesOfFreedom: number): number {
+  return (
+    Math.exp(logGamma(degreesOfFreedom / 2) - logGamma((degreesOfFreedom - 1) / 2)) /
+    Math.sqrt(degreesOfFreedom / 2)
+  );
 }
 
 /**
@@ -78,7 +81,7 @@ export function effectSize(
  * two are not to be compared.
  *
  * @param options level 0.95.
- * @returns null figures for a single pair, or when all differences are equal (to 1e-12 of the largest value).
+ * @returns null statistics for a single pair, or when all differences are equal (to 1e-12 of the largest value).
  * @throws RdropError INVALID_ARGUMENT (unequal lengths as well), NON_FINITE
  */
 export function pairedEffectSize(
@@ -91,10 +94,12 @@ export function pairedEffectSize(
   const least = differences.reduce((a, b) => Math.min(a, b));
   const most = differences.reduce((a, b) => Math.max(a, b));
   const constant = most - least <= grain;
-  const freedom = differences.length - 1;
+  const degreesOfFreedom = differences.length - 1;
   const d =
-    freedom === 0 || constant ? null : ratio(mean(differences), squaredDeviations(differences) / freedom);
-  return estimate(d, freedom, 1 / Math.sqrt(differences.length), level);
+    degreesOfFreedom === 0 || constant
+      ? null
+      : ratio(mean(differences), squaredDeviations(differences) / degreesOfFreedom);
+  return estimate(d, degreesOfFreedom, 1 / Math.sqrt(differences.length), level);
 }
 
 /** Null where squares of the values overflow or vanish. */
@@ -104,12 +109,12 @@ function ratio(difference: number, variance: number): number | null {
 }
 
 /** @param scale d over its t statistic. */
-function estimate(d: number | null, freedom: number, scale: number, level: number): EffectSize {
+function estimate(d: number | null, degreesOfFreedom: number, scale: number, level: number): EffectSize {
   if (d === null) return { d, g: null, low: null, high: null, level };
-  const end = (p: number) => noncentralShift(d / scale, freedom, p) * scale;
+  const end = (p: number) => noncentrality(d / scale, degreesOfFreedom, p) * scale;
   return {
     d,
-    g: freedom > 1 ? d * hedgesCorrection(freedom) : null,
+    g: degreesOfFreedom > 1 ? d * hedgesCorrection(degreesOfFreedom) : null,
     low: end((1 + level) / 2),
     high: end((1 - level) / 2),
     level,

@@ -7,11 +7,11 @@ import { largestExact } from './rank_tests.js';
  * The estimate of Hodges and Lehmann (Annals of Mathematical Statistics 34, 1963): by how much the values of a lie above those
  * of b, in their own unit. It goes with the rank tests as the difference of means goes with the t test.
  */
-export interface Shift {
+export interface HodgesLehmannEstimate {
   estimate: number;
   /**
    * The shifts that the rank test does not reject two-sided. Null where no shift can be rejected at this level, as
-   * with three runs an arm at 95 %, and beyond largestExact values.
+   * with three runs per condition at 95 %, and beyond largestExact values.
    */
   low: number | null;
   high: number | null;
@@ -19,7 +19,7 @@ export interface Shift {
 }
 
 /** The candidates of a sample grow with the square of its size. */
-export const mostShiftValues = 2000;
+export const mostHodgesLehmannValues = 2000;
 
 /**
  * The median of all differences a[i] - b[j], with the interval that belongs to the rank-sum test. The interval takes values
@@ -32,7 +32,7 @@ export function hodgesLehmann(
   a: readonly number[],
   b: readonly number[],
   options: IntervalOptions = {},
-): Shift {
+): HodgesLehmannEstimate {
   const { level } = parseConfig(intervalSchema, options, 'hodgesLehmann', 'INVALID_ARGUMENT');
   checkedNumbers(a, 'hodgesLehmann: a');
   checkedNumbers(b, 'hodgesLehmann: b');
@@ -40,10 +40,10 @@ export function hodgesLehmann(
   checkedSize(b, 'hodgesLehmann: b');
   const n = a.length + b.length;
   const differences = a.flatMap((value) => b.map((other) => value - other));
-  if (n > largestExact) return shiftOf(differences, null, level);
+  if (n > largestExact) return estimateOf(differences, null, level);
   const ranks = Array.from({ length: n }, (_, i) => i + 1);
   const smallest = sum(ranks.slice(0, a.length));
-  return shiftOf(differences, subsetSums(ranks, a.length).subarray(smallest), level);
+  return estimateOf(differences, subsetSums(ranks, a.length).subarray(smallest), level);
 }
 
 /**
@@ -57,19 +57,19 @@ export function pairedHodgesLehmann(
   a: readonly number[],
   b: readonly number[],
   options: IntervalOptions = {},
-): Shift {
+): HodgesLehmannEstimate {
   const { level } = parseConfig(intervalSchema, options, 'pairedHodgesLehmann', 'INVALID_ARGUMENT');
   const { differences } = checkedPairs(a, b, 'pairedHodgesLehmann');
   checkedSize(a, 'pairedHodgesLehmann: a');
   const n = differences.length;
   const means = differences.flatMap((one, i) => differences.slice(i).map((other) => (one + other) / 2));
   const ranks = Array.from({ length: n }, (_, i) => i + 1);
-  return shiftOf(means, n > largestExact ? null : signedSums(ranks), level);
+  return estimateOf(means, n > largestExact ? null : signedSums(ranks), level);
 }
 
 function checkedSize(values: readonly number[], name: string): void {
-  if (values.length > mostShiftValues) {
-    throw invalidNumbers(name, `at most ${mostShiftValues} numbers`, values);
+  if (values.length > mostHodgesLehmannValues) {
+    throw invalidNumbers(name, `at most ${mostHodgesLehmannValues} numbers`, values);
   }
 }
 
@@ -78,7 +78,7 @@ function checkedSize(values: readonly number[], name: string): void {
  *   that leaves at most k - 1 of them below it, or above, where 2 P(S ≤ k - 1) ≤ 1 - level: the interval reaches from the k-th
  *   candidate to the k-th last.
  */
-function shiftOf(candidates: number[], ways: Float64Array | null, level: number): Shift {
+function estimateOf(candidates: number[], ways: Float64Array | null, level: number): HodgesLehmannEstimate {
   const sorted = candidates.sort((one, other) => one - other);
   const at = (i: number) => sorted[i] as number;
   const middle = sorted.length / 2;

@@ -5,11 +5,11 @@ const usualLevel = 0.05;
 
 /** What the runs of a sweep can show at most, known before the first of them. */
 export interface PlannedComparison {
-  /** Runs an arm. */
+  /** Runs per condition. */
   seeds: number;
-  /** Pairs of arms, over which Holm's correction goes. */
+  /** Pairs of conditions, over which Holm's correction goes. */
   pairs: number;
-  /** The smallest two-sided p value of one pair, before Holm's correction; null with a single arm. */
+  /** The smallest two-sided p value of one pair, before Holm's correction; null with a single condition. */
   minimumPValue: { rankSum: number; signedRank: number } | null;
   /** The smallest that is left of it after the correction: a pair whose p is the least of all is multiplied by `pairs`. */
   smallestHolm: { rankSum: number; signedRank: number } | null;
@@ -17,9 +17,9 @@ export interface PlannedComparison {
   notes: string[];
 }
 
-/** @param seeds runs an arm, at least 1 */
-export function plannedComparison(seeds: number, arms: number): PlannedComparison {
-  const pairs = (arms * (arms - 1)) / 2;
+/** @param seeds runs per condition, at least 1 */
+export function plannedComparison(seeds: number, conditions: number): PlannedComparison {
+  const pairs = (conditions * (conditions - 1)) / 2;
   if (pairs === 0) return { seeds, pairs, minimumPValue: null, smallestHolm: null, notes: [] };
   const tests = (['rank-sum', 'signed-rank'] as const).map((test) => {
     const p = minimumPValue(test, seeds);
@@ -39,13 +39,13 @@ export function plannedComparison(seeds: number, arms: number): PlannedCompariso
 function note(
   seeds: number,
   pairs: number,
-  short: { test: string; p: number; corrected: number; fewest: { runsPerArm: number } | null }[],
+  short: { test: string; p: number; corrected: number; fewest: { runsPerCondition: number } | null }[],
 ): string {
   const limits = short.map(
     ({ test, p }, i) => `the ${test} test ${i === 0 ? 'cannot give less than p = ' : ''}${shortNumber(p)}`,
   );
   const corrected = short.map((one) => shortNumber(one.corrected)).join(' and ');
-  const needed = short.map(({ fewest }) => fewest?.runsPerArm ?? 'more than 100').join(' and ');
+  const needed = short.map(({ fewest }) => fewest?.runsPerCondition ?? 'more than 100').join(' and ');
   return (
     `with ${seeds} ${seeds === 1 ? 'seed' : 'seeds'} ${limits.join(', ')}` +
     `${pairs === 1 ? '' : `, after Holm over ${pairs} pairs ${corrected}`}; ` +

@@ -14,72 +14,72 @@ import { invalidNumbers } from './numbers.js';
 import { normalP, signedSums, subsetSums, sum } from './rank_distributions.js';
 import { largestExact } from './rank_tests.js';
 
-/** Beyond this many runs an arm nothing is sought. */
+/** Beyond this many runs per condition nothing is sought. */
 export const mostRuns = 100;
 
 /** What a comparison can show that has not been run yet. */
 export interface PlannedPower {
   test: PlannedTest;
   alternative: Alternative;
-  runsPerArm: number;
-  arms: number;
+  runsPerCondition: number;
+  conditions: number;
   effectSize: number;
   /** Null for a test of independent samples. */
   correlation: number | null;
   alpha: number;
-  /** α over the number of pairs of arms: what the p value of one test is compared with. */
+  /** α over the number of pairs of conditions: what the p value of one test is compared with. */
   level: number;
   /** The smallest p value that the test can give with so many runs. */
   minimumPValue: number;
   /** Whether it reaches the level. */
   reachable: boolean;
-  /** The fewest runs an arm with which it does, and the smallest p there; null beyond mostRuns. */
-  fewestRuns: { runsPerArm: number; minimumPValue: number } | null;
+  /** The fewest runs per condition with which it does, and the smallest p there; null beyond mostRuns. */
+  fewestRuns: { runsPerCondition: number; minimumPValue: number } | null;
   /** The chance of p ≤ level if the effect is true. */
   power: number;
   /** 95 % interval of a simulated power (Clopper and Pearson); null where the power is exact. */
   powerInterval: { low: number; high: number } | null;
   targetPower: number;
-  /** The fewest runs an arm with which the power is at least targetPower; null beyond mostRuns. */
+  /** The fewest runs per condition with which the power is at least targetPower; null beyond mostRuns. */
   runsForTarget: number | null;
-  /** Of all arms; hours where hoursPerRun is given. */
+  /** Of all conditions; hours where hoursPerRun is given. */
   cost: { runs: number; hours?: number };
   costForTarget: { runs: number; hours?: number } | null;
 }
 
 /**
- * The smallest p value that a test of two arms can give: that of arms which do not overlap, or of differences with one
- * sign, without ties. A t test has no such bound; one run an arm says nothing in either.
+ * The smallest p value that a test of two conditions can give: that of conditions which do not overlap, or of differences with one
+ * sign, without ties. A t test has no such bound; one run per condition says nothing in either.
  *
- * @param runsPerArm a whole number of at least 1
+ * @param runsPerCondition a whole number of at least 1
  * @throws RdropError INVALID_ARGUMENT
  */
 export function minimumPValue(
   test: PlannedTest,
-  runsPerArm: number,
+  runsPerCondition: number,
   alternative: Alternative = 'two-sided',
 ): number {
   if (!plannedTests.includes(test)) {
     throw invalidNumbers('minimumPValue: test', `one of ${plannedTests.join(', ')}`, test);
   }
-  if (!Number.isInteger(runsPerArm) || runsPerArm < 1) {
-    throw invalidNumbers('minimumPValue: runsPerArm', 'a whole number of at least 1', runsPerArm);
+  if (!Number.isInteger(runsPerCondition) || runsPerCondition < 1) {
+    throw invalidNumbers('minimumPValue: runsPerCondition', 'a whole number of at least 1', runsPerCondition);
   }
-  if (test === 't' || test === 'paired-t') return runsPerArm > 1 ? 0 : 1;
+  if (test === 't' || test === 'paired-t') return runsPerCondition > 1 ? 0 : 1;
   let p = 1;
-  for (let i = 1; i <= runsPerArm; i++) p *= test === 'rank-sum' ? i / (runsPerArm + i) : 0.5;
+  for (let i = 1; i <= runsPerCondition; i++) p *= test === 'rank-sum' ? i / (runsPerCondition + i) : 0.5;
   return Math.min(1, alternative === 'two-sided' ? 2 * p : p);
 }
 
-/** The fewest runs an arm with which the smallest p value is at most `level`; null beyond mostRuns. */
+/** The fewest runs per condition with which the smallest p value is at most `level`; null beyond mostRuns. */
 export function fewestRuns(
   test: PlannedTest,
   level: number,
   alternative: Alternative = 'two-sided',
 ): PlannedPower['fewestRuns'] {
-  for (let runsPerArm = 1; runsPerArm <= mostRuns; runsPerArm++) {
-    const p = minimumPValue(test, runsPerArm, alternative);
-    if (p <= slack(level)) return { runsPerArm, minimumPValue: p };
+  for (let runsPerCondition = 1; runsPerCondition <= mostRuns; runsPerCondition++) {
+    const p = minimumPValue(test, runsPerCondition, alternative);
+    if (p <= slack(level)) return { runsPerCondition, minimumPValue: p };
   }
   return null;
 }
@@ -88,7 +88,7 @@ export function fewestRuns(
 const slack = (level: number): number => level * (1 + 1e-9);
 
 /**
- * What a planned comparison of arms can reach, before it costs anything: the smallest p value of its design, its power for a
+ * What a planned comparison of conditions can reach, before it costs anything: the smallest p value of its design, its power for a
  * true effect, and the runs that a wanted power needs. Runs are taken as normal with equal spread. The power of a t test
  * comes from the noncentral t distribution; that of a rank test is the share of simulated comparisons in which the
  * exact test rejects (beyond largestExact values its normal approximation, as in wilcoxonRankSum).
@@ -103,8 +103,8 @@ export async function plannedPower(
 ): Promise<PlannedPower> {
   const { signal, ...rest } = options;
   const plan = parseConfig(plannedPowerSchema, rest, 'plannedPower', 'INVALID_ARGUMENT');
-  const { test, alternative, runsPerArm, arms, alpha, targetPower, hoursPerRun } = plan;
-  const level = alpha / ((arms * (arms - 1)) / 2);
+  const { test, alternative, runsPerCondition, conditions, alpha, targetPower, hoursPerRun } = plan;
+  const level = alpha / ((conditions * (conditions - 1)) / 2);
   const paired = test === 'signed-rank' || test === 'paired-t';
   const effect = paired ? plan.effectSize / Math.sqrt(2 * (1 - plan.correlation)) : plan.effectSize;
   const design: Design = { test, paired, effect, alternative, level };
@@ -114,18 +114,18 @@ export async function plannedPower(
     const rejected = await rejections(design, runs, plan, signal);
     return { power: rejected / plan.simulations, rejected };
   };
-  const { power, rejected } = await powerWith(runsPerArm);
+  const { power, rejected } = await powerWith(runsPerCondition);
   const runsForTarget = await search(design, targetPower, powerWith, signal);
   const cost = (runs: number) => ({
-    runs: arms * runs,
-    ...(hoursPerRun === undefined ? {} : { hours: arms * runs * hoursPerRun }),
+    runs: conditions * runs,
+    ...(hoursPerRun === undefined ? {} : { hours: conditions * runs * hoursPerRun }),
   });
-  const smallest = minimumPValue(test, runsPerArm, alternative);
+  const smallest = minimumPValue(test, runsPerCondition, alternative);
   return {
     test,
     alternative,
-    runsPerArm,
-    arms,
+    runsPerCondition,
+    conditions,
     effectSize: plan.effectSize,
     correlation: paired ? plan.correlation : null,
     alpha,
@@ -137,7 +137,7 @@ export async function plannedPower(
     powerInterval: rejected === null ? null : clopperPearson(rejected, plan.simulations),
     targetPower,
     runsForTarget,
-    cost: cost(runsPerArm),
+    cost: cost(runsPerCondition),
     costForTarget: runsForTarget === null ? null : cost(runsForTarget),
   };
 }
@@ -154,11 +154,11 @@ interface Design {
 /** Of the t test: of two samples, or of the differences. Source: the noncentral t distribution of its statistic. */
 function studentPower({ paired, effect, alternative, level }: Design, runs: number): number {
   if (runs < 2) return 0;
-  const freedom = paired ? runs - 1 : 2 * runs - 2;
+  const degreesOfFreedom = paired ? runs - 1 : 2 * runs - 2;
   const shift = effect * Math.sqrt(paired ? runs : runs / 2);
-  const critical = studentUpperQuantile(alternative === 'two-sided' ? level / 2 : level, freedom);
-  const above = alternative === 'less' ? 0 : noncentralT(-critical, freedom, -shift);
-  const below = alternative === 'greater' ? 0 : noncentralT(-critical, freedom, shift);
+  const critical = studentUpperQuantile(alternative === 'two-sided' ? level / 2 : level, degreesOfFreedom);
+  const above = alternative === 'less' ? 0 : noncentralT(-critical, degreesOfFreedom, -shift);
+  const below = alternative === 'greater' ? 0 : noncentralT(-critical, degreesOfFreedom, shift);
   return above + below;
 }
 

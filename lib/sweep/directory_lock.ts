@@ -6,7 +6,7 @@ import { fileError } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 
 /**
- * What a sweep tells while it alone writes to its directory.
+ * The events of a sweep while it alone writes to its directory.
  *
  * @param events given a signal that is aborted, with RUN_LOST as its reason, when another sweep takes the directory over, and a
  *   function that finds out at once

@@ -1,7 +1,7 @@
 /**
- * What a sweep and the process of one of its trials say to each other, and what a sweep tells its caller.
+ * What a sweep and the process of one of its trials say to each other, and the events of a sweep.
  */
-import type { Arm } from '../options/index.js';
+import type { TrialDirection } from '../options/index.js';
 import type { PlannedComparison } from '../statistics/planned_comparison.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { TrainProgress } from '../training/stages.js';
@@ -26,7 +26,7 @@ export type FromTrial =
 /** Which trial an event is about. */
 export interface TrialName {
   name: string;
-  arm: Arm;
+  direction: TrialDirection;
   seed: number;
 }
 
@@ -42,14 +42,14 @@ export type SweepEvent =
       threads: number;
       planned: PlannedComparison;
     }
-  /** What trials warn of, each text once; process.emitWarning has told it as well. */
+  /** What trials warn of, each text once; it is passed to process.emitWarning as well. */
   | (RdropWarning & { type: 'warning' })
   | { type: 'start'; trial: TrialName; resumed: boolean }
-  /** What a trial's fit() tells, and what its listener hears. */
+  /** The events and the progress of a trial's fit(). */
   | { type: 'progress'; trial: TrialName; event: TrainEvent | TrainProgress }
   /** reused: it had finished before this sweep began. */
   | { type: 'finish'; trial: TrialName; result: RunResult; reused: boolean }
   /** The error has the code TRIAL_FAILED; the end of what the trial wrote to its standard error is in its message. */
   | { type: 'fail'; trial: TrialName; error: RdropError }
-  /** Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call goes on. */
+  /** Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call continues. */
   | { type: 'end'; reason: 'finished' | 'aborted'; finished: number; failed: number };

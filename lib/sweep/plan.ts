@@ -3,14 +3,14 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
-  type Arm,
   parseConfig,
   type SweepConfig,
   type TrainConfig,
   type TrainOptions,
+  type TrialDirection,
   trainSchema,
 } from '../options/index.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
@@ -18,14 +18,15 @@ import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
+import { currentDirection, trialDirectory } from './earlier_names.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
 export type SweepTrainOptions = Omit<TrainOptions, 'runDirectory' | 'seed'>;
 
 export interface Trial {
-  /** `<arm>-<seed>`, also the name of its directory. */
+  /** `<direction>-<seed>`, also the name of its directory unless an earlier version made it. */
   name: string;
-  arm: Arm;
+  direction: TrialDirection;
   seed: number;
   directory: string;
   config: TrainConfig;
@@ -35,7 +36,7 @@ export interface Trial {
 export interface SweepPlan {
   version: 1;
   seeds: number[];
-  directions: Arm[];
+  directions: TrialDirection[];
   /** What the trials share: a TrainConfig without seed, run directory, direction and threads. */
   config: Record<string, unknown>;
   /** SHA-256 of the files of the data directory that a run reads. */
@@ -45,27 +46,33 @@ export interface SweepPlan {
 /** new: no run is there; interrupted: one that has no result yet; finished: one that has. */
 export type TrialState = 'new' | 'interrupted' | 'finished';
 
-/** The trials in the order in which they run: seed by seed, so that an unfinished sweep already compares its arms. */
+/** The trials in the order in which they run: seed by seed, so that an unfinished sweep already compares its directions. */
 export function planTrials(shared: SweepTrainOptions, sweep: SweepConfig): Trial[] {
   const threads = threadsPerTrial(shared.threads ?? 0, trialsAtATime(sweep));
   return sweep.seeds.flatMap((seed) =>
-    sweep.directions.map((arm): Trial => {
-      const name = `${arm}-${seed}`;
+    sweep.directions.map((direction): Trial => {
+      const name = `${direction}-${seed}`;
       const directory = join(resolve(sweep.directory), name);
       const options = { ...shared, data: resolve(shared.data), seed, threads, runDirectory: directory };
       const config = parseConfig(trainSchema, options, 'config');
       const { loss } = config;
-      if (arm === 'plain') config.loss = { ...loss, alpha: 0 };
-      else if (loss.alpha > 0) config.loss = { ...loss, direction: arm };
+      if (direction === 'baseline') config.loss = { ...loss, alpha: 0 };
+      else if (loss.alpha > 0) config.loss = { ...loss, direction };
       else {
         throw new RdropError(
           'INVALID_CONFIG',
-          `config.loss.alpha: expected more than 0 for the direction ${arm}, got 0; the direction plain is α 0`,
+          `config.loss.alpha: expected more than 0 for the direction ${direction}, got 0; the direction baseline is α 0`,
         );
       }
-      return { name, arm, seed, directory, config };
+      return { name, direction, seed, directory, config };
     }),
   );
+}
+
+/** The trial where it lies: in the directory that an earlier version made, if there is one. */
+export async function placeTrial(trial: Trial): Promise<Trial> {
+  const directory = await trialDirectory(dirname(trial.directory), trial.direction, trial.seed);
+  return { ...trial, directory, config: { ...trial.config, runDirectory: directory } };
 }
 
 /** How many trials run at once. */
@@ -102,7 +109,8 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
       );
     }
     plan.seeds = union(there.seeds ?? [], plan.seeds);
-    plan.directions = union(there.directions ?? [], plan.directions);
+    const begun = [...(there.directions ?? [])].map(currentDirection) as TrialDirection[];
+    plan.directions = union(begun, plan.directions);
     if (isDeepStrictEqual(there, JSON.parse(JSON.stringify(plan)))) return plan;
   }
   try {

@@ -14,6 +14,7 @@ import { whileLocked } from './directory_lock.js';
 import type { SweepEvent, TrialName } from './messages.js';
 import {
   openPlan,
+  placeTrial,
   planTrials,
   type SweepTrainOptions,
   type Trial,
@@ -33,8 +34,8 @@ export interface SweepControl {
 }
 
 /**
- * Trains every combination of a seed and a direction and tells what happens. Finished trials are recognized by their
- * result and reused, interrupted ones go on from their last checkpoint; so the same call repeated completes a sweep.
+ * Trains every combination of a seed and a direction and yields what happens. Finished trials are recognized by their
+ * result and reused, interrupted ones continue from their last checkpoint; so the same call repeated completes a sweep.
  * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. The signal ends a sweep as it
  * ends fit(): the running trials write a checkpoint and end, then comes the event `end` with the reason 'aborted'. Leaving the
  * loop early ends the trials alike.
@@ -72,10 +73,11 @@ interface LockedControl {
 async function* sweepTrials(
   config: SweepTrainOptions,
   sweepConfig: SweepConfig,
-  trials: readonly Trial[],
+  planned: readonly Trial[],
   { signal, trialEntry, lost, verify }: LockedControl,
 ): AsyncGenerator<SweepEvent, void, undefined> {
   const { seeds, directions } = await openPlan(config, sweepConfig);
+  const trials = await Promise.all(planned.map(placeTrial));
   const states = new Map<Trial, TrialState>();
   for (const trial of trials) states.set(trial, await trialState(trial));
 
@@ -178,7 +180,7 @@ async function* sweepTrials(
   yield { type: 'end', reason, finished, failed };
 }
 
-const named = ({ name, arm, seed }: Trial): TrialName => ({ name, arm, seed });
+const named = ({ name, direction, seed }: Trial): TrialName => ({ name, direction, seed });
 
 /** Events of several trials in one order, for one reader. */
 class EventQueue {

@@ -12,7 +12,7 @@ import type { Trial } from './plan.js';
 
 export interface TrialProcessOptions {
   resume: boolean;
-  /** Whether the trial takes its directory from whoever holds it. */
+  /** Whether the trial takes its directory from its holder. */
   unlock: boolean;
   /** Whether files must be those that manifests and checkpoints name. */
   verify: boolean;
@@ -24,7 +24,7 @@ export interface TrialProcessOptions {
 
 /** Milliseconds that an aborted trial has to write its checkpoint before it is killed. */
 const patience = 20_000;
-/** Characters of standard error that a failure tells. */
+/** Characters of standard error in the message of a failure. */
 const tailLength = 2000;
 
 /** The compiled program, also where the TypeScript itself or a bundle of it is being run. */

@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { ReportPlot } from '../report/document.js';
-import { armColors as colors } from '../report/plots.js';
+import { directionColors as colors } from '../report/plots.js';
 import { config, renderSvg, width } from '../report/vega_svg.js';
 import type { GroupEstimate } from './estimates.js';
 import type { DropoutMoments } from './theory.js';
@@ -178,8 +178,8 @@ function normPlot(result: DropoutMoments): TopLevelSpec | null {
   const found = panels(result, ({ group, uni, bi }) =>
     Object.entries({ uni, bi }).flatMap(([direction, { meanNorm, variance }]) =>
       [
-        { group, direction, figure: 'norm of the mean', value: meanNorm ?? 0 },
-        { group, direction, figure: 'standard deviation', value: Math.sqrt(variance) },
+        { group, direction, statistic: 'norm of the mean', value: meanNorm ?? 0 },
+        { group, direction, statistic: 'standard deviation', value: Math.sqrt(variance) },
       ].filter(({ value }) => value > 0),
     ),
   );
@@ -206,9 +206,9 @@ function normPlot(result: DropoutMoments): TopLevelSpec | null {
         yOffset: { field: 'direction', type: 'nominal', scale: { domain: ['uni', 'bi'], paddingOuter: 1 } },
         color: color(['uni', 'bi']),
         shape: {
-          field: 'figure',
+          field: 'statistic',
           type: 'nominal',
-          title: 'figure',
+          title: 'statistic',
           scale: { domain: ['norm of the mean', 'standard deviation'], range: ['circle', 'diamond'] },
           legend: { symbolFillColor: gray, symbolStrokeColor: gray, labelLimit: 0 },
         },

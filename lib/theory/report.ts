@@ -28,7 +28,7 @@ export async function renderTheory(result: DropoutMoments): Promise<{ html: stri
   return { html: htmlReport(document), markdown: markdownReport(document) };
 }
 
-/** What the figures say, in sentences. */
+/** What the numbers say, in sentences. */
 export function theoryLead({ divergence, gradients, conditions }: DropoutMoments): string[] {
   const { level } = conditions.options;
   const { difference } = divergence;

@@ -7,7 +7,7 @@ import type { DropoutMoments } from './theory.js';
 const absent = '—';
 const count = (value: number) => value.toLocaleString('en-US');
 /** Four significant digits; powers of ten where zeros would lead or trail. */
-const figure = (value: number | null): string => {
+const number = (value: number | null): string => {
   if (value === null) return absent;
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(3);
@@ -24,9 +24,9 @@ export function divergenceTable({ divergence, conditions }: DropoutMoments): Rep
   const { level, samples, pairs } = conditions.options;
   const row = (name: string, { mean, low, high, standardDeviation }: MeanEstimate) => [
     name,
-    figure(mean),
-    interval(low, high, figure),
-    figure(standardDeviation),
+    number(mean),
+    interval(low, high, number),
+    number(standardDeviation),
   ];
   const { difference } = divergence;
   return {
@@ -84,15 +84,15 @@ function gradientRow(estimate: GroupEstimate): string[] {
   return [
     estimate.group,
     count(estimate.parameters),
-    figure(uni.meanNorm),
-    figure(bi.meanNorm),
+    number(uni.meanNorm),
+    number(bi.meanNorm),
     cosine === null ? absent : cosine.toFixed(4),
-    figure(uni.variance),
-    figure(bi.variance),
+    number(uni.variance),
+    number(bi.variance),
     ratioText(varianceRatio),
     ratioText(expectedRatio),
-    figure(uni.signalToNoise),
-    figure(bi.signalToNoise),
+    number(uni.signalToNoise),
+    number(bi.signalToNoise),
   ];
 }
 

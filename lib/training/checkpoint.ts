@@ -194,7 +194,7 @@ const stateOf = (place: string): Promise<TrainingState | null> =>
   );
 
 /**
- * Clears away what a killed process left. Only for whoever holds the run's lock.
+ * Clears away what a killed process left. Only for the holder of the run's lock.
  *
  * @throws RdropError FILE_UNREADABLE, FILE_UNWRITABLE
  */
@@ -273,7 +273,7 @@ export async function openBest(
   throw new RdropError(
     'CHECKPOINT_MISMATCH',
     `${join(checkpoints, 'best')}: expected the best checkpoint, of update ${best.update}, got ${got}; ` +
-      'bring it back, or resume with verify false (--no-verify), which goes on without it',
+      'bring it back, or resume with verify false (--no-verify), which continues without it',
   );
 }
 
@@ -319,7 +319,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 const chunkBytes = 1 << 20;
 
-/** What is hashed and written at a time, so that the event loop goes on. */
+/** What is hashed and written at a time, so that the event loop keeps running. */
 function* chunks(piece: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < piece.length; at += chunkBytes) yield piece.subarray(at, at + chunkBytes);
 }

@@ -44,7 +44,7 @@ export interface TrainMetrics extends TokenLosses {
 }
 
 export interface ValidationMetrics {
-  type: 'valid';
+  type: 'validation';
   update: number;
   epoch: number;
   loss: number;
@@ -56,23 +56,26 @@ export interface ValidationMetrics {
   validationSeconds: number;
 }
 
+/** The type of a line of metrics.jsonl as this version calls it; rdrop 0.1 wrote `valid`. */
+export const currentLineType = (written: string): string => (written === 'valid' ? 'validation' : written);
+
 export function perToken({ loss, nll, kl, crossEntropy, tokens }: NativeLoss): TokenLosses {
   const unit = tokens * Math.LN2;
   return { loss: loss / unit, nll: nll / unit, kl: kl / unit, crossEntropy: crossEntropy / unit };
 }
 
-export function stepMetrics(step: NativeStep, figures: NativeFigures): StepMetrics {
+export function stepMetrics(step: NativeStep, metrics: NativeFigures): StepMetrics {
   const { update, tokens, pairs, sourceTokens } = step;
-  const { learningRate, gradientNorm } = figures;
+  const { learningRate, gradientNorm } = metrics;
   return {
     update,
-    ...perToken(figures),
+    ...perToken(metrics),
     tokens,
     pairs,
     sourceTokens,
     learningRate,
     gradientNorm,
-    skipped: figures.skipped > 0,
+    skipped: metrics.skipped > 0,
   };
 }
 
@@ -107,12 +110,12 @@ export const emptyWindow = (): Window => ({
   seconds: 0,
 });
 
-export function addToWindow(window: Window, figures: NativeFigures): void {
+export function addToWindow(window: Window, metrics: NativeFigures): void {
   for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens', 'gradientNorm', 'skipped'] as const) {
-    window[key] += figures[key];
+    window[key] += metrics[key];
   }
-  window.updates += figures.steps;
-  if (figures.steps > 0) window.learningRate = figures.learningRate;
+  window.updates += metrics.steps;
+  if (metrics.steps > 0) window.learningRate = metrics.learningRate;
 }
 
 /** The line of metrics that a window makes. */
@@ -197,7 +200,7 @@ export class MetricsLog {
    * read are no lines of metrics: they are kept aside, in metrics.jsonl.damaged.
    *
    * @param counted the lines that the checkpoint counts, where it says so
-   * @returns what is to be told: each damaged line by file and number, and lines that are missing
+   * @returns the warnings: each damaged line by file and number, and lines that are missing
    * @throws RdropError FILE_UNREADABLE, DISK_FULL, FILE_UNWRITABLE
    */
   async rewind(update: number, lastValidated: number, counted?: number): Promise<string[]> {
@@ -218,11 +221,11 @@ export class MetricsLog {
           `${this.#path}:${i + 1}: expected a line of metrics, got ${JSON.stringify(line.slice(0, 60))}; ` +
             `it is kept in ${basename(this.#path)}${keptAside}`,
         );
-      } else if (place.update <= (place.type === 'valid' ? lastValidated : update)) kept.push(line);
+      } else if (place.update <= (place.type === 'validation' ? lastValidated : update)) kept.push(line);
     });
     // Whole but for its end: the process was killed between the two, or a copy left it out.
     const place = placeOf(unfinished);
-    if (place !== null && place.update <= (place.type === 'valid' ? lastValidated : update))
+    if (place !== null && place.update <= (place.type === 'validation' ? lastValidated : update))
       kept.push(unfinished);
     if (counted !== undefined && kept.length < counted) {
       told.push(
@@ -244,10 +247,13 @@ export class MetricsLog {
 }
 
 /** What a line of metrics is about; null for what is none. */
-function placeOf(line: string): { type: 'train' | 'valid'; update: number } | null {
+function placeOf(line: string): { type: 'train' | 'validation'; update: number } | null {
   try {
-    const { type, update } = JSON.parse(line);
-    return (type === 'train' || type === 'valid') && Number.isSafeInteger(update) ? { type, update } : null;
+    const { type: written, update } = JSON.parse(line);
+    const type = currentLineType(written);
+    return (type === 'train' || type === 'validation') && Number.isSafeInteger(update)
+      ? { type, update }
+      : null;
   } catch {
     return null;
   }

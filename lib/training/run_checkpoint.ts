@@ -8,7 +8,7 @@ import { fingerprint, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 
 /**
- * A checkpoint of a run for whoever only reads it, with the configuration it was made with.
+ * A checkpoint of a run for a reader, with the configuration it was made with.
  *
  * @throws RdropError FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH,
  *   MANIFEST_MISMATCH (unless `verify` is false: the dictionary or the codes are others)

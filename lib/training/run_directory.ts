@@ -34,7 +34,7 @@ export interface RunResult {
   validBleu: number | null;
   /** sacreBLEU's 13a on the text; the first of `scores`. */
   testBleu: { score: number; signature: string } | null;
-  /** Every figure of the test split, signed; null without one. */
+  /** Every metric of the test split, signed; null without one. */
   scores: CorpusScore[] | null;
   parameters: number;
   /** What was too long for the model or a batch, and left out or cut, by split; not there where nothing was. */
@@ -143,7 +143,7 @@ export class RunDirectory {
     await this.#writeJson('result.json', result);
   }
 
-  /** A run that goes on has no result yet. */
+  /** A resumed run has no result yet. */
   async removeResult(): Promise<void> {
     const path = join(this.path, 'result.json');
     try {
@@ -213,7 +213,7 @@ export class RunDirectory {
     }
   }
 
-  /** Nothing new is begun: whoever wants the run waits for what is under way, and for release(). */
+  /** Nothing new is begun: a process that wants the run waits for what is under way, and for release(). */
   end(): void {
     this.#lock.end();
   }

@@ -21,7 +21,7 @@ async function loadModel(model: Transformer, checkpoint: Checkpoint): Promise<vo
   await loadParameters(model, file.tensors, checkpoint.path);
 }
 
-/** Translates the test split with the best checkpoint; the model goes on as it was. */
+/** Translates the test split with the best checkpoint; the model keeps its parameters. */
 export async function runResult(
   { config, state, data, model, run }: FinishedRun,
   teller: StageTeller,

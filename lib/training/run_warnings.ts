@@ -4,7 +4,7 @@ import { piecesWarning } from '../text/pieces/find_pieces.js';
 import type { RdropWarning } from '../util/warnings.js';
 import type { RunData } from './run_data.js';
 
-/** What a run is told before its first update: it trains, but perhaps not what was meant. */
+/** The warnings of a run before its first update: it trains, but perhaps not what was meant. */
 export function runWarnings(
   { model, loss, validation }: Pick<TrainConfig, 'model' | 'loss' | 'validation'>,
   { pipeline, valid, test, warnings: lengths }: Pick<RunData, 'pipeline' | 'valid' | 'test' | 'warnings'>,

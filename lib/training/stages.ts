@@ -13,7 +13,7 @@ export type TrainStage =
 export interface TrainProgress {
   type: 'progress';
   stage: TrainStage;
-  /** Of `training` the share of the run, and `total` 1; else batches, sentences or figures. */
+  /** Of `training` the share of the run, and `total` 1; else batches, sentences or metrics. */
   done: number;
   total: number;
   /** Until the stage ends; of `training`, until the last update, if all goes on as so far. Null while nothing is known. */

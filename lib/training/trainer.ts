@@ -31,7 +31,7 @@ const limitsSchema = lazily(() =>
   }),
 );
 /**
- * What a run that goes on is given anew, its limits and the place of its data; without one the run's own holds. `unlock` and
+ * What a resumed run is given anew, its limits and the place of its data; without one the run's own holds. `unlock` and
  * `verify`: see OpenConfig.
  */
 export type ResumeOptions = z.input<typeof limitsSchema>;
@@ -227,8 +227,8 @@ export class Trainer implements Disposable, AsyncDisposable {
     try {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
       const result = await state.loop.step(batches.map(packBatch));
-      const figures = result.figures ?? (await state.loop.settle())!;
-      return state.stepMetrics(result, figures);
+      const metrics = result.figures ?? (await state.loop.settle())!;
+      return state.stepMetrics(result, metrics);
     } catch (error) {
       throw endedBy(error, state, 'step()');
     } finally {
@@ -278,7 +278,7 @@ export class Trainer implements Disposable, AsyncDisposable {
 
   /**
    * Frees the model and the run directory. What is under way ends first, fit() and step() with DISPOSED, and until then the
-   * directory stays this trainer's: whoever asks for it waits for that moment. `await using` and Symbol.asyncDispose wait as
+   * directory stays this trainer's: a process that asks for it waits for that moment. `await using` and Symbol.asyncDispose wait as
    * well. May be called again.
    */
   dispose(): void {
@@ -323,7 +323,7 @@ const parts = async () => ({
   ...(await import('./training_loop.js')),
 });
 
-/** What a run is told whose data are not where they were. */
+/** The warning of a run whose data are not where they were. */
 async function tellMoved(error: unknown, data: string): Promise<never> {
   if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND' || (await pathExists(data)))
     throw error;

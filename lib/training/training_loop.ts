@@ -54,7 +54,7 @@ export class TrainingLoop {
   readonly state: TrainingState;
   /** The update of the last checkpoint and whether it was validated, so that none is written twice. */
   #saved = '';
-  /** A device did steps whose figures nobody has read. */
+  /** A device did steps whose metrics have not been read. */
   #unread = false;
   #resumedAt = 0;
   /** metrics.jsonl may have the line, or a part, of something that failed before it was done. */
@@ -174,10 +174,10 @@ export class TrainingLoop {
     if (!this.#unread) return null;
     this.#unread = false;
     try {
-      const figures = await this.#timed(() => this.trainer.figures());
-      addToWindow(this.state.window, figures);
-      tellNoGraphs('training', figures.noGraphs);
-      return figures;
+      const metrics = await this.#timed(() => this.trainer.figures());
+      addToWindow(this.state.window, metrics);
+      tellNoGraphs('training', metrics.noGraphs);
+      return metrics;
     } finally {
       this.state.update = this.trainer.update;
     }
@@ -308,7 +308,7 @@ export class TrainingLoop {
         onLoss: (...progress) => teller.tell('validation loss', ...progress),
       });
       line = {
-        type: 'valid',
+        type: 'validation',
         update: state.update,
         epoch: state.epoch,
         ...losses,

@@ -25,11 +25,11 @@ type OnProgress = ((done: number, total: number) => void) | undefined;
 type Validated = { loss: number; bleu: number | null };
 
 /** Whether a validation is better than the best so far: a higher BLEU, or without BLEU a lower loss. */
-export function isBetter(found: Validated, best: Validated, manner: 'raw' | 'fairseq'): boolean {
+export function isBetter(found: Validated, best: Validated, mode: 'raw' | 'fairseq'): boolean {
   if (found.bleu === null) return found.loss < best.loss;
   if (found.bleu > (best.bleu ?? Number.NEGATIVE_INFINITY)) return true;
   // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
-  return manner === 'fairseq' && found.bleu === best.bleu;
+  return mode === 'fairseq' && found.bleu === best.bleu;
 }
 
 /**
@@ -114,16 +114,16 @@ export async function validationBleu(
   { config, signal, onProgress }: Search,
 ): Promise<number> {
   const { pairs, references } = set;
-  const { beam, bleu: manner } = config.validation;
+  const { beam, bleu: mode } = config.validation;
   const { maxTokens, multipleOf } = config.batches;
   const found = await translateSet(model, set, {
     beam,
     maxTokens,
-    fairseq: manner === 'fairseq' ? { multipleOf } : undefined,
+    fairseq: mode === 'fairseq' ? { multipleOf } : undefined,
     signal,
     onProgress,
   });
-  if (manner === 'raw') {
+  if (mode === 'raw') {
     const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
     return corpusBleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;
   }
@@ -139,7 +139,7 @@ export async function validationBleu(
   return Number(score.toFixed(2));
 }
 
-/** The figures of a validation; no BLEU where the loss alone picks the best checkpoint. @throws RdropError ABORTED */
+/** The metrics of a validation; no BLEU where the loss alone picks the best checkpoint. @throws RdropError ABORTED */
 export async function validate(
   model: Transformer,
   pipeline: TextPipeline,
@@ -157,7 +157,7 @@ export async function validate(
   return { ...losses, bleu };
 }
 
-/** What the beam search makes of the test split, and every figure that the field prints of it. */
+/** What the beam search makes of the test split, and every metric that the field prints of it. */
 export interface TestResult {
   hypotheses: string[];
   /** Tokens apart, without BPE: what `fairseq-score` reads, as `fairseq-generate --remove-bpe` prints it. */

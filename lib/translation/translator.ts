@@ -62,7 +62,7 @@ export interface LoadOptions {
 }
 
 export interface TranslateOptions {
-  /** What becomes of a line longer than the model's maxPositions; 'refuse' is the default. The other lines are translated. */
+  /** What happens to a line longer than the model's maxPositions; 'refuse' is the default. The other lines are translated. */
   overlong?: OverlongPolicy | undefined;
   /** The file that the lines are from, for errors and warnings. */
   name?: string | undefined;

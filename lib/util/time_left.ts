@@ -3,7 +3,7 @@ export class TimeLeft {
   readonly #began: number;
   readonly #first: number;
 
-  /** @param share done already: a run that goes on does not begin at 0 */
+  /** @param share done already: a resumed run does not begin at 0 */
   constructor(share = 0, now = performance.now()) {
     this.#began = now;
     this.#first = share;

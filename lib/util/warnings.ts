@@ -1,4 +1,4 @@
-/** What may be meant and is probably not; the work goes on. The codes are stable, as those of errors. */
+/** What may be meant and is probably not; the work continues. The codes are stable, as those of errors. */
 export const warningCodes = {
   NO_DROPOUT: 'α is above 0 while no dropout makes the two passes differ: the KL term is 0',
   UNFIT_TOKENIZER:
@@ -21,7 +21,7 @@ const told = new Set<string>();
 /**
  * The one way of every warning: process.emitWarning with the name RdropWarning and the code, once a process for each text. A
  * program hears it by process.on('warning'); where nobody does, Node.js writes it on standard error (`--no-warnings` stops that).
- * Whoever tells events (fit, sweep) tells it as an event too.
+ * Where there are events (fit, sweep) it is one too.
  */
 export function warn(warning: RdropWarning): void {
   const { code, message } = warning;

@@ -25,7 +25,7 @@ describe('arguments that no command understands', () => {
     ],
     ['a command below one that works alone', ['stats', 'pwer'], /'pwer'\n\(Did you mean power\?\)/],
     [
-      'a limit of a run that goes on',
+      'a limit of a resumed run',
       ['train', '--resume', '--run', 'x', '--set', 'maxUpdats=3'],
       /got maxUpdats; did you mean maxUpdates\?/,
     ],

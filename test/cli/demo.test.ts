@@ -30,16 +30,20 @@ describe('rdrop demo --quick', () => {
     expect(first.status).toBe(0);
     const printed = JSON.parse(first.stdout) as Printed;
     expect(printed.results.map(({ name }) => name)).toEqual([
-      'plain-63',
+      'baseline-63',
       'uni-63',
       'bi-63',
-      'plain-64',
+      'baseline-64',
       'uni-64',
       'bi-64',
     ]);
-    // A fair comparison: as many updates for every arm.
+    // A fair comparison: as many updates for every condition.
     expect(new Set(printed.results.map(({ result }) => result.updates)).size).toBe(1);
-    expect(printed.comparisons.map(({ a, b }) => `${a}-${b}`)).toEqual(['uni-plain', 'bi-plain', 'uni-bi']);
+    expect(printed.comparisons.map(({ a, b }) => `${a}-${b}`)).toEqual([
+      'uni-baseline',
+      'bi-baseline',
+      'uni-bi',
+    ]);
     expect(await readFile(printed.html, 'utf8')).toContain('<svg');
 
     const result = join(out, 'sweep', 'uni-63', 'result.json');
@@ -94,9 +98,9 @@ describe('a table in text', () => {
   it('aligns the first column to the left and the others to the right', () => {
     const table = {
       caption: 'C',
-      head: ['arm', 'x'],
+      head: ['condition', 'x'],
       rows: [
-        ['plain', '1.00'],
+        ['baseline', '1.00'],
         ['ä', '−12.00'],
       ],
       notes: ['n'],
@@ -104,7 +108,7 @@ describe('a table in text', () => {
     expect(textTable(table)).toEqual([
       'C',
       '-------------',
-      'arm         x',
+      'condition         x',
       '-------------',
       'plain    1.00',
       'ä      −12.00',

@@ -13,11 +13,11 @@ beforeEach(async () => {
     printed.push(String(text));
     return true;
   });
-  for (const [arm, score] of Object.entries({ uni: 31.25, bi: 30.5 })) {
-    const path = join(directory, arm);
+  for (const [condition, score] of Object.entries({ uni: 31.25, bi: 30.5 })) {
+    const path = join(directory, condition);
     await mkdir(path);
     const files = {
-      'config.json': { seed: 7, loss: { direction: arm, alpha: 5 } },
+      'config.json': { seed: 7, loss: { direction: condition, alpha: 5 } },
       'result.json': { seconds: 12, testBleu: { score, signature: 'nrefs:1' } },
     };
     for (const [name, value] of Object.entries(files))

@@ -45,43 +45,49 @@ describe('rdrop stats', () => {
     );
   });
 
-  it("compares every pair of several arms with Holm's correction", async () => {
-    const arms = ['uni=37.34,37.29,37.32', 'bi=37.19,37.28,36.97', 'plain=35,35.1,35.2'].flatMap((arm) => [
-      '--arm',
-      arm,
-    ]);
-    const document = JSON.parse(await run(statsCommand(), ...arms, '--json')) as {
-      arms: object;
+  it("compares every pair of several conditions with Holm's correction", async () => {
+    const conditions = ['uni=37.34,37.29,37.32', 'bi=37.19,37.28,36.97', 'baseline=35,35.1,35.2'].flatMap(
+      (condition) => ['--condition', condition],
+    );
+    const document = JSON.parse(await run(statsCommand(), ...conditions, '--json')) as {
+      conditions: object;
       comparisons: { a: string; b: string; cohensD: number; holm: object }[];
     };
-    expect(document.arms).toMatchObject({ uni: [37.34, 37.29, 37.32] });
-    expect(document.comparisons.map(({ a, b }) => `${a}-${b}`)).toEqual(['uni-bi', 'uni-plain', 'bi-plain']);
+    expect(document.conditions).toMatchObject({ uni: [37.34, 37.29, 37.32] });
+    expect(document.comparisons.map(({ a, b }) => `${a}-${b}`)).toEqual([
+      'uni-bi',
+      'uni-baseline',
+      'bi-baseline',
+    ]);
     expect(document.comparisons[0]?.cohensD).toBeCloseTo(1.489, 3);
     for (const { holm } of document.comparisons)
       expect(holm).toEqual({ rankSum: expect.closeTo(0.3, 12), signedRank: expect.closeTo(0.75, 12) });
-    const text = await run(statsCommand(), ...arms);
+    const text = await run(statsCommand(), ...conditions);
     expect(text.match(/^a = .*, b = .*$/gm)).toEqual([
       'a = uni, b = bi',
       'a = uni, b = plain',
       'a = bi, b = plain',
     ]);
     expect(text.match(/p = 0\.100, after Holm 0\.300/g)).toHaveLength(3);
-    expect(text).toContain('over these 3 pairs of arms, each test a family of its own');
-    const two = await run(statsCommand(), ...arms.slice(0, 4));
+    expect(text).toContain('over these 3 pairs of conditions, each test a family of its own');
+    const two = await run(statsCommand(), ...conditions.slice(0, 4));
     expect(two).toContain('a = uni, b = bi');
     expect(two).not.toContain('Holm');
   });
 
-  it('refuses arms that it cannot tell apart or compare', async () => {
-    const arm = (...texts: string[]) => run(statsCommand(), ...texts.flatMap((text) => ['--arm', text]));
+  it('refuses conditions that it cannot tell apart or compare', async () => {
+    const condition = (...texts: string[]) =>
+      run(statsCommand(), ...texts.flatMap((text) => ['--condition', text]));
     expect(await run(statsCommand(), '--a', '1')).toMatch(
-      /^INVALID_ARGUMENT: stats: expected --a and --b, or --arm/,
+      /^INVALID_ARGUMENT: stats: expected --a and --b, or --condition/,
     );
-    expect(await run(statsCommand(), ...table, '--arm', 'x=1')).toMatch(/^INVALID_ARGUMENT: .*got both/);
-    expect(await arm('x=1,2')).toMatch(/^INVALID_ARGUMENT: .*at least two arms, got 1/);
-    expect(await arm('x=1,2', 'x=2,3')).toMatch(/^INVALID_ARGUMENT: --arm: .*x twice/);
-    expect(await arm('x=1,2', '2,3')).toMatch(/^INVALID_ARGUMENT: --arm: .*"2,3"/);
-    expect(await arm('x=1,2', 'y=2,z')).toMatch(/^INVALID_ARGUMENT: --arm y: entry 2/);
+    expect(await run(statsCommand(), ...table, '--condition', 'x=1')).toMatch(
+      /^INVALID_ARGUMENT: .*got both/,
+    );
+    expect(await condition('x=1,2')).toMatch(/^INVALID_ARGUMENT: .*at least two conditions, got 1/);
+    expect(await condition('x=1,2', 'x=2,3')).toMatch(/^INVALID_ARGUMENT: --condition: .*x twice/);
+    expect(await condition('x=1,2', '2,3')).toMatch(/^INVALID_ARGUMENT: --condition: .*"2,3"/);
+    expect(await condition('x=1,2', 'y=2,z')).toMatch(/^INVALID_ARGUMENT: --condition y: entry 2/);
   });
 
   it.each([
@@ -92,7 +98,7 @@ describe('rdrop stats', () => {
     ['a single run each', '1', '1'],
   ])('says that there is no difference between samples that are %s', async (_, a, b) => {
     const text = await run(statsCommand(), `--a=${a}`, `--b=${b}`);
-    expect(text).toMatch(/^a and b hold the same figures: there is no difference to be tested\n/);
+    expect(text).toMatch(/^a and b hold the same values: there is no difference to be tested\n/);
     expect(text).toContain('difference of means (a - b): 0.0000\n');
     expect(text).not.toMatch(/-0\.0+\b(?! to)/);
     const document = JSON.parse(await run(statsCommand(), `--a=${a}`, `--b=${b}`, '--json'));
@@ -102,8 +108,8 @@ describe('rdrop stats', () => {
       rankSum: { p: 1 },
       signedRank: { p: 1 },
     });
-    expect(await run(statsCommand(), '--arm', `x=${a}`, '--arm', `y=${b}`)).toContain(
-      'hold the same figures',
+    expect(await run(statsCommand(), '--condition', `x=${a}`, '--condition', `y=${b}`)).toContain(
+      'hold the same values',
     );
     expect(await run(statsCommand(), `--a=${a}`, '--b=9')).not.toContain('the same figures');
   });
@@ -139,7 +145,7 @@ describe('rdrop stats power', () => {
     expect(plans[1]).toMatchObject({
       minimumPValue: 0.25,
       reachable: false,
-      fewestRuns: { runsPerArm: 5, minimumPValue: 0.0625 },
+      fewestRuns: { runsPerCondition: 5, minimumPValue: 0.0625 },
       power: 0,
       cost: { runs: 6, hours: expect.closeTo(69.6, 9) },
     });
@@ -150,7 +156,7 @@ describe('rdrop stats power', () => {
     const text = await power(...paper, '--hours-per-run', '11.6');
     expect(text).toMatch(/^rank-sum +0\.100 +0\.4\d\d /m);
     expect(text).toContain(
-      '3 runs an arm cannot reach p ≤ 0.1 with the signed-rank test: the smallest p is 0.25; 5 are the fewest that can (0.0625).',
+      '3 runs per condition cannot reach p ≤ 0.1 with the signed-rank test: the smallest p is 0.25; 5 are the fewest that can (0.0625).',
     );
     expect(text).toContain('Cost as planned: 6 runs × 11.6 h = 69.6 h.');
   });
@@ -162,7 +168,10 @@ describe('rdrop stats power', () => {
     };
     const usual = await one();
     expect((await one('--correlation', '0.5'))['power']).toBeGreaterThan(usual['power'] as number);
-    expect(await one('--arms', '3')).toMatchObject({ level: expect.closeTo(0.1 / 3, 12), cost: { runs: 9 } });
+    expect(await one('--conditions', '3')).toMatchObject({
+      level: expect.closeTo(0.1 / 3, 12),
+      cost: { runs: 9 },
+    });
     expect((await one('--alternative', 'greater'))['power']).toBeGreaterThan(usual['power'] as number);
     expect((await one('--power', '0.9'))['runsForTarget']).toBeGreaterThan(usual['runsForTarget'] as number);
     const drawn = (...args: string[]) => power(...paper, '--test', 'rank-sum', '--json', ...args);
@@ -178,7 +187,7 @@ describe('rdrop stats power', () => {
   it('refuses what makes no sense, naming the option', async () => {
     expect(await power('--runs', '3')).toMatch(/--effect/);
     expect(await power('--runs', '0.5', '--effect', '1')).toMatch(
-      /^INVALID_ARGUMENT: stats power\.runsPerArm/,
+      /^INVALID_ARGUMENT: stats power\.runsPerCondition/,
     );
     expect(await power(...paper, '--test', 'sign')).toMatch(/^INVALID_ARGUMENT: stats power\.test/);
     expect(await power(...paper, '--test', 't', '--correlation', '0.5')).toMatch(

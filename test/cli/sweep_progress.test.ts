@@ -16,7 +16,7 @@ function shown(seeds: number, isTTY: boolean): string {
   const progress = sweepProgress(10, stream as unknown as NodeJS.WriteStream);
   const plan: SweepEvent = {
     type: 'plan',
-    trials: [{ name: 'uni-1', arm: 'uni', seed: 1, state: 'new' }],
+    trials: [{ name: 'uni-1', direction: 'uni', seed: 1, state: 'new' }],
     parallel: 1,
     threads: 2,
     planned: plannedComparison(seeds, 2),

@@ -120,11 +120,7 @@ describe('rdrop train and translate', () => {
     ['a --set without a value', ['train', '--set', 'seed'], /^rdrop: INVALID_ARGUMENT: --set/],
     ['an unknown preset', ['train', '--preset', 'huge'], /^rdrop: INVALID_ARGUMENT: preset: .*multi30k/],
     ['a missing file', ['train', '--config', 'none.json'], /^rdrop: FILE_NOT_FOUND: none.json/],
-    [
-      'options for a run that goes on',
-      ['train', '--resume', '--seed', '4'],
-      /^rdrop: INVALID_ARGUMENT: --resume/,
-    ],
+    ['options for a resumed run', ['train', '--resume', '--seed', '4'], /^rdrop: INVALID_ARGUMENT: --resume/],
     ['no run to translate with', ['translate'], /^rdrop: FILE_NOT_FOUND: .*config.json/],
   ])('%s is a coded error and status 1', async (_, [command, ...flags], message) => {
     const needed = command === 'train' && !flags.includes('--resume') ? ['--data', data] : [];

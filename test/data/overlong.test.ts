@@ -88,7 +88,7 @@ describe('training', () => {
     const without = await train('without');
     expect(await modelBytes(skipped.run)).toEqual(await modelBytes(without.run));
     const losses = (events: typeof skipped.events) =>
-      events.flatMap((event) => (event.type === 'valid' ? [event.loss] : []));
+      events.flatMap((event) => (event.type === 'validation' ? [event.loss] : []));
     expect(losses(skipped.events)).toEqual(losses(without.events));
     const hypotheses = (run: string) => lines(join(run, 'hypotheses', 'test.en'));
     expect(await hypotheses(skipped.run)).toEqual((await hypotheses(without.run)).toSpliced(3, 0, ''));

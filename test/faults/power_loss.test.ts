@@ -74,7 +74,7 @@ async function checkTold(told: Record<string, unknown>[], root: string, live: st
   }
   const directory = join(root, 'runs', 'one');
   const checkpoint = last('checkpoint');
-  const valid = told.filter((event) => event['type'] === 'valid' && event['best'] === true).at(-1);
+  const valid = told.filter((event) => event['type'] === 'validation' && event['best'] === true).at(-1);
   if (checkpoint || valid) {
     const state = await checkpointAt(join(directory, 'checkpoints', 'last'));
     expect(state.update).toBe(
@@ -148,7 +148,7 @@ it('what was said to be done is there after a loss of power, at every moment', {
   expect(resumed).toBeGreaterThan(0);
   const types = told.map((event) => event['type']);
   expect(types).toEqual(
-    expect.arrayContaining(['prepared', 'checkpoint', 'valid', 'end', 'reported', 'exported']),
+    expect.arrayContaining(['prepared', 'checkpoint', 'validation', 'end', 'reported', 'exported']),
   );
   expect(existsSync(copy)).toBe(false);
 });

@@ -39,7 +39,7 @@ const scenarios = {
     const plan = {
       directory: join(directory, 'sweep'),
       seeds: [3],
-      directions: ['uni', 'plain'],
+      directions: ['uni', 'baseline'],
       parallel: 1,
     };
     for await (const event of sweep({ ...config, maxUpdates: 3 }, plan)) {

@@ -30,7 +30,7 @@ function run(seed: number, options: object = {}, more: object = {}): RunSummary 
   };
   const config = parseConfig(trainSchema, mergeOptions(shared, options), 'train');
   return {
-    arm: config.loss.alpha === 0 ? 'plain' : config.loss.direction,
+    direction: config.loss.alpha === 0 ? 'baseline' : config.loss.direction,
     seed,
     testBleu: 30 + seed / 10,
     seconds: 10,
@@ -44,7 +44,7 @@ function run(seed: number, options: object = {}, more: object = {}): RunSummary 
 const conditionsOf = (runs: RunSummary[]) => withConditions(runs).map(conditionOf);
 
 describe('the condition of a run', () => {
-  it('is its arm where nothing but the seed, places, threads and machine differ', () => {
+  it('is its direction where nothing but the seed, places, threads and machine differ', () => {
     const runs = [
       run(1),
       run(
@@ -56,7 +56,7 @@ describe('the condition of a run', () => {
       run(1, { loss: { alpha: 0 } }),
       run(2, { loss: { alpha: 0, direction: 'bi' } }),
     ];
-    expect(conditionsOf(runs)).toEqual(['uni', 'uni', 'bi', 'plain', 'plain']);
+    expect(conditionsOf(runs)).toEqual(['uni', 'uni', 'bi', 'baseline', 'baseline']);
   });
 
   it.each([
@@ -100,7 +100,7 @@ describe('the condition of a run', () => {
     expect(conditionsOf([run(1), run(1, options), run(1, { loss: { alpha: 0 } })])).toEqual([
       'uni, alpha=5, dropout=0.3',
       'uni, alpha=1, dropout=0.1',
-      'plain, dropout=0.3',
+      'baseline, dropout=0.3',
     ]);
     // Two options of one name.
     expect(
@@ -130,8 +130,14 @@ describe('the condition of a run', () => {
     expect(conditionsOf([{ ...old, config: { ...old.config, loss } }, run(2)])).toEqual(['uni', 'uni']);
   });
 
-  it('is the arm where nothing else is known', () => {
-    const bare = ['uni', 'bi'].map((arm) => ({ arm, seed: 1, testBleu: 1, seconds: 1, curve: [] }));
+  it('is the direction where nothing else is known', () => {
+    const bare = ['uni', 'bi'].map((direction) => ({
+      direction,
+      seed: 1,
+      testBleu: 1,
+      seconds: 1,
+      curve: [],
+    }));
     expect(conditionsOf(bare)).toEqual(['uni', 'bi']);
   });
 });
@@ -186,11 +192,11 @@ describe('reports of sweeps', () => {
     const config = { ...rest, loss: sharedLoss };
     const plan = { version: 1, seeds, directions: ['uni', 'bi'], config, data: environment.data };
     await writeFile(join(directory, 'sweep.json'), JSON.stringify(plan));
-    for (const arm of ['uni', 'bi'] as const) {
+    for (const direction of ['uni', 'bi'] as const) {
       for (const seed of finished) {
-        const trial = join(directory, `${arm}-${seed}`);
+        const trial = join(directory, `${direction}-${seed}`);
         await mkdir(trial);
-        const resolved = { device: 'cpu', precision: 'float32', seed, loss: { direction: arm } };
+        const resolved = { device: 'cpu', precision: 'float32', seed, loss: { direction } };
         const own = mergeOptions(shared, { runDirectory: trial }, resolved);
         await writeFile(join(trial, 'config.json'), JSON.stringify(own));
         await writeFile(join(trial, 'environment.json'), JSON.stringify(environment));
@@ -219,16 +225,16 @@ describe('reports of sweeps', () => {
   it('goes on with one sweep in another directory under other seeds, and refuses the same seed twice', async () => {
     const one = await sweep('one', {}, [1, 2], [1, 2]);
     const two = await sweep('two', {}, [3], [3]);
-    expect(rowsOf(await read([one, two]), 'Test BLEU by arm and seed').map((row) => row.slice(0, 4))).toEqual(
-      [
-        ['uni', '31.00', '32.00', '33.00'],
-        ['bi', '31.00', '32.00', '33.00'],
-      ],
-    );
+    expect(
+      rowsOf(await read([one, two]), 'Test BLEU by direction and seed').map((row) => row.slice(0, 4)),
+    ).toEqual([
+      ['uni', '31.00', '32.00', '33.00'],
+      ['bi', '31.00', '32.00', '33.00'],
+    ]);
     const again = await sweep('again', {}, [2], [2]);
     await expect(read([one, again])).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
-      message: expect.stringMatching(/one\/uni-2 and .*again\/uni-2, .* arm uni and seed 2/),
+      message: expect.stringMatching(/one\/uni-2 and .*again\/uni-2, .* direction uni and seed 2/),
     });
   });
 });

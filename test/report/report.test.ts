@@ -9,8 +9,8 @@ import { expectSelfContained, expectWellFormed, rowsOf } from '../support/html.j
 
 /** Table 1 of the paper, with the run times it gives as averages. */
 const table = [
-  { arm: 'uni', seconds: 41_735, scores: [37.34, 37.29, 37.32] },
-  { arm: 'bi', seconds: 42_719, scores: [37.19, 37.28, 36.97] },
+  { direction: 'uni', seconds: 41_735, scores: [37.34, 37.29, 37.32] },
+  { direction: 'bi', seconds: 42_719, scores: [37.19, 37.28, 36.97] },
 ];
 const seeds = [63, 64, 65];
 const curve = (height: number): CurvePoint[] =>
@@ -21,9 +21,9 @@ const curve = (height: number): CurvePoint[] =>
     validBleu: height - 5 + i,
   }));
 const paperRuns = (): RunSummary[] =>
-  table.flatMap(({ arm, seconds, scores }) =>
+  table.flatMap(({ direction, seconds, scores }) =>
     seeds.map((seed, i) => ({
-      arm,
+      direction,
       seed,
       testBleu: scores[i] as number,
       seconds,
@@ -35,11 +35,11 @@ const paperRuns = (): RunSummary[] =>
 describe("renderReport on the paper's table", () => {
   it('shows every number of it, the tests and the interval, in HTML and in Markdown', async () => {
     const { html, markdown } = await renderReport(paperRuns(), 'Table 1');
-    expect(rowsOf(html, 'Test BLEU by arm and seed')).toEqual([
+    expect(rowsOf(html, 'Test BLEU by direction and seed')).toEqual([
       ['uni', '37.34', '37.29', '37.32', '37.32', '41,735 s'],
       ['bi', '37.19', '37.28', '36.97', '37.15', '42,719 s'],
     ]);
-    const [row, ...others] = rowsOf(html, 'Differences between arms in test BLEU');
+    const [row, ...others] = rowsOf(html, 'Differences between directions in test BLEU');
     expect(others).toEqual([]);
     expect(row?.slice(0, 5)).toEqual(['uni − bi', '0.17', '1.489', 'U = 9, p = 0.100', 'W = 0, p = 0.250']);
     expect(row?.[5]).toMatch(/^0\.0\d to 0\.3\d$/);
@@ -52,7 +52,7 @@ describe("renderReport on the paper's table", () => {
     expect(markdown).toMatch(/\| uni − bi \| 0\.17 \| 1\.489 \| U = 9, p = 0\.100 \| W = 0, p = 0\.250 \|/);
   });
 
-  it('loads nothing, is well formed and draws four plots with axes, arms and one line a run', async () => {
+  it('loads nothing, is well formed and draws four plots with axes, directions and one line a run', async () => {
     const { html } = await renderReport(paperRuns(), 'Table 1');
     expectSelfContained(html);
     expectWellFormed(html);
@@ -62,7 +62,7 @@ describe("renderReport on the paper's table", () => {
     for (const text of [
       'Test BLEU',
       'BLEU',
-      'arm',
+      'direction',
       'seed',
       'uni',
       'bi',
@@ -76,7 +76,8 @@ describe("renderReport on the paper's table", () => {
     }
     for (const [i, title] of ['Training loss', 'Validation loss', 'Validation BLEU'].entries()) {
       const svg = curves[i] as string;
-      for (const text of [title, 'update', 'arm', 'uni', 'bi']) expect(svg).toContain(`>${text}</text>`);
+      for (const text of [title, 'update', 'direction', 'uni', 'bi'])
+        expect(svg).toContain(`>${text}</text>`);
       const lines = svg.match(/<path [^>]*d="M[^"]*L[^"]*L[^"]*L[^"]*L[^"]*"[^>]*stroke="#\w{6}"/g);
       expect(lines).toHaveLength(6);
       expect(new Set(lines?.map((line) => /stroke="(#\w{6})"/.exec(line)?.[1])).size).toBe(2);
@@ -89,31 +90,31 @@ describe("renderReport on the paper's table", () => {
     const runs = paperRuns();
     const shuffled = [runs[4], runs[0], runs[5], runs[2], runs[3], runs[1]] as RunSummary[];
     expect(await renderReport(shuffled, 'Table 1')).toEqual(await renderReport(runs, 'Table 1'));
-    const partial = runs.filter(({ arm, seed }) => !(arm === 'bi' && seed === 64));
+    const partial = runs.filter(({ direction, seed }) => !(direction === 'bi' && seed === 64));
     const { html } = await renderReport(partial, 'Table 1');
-    const [row] = rowsOf(html, 'Differences between arms in test BLEU');
+    const [row] = rowsOf(html, 'Differences between directions in test BLEU');
     expect(row?.slice(3, 5)).toEqual(['U = 6, p = 0.200', 'W = 0, p = 0.500']);
   });
 
-  it('compares every arm with plain dropout', async () => {
-    const plain = seeds.map((seed, i) => ({
-      arm: 'plain',
+  it('compares every direction with the baseline', async () => {
+    const baseline = seeds.map((seed, i) => ({
+      direction: 'baseline',
       seed,
       testBleu: 35 + i / 10,
       seconds: 30.25,
       curve: [],
     }));
-    const { html } = await renderReport([...plain, ...paperRuns()], 'Three arms');
-    const rows = rowsOf(html, 'Differences between arms in test BLEU');
-    expect(rows.map(([arms]) => arms)).toEqual(['uni − bi', 'uni − plain', 'bi − plain']);
+    const { html } = await renderReport([...baseline, ...paperRuns()], 'Three conditions');
+    const rows = rowsOf(html, 'Differences between directions in test BLEU');
+    expect(rows.map(([conditions]) => conditions)).toEqual(['uni − bi', 'uni − baseline', 'bi − baseline']);
     // 0.1 and 0.25 times the three pairs, and no smaller p lets the others off.
     for (const row of rows) expect(row[3]).toMatch(/^U = 9, p = 0\.100, Holm 0\.300$/);
     for (const row of rows) expect(row[4]).toMatch(/^W = \d, p = 0\.250, Holm 0\.750$/);
     expect(html).toContain(
-      'over the 3 pairs of arms of this table, each of the two tests a family of its own',
+      'over the 3 pairs of directions of this table, each of the two tests a family of its own',
     );
-    expect(rowsOf(html, 'Test BLEU by arm and seed').at(-1)).toEqual([
-      'plain',
+    expect(rowsOf(html, 'Test BLEU by direction and seed').at(-1)).toEqual([
+      'baseline',
       '35.00',
       '35.10',
       '35.20',
@@ -122,13 +123,16 @@ describe("renderReport on the paper's table", () => {
     ]);
   });
 
-  it('says so where two arms have the same figures', async () => {
+  it('says so where two conditions have the same figures', async () => {
     const same = paperRuns().map((run, i) => ({
       ...run,
       testBleu: [37.1, 37.2, 37.3][(i * (i < 3 ? 1 : 2)) % 3] as number,
     }));
-    const [row] = rowsOf((await renderReport(same, 'Same')).html, 'Differences between arms in test BLEU');
-    expect(row?.slice(0, 2)).toEqual(['uni − bi', '0 (equal figures)']);
+    const [row] = rowsOf(
+      (await renderReport(same, 'Same')).html,
+      'Differences between directions in test BLEU',
+    );
+    expect(row?.slice(0, 2)).toEqual(['uni − bi', '0 (equal values)']);
     expect(row?.[3]).toBe('U = 4.5, p = 1.000');
   });
 
@@ -149,7 +153,7 @@ describe('writeReport', () => {
     points
       .flatMap(({ update, trainLoss, validLoss, validBleu }) => [
         { type: 'train', update, epoch: 1, loss: trainLoss, nll: 1, kl: 0.1, seconds: 1 },
-        { type: 'valid', update, epoch: 1, loss: validLoss, nll: 1, bleu: validBleu, seconds: 2 },
+        { type: 'validation', update, epoch: 1, loss: validLoss, nll: 1, bleu: validBleu, seconds: 2 },
       ])
       .map((line) => `${JSON.stringify(line)}\n`)
       .join('');
@@ -157,11 +161,11 @@ describe('writeReport', () => {
   /** A run directory as training leaves it; without a score it has not finished. */
   async function run(
     path: string,
-    { arm, seed, score }: { arm: string; seed: number; score?: number },
+    { direction, seed, score }: { direction: string; seed: number; score?: number },
     more: { learningRate?: number; threads?: string } = {},
   ): Promise<void> {
     await mkdir(path, { recursive: true });
-    const loss = arm === 'plain' ? { direction: 'uni', alpha: 0 } : { direction: arm, alpha: 5 };
+    const loss = direction === 'baseline' ? { direction: 'uni', alpha: 0 } : { direction, alpha: 5 };
     await json(join(path, 'config.json'), {
       seed,
       device: 'cpu',
@@ -200,7 +204,7 @@ describe('writeReport', () => {
 
   it('reports a single run with its conditions, options and curves', async () => {
     const path = join(directory, 'run');
-    await run(path, { arm: 'uni', seed: 63, score: 37.34 });
+    await run(path, { direction: 'uni', seed: 63, score: 37.34 });
     const paths = await writeReport(path, join(directory, 'new', 'out'));
     expect((await readdir(join(directory, 'new', 'out'))).sort()).toEqual(['report.html', 'report.md']);
     const { html, markdown } = await read(paths);
@@ -216,7 +220,7 @@ describe('writeReport', () => {
     expect(conditions.get('node')).toBe('v20.19.0');
     expect(conditions.get('data')).toMatch(/^2 entries, SHA-256/);
     expect(rowsOf(html, 'Options')).toContainEqual(['optimizer.learningRate', '0.0005']);
-    expect(html).toContain('A comparison needs finished runs of two arms');
+    expect(html).toContain('A comparison needs finished runs of two conditions');
     expect(html.match(/<svg /g)).toHaveLength(4);
     expect(markdown).toContain('| optimizer.learningRate | 0.0005 |');
   });
@@ -225,24 +229,24 @@ describe('writeReport', () => {
     await json(join(directory, 'sweep.json'), {
       version: 1,
       seeds: [63, 64],
-      directions: ['plain', 'uni', 'bi'],
+      directions: ['baseline', 'uni', 'bi'],
     });
-    await run(join(directory, 'plain-63'), { arm: 'plain', seed: 63, score: 35.5 });
-    await run(join(directory, 'plain-64'), { arm: 'plain', seed: 64, score: 35.25 });
-    await run(join(directory, 'uni-63'), { arm: 'uni', seed: 63, score: 37.25 });
-    await run(join(directory, 'uni-64'), { arm: 'uni', seed: 64 });
+    await run(join(directory, 'baseline-63'), { direction: 'baseline', seed: 63, score: 35.5 });
+    await run(join(directory, 'baseline-64'), { direction: 'baseline', seed: 64, score: 35.25 });
+    await run(join(directory, 'uni-63'), { direction: 'uni', seed: 63, score: 37.25 });
+    await run(join(directory, 'uni-64'), { direction: 'uni', seed: 64 });
     await writeFile(join(directory, 'uni-64', 'metrics.jsonl'), '{"type":"train","upd', { flag: 'a' });
     const { html, markdown } = await read(await writeReport(directory, directory));
-    expect(rowsOf(html, 'Test BLEU by arm and seed')).toEqual([
+    expect(rowsOf(html, 'Test BLEU by direction and seed')).toEqual([
       ['uni', '37.25', '—', '37.25 (1 of 2 runs)', '1,235 s (1 of 2 runs)'],
       ['bi', '—', '—', '—', '—'],
-      ['plain', '35.50', '35.25', '35.38', '1,235 s'],
+      ['baseline', '35.50', '35.25', '35.38', '1,235 s'],
     ]);
     expect(html).toContain('No test BLEU yet: uni-64 (at update 500), bi-63 (not begun), bi-64 (not begun).');
     expect(html).toContain('3 of 6 runs have a test BLEU.');
-    expect(rowsOf(html, 'Differences between arms in test BLEU').map(([arms]) => arms)).toEqual([
-      'uni − plain',
-    ]);
+    expect(
+      rowsOf(html, 'Differences between directions in test BLEU').map(([conditions]) => conditions),
+    ).toEqual(['uni − baseline']);
     expect(html.match(/<svg /g)).toHaveLength(4);
     expect(markdown).toContain('bi-63 (not begun)');
   });
@@ -255,14 +259,14 @@ describe('writeReport', () => {
     expect(html).not.toContain('<svg');
   });
 
-  it('says when the runs differ in more than seed and arm', async () => {
+  it('says when the runs differ in more than seed and direction', async () => {
     const [one, two] = [join(directory, 'one'), join(directory, 'two')];
-    await run(one, { arm: 'uni', seed: 1, score: 30 });
-    await run(two, { arm: 'bi', seed: 1, score: 31 }, { learningRate: 1e-3, threads: 'Another' });
+    await run(one, { direction: 'uni', seed: 1, score: 30 });
+    await run(two, { direction: 'bi', seed: 1, score: 31 }, { learningRate: 1e-3, threads: 'Another' });
     const { html } = await read(await writeReport([one, two], join(directory, 'out')));
     expect(html).toContain('compare with care: optimizer.learningRate.');
     expect(html).toContain('A processor, Another');
-    await run(two, { arm: 'bi', seed: 1, score: 31 });
+    await run(two, { direction: 'bi', seed: 1, score: 31 });
     expect((await read(await writeReport([one, two], join(directory, 'out')))).html).not.toContain(
       'with care',
     );
@@ -271,7 +275,7 @@ describe('writeReport', () => {
   it('escapes text that comes from file names and files', async () => {
     const evil = `x"><script>alert(1)<'script'>&|*`;
     const path = join(directory, evil);
-    await run(path, { arm: '<img src=x>', seed: 1, score: 30 }, { threads: '</td><b>processor|</b>' });
+    await run(path, { direction: '<img src=x>', seed: 1, score: 30 }, { threads: '</td><b>processor|</b>' });
     const { html, markdown } = await read(await writeReport(path, join(directory, 'out')));
     expectSelfContained(html);
     expectWellFormed(html);
@@ -285,7 +289,7 @@ describe('writeReport', () => {
   it('refuses bad input with its own code and writes nothing', async () => {
     const out = join(directory, 'out');
     const path = join(directory, 'run');
-    await run(path, { arm: 'uni', seed: 1, score: 30 });
+    await run(path, { direction: 'uni', seed: 1, score: 30 });
     const refused = (input: string | string[], code: string, message: RegExp) =>
       expect(writeReport(input, out)).rejects.toMatchObject({
         code,
@@ -293,7 +297,7 @@ describe('writeReport', () => {
       });
     await refused([], 'INVALID_ARGUMENT', /at least one/);
     await refused(join(directory, 'missing'), 'FILE_NOT_FOUND', /missing: expected a run directory/);
-    await refused([path, path], 'INVALID_ARGUMENT', /arm uni and seed 1/);
+    await refused([path, path], 'INVALID_ARGUMENT', /direction uni and seed 1/);
     await writeFile(join(path, 'metrics.jsonl'), '{"type":"train","update":1}\nnot json\n{}\n');
     await refused(path, 'MALFORMED_FILE', /metrics\.jsonl:2/);
     await writeFile(join(path, 'metrics.jsonl'), '');
@@ -316,7 +320,7 @@ describe("the paper's own curves", () => {
     const runs = paperRuns().map((run) => {
       const own = lines
         .map((line) => line.split(','))
-        .filter(([arm, seed]) => arm === run.arm && seed === `${run.seed}`);
+        .filter(([direction, seed]) => direction === run.direction && seed === `${run.seed}`);
       const value = (cells: string[], name: string) => Number(cells[columns.indexOf(name)]);
       return {
         ...run,

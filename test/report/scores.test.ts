@@ -6,9 +6,9 @@ const paperFigure = 'fairseq-score (compounds split)';
 
 /** Table 1 of the paper as one of the figures of the runs; the others are made up. */
 const runs: RunSummary[] = Object.entries({ uni: [37.34, 37.29, 37.32], bi: [37.19, 37.28, 36.97] }).flatMap(
-  ([arm, figures]) =>
+  ([direction, figures]) =>
     figures.map((figure, i) => ({
-      arm,
+      direction,
       seed: 63 + i,
       testBleu: 30 + i,
       seconds: 1,
@@ -48,7 +48,7 @@ describe('scoreTable', () => {
 describe('a report on another figure', () => {
   it("is the paper's table with the paper's figure", async () => {
     const { markdown } = await renderReport(runs, 'Table 1', { metric: paperFigure });
-    expect(markdown).toContain(`Test ${paperFigure} by arm and seed`);
+    expect(markdown).toContain(`Test ${paperFigure} by direction and seed`);
     expect(markdown).toContain('| uni | 37.34 | 37.29 | 37.32 | 37.32 |');
     expect(markdown).toMatch(/\| uni − bi \| 0\.17 \| 1\.489 \| U = 9, p = 0\.100 \| W = 0, p = 0\.250 \|/);
     expect(markdown).toMatch(/^signature: nrefs:1.*compound$/m);
@@ -62,7 +62,7 @@ describe('a report on another figure', () => {
     expect(() => reportOn(runs, 'METEOR')).toThrow(
       expect.objectContaining({
         code: 'INVALID_ARGUMENT',
-        message: `metric: expected one of the figures of these runs (BLEU 13a, BLEU intl, TER, ${paperFigure}), got "METEOR"`,
+        message: `metric: expected one of the metrics of these runs (BLEU 13a, BLEU intl, TER, ${paperFigure}), got "METEOR"`,
       }),
     );
     const bare = runs.map(({ scores: _, ...run }) => run);

@@ -93,12 +93,12 @@ describe('compareRuns', () => {
     const { d, g, ...interval } = effectSize(uni, bi, { level: 0.9 });
     expect([comparison.cohensD, comparison.hedgesG, comparison.effectInterval]).toEqual([d, g, interval]);
     expect(comparison.pairedEffect).toEqual(pairedEffectSize(uni, bi, { level: 0.9 }));
-    expect(comparison.shift).toEqual(hodgesLehmann(uni, bi, { level: 0.9 }));
-    expect(comparison.pairedShift).toEqual(pairedHodgesLehmann(uni, bi, { level: 0.9 }));
+    expect(comparison.hodgesLehmann).toEqual(hodgesLehmann(uni, bi, { level: 0.9 }));
+    expect(comparison.pairedHodgesLehmann).toEqual(pairedHodgesLehmann(uni, bi, { level: 0.9 }));
     expect(comparison.bootstrap).toEqual(bootstrapDifference(uni, bi, { level: 0.9, samples: 100, seed: 4 }));
   });
 
-  it('has no pairs in arms of different size, and no shift in very large ones', () => {
+  it('has no pairs in conditions of different size, and no shift in very large ones', () => {
     expect(compareRuns(uni, [37])).toMatchObject({ signedRank: null, pairedEffect: null, pairedShift: null });
     const many = Array.from({ length: 2001 }, (_, i) => i % 7);
     expect(compareRuns(many, many, { samples: 1 })).toMatchObject({ shift: null, pairedShift: null });
@@ -112,8 +112,8 @@ describe('compareAllPairs', () => {
     const pairs = compareAllPairs({ uni, bi, plain });
     expect(pairs.map(({ a, b }) => [a, b])).toEqual([
       ['uni', 'bi'],
-      ['uni', 'plain'],
-      ['bi', 'plain'],
+      ['uni', 'baseline'],
+      ['bi', 'baseline'],
     ]);
     const [first, second] = pairs;
     expect(first).toMatchObject(compareRuns(uni, bi));
@@ -123,7 +123,7 @@ describe('compareAllPairs', () => {
     expect([first?.holm.signedRank, second?.holm.signedRank]).toEqual([0.25, null]);
   });
 
-  it('keeps the order of a Map, and names the arm that it refuses', () => {
+  it('keeps the order of a Map, and names the condition that it refuses', () => {
     const pairs = compareAllPairs(
       new Map([
         ['2', uni],
@@ -131,7 +131,7 @@ describe('compareAllPairs', () => {
       ]),
     );
     expect(pairs.map(({ a, b }) => [a, b])).toEqual([['2', '1']]);
-    expect(() => compareAllPairs({ uni })).toThrow(/at least two arms, got 1/);
+    expect(() => compareAllPairs({ uni })).toThrow(/at least two conditions, got 1/);
     expect(() => compareAllPairs({ uni, bi: [] })).toThrow(/compareAllPairs: bi: .*non-empty/);
   });
 });

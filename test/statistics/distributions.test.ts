@@ -4,7 +4,7 @@ import {
   complementaryError,
   incompleteBeta,
   logGamma,
-  noncentralShift,
+  noncentrality,
   noncentralT,
   normalCdf,
   studentTail,
@@ -61,7 +61,7 @@ describe('distributions agree with each other', () => {
       [2, 500],
     ] as const) {
       for (const p of [0.0005, 0.025, 0.5, 0.975])
-        expectClose(noncentralT(t, freedom, noncentralShift(t, freedom, p)), p, 1e-12);
+        expectClose(noncentralT(t, freedom, noncentrality(t, freedom, p)), p, 1e-12);
     }
   });
 

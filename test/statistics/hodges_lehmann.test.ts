@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { hodgesLehmann, pairedHodgesLehmann, type Shift } from '../../lib/statistics/hodges_lehmann.js';
+import {
+  type HodgesLehmannEstimate,
+  hodgesLehmann,
+  pairedHodgesLehmann,
+} from '../../lib/statistics/hodges_lehmann.js';
 import { wilcoxonRankSum, wilcoxonSignedRank } from '../../lib/statistics/rank_tests.js';
 import { randomNormal } from '../../lib/util/random/uniform_random.js';
 import { thrownBy } from '../support/effect_sizes.js';
@@ -19,7 +23,7 @@ function kept(candidates: number[], level: number, p: (shift: number) => number)
   return Number.isFinite(low) && Number.isFinite(high) ? [low, high] : null;
 }
 
-function expectInterval(shift: Shift, truth: [number, number] | null): void {
+function expectInterval(shift: HodgesLehmannEstimate, truth: [number, number] | null): void {
   if (truth === null) {
     expect([shift.low, shift.high]).toEqual([null, null]);
     return;
@@ -83,7 +87,7 @@ describe('the estimate of Hodges and Lehmann', () => {
     expect(withoutEnds).toBeGreaterThan(0);
   });
 
-  it('has no ends with three runs an arm at 95 %, but at 90 %, where the test can reject', () => {
+  it('has no ends with three runs per condition at 95 %, but at 90 %, where the test can reject', () => {
     const [a, b] = [
       [5, 6, 9],
       [1, 2, 4],

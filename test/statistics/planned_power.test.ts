@@ -33,7 +33,7 @@ describe('the smallest p value of a design', () => {
   it('is refused for what is not a design', () => {
     for (const runs of [0, 1.5, Number.NaN])
       expect(thrownBy(() => minimumPValue('rank-sum', runs))).toMatch(
-        /^INVALID_ARGUMENT: minimumPValue: runsPerArm/,
+        /^INVALID_ARGUMENT: minimumPValue: runsPerCondition/,
       );
     expect(thrownBy(() => minimumPValue('sign' as 't', 3))).toMatch(
       /^INVALID_ARGUMENT: minimumPValue: test: .*"sign"/,
@@ -41,13 +41,13 @@ describe('the smallest p value of a design', () => {
   });
 
   it('says how many runs a level takes at least', () => {
-    expect(fewestRuns('signed-rank', 0.1)).toEqual({ runsPerArm: 5, minimumPValue: 0.0625 });
-    expect(fewestRuns('signed-rank', 0.05)).toMatchObject({ runsPerArm: 6 });
+    expect(fewestRuns('signed-rank', 0.1)).toEqual({ runsPerCondition: 5, minimumPValue: 0.0625 });
+    expect(fewestRuns('signed-rank', 0.05)).toMatchObject({ runsPerCondition: 6 });
     // 2/20 is not more than 0.1, although it is in binary.
-    expect(fewestRuns('rank-sum', 0.1)?.runsPerArm).toBe(3);
-    expect(fewestRuns('rank-sum', 0.3 / 3)?.runsPerArm).toBe(3);
-    expect(fewestRuns('rank-sum', 0.099)?.runsPerArm).toBe(4);
-    expect(fewestRuns('t', 1e-9)).toEqual({ runsPerArm: 2, minimumPValue: 0 });
+    expect(fewestRuns('rank-sum', 0.1)?.runsPerCondition).toBe(3);
+    expect(fewestRuns('rank-sum', 0.3 / 3)?.runsPerCondition).toBe(3);
+    expect(fewestRuns('rank-sum', 0.099)?.runsPerCondition).toBe(4);
+    expect(fewestRuns('t', 1e-9)).toEqual({ runsPerCondition: 2, minimumPValue: 0 });
     expect(fewestRuns('signed-rank', 1e-40)).toBeNull();
   });
 });
@@ -55,7 +55,7 @@ describe('the smallest p value of a design', () => {
 describe('the power of a planned comparison', () => {
   for (const { runs, effect, alpha, alternative, correlation, exact, simulated, draws } of recorded.power) {
     it(`with ${runs} runs, d ${effect}, α ${alpha}, ${alternative}, r ${correlation}`, async () => {
-      const shared = { runsPerArm: runs, effectSize: effect, alpha, alternative, targetPower: 0.01 };
+      const shared = { runsPerCondition: runs, effectSize: effect, alpha, alternative, targetPower: 0.01 };
       const plan = (test: PlannedTest, more: object = {}) => plannedPower({ ...shared, test, ...more });
       const t = await plan('t');
       expectClose(t.power, exact.t, 1e-10);
@@ -87,14 +87,14 @@ describe('the power of a planned comparison', () => {
 
   it('is α or less without an effect, for every side and beyond the exact tests', async () => {
     for (const options of [
-      { runsPerArm: 6 },
-      { runsPerArm: 6, alternative: 'less' },
-      { runsPerArm: 9, alternative: 'greater', test: 'signed-rank' },
-      { runsPerArm: 30 },
-      { runsPerArm: 60, test: 'signed-rank' },
+      { runsPerCondition: 6 },
+      { runsPerCondition: 6, alternative: 'less' },
+      { runsPerCondition: 9, alternative: 'greater', test: 'signed-rank' },
+      { runsPerCondition: 30 },
+      { runsPerCondition: 60, test: 'signed-rank' },
     ] as Partial<PlannedPowerOptions>[]) {
       const { power } = await plannedPower({
-        runsPerArm: 6,
+        runsPerCondition: 6,
         effectSize: 0,
         alpha: 0.1,
         simulations: 20_000,
@@ -108,12 +108,12 @@ describe('the power of a planned comparison', () => {
 
   it("says of the paper's design what it cannot show, before it is run", async () => {
     const plan = (test: PlannedTest) =>
-      plannedPower({ runsPerArm: 3, effectSize: 1.489, alpha: 0.1, test, hoursPerRun: 11.6 });
+      plannedPower({ runsPerCondition: 3, effectSize: 1.489, alpha: 0.1, test, hoursPerRun: 11.6 });
     const signedRank = await plan('signed-rank');
     expect(signedRank).toMatchObject({
       minimumPValue: 0.25,
       reachable: false,
-      fewestRuns: { runsPerArm: 5, minimumPValue: 0.0625 },
+      fewestRuns: { runsPerCondition: 5, minimumPValue: 0.0625 },
       power: 0,
       powerInterval: null,
       cost: { runs: 6, hours: expect.closeTo(69.6, 9) },
@@ -131,7 +131,7 @@ describe('the power of a planned comparison', () => {
       ['signed-rank', '0.250'],
     ]);
     expect(notes).toContain(
-      '3 runs an arm cannot reach p ≤ 0.1 with the signed-rank test: the smallest p is 0.25; ' +
+      '3 runs per condition cannot reach p ≤ 0.1 with the signed-rank test: the smallest p is 0.25; ' +
         '5 are the fewest that can (0.0625).',
     );
     expect(notes).toContain('Cost as planned: 6 runs × 11.6 h = 69.6 h.');
@@ -145,37 +145,37 @@ describe('the power of a planned comparison', () => {
       { test: 'rank-sum', effectSize: 1.2 },
       { test: 'signed-rank', effectSize: 1.2, correlation: 0.4, alternative: 'greater' },
     ] as (Partial<PlannedPowerOptions> & { effectSize: number })[]) {
-      const { runsForTarget } = await plannedPower({ runsPerArm: 3, ...options });
-      const power = async (runsPerArm: number) =>
-        (await plannedPower({ targetPower: 0.01, ...options, runsPerArm })).power;
+      const { runsForTarget } = await plannedPower({ runsPerCondition: 3, ...options });
+      const power = async (runsPerCondition: number) =>
+        (await plannedPower({ targetPower: 0.01, ...options, runsPerCondition })).power;
       expect(await power(runsForTarget as number)).toBeGreaterThanOrEqual(0.8);
       expect(await power((runsForTarget as number) - 1)).toBeLessThan(0.8);
     }
-    // By the table of Cohen (1988): 26 runs an arm for d 0.8, two-sided α 0.05, power 0.8.
-    expect((await plannedPower({ runsPerArm: 3, effectSize: 0.8, test: 't' })).runsForTarget).toBe(26);
-    expect((await plannedPower({ runsPerArm: 3, effectSize: 0.01 })).runsForTarget).toBeNull();
+    // By the table of Cohen (1988): 26 runs per condition for d 0.8, two-sided α 0.05, power 0.8.
+    expect((await plannedPower({ runsPerCondition: 3, effectSize: 0.8, test: 't' })).runsForTarget).toBe(26);
+    expect((await plannedPower({ runsPerCondition: 3, effectSize: 0.01 })).runsForTarget).toBeNull();
   });
 
-  it('divides α by the pairs of arms, is repeatable, and every option counts', async () => {
-    const base = { runsPerArm: 8, effectSize: 1, simulations: 2000, targetPower: 0.1 };
+  it('divides α by the pairs of conditions, is repeatable, and every option counts', async () => {
+    const base = { runsPerCondition: 8, effectSize: 1, simulations: 2000, targetPower: 0.1 };
     const plan = await plannedPower(base);
     expect(plan).toEqual(await plannedPower(base));
-    const three = await plannedPower({ ...base, arms: 3 });
+    const three = await plannedPower({ ...base, conditions: 3 });
     expect(three).toMatchObject({ alpha: 0.05, level: expect.closeTo(0.05 / 3, 12), cost: { runs: 24 } });
     expect(three.power).toBeLessThan(plan.power);
     expect((await plannedPower({ ...base, seed: 2 })).power).not.toBe(plan.power);
     expect((await plannedPower({ ...base, alternative: 'greater' })).power).toBeGreaterThan(plan.power);
-    expect((await plannedPower({ ...base, runsPerArm: 1, test: 't' })).power).toBe(0);
+    expect((await plannedPower({ ...base, runsPerCondition: 1, test: 't' })).power).toBe(0);
   });
 
   it('is refused where it makes no sense', async () => {
     const refused = (options: object, message: RegExp) =>
-      expect(plannedPower({ runsPerArm: 3, effectSize: 1, ...options })).rejects.toMatchObject({
+      expect(plannedPower({ runsPerCondition: 3, effectSize: 1, ...options })).rejects.toMatchObject({
         code: 'INVALID_ARGUMENT',
         message: expect.stringMatching(message),
       });
-    await refused({ runsPerArm: 0 }, /runsPerArm/);
-    await refused({ runsPerArm: 101 }, /runsPerArm/);
+    await refused({ runsPerCondition: 0 }, /runsPerCondition/);
+    await refused({ runsPerCondition: 101 }, /runsPerCondition/);
     await refused({ effectSize: Number.NaN }, /effectSize/);
     await refused({ test: 'sign' }, /test/);
     await refused({ alpha: 5 }, /alpha/);
@@ -196,7 +196,7 @@ describe('the power of a planned comparison', () => {
       if (beats === 3) controller.abort();
     }, 5);
     const plan = plannedPower({
-      runsPerArm: 20,
+      runsPerCondition: 20,
       effectSize: 0.3,
       simulations: 1_000_000,
       signal: controller.signal,

@@ -23,7 +23,7 @@ afterAll(() => place.remove());
 const start = (directory: string): AsyncGenerator<SweepEvent> =>
   sweep(
     { data: at('data'), maxUpdates: 3 },
-    { directory, seeds: [1, 2], directions: ['plain', 'bi'], parallel: 1, trialEntry },
+    { directory, seeds: [1, 2], directions: ['baseline', 'bi'], parallel: 1, trialEntry },
   );
 async function all(events: AsyncGenerator<SweepEvent>): Promise<SweepEvent[]> {
   const list: SweepEvent[] = [];

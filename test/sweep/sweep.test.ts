@@ -27,7 +27,7 @@ type Extra = Partial<SweepOptions> & { signal?: AbortSignal };
 const start = (extra: Extra = {}, config: object = {}): AsyncGenerator<SweepEvent> =>
   sweep(
     { data, maxUpdates: 3, ...config },
-    { directory, seeds: [1, 2], directions: ['plain', 'bi'], parallel: 2, trialEntry, ...extra },
+    { directory, seeds: [1, 2], directions: ['baseline', 'bi'], parallel: 2, trialEntry, ...extra },
   );
 async function all(events: AsyncGenerator<SweepEvent>): Promise<SweepEvent[]> {
   const list: SweepEvent[] = [];
@@ -40,7 +40,7 @@ const names = (events: SweepEvent[], type: 'start' | 'finish' | 'fail') =>
   of(events, type)
     .map(({ trial }) => trial.name)
     .sort();
-const everything = ['bi-1', 'bi-2', 'plain-1', 'plain-2'];
+const everything = ['bi-1', 'bi-2', 'baseline-1', 'baseline-2'];
 const behave = (behavior: Record<string, string>): Promise<void> =>
   writeFile(join(root, 'behavior.json'), JSON.stringify(behavior));
 const result = async (name: string) =>
@@ -54,7 +54,7 @@ describe('a sweep', () => {
     expect(of(events, 'progress').length).toBe(12);
     expect(events.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 4, failed: 0 });
     expect((await readdir(directory)).sort()).toEqual([...everything, 'sweep.json']);
-    expect(await result('plain-1')).toMatchObject({ seed: 1, alpha: 0, direction: 'uni' });
+    expect(await result('baseline-1')).toMatchObject({ seed: 1, alpha: 0, direction: 'uni' });
     expect(await result('bi-2')).toMatchObject({ seed: 2, alpha: 5, direction: 'bi' });
   });
 
@@ -91,13 +91,13 @@ describe('a sweep', () => {
   });
 
   it('tells a failure with the end of its standard error and goes on with the others', async () => {
-    await behave({ 'bi-1': 'crash', 'plain-2': 'error', 'bi-2': 'hard' });
+    await behave({ 'bi-1': 'crash', 'baseline-2': 'error', 'bi-2': 'hard' });
     const events = await all(start());
-    expect(names(events, 'finish')).toEqual(['plain-1']);
+    expect(names(events, 'finish')).toEqual(['baseline-1']);
     const messages = new Map(of(events, 'fail').map(({ trial, error }) => [trial.name, error]));
     expect([...messages.values()].map(({ code }) => code)).toEqual(Array(3).fill('TRIAL_FAILED'));
     expect(messages.get('bi-1')?.message).toMatch(/status 7[\s\S]*the fake trial dies of update 2/);
-    expect(messages.get('plain-2')?.message).toContain('NON_FINITE: row 3 of the logits');
+    expect(messages.get('baseline-2')?.message).toContain('NON_FINITE: row 3 of the logits');
     expect(messages.get('bi-2')?.message).toContain('SIGKILL');
     expect(events.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 1, failed: 3 });
 
@@ -112,17 +112,17 @@ describe('a sweep', () => {
   });
 
   it('ends with the first failure when asked to', async () => {
-    await behave({ 'plain-1': 'crash' });
+    await behave({ 'baseline-1': 'crash' });
     const events: SweepEvent[] = [];
     const run = async () => {
       for await (const event of start({ parallel: 1, stopOnFailure: true })) events.push(event);
     };
     await expect(run()).rejects.toMatchObject({ code: 'TRIAL_FAILED' });
-    expect(names(events, 'start')).toEqual(['plain-1']);
+    expect(names(events, 'start')).toEqual(['baseline-1']);
   });
 
   it('takes up a trial that ended before its first checkpoint', async () => {
-    await behave({ 'plain-1': 'early' });
+    await behave({ 'baseline-1': 'early' });
     const controller = new AbortController();
     const told: SweepEvent[] = [];
     for await (const event of start({ parallel: 1, signal: controller.signal })) {
@@ -130,11 +130,11 @@ describe('a sweep', () => {
       if (event.type === 'progress') controller.abort();
     }
     expect(told.at(-1)).toEqual({ type: 'end', reason: 'aborted', finished: 0, failed: 0 });
-    expect(existsSync(join(directory, 'plain-1', 'config.json'))).toBe(true);
+    expect(existsSync(join(directory, 'baseline-1', 'config.json'))).toBe(true);
     await behave({});
     const events = await all(start());
     expect(of(events, 'finish').length).toBe(4);
-    expect(await result('plain-1')).toMatchObject({ first: 1, updates: 3 });
+    expect(await result('baseline-1')).toMatchObject({ first: 1, updates: 3 });
   });
 
   it('ends as fit() does when it is aborted: an event, no error, and no process left', async () => {
@@ -175,7 +175,7 @@ describe('a sweep', () => {
   it('leaves every trial resumable when it is aborted, or its loop is left', async () => {
     await behave(Object.fromEntries(everything.map((name) => [name, 'slow'])));
     for await (const event of start()) if (event.type === 'progress') break;
-    expect(existsSync(join(directory, 'plain-1', 'result.json'))).toBe(false);
+    expect(existsSync(join(directory, 'baseline-1', 'result.json'))).toBe(false);
     await behave({});
     const events = await all(start());
     expect(of(events, 'start').filter(({ resumed }) => resumed).length).toBeGreaterThanOrEqual(1);
@@ -195,7 +195,7 @@ describe('a sweep', () => {
     });
     await writeFile(join(data, 'dict.txt'), 'a 1\n');
     const events = await all(start({ seeds: [2, 3] }));
-    expect(names(events, 'start')).toEqual(['bi-3', 'plain-3']);
+    expect(names(events, 'start')).toEqual(['bi-3', 'baseline-3']);
     const plan = JSON.parse(await readFile(join(directory, 'sweep.json'), 'utf8')) as { seeds: number[] };
     expect(plan.seeds).toEqual([1, 2, 3]);
   });

@@ -36,7 +36,12 @@ const start = (name: string, signal?: AbortSignal): AsyncGenerator<SweepEvent> =
       test: { beam: { beam: 2, maxLenB: 10 } },
       threads: 1,
     },
-    { directory: join(root, name), seeds: [63], directions: ['plain', 'bi'], ...(signal ? { signal } : {}) },
+    {
+      directory: join(root, name),
+      seeds: [63],
+      directions: ['baseline', 'bi'],
+      ...(signal ? { signal } : {}),
+    },
   );
 const file = (name: string, trial: string, path: string): Promise<Buffer> =>
   readFile(join(root, name, trial, path));
@@ -49,7 +54,7 @@ describe('a trial', () => {
       if (event.type === 'fail') throw event.error;
       if (event.type === 'finish') results.set(event.trial.name, event);
     }
-    expect(results.get('plain-63')?.result).toMatchObject({ seed: 63, alpha: 0, updates: 12 });
+    expect(results.get('baseline-63')?.result).toMatchObject({ seed: 63, alpha: 0, updates: 12 });
     expect(results.get('bi-63')?.result).toMatchObject({ direction: 'bi', alpha: 5, updates: 12 });
     expect(results.get('bi-63')?.result.testBleu?.signature).toContain('tok:13a');
 
@@ -66,12 +71,12 @@ describe('a trial', () => {
       if (event.type === 'start' && event.resumed) resumed.push(event.trial.name);
     }
     expect(resumed.length).toBeGreaterThan(0);
-    for (const trial of ['plain-63', 'bi-63']) {
+    for (const trial of ['baseline-63', 'bi-63']) {
       const path = 'checkpoints/last/model.safetensors';
       expect((await file('halves', trial, path)).equals(await file('whole', trial, path))).toBe(true);
     }
     const [plain, bi] = await Promise.all(
-      ['plain-63', 'bi-63'].map((trial) => file('whole', trial, 'checkpoints/last/model.safetensors')),
+      ['baseline-63', 'bi-63'].map((trial) => file('whole', trial, 'checkpoints/last/model.safetensors')),
     );
     expect(plain?.equals(bi as Buffer)).toBe(false);
   });

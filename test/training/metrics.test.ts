@@ -32,7 +32,7 @@ async function resumeWith(name: string, change: (text: string) => string | Buffe
   return { run, path, warnings, lines: await metricsOf(run), before };
 }
 
-describe('metrics.jsonl of a run that goes on', () => {
+describe('metrics.jsonl of a resumed run', () => {
   it('says nothing where all is well, nor of a line that a killed process did not finish', async () => {
     const { warnings, lines } = await resumeWith('well', (text) => `${text}{"type":"train","upd`);
     expect(warnings).toEqual([]);

@@ -27,7 +27,7 @@ describe('the progress of a run', () => {
     const types: string[] = [];
     for await (const { type } of trainer.fit({ onProgress })) types.push(type);
     // Listeners apart, the events are as they were.
-    expect(new Set(types)).toEqual(new Set(['train', 'valid', 'checkpoint', 'end']));
+    expect(new Set(types)).toEqual(new Set(['train', 'validation', 'checkpoint', 'end']));
     expect(new Set(heard.map(({ stage }) => stage))).toEqual(
       new Set([
         'reading data',

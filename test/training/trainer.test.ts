@@ -102,7 +102,7 @@ describe('a run', () => {
     const references = (await readFile(join(data, 'raw', 'test.en'), 'utf8')).trimEnd().split('\n');
     const { score, signature } = bleu(hypotheses, references);
     expect(result.testBleu).toEqual({ score, signature });
-    const valid = metrics.filter(({ type }) => type === 'valid').map((line) => line['bleu'] as number);
+    const valid = metrics.filter(({ type }) => type === 'validation').map((line) => line['bleu'] as number);
     expect(result.validBleu).toBe(Math.max(...valid));
   });
 
@@ -131,7 +131,7 @@ describe('a run', () => {
       maxUpdates: 400,
       validation: { interval: 200, metric: 'bleu' },
     });
-    const losses = events.flatMap((event) => (event.type === 'valid' ? [event.nll] : []));
+    const losses = events.flatMap((event) => (event.type === 'validation' ? [event.nll] : []));
     expect(losses.at(-1)).toBeLessThan(1.5);
     const end = events.at(-1)!;
     expect(end.type === 'end' && end.result?.testBleu?.score).toBeGreaterThan(5);
@@ -175,7 +175,7 @@ describe('a run', () => {
       validation: { ...options.validation, interval: 1 },
       maxUpdates: 12,
     });
-    const valid = events.flatMap((event) => (event.type === 'valid' ? [event] : []));
+    const valid = events.flatMap((event) => (event.type === 'validation' ? [event] : []));
     const best = valid.reduce((a, b) => (b.loss < a.loss ? b : a));
     expect(best.update).toBeLessThan(12);
     const end = events.at(-1)!;

@@ -65,7 +65,7 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
       show(event.trial, { note, ...(loss !== null && { loss: loss.toFixed(3) }) }, update);
     } else if (event.type === 'progress' && event.event.type === 'train') {
       show(event.trial, { loss: event.event.loss.toFixed(3) }, event.event.update);
-    } else if (event.type === 'progress' && event.event.type === 'valid') {
+    } else if (event.type === 'progress' && event.event.type === 'validation') {
       show(event.trial, { bleu: bleuOf(event.event.bleu) }, event.event.update);
     } else if (event.type === 'finish') {
       const { updates, testBleu, validBleu } = event.result;
@@ -90,8 +90,8 @@ function withLines(stream: NodeJS.WriteStream): SweepProgress {
       );
       for (const note of event.planned.notes) say(note);
     } else if (event.type === 'start') {
-      say(`${event.trial.name}: ${event.resumed ? 'goes on' : 'begins'}`);
-    } else if (event.type === 'progress' && event.event.type === 'valid') {
+      say(`${event.trial.name}: ${event.resumed ? 'resumes' : 'begins'}`);
+    } else if (event.type === 'progress' && event.event.type === 'validation') {
       const { update, loss, bleu } = event.event;
       say(`${event.trial.name}: update ${update}, valid loss ${loss.toFixed(3)}, BLEU ${bleuOf(bleu)}`);
     } else if (event.type === 'finish') {

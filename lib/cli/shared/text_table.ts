@@ -24,9 +24,9 @@ export function textTable({ caption, head, rows, notes }: ReportTable, most = te
   const firstWidth = Math.min(first, most - rest);
   const line = (cells: readonly string[]): string[] => {
     const [name = '', ...more] = folded(cells[0] ?? '', firstWidth);
-    const figures = cells.slice(1).map((cell, i) => ' '.repeat((others[i] as number) - width(cell)) + cell);
+    const numbers = cells.slice(1).map((cell, i) => ' '.repeat((others[i] as number) - width(cell)) + cell);
     const filled = name + ' '.repeat(Math.max(0, firstWidth - width(name)));
-    return [[filled, ...figures].join('  ').trimEnd(), ...more.map((part) => `  ${part}`.trimEnd())];
+    return [[filled, ...numbers].join('  ').trimEnd(), ...more.map((part) => `  ${part}`.trimEnd())];
   };
   const rule = '-'.repeat(Math.min(most, firstWidth + rest));
   return [...folded(caption, most), rule, ...line(head), rule, ...rows.flatMap(line), rule, ...below];

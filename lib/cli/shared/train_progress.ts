@@ -66,7 +66,7 @@ function withBar(stream: NodeJS.WriteStream): ProgressDisplay {
       payload.loss = number(event.loss, 3);
       payload.kl = number(event.kl, 3);
       payload.speed = number(event.tokensPerSecond, 0);
-    } else if (event.type === 'valid') {
+    } else if (event.type === 'validation') {
       payload.bleu = number(event.bleu, 2);
     } else if (event.type === 'end') {
       payload.doing = event.reason === 'aborted' ? 'stopped' : 'ended';
@@ -95,14 +95,14 @@ function withLines(stream: NodeJS.WriteStream): ProgressDisplay {
     }
     if (!first && performance.now() - told < patience) return;
     told = performance.now();
-    const figures =
+    const metrics =
       loss === null
         ? ''
         : `: loss ${number(loss, 3)}, kl ${number(kl, 3)}, ${number(tokensPerSecond, 0)} tokens/s`;
     const share = `${((100 * progress.done) / (progress.total || 1)).toFixed(1)} %`;
     stream.write(
       training
-        ? `update ${update}${figures}; ${share} of the run${left(progress.secondsLeft)}\n`
+        ? `update ${update}${metrics}; ${share} of the run${left(progress.secondsLeft)}\n`
         : `rdrop: ${stageText(progress)}\n`,
     );
   };
@@ -114,7 +114,7 @@ function withLines(stream: NodeJS.WriteStream): ProgressDisplay {
         `epoch ${epoch} update ${update}: loss ${number(event.loss, 3)}, nll ${number(event.nll, 3)}, ` +
           `kl ${number(event.kl, 3)}, ${number(event.tokensPerSecond, 0)} tokens/s, ${number(event.seconds, 0)} s\n`,
       );
-    } else if (event.type === 'valid') {
+    } else if (event.type === 'validation') {
       stream.write(
         `epoch ${epoch} update ${update}: valid loss ${number(event.loss, 3)}, nll ${number(event.nll, 3)}, ` +
           `BLEU ${number(event.bleu, 2)}${event.best ? ' (best)' : ''}\n`,

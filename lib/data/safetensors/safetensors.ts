@@ -124,7 +124,7 @@ const unreadable = (path: string, name: string, dtype: string) =>
   );
 
 /**
- * Reads a whole file; see OpenSafetensors for what becomes of its types.
+ * Reads a whole file; see OpenSafetensors for what happens to its types.
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE (another format, or a type that cannot be read),
  *   CHECKPOINT_CORRUPT (does not add up), OUT_OF_MEMORY (a tensor larger than an array can be)
