@@ -52,7 +52,7 @@ describe('rdrop demo --quick', () => {
     expect(second.status).toBe(0);
     expect((await stat(result)).mtimeMs).toBe(before.mtimeMs);
     expect(second.stderr).not.toContain('begins');
-    expect(second.stdout).toMatch(/^plain +\d+\.\d\d +\d+\.\d\d/m);
+    expect(second.stdout).toMatch(/^baseline +\d+\.\d\d +\d+\.\d\d/m);
     for (const text of ["Cohen's d", 'rank-sum', 'signed-rank', 'interval', 'report.html']) {
       expect(second.stdout).toContain(text);
     }
@@ -98,7 +98,7 @@ describe('a table in text', () => {
   it('aligns the first column to the left and the others to the right', () => {
     const table = {
       caption: 'C',
-      head: ['condition', 'x'],
+      head: ['direction', 'x'],
       rows: [
         ['baseline', '1.00'],
         ['ä', '−12.00'],
@@ -107,12 +107,12 @@ describe('a table in text', () => {
     };
     expect(textTable(table)).toEqual([
       'C',
-      '-------------',
-      'condition         x',
-      '-------------',
-      'plain    1.00',
-      'ä      −12.00',
-      '-------------',
+      '-----------------',
+      'direction       x',
+      '-----------------',
+      'baseline     1.00',
+      'ä          −12.00',
+      '-----------------',
       '  n',
     ]);
   });

@@ -17,8 +17,8 @@ describe('rdrop stats', () => {
       pairedEffect: { ...interval, d: expect.closeTo(0.995, 3), g: expect.closeTo(0.561, 3) },
       rankSum: { u: 9, p: 0.1, method: 'exact' },
       signedRank: { w: 0, p: 0.25, method: 'exact' },
-      shift: { ...noEnds, estimate: expect.closeTo(0.13, 9) },
-      pairedShift: { ...noEnds, estimate: expect.closeTo(0.165, 9) },
+      hodgesLehmann: { ...noEnds, estimate: expect.closeTo(0.13, 9) },
+      pairedHodgesLehmann: { ...noEnds, estimate: expect.closeTo(0.165, 9) },
       bootstrap: interval,
     });
   });
@@ -65,8 +65,8 @@ describe('rdrop stats', () => {
     const text = await run(statsCommand(), ...conditions);
     expect(text.match(/^a = .*, b = .*$/gm)).toEqual([
       'a = uni, b = bi',
-      'a = uni, b = plain',
-      'a = bi, b = plain',
+      'a = uni, b = baseline',
+      'a = bi, b = baseline',
     ]);
     expect(text.match(/p = 0\.100, after Holm 0\.300/g)).toHaveLength(3);
     expect(text).toContain('over these 3 pairs of conditions, each test a family of its own');

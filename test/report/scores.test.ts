@@ -45,7 +45,7 @@ describe('scoreTable', () => {
   });
 });
 
-describe('a report on another figure', () => {
+describe('a report on another metric', () => {
   it("is the paper's table with the paper's figure", async () => {
     const { markdown } = await renderReport(runs, 'Table 1', { metric: paperFigure });
     expect(markdown).toContain(`Test ${paperFigure} by direction and seed`);
@@ -56,7 +56,7 @@ describe('a report on another figure', () => {
     expect(usual).toContain('| uni | 30.00 | 31.00 | 32.00 | 31.00 |');
   });
 
-  it('leaves out runs without the figure, and refuses one that no run has', () => {
+  it('leaves out runs without the metric, and refuses one that no run has', () => {
     const [first, ...others] = runs as [RunSummary, ...RunSummary[]];
     expect(reportOn([{ ...first, scores: [] }, ...others], 'TER')[0]?.testBleu).toBeNull();
     expect(() => reportOn(runs, 'METEOR')).toThrow(
@@ -66,6 +66,6 @@ describe('a report on another figure', () => {
       }),
     );
     const bare = runs.map(({ scores: _, ...run }) => run);
-    expect(() => reportOn(bare, 'TER')).toThrow(/no run has other figures/);
+    expect(() => reportOn(bare, 'TER')).toThrow(/no run has other metrics/);
   });
 });

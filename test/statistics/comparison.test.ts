@@ -99,17 +99,24 @@ describe('compareRuns', () => {
   });
 
   it('has no pairs in conditions of different size, and no shift in very large ones', () => {
-    expect(compareRuns(uni, [37])).toMatchObject({ signedRank: null, pairedEffect: null, pairedShift: null });
+    expect(compareRuns(uni, [37])).toMatchObject({
+      signedRank: null,
+      pairedEffect: null,
+      pairedHodgesLehmann: null,
+    });
     const many = Array.from({ length: 2001 }, (_, i) => i % 7);
-    expect(compareRuns(many, many, { samples: 1 })).toMatchObject({ shift: null, pairedShift: null });
+    expect(compareRuns(many, many, { samples: 1 })).toMatchObject({
+      hodgesLehmann: null,
+      pairedHodgesLehmann: null,
+    });
   });
 });
 
 describe('compareAllPairs', () => {
-  const plain = [35, 35.1, 35.2, 36];
+  const baseline = [35, 35.1, 35.2, 36];
 
   it('compares each pair and corrects each test over the pairs that have it', () => {
-    const pairs = compareAllPairs({ uni, bi, plain });
+    const pairs = compareAllPairs({ uni, bi, baseline });
     expect(pairs.map(({ a, b }) => [a, b])).toEqual([
       ['uni', 'bi'],
       ['uni', 'baseline'],

@@ -40,7 +40,7 @@ const names = (events: SweepEvent[], type: 'start' | 'finish' | 'fail') =>
   of(events, type)
     .map(({ trial }) => trial.name)
     .sort();
-const everything = ['bi-1', 'bi-2', 'baseline-1', 'baseline-2'];
+const everything = ['baseline-1', 'baseline-2', 'bi-1', 'bi-2'];
 const behave = (behavior: Record<string, string>): Promise<void> =>
   writeFile(join(root, 'behavior.json'), JSON.stringify(behavior));
 const result = async (name: string) =>
@@ -195,7 +195,7 @@ describe('a sweep', () => {
     });
     await writeFile(join(data, 'dict.txt'), 'a 1\n');
     const events = await all(start({ seeds: [2, 3] }));
-    expect(names(events, 'start')).toEqual(['bi-3', 'baseline-3']);
+    expect(names(events, 'start')).toEqual(['baseline-3', 'bi-3']);
     const plan = JSON.parse(await readFile(join(directory, 'sweep.json'), 'utf8')) as { seeds: number[] };
     expect(plan.seeds).toEqual([1, 2, 3]);
   });

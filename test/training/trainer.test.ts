@@ -35,7 +35,7 @@ describe('a run', () => {
       validation: { ...options.validation, metric: 'bleu' },
     });
     const told = events.map(({ type, update }) => `${type} ${update}`);
-    const round = (update: number) => [`train ${update}`, `valid ${update}`, `checkpoint ${update}`];
+    const round = (update: number) => [`train ${update}`, `validation ${update}`, `checkpoint ${update}`];
     expect(told).toEqual([...round(10), ...round(20), 'end 20']);
 
     expect((await readdir(run)).sort()).toEqual(
@@ -72,9 +72,9 @@ describe('a run', () => {
     const metrics = await metricsOf(run);
     expect(metrics.map(({ type, update }) => `${type} ${update}`)).toEqual([
       'train 10',
-      'valid 10',
+      'validation 10',
       'train 20',
-      'valid 20',
+      'validation 20',
     ]);
     expect(Object.keys(metrics[0]!).sort()).toEqual(
       [
