@@ -3,9 +3,13 @@ import { defineConfig } from 'vitest/config';
 // npm run test:long: what takes a sample by default takes everything.
 const long = Boolean(process.env['RDROP_TEST_LONG']);
 
+// npm run check:cuda: what needs nvcc, and nothing else.
+const cuda = Boolean(process.env['RDROP_TEST_CUDA']);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: cuda ? ['test/cuda/**/*.test.ts'] : ['test/**/*.test.ts'],
+    exclude: cuda ? [] : ['test/cuda/**'],
     // Processes, not threads: a native library is opened once a process, and a crash then names its file.
     pool: 'forks',
     maxWorkers: 2,

@@ -219,10 +219,17 @@ export async function compileOnce({ what, directory, configured, options, target
   });
 }
 
+/** The versions of the packages that a native build takes something from. */
+export function nativePackages() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const names = ['cmake-js', 'node-addon-api', 'node-api-headers'];
+  return names.map((name) => `${name}@${packages[`node_modules/${name}`].version}`).join(' ');
+}
+
 /** What the configuration of .cmake/ depends on, and its options. */
 const configurationOf = (libtorch) => ({
   directory: '.cmake',
-  configured: hashOf(['package.json', 'package-lock.json'], libtorch.directory, libtorch.version, root),
+  configured: hashOf([], nativePackages(), libtorch.directory, libtorch.version, root),
   options: [`RDROP_LIBTORCH=${libtorch.directory}`],
 });
 

@@ -7,6 +7,7 @@ import {
   compileOnce,
   copyNative,
   hashOf,
+  nativePackages,
   readStamp,
   root,
   StepError,
@@ -16,6 +17,9 @@ import {
 
 /** Chips that a release is compiled for, in CMake's syntax: each of its own, and PTX of the last for newer ones. */
 export const releaseArchitectures = '80-real;86-real;89-real;90';
+
+/** The files of the CUDA flavor of the addon. */
+export const cudaProducts = ['rdrop.node', 'librdrop_core.so', 'librdrop_cuda.so'];
 
 /** The path of nvcc: CUDACXX, CUDA_HOME, PATH, the usual place; null where there is none. */
 export function findNvcc(env = process.env) {
@@ -79,6 +83,7 @@ export async function ensureCudaLibtorch() {
  *
  * @param job - {directory, architectures, core, strict, output}: the build directory; CMake's list of chips; whether the
  *   addon is wanted; whether a spilled register is an error; where the products go (null leaves them in the directory)
+ * @returns the directory of the products, from the checkout on
  */
 export async function ensureCuda(
   libtorch,
@@ -97,15 +102,9 @@ export async function ensureCuda(
     `RDROP_CUDA_STRICT=${flag(strict)}`,
     `CMAKE_CUDA_COMPILER=${nvcc}`,
   ];
-  const configured = hashOf(
-    ['package.json', 'package-lock.json'],
-    libtorch.version,
-    version,
-    root,
-    ...options,
-  );
+  const configured = hashOf([], nativePackages(), libtorch.version, version, root, ...options);
   const stamp = hashOf(['native', 'CMakeLists.txt', 'cmake'], configured);
-  const products = ['librdrop_cuda.so', ...(core ? ['rdrop.node', 'librdrop_core.so'] : [])];
+  const products = core ? cudaProducts : ['librdrop_cuda.so'];
   const place = output ?? join(directory, 'Release');
   await compileOnce({
     what: `librdrop_cuda.so for ${architectures.replaceAll(';', ', ')}${core ? ' and an addon beside it' : ''}`,
@@ -120,13 +119,14 @@ export async function ensureCuda(
       writeStamp(`${place}/.stamp`, stamp);
     },
   });
+  return place;
 }
 
-/** The library as npm test compiles it: for sm_86 alone, without an addon. */
-export const ensureCudaForTests = async () =>
-  ensureCuda(await ensureCudaLibtorch(), {
+/** The flavor as npm run check:cuda compiles it: for sm_86 alone, where a spilled register is an error. */
+export const ensureCudaForTests = async (libtorch) =>
+  ensureCuda(libtorch, {
     directory: '.cmake-cuda-test',
     architectures: '86-real',
-    core: false,
+    core: true,
     strict: true,
   });

@@ -1,11 +1,10 @@
 // The package as its users get it: packed, installed into an empty TypeScript project without running any script, then
 // type-checked and run where no compiler can be found.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -16,18 +15,16 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findAddon } from '../lib/native/binding.js';
-import { onDisk } from './support/temporary_directory.js';
+import { findAddon } from '../lib/native/addon.js';
+import { installPackage, run } from './support/installed_package.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-// On the disk: packages are installed there, some hundred megabytes.
-const directory = mkdtempSync(join(onDisk(), 'rdrop-package-'));
-const project = join(directory, 'project');
-const packed = join(directory, 'packed');
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-const run = (command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = process.env) =>
-  execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+let directory: string;
+let project: string;
+beforeAll(() => {
+  ({ directory, project } = installPackage(['--flavors', 'cpu']));
+}, 300_000);
+afterAll(() => directory && rmSync(directory, { recursive: true, force: true }));
 
 /** A program that uses the library as README does; prints one JSON document. */
 const program = `
@@ -67,27 +64,15 @@ translator.dispose();
 console.log(JSON.stringify({ loss, gradient: [...loss.gradient], losses, text: translation!.text, bleu: bleu(['a b c d'], ['a b c d'], {}).score }));
 `;
 
-beforeAll(() => {
-  run(process.execPath, [join(root, 'scripts/prebuild.mjs'), '--out', root], root);
-  mkdirSync(packed);
-  mkdirSync(project);
-  run('npm', ['pack', '--ignore-scripts', '--pack-destination', packed], root);
-  writeFileSync(
-    join(project, 'package.json'),
-    JSON.stringify({ name: 'empty', private: true, type: 'module' }),
-  );
-  const archive = readdirSync(packed).find((name) => name.endsWith('.tgz'))!;
-  run(
-    'npm',
-    ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', join(packed, archive)],
-    project,
-  );
-}, 300_000);
-
 test('holds the prebuilt addon and no build of its own', () => {
   const installed = join(project, 'node_modules/rdrop');
   expect(existsSync(join(installed, 'build'))).toBe(false);
   expect(existsSync(join(installed, 'lib'))).toBe(false);
+  // Nothing that only compiles, for nothing here could call it.
+  for (const name of ['native', 'cmake', 'CMakeLists.txt', 'scripts'])
+    expect(existsSync(join(installed, name))).toBe(false);
+  for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md'])
+    expect(existsSync(join(installed, name))).toBe(true);
   // Yarn runs node-gyp wherever there is one.
   expect(existsSync(join(installed, 'binding.gyp'))).toBe(false);
   const { os, cpu, libc, scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));

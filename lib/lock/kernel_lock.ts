@@ -1,4 +1,4 @@
-import type { Loader } from '../native/binding.js';
+import type { Loader } from '../native/addon.js';
 
 /** held: by somebody, on this kernel or, where the file system asks its server, anywhere. */
 export type KernelLock = 'taken' | 'held' | 'unsupported';
@@ -19,7 +19,7 @@ export async function kernelLock(fd: number, mode: 'shared' | 'exclusive'): Prom
 /** rdrop.node alone, without libtorch; null where there is none. */
 async function openLoader(): Promise<Loader | null> {
   try {
-    const { findAddon, loadLoader } = await import('../native/binding.js');
+    const { findAddon, loadLoader } = await import('../native/addon.js');
     return loadLoader(findAddon());
   } catch {
     return null;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { asRdropError, type ErrorCode } from '../../util/errors.js';
 import { packageVersion } from '../../util/package_version.js';
-import { checkVersion, cudaLibraries, findAddon, loadLoader, openNative, packageRoot } from '../binding.js';
+import { type Addon, checkVersion, findAddon, loadLoader, otherAddons } from '../addon.js';
+import { cudaLibraries, openNative, packageRoot } from '../binding.js';
 import type { Native, NativeInfo } from '../contract.js';
 import { damage } from './archive.js';
 import { type Environment, hasCuda, type Libtorch, type Probe, probeLibtorch, probeLine } from './probe.js';
@@ -25,7 +26,13 @@ export interface Diagnosis {
   libtorch: Libtorch | null;
   /** Files of the cache that differ from what setup wrote; null when there is no cache. */
   cacheDamage: string[] | null;
-  addon: { path: string | null; compiledAgainst: string | null; failure: Failure | null };
+  addon: {
+    path: string | null;
+    compiledAgainst: string | null;
+    failure: Failure | null;
+    /** Those that are there as well, for another libtorch. */
+    others: Addon[];
+  };
   /** What the opened core says of itself, or why it did not open. */
   core: { info: NativeInfo | null; failure: Failure | null };
   /** Whether a CUDA device opens, which nothing but training on one needs. */
@@ -50,14 +57,15 @@ const failureOf = (error: unknown): Failure => {
 };
 
 function examineAddon(root: string, libtorch: Libtorch | null): Diagnosis['addon'] {
-  const addon: Diagnosis['addon'] = { path: null, compiledAgainst: null, failure: null };
+  const addon: Diagnosis['addon'] = { path: null, compiledAgainst: null, failure: null, others: [] };
   try {
     addon.path = findAddon(root, libtorch);
     addon.compiledAgainst = loadLoader(addon.path).compiledAgainst;
-    if (libtorch) checkVersion(addon.compiledAgainst, libtorch);
+    if (libtorch) checkVersion(addon.compiledAgainst, libtorch, () => otherAddons(root, addon.path));
   } catch (error) {
     addon.failure = failureOf(error);
   }
+  addon.others = otherAddons(root, addon.path);
   return addon;
 }
 
@@ -174,6 +182,8 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
   lines.push('native addon:');
   if (addon.path !== null) lines.push(`  ✓ ${addon.path}`);
   if (addon.compiledAgainst !== null) lines.push(`  ✓ compiled against libtorch ${addon.compiledAgainst}`);
+  for (const { path, compiledAgainst, cuda } of addon.others)
+    lines.push(`  · ${path}, compiled against libtorch ${compiledAgainst}${cuda ? ' with CUDA' : ''}`);
   if (addon.failure) lines.push(`  ✗ ${addon.failure.code}: ${addon.failure.message}`);
   if (core.info) {
     lines.push(

@@ -98,11 +98,17 @@ export function cachedCudaLibtorch(env: Environment = process.env): string {
 /** A file beside torch/ that tells that the libraries for running on a GPU are there as well, not only for linking. */
 export const runnableMark = 'RUNNABLE';
 
-/** Whether this package has an addon with CUDA: built in a checkout, or prebuilt. */
+/** rdrop's own library for CUDA, beside the addon that it belongs to. */
+export const cudaLibraryFile = 'librdrop_cuda.so';
+
+/** Where an addon for a CUDA build of libtorch may lie: npm run build:cuda puts it into the first, a release into the last. */
+export const addonDirectories = (root: string): string[] => {
+  const target = `${process.platform}-${process.arch}`;
+  return ['build/cuda', `prebuilds/${target}`, `prebuilds/${target}-cuda`].map((name) => join(root, name));
+};
+
 const hasCudaAddon = (): boolean =>
-  ['build/cuda', `prebuilds/${process.platform}-${process.arch}`].some((directory) =>
-    existsSync(join(packageRoot, directory, 'librdrop_cuda.so')),
-  );
+  addonDirectories(packageRoot).some((directory) => existsSync(join(directory, cudaLibraryFile)));
 
 /** Why this installation can do nothing with a CUDA build of libtorch, and what would work; null when it can. */
 export function withoutCudaAddon(): string | null {

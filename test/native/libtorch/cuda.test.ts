@@ -1,11 +1,10 @@
-// What there is of CUDA without a GPU: the compiled library, the choice of addon and libtorch, and what is said of it.
-import { spawnSync } from 'node:child_process';
+// What there is of CUDA without a GPU or nvcc: the choice of libtorch, what setup provides, and what is said of it.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
-import { cudaLibraries, findAddon, native, packageRoot } from '../../../lib/native/binding.js';
+import { cudaLibraries, native } from '../../../lib/native/binding.js';
 import { setupCuda } from '../../../lib/native/libtorch/cuda_setup.js';
 import {
   cachedCudaLibtorch,
@@ -16,49 +15,6 @@ import {
 } from '../../../lib/native/libtorch/probe.js';
 import { fakeLibtorch } from '../../support/fake_libtorch.js';
 import { scratchDirectory } from '../../support/scratch.js';
-
-const library = join(packageRoot, '.cmake-cuda-test/Release/librdrop_cuda.so');
-const notCompiled = existsSync(library) ? null : 'nvcc was not found: npm test compiled no librdrop_cuda.so';
-
-/** The code in a library of nvcc: a fat binary is a header and entries of one kind (1 PTX, 2 machine code) and chip. */
-function compiledFor(path: string): string[] {
-  const bytes = readFileSync(path);
-  const magic = Buffer.from([0x50, 0xed, 0x55, 0xba]);
-  const found = new Set<string>();
-  for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1)) {
-    const end = at + bytes.readUInt16LE(at + 6) + Number(bytes.readBigUInt64LE(at + 8));
-    for (let entry = at + bytes.readUInt16LE(at + 6); entry < end; ) {
-      const kind = bytes.readUInt16LE(entry) === 2 ? 'sm' : 'compute';
-      found.add(`${kind}_${bytes.readUInt32LE(entry + 28)}`);
-      entry += bytes.readUInt32LE(entry + 4) + Number(bytes.readBigUInt64LE(entry + 8));
-    }
-  }
-  return [...found].sort();
-}
-
-test('librdrop_cuda.so exports one function and needs no library beyond libtorch and the CUDA runtime', (context) => {
-  if (notCompiled !== null) return context.skip(notCompiled);
-  const tool = (program: string, ...args: string[]) => {
-    const { stdout, error } = spawnSync(program, args, { encoding: 'utf8' });
-    if (error) throw error;
-    return stdout.trim().split('\n');
-  };
-  const exported = tool('nm', '-D', '--defined-only', library).map((line) => line.split(' ').at(-1));
-  expect(exported).toEqual(['rdrop_open_device']);
-  const needed = tool('readelf', '-d', library).flatMap(
-    (line) => /\(NEEDED\).*\[(.*)\]/.exec(line)?.[1] ?? [],
-  );
-  expect(needed).toContain('libtorch_cuda.so');
-  for (const name of needed)
-    expect(name).toMatch(
-      /^(libtorch_cuda|libc10_cuda|libtorch_cpu|libc10|libcudart|libstdc\+\+|libm|libgcc_s|libc|libpthread|libdl|librt)\.so/,
-    );
-});
-
-test('librdrop_cuda.so holds machine code for sm_86', (context) => {
-  if (notCompiled !== null) return context.skip(notCompiled);
-  expect(compiledFor(library)).toEqual(['sm_86']);
-});
 
 test('without a driver: told by info(), and CUDA_UNAVAILABLE with the reason when a device is asked for', async (context) => {
   const { available, reason, driver, devices } = native().info().cuda;
@@ -97,17 +53,6 @@ test('what is lacking of CUDA is named with what provides it', () => {
     rdropCuda: join(dirname(addon), 'librdrop_cuda.so'),
     missing: null,
   });
-});
-
-test('an addon of build/cuda that does not open is passed over', () => {
-  const root = scratchDirectory();
-  for (const directory of ['build/cuda', 'build/Release']) {
-    mkdirSync(join(root, directory), { recursive: true });
-    writeFileSync(join(root, directory, 'rdrop.node'), 'no library');
-  }
-  const directory = withCuda(fakeLibtorch(join(root, 'libtorch')));
-  const libtorch: Libtorch = { source: 'LIBTORCH', directory, version: '2.14.1' };
-  expect(findAddon(root, libtorch)).toBe(join(root, 'build/Release/rdrop.node'));
 });
 
 test('a CUDA build of the cache that only serves for linking is not taken', () => {

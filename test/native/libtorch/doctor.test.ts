@@ -2,7 +2,8 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findAddon, loadLoader, openNative, packageRoot } from '../../../lib/native/binding.js';
+import { findAddon, loadLoader } from '../../../lib/native/addon.js';
+import { openNative, packageRoot } from '../../../lib/native/binding.js';
 import { diagnosisLines, doctor } from '../../../lib/native/libtorch/doctor.js';
 import { cachedLibtorch, type Environment, findLibtorch } from '../../../lib/native/libtorch/probe.js';
 import { setup } from '../../../lib/native/libtorch/setup.js';

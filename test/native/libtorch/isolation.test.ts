@@ -251,7 +251,7 @@ test('a prebuilt addon that a variable names by a relative path is not looked fo
       '--input-type=module',
       '-e',
       `
-      const { findAddon } = await import(${JSON.stringify(join(packageRoot, 'dist/native/binding.js'))});
+      const { findAddon } = await import(${JSON.stringify(join(packageRoot, 'dist/native/addon.js'))});
       try { console.log(findAddon()) } catch ({ code, message }) { console.log(code, message) }`,
     ],
     { cwd: directory, env: { ...process.env, RDROP_PREBUILD: 'evil' }, encoding: 'utf8' },

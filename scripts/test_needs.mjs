@@ -1,0 +1,50 @@
+// What the test files that a filter names need to have been built: dist/, the addon, the emulated device. A file that starts
+// no process and imports neither the addon nor anything outside test/ and lib/ needs nothing but the packages.
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { filesUnder, root } from './steps.mjs';
+
+const source = /\.(ts|mjs|mts|js)$/;
+const isTest = (path) => path.endsWith('.test.ts');
+const startsProcess = /child_process|worker_threads|dist\/|'dist'|run_command/;
+
+/** Files that a file imports or names by a relative path, of those that exist. */
+function referred(path, text, known) {
+  return [...text.matchAll(/'(\.{1,2}\/[^']+)'/g)].flatMap(([, name]) => {
+    const target = normalize(join(dirname(path), name));
+    return [target, target.replace(/\.js$/, '.ts')].filter((one) => known.has(one)).slice(0, 1);
+  });
+}
+
+/** Paths reached from some files through what they refer to, themselves included. */
+function reached(paths, files) {
+  const found = new Set(paths);
+  for (const path of found) for (const next of referred(path, files.get(path), files)) found.add(next);
+  return found;
+}
+
+/** The needs of test files. @param files - {has, get} of paths from the checkout on: a Map, or what reads when asked */
+export function needsOfFiles(paths, files) {
+  const needs = { everything: false, dist: false, addon: false, emulated: false };
+  for (const path of reached(paths, files)) {
+    const text = files.get(path);
+    const foreign = !path.startsWith('lib/') && !path.startsWith('test/');
+    const starts = path.startsWith('test/') && startsProcess.test(text);
+    if (foreign || starts) needs.dist = needs.addon = true;
+    if (path === 'lib/native/binding.ts') needs.addon = true;
+    if (path.startsWith('test/') && /emulated|kernel_tests/.test(text)) needs.emulated = true;
+  }
+  return needs;
+}
+
+/** The needs of vitest's arguments: file filters as vitest takes them, parts of paths. Everything when none names a file. */
+export function needsOf(args) {
+  const paths = new Set(filesUnder(['test', 'lib', 'scripts'], (path) => source.test(path)));
+  const files = { has: (path) => paths.has(path), get: (path) => readFileSync(join(root, path), 'utf8') };
+  const filters = args
+    .filter((arg) => !arg.startsWith('-'))
+    .map((arg) => arg.replace(root, '').replace(/^\.\//, ''));
+  const named = [...paths].filter((path) => isTest(path) && filters.some((filter) => path.includes(filter)));
+  if (named.length === 0) return { everything: true, dist: true, addon: true, emulated: true };
+  return needsOfFiles(named, files);
+}
