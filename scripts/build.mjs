@@ -15,5 +15,5 @@ await main(async () => {
   ensurePackages();
   ensureTypescript({ strict: part !== 'native' });
   await ensureNative(await ensureLibtorch());
-  if (directory) copyNative(resolve(directory));
+  if (directory) copyNative(resolve(directory), 'build');
 });

@@ -48,10 +48,18 @@ export async function cudaSuite(tally, args = []) {
   if (findNvcc() === null)
     return tally.skip('npm run check:cuda', 'no nvcc (CUDACXX, CUDA_HOME, PATH, /usr/local/cuda)');
   ensurePackages();
+  ensureTypescript({ strict: false });
   const env = { RDROP_TEST_CUDA: '1' };
+  let libtorch;
   try {
+    libtorch = await ensureCudaLibtorch();
+  } catch (error) {
+    if (!unavailable.has(error?.code)) throw error;
+    env.RDROP_NO_CUDA_FLAVOR = `no CUDA build of libtorch can be had: ${error.message}`;
+    tally.skip(name, env.RDROP_NO_CUDA_FLAVOR);
+  }
+  if (libtorch !== undefined) {
     await ensureAll();
-    const libtorch = await ensureCudaLibtorch();
     try {
       await ensureCudaForTests(libtorch);
       tally.pass(name);
@@ -60,10 +68,6 @@ export async function cudaSuite(tally, args = []) {
       tally.fail(name, error.message);
       env.RDROP_NO_CUDA_FLAVOR = 'it could not be compiled';
     }
-  } catch (error) {
-    if (!unavailable.has(error?.code)) throw error;
-    env.RDROP_NO_CUDA_FLAVOR = `no CUDA build of libtorch can be had: ${error.message}`;
-    tally.skip(name, env.RDROP_NO_CUDA_FLAVOR);
   }
   tally.vitest(args, { env, mayBeSkipped: true });
 }
