@@ -1,5 +1,5 @@
 // The roofline of one training step: operations and bytes by part, and what they let expect of a chip, as Markdown. Nothing
-// here is measured; docs/performance.md holds the output and what to make of it.
+// here is measured; docs/roofline.md holds the output and what to make of it.
 //
 //   node benchmarks/roofline.mjs
 import { readBatches, sum } from './iwslt14/batches.mjs';

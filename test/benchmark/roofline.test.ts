@@ -159,8 +159,8 @@ describe('the roofline of a step', () => {
     expect(chipOf('NVIDIA H200')).toBe(chips['H200 SXM']);
   });
 
-  it('is what docs/performance.md holds', () => {
-    const text = readFileSync(join(packageRoot, 'docs/performance.md'), 'utf8');
+  it('is what docs/roofline.md holds', () => {
+    const text = readFileSync(join(packageRoot, 'docs/roofline.md'), 'utf8');
     const [, held] = /<!-- node benchmarks\/roofline.mjs -->\n\n([\s\S]*?)\n\n<!-- end -->/.exec(text) ?? [];
     expect(held).toBe(roofline());
   }, 120_000);
