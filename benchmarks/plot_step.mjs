@@ -51,7 +51,9 @@ export function stepTimes(rows, { commit, device } = measured) {
           row.peerName === `PyTorch ${peer}, ${cast}`,
       );
       if (found.length !== 1)
-        throw new Error(`step.csv: expected one row of ${shape}, ${precision}, ${peer} at ${commit}, got ${found.length}`);
+        throw new Error(
+          `step.csv: expected one row of ${shape}, ${precision}, ${peer} at ${commit}, got ${found.length}`,
+        );
       return found[0];
     };
     return {
@@ -90,7 +92,12 @@ export function stepChart(panels) {
   const milliseconds = (seconds) =>
     seconds < 0.1 ? (seconds * 1e3).toFixed(1) : Math.round(seconds * 1e3).toLocaleString('en-US');
 
-  text(16, 26, 'Time of one training step with R-Drop, against PyTorch eager in the same precision (shorter is faster)', 'title');
+  text(
+    16,
+    26,
+    'Time of one training step with R-Drop, against PyTorch eager in the same precision (shorter is faster)',
+    'title',
+  );
   programs.forEach(({ key, label }, i) => {
     out.push(`<rect class="${key}" x="${left + i * 140}" y="39" width="12" height="12" rx="2"/>`);
     text(left + i * 140 + 18, 50, label);
@@ -108,7 +115,9 @@ export function stepChart(panels) {
         const share = seconds[key] / seconds.eager;
         const end = x + share * scale;
         const barTop = y + i * (bar + 2);
-        out.push(`<rect class="${key}" x="${x}" y="${barTop}" width="${(share * scale).toFixed(1)}" height="${bar}" rx="2"/>`);
+        out.push(
+          `<rect class="${key}" x="${x}" y="${barTop}" width="${(share * scale).toFixed(1)}" height="${bar}" rx="2"/>`,
+        );
         let labelled = end;
         if (key === 'rdrop') {
           const [from, to] = [x + scale / ratio.high, x + scale / ratio.low];
@@ -117,7 +126,12 @@ export function stepChart(panels) {
           out.push(`<path class="range" fill="none" d="M${from.toFixed(1)} ${middle}H${to.toFixed(1)}"/>`);
         }
         const times = key === 'rdrop' ? ` · ${ratio.median.toFixed(2)}× as fast` : '';
-        text((labelled + 6).toFixed(1), barTop + 11, `${milliseconds(seconds[key])} ms${times}`, `value ${key}`);
+        text(
+          (labelled + 6).toFixed(1),
+          barTop + 11,
+          `${milliseconds(seconds[key])} ms${times}`,
+          `value ${key}`,
+        );
       });
     });
     const bottom = top + groups.length * group;
@@ -129,7 +143,12 @@ export function stepChart(panels) {
     '2 cores of an AMD EPYC (Zen 4, family 25 model 17), 2 threads, uni, dropout 0.3, seed 1; PyTorch and libtorch 2.13.0; 2026-11-29, commit cf52988.',
     'note',
   );
-  text(16, height - 3, 'Medians of 5 to 25 rounds in turn; the line on a bar: tenth to ninetieth percentile of the ratio.', 'note');
+  text(
+    16,
+    height - 3,
+    'Medians of 5 to 25 rounds in turn; the line on a bar: tenth to ninetieth percentile of the ratio.',
+    'note',
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height + 6}" width="${width}" height="${height + 6}" role="img" aria-label="Time of one training step of rdrop, PyTorch eager and torch.compile in four shapes, float32 and bfloat16"><style>${style}</style>\n${out.join('\n')}\n</svg>\n`;
 }
 

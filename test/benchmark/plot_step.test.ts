@@ -20,7 +20,12 @@ describe('the chart of a training step', () => {
 
   it('has the rows of one commit and one machine', () => {
     const [float32, bfloat16] = stepTimes(rows);
-    expect(float32?.groups.map(({ ratio }) => ratio.median.toFixed(2))).toEqual(['1.45', '1.45', '1.88', '2.99']);
+    expect(float32?.groups.map(({ ratio }) => ratio.median.toFixed(2))).toEqual([
+      '1.45',
+      '1.45',
+      '1.88',
+      '2.99',
+    ]);
     expect(bfloat16?.groups.map(({ seconds }) => seconds.compiled?.toFixed(3))).toEqual([
       ...['1.177', '3.852', '1.370', '0.040'],
     ]);
