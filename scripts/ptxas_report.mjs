@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { hashOf, main, root, StepError, trusted } from './steps.mjs';
 
-const source = 'native/ops/rdrop_loss_cuda.cu';
+const source = 'native/ops/rdrop_loss/rdrop_loss.cu';
 const flags = ['-std=c++20', '-O3', '-Inative', '-Xptxas', '-v', '-cubin'];
 
 /** The version that nvcc tells, or null where there is none. */
@@ -36,7 +36,7 @@ export function parseReport(text) {
 
 /** Compiles the fused loss for a chip, sm_86 for instance, and returns its kernels as parseReport does. */
 export function ptxasReport(chip) {
-  const stamp = hashOf(['native/ops', 'native/device', 'native/errors.h'], nvccVersion() ?? '', ...flags);
+  const stamp = hashOf(['native/ops', 'native/device', 'native/core/errors.h'], nvccVersion() ?? '', ...flags);
   const kept = join(root, `node_modules/.cache/rdrop/ptxas_${chip}.json`);
   if (existsSync(kept)) {
     const report = JSON.parse(readFileSync(kept, 'utf8'));

@@ -1,5 +1,5 @@
 /**
- * The surface of the native core (native/addon.cc): the contract between TypeScript and C++. Everything here is
+ * The surface of the native core (native/addon/addon.cc): the contract between TypeScript and C++. Everything here is
  * already checked and packed; options are complete, since defaults live in lib/options/index.ts alone.
  *
  * Letters: B pairs, S and T source and target tokens of a batch (eos included, no padding), V classes.
@@ -200,7 +200,7 @@ export interface NativeInfo {
   /** The same in bfloat16: ATen's way compiles a kernel for each new shape, or has no units to use. */
   bfloat16Product: 'rdrop' | 'oneMKL' | 'ATen';
   threads: number;
-  /** What a thread does while it waits for another: 'sleeping' while other programs want the cores (native/waiting.h). */
+  /** What a thread does while it waits for another: 'sleeping' while other programs want the cores (native/addon/waiting.h). */
   waiting: 'spinning' | 'sleeping';
   cuda: NativeCuda;
 }

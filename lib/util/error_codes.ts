@@ -1,6 +1,6 @@
 /**
  * Every failure that rdrop reports has a stable code. The message says what was expected, for which option or
- * file and line, and what came. The native core throws the same codes (native/errors.h).
+ * file and line, and what came. The native core throws the same codes (native/core/errors.h).
  */
 export const errorCodes = {
   INVALID_ARGUMENT: 'a value passed to a function has the wrong type, shape or range',

@@ -3,16 +3,16 @@
 
 #include <type_traits>
 
-#include "ops/activation_kernel.h"
-#include "ops/adam_kernel.h"
-#include "ops/column_sums_kernel.h"
-#include "ops/dropout_residual_norm_kernel.h"
-#include "ops/attention_kernel.h"
-#include "ops/rdrop_loss_kernel.h"
-#include "ops/step_control_kernel.h"
-#include "ops/embedding_kernel.h"
-#include "ops/beam_search_kernel.h"
-#include "ops/decode_attention_kernel.h"
+#include "ops/activation/activation_kernel.h"
+#include "ops/adam/adam_kernel.h"
+#include "ops/column_sums/column_sums_kernel.h"
+#include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
+#include "ops/attention/attention_kernel.h"
+#include "ops/rdrop_loss/rdrop_loss_kernel.h"
+#include "ops/step_control/step_control_kernel.h"
+#include "ops/embedding/embedding_kernel.h"
+#include "ops/beam_search/beam_search_kernel.h"
+#include "ops/decode_attention/decode_attention_kernel.h"
 
 namespace rdrop {
 

@@ -1,9 +1,9 @@
 // Between tensors and a device's kernels: the type of the elements.
 #pragma once
 
-#include "errors.h"
-#include "ops/host_device.h"
-#include "ops/tensor_elements.h"
+#include "core/errors.h"
+#include "core/host_device.h"
+#include "core/tensor_elements.h"
 
 namespace rdrop {
 

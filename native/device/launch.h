@@ -27,7 +27,7 @@ constexpr int64_t kCounters = 1024;
 }  // namespace rdrop
 
 #ifdef __CUDACC__
-#include "device/cuda_block.h"
+#include "device/cuda/block.h"
 #else
-#include "device/emulated_block.h"
+#include "device/emulated/block.h"
 #endif

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <utility>
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace rdrop {
 namespace {

@@ -1,7 +1,7 @@
 // Sums and maxima over a warp or a block, in an order that does not depend on anything but the number of threads.
 #pragma once
 
-#include "ops/host_device.h"
+#include "core/host_device.h"
 
 namespace rdrop::RDROP_ISA {
 

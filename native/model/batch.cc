@@ -1,7 +1,7 @@
 // Checks of a batch before any work is done on it.
 #include "model/batch.h"
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace rdrop {
 

@@ -2,7 +2,7 @@
 // declares; hence it is looked up by name, and may be absent. Where it is, or has no units to use (oneMKL uses none but
 // Intel's), by ATen, which gives it to oneDNN. oneDNN compiles a kernel for every new shape, which takes longer than a
 // small product, and nearly every batch of real sentences has a number of rows of its own; oneMKL does not. Chips for
-// which ops/panel_product.h speaks do not come here.
+// which ops/packed_gemm/packed_gemm.h speaks do not come here.
 #include "model/bfloat16_product.h"
 
 #include <ATen/ops/empty.h>
@@ -12,9 +12,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "errors.h"
+#include "core/errors.h"
 #include "model/aten_product.h"
-#include "ops/dispatch.h"
+#include "core/dispatch.h"
 
 namespace rdrop {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace rdrop {
 

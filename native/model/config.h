@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "ops/activation_kernel.h"
+#include "ops/activation/activation_kernel.h"
 
 namespace rdrop {
 

@@ -2,12 +2,12 @@
 #include "model/linear.h"
 
 #include "device/device.h"
-#include "errors.h"
+#include "core/errors.h"
 #include "model/aten_product.h"
 #include "model/bfloat16_product.h"
 #include "model/tensors.h"
-#include "ops/column_sums.h"
-#include "ops/panel_product.h"
+#include "ops/column_sums/column_sums.h"
+#include "ops/packed_gemm/packed_gemm.h"
 
 namespace rdrop {
 

@@ -38,7 +38,7 @@ void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Ten
 /// bfloat16 with out in float32.
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
 
-/// What multiplies this type on the CPU: "rdrop" (ops/panel_product.h), "oneMKL" or "ATen".
+/// What multiplies this type on the CPU: "rdrop" (ops/packed_gemm/packed_gemm.h), "oneMKL" or "ATen".
 const char* product_library(at::ScalarType type);
 
 }  // namespace rdrop

@@ -1,11 +1,11 @@
 // Weights that multiply again and again without a change, as those of a decoder do: packed once where products are ours
-// (ops/panel_product.h), which a step of few rows would else spend much of its time on. R rows.
+// (ops/packed_gemm/packed_gemm.h), which a step of few rows would else spend much of its time on. R rows.
 #pragma once
 
 #include <unordered_map>
 
 #include "model/parameters.h"
-#include "ops/panel_product.h"
+#include "ops/packed_gemm/packed_gemm.h"
 
 namespace rdrop {
 

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "device/device.h"
-#include "errors.h"
+#include "core/errors.h"
 #include "model/checked_size.h"
 #include "model/tensors.h"
-#include "ops/dispatch.h"
-#include "ops/philox.h"
+#include "core/dispatch.h"
+#include "core/philox.h"
 
 namespace rdrop {
 

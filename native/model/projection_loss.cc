@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "device/device.h"
-#include "errors.h"
+#include "core/errors.h"
 #include "model/linear.h"
 #include "model/tensors.h"
 

@@ -5,7 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/parameters.h"
-#include "ops/rdrop_loss.h"
+#include "ops/rdrop_loss/rdrop_loss.h"
 
 namespace rdrop {
 

@@ -7,7 +7,7 @@
 #include "device/device.h"
 #include "model/config.h"
 #include "model/tensors.h"
-#include "ops/embedding_groups.h"
+#include "ops/embedding/embedding_groups.h"
 
 namespace rdrop {
 

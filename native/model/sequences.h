@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "model/batch.h"
-#include "ops/attention.h"
-#include "ops/embedding.h"
+#include "ops/attention/attention.h"
+#include "ops/embedding/embedding.h"
 
 namespace rdrop {
 

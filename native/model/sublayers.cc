@@ -5,9 +5,9 @@
 
 #include "model/linear.h"
 #include "model/tensors.h"
-#include "ops/activation.h"
-#include "ops/dropout_residual_norm.h"
-#include "ops/embedding.h"
+#include "ops/activation/activation.h"
+#include "ops/dropout_residual_norm/dropout_residual_norm.h"
+#include "ops/embedding/embedding.h"
 
 namespace rdrop {
 namespace {

@@ -7,8 +7,8 @@
 #include "model/sequences.h"
 #include "model/parameters.h"
 #include "model/tape.h"
-#include "ops/attention.h"
-#include "ops/dropout_kernel.h"
+#include "ops/attention/attention.h"
+#include "core/dropout.h"
 
 namespace rdrop {
 

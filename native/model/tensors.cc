@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "device/device.h"
-#include "ops/temporary.h"
+#include "core/scratch.h"
 
 namespace rdrop {
 

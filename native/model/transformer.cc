@@ -7,8 +7,8 @@
 #include "model/checked_size.h"
 #include "model/linear.h"
 #include "model/tensors.h"
-#include "ops/dispatch.h"
-#include "ops/philox.h"
+#include "core/dispatch.h"
+#include "core/philox.h"
 
 namespace rdrop {
 

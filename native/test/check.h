@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/kernels.h"
+#include "core/kernels.h"
 
 namespace rdrop::test {
 

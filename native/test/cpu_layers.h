@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "ops/dropout_kernel.h"
-#include "ops/element.h"
+#include "core/dropout.h"
+#include "core/element.h"
 #include "test/check.h"
 
 namespace rdrop::test {

@@ -4,7 +4,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "device/emulated_block.h"
+#include "device/emulated/block.h"
 #include "test/check.h"
 
 namespace rdrop {

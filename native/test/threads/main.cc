@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "job_queue.h"
-#include "ops/kept_memory.h"
+#include "addon/job_queue.h"
+#include "core/caching_allocator.h"
 
 namespace {
 

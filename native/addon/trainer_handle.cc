@@ -1,0 +1,180 @@
+// The trainer as JavaScript sees it: NativeTrainer of lib/native.ts.
+#include <chrono>
+
+#include "addon/convert.h"
+#include "core/errors.h"
+#include "addon/handles.h"
+#include "model/tensors.h"
+#include "addon/worker.h"
+
+namespace rdrop {
+namespace {
+
+Napi::Value step_figures(Napi::Env env, const StepFigures& figures) {
+  Napi::Object object = loss_object(env, figures.sums);
+  object.Set("gradientNorm", figures.gradient_norm);
+  object.Set("learningRate", figures.learning_rate);
+  object.Set("steps", double(figures.steps));
+  object.Set("skipped", double(figures.skipped));
+  object.Set("lossScale", figures.loss_scale);
+  object.Set("graphs", double(figures.graphs));
+  object.Set("noGraphs", figures.no_graphs);
+  return object;
+}
+
+using TrainerHandle = Handle<Trainer>;
+using Shared = std::shared_ptr<TrainerHandle>;
+
+/// Runs work that excludes every other call on this trainer.
+template <typename Work, typename Build>
+Napi::Value run_alone(const Napi::CallbackInfo& info, const Shared& handle, Work work, Build build) {
+  if (handle->busy) fail("BUSY", "Trainer: one call at a time; await the previous one first");
+  handle->busy = true;
+  return run(info.Env(), std::move(work), std::move(build), [handle] { handle->busy = false; });
+}
+
+Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
+  struct Timed {
+    StepResult result;
+    double seconds;
+  };
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle,
+      [trainer, batches = packed_batches(info[0])] {
+        for (const PackedBatch& batch : batches) check_batch(batch, trainer->model().config());
+        const auto start = std::chrono::steady_clock::now();
+        StepResult result = trainer->step(batches);
+        return Timed{std::move(result),
+                     std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+      },
+      [](Napi::Env env, const Timed& timed) {
+        const StepResult& result = timed.result;
+        auto object = Napi::Object::New(env);
+        object.Set("update", double(result.update));
+        object.Set("tokens", double(result.tokens));
+        object.Set("pairs", double(result.pairs));
+        object.Set("sourceTokens", double(result.source_tokens));
+        object.Set("seconds", timed.seconds);
+        object.Set("figures", result.figures ? step_figures(env, *result.figures) : env.Null());
+        return Napi::Value(object);
+      });
+}
+
+Napi::Value figures(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle, [trainer] { return trainer->figures(); },
+      [](Napi::Env env, const StepFigures& result) { return step_figures(env, result); });
+}
+
+Napi::Value counters(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle, [trainer] { return trainer->counters(); },
+      [](Napi::Env env, const TrainerCounters& counters) {
+        auto object = Napi::Object::New(env);
+        object.Set("update", double(counters.update));
+        object.Set("applied", double(counters.applied));
+        object.Set("lossScale", counters.loss_scale);
+        object.Set("lastOverflow", double(counters.last_overflow));
+        return Napi::Value(object);
+      });
+}
+
+Napi::Value set_counters(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  const TrainerCounters counters{integer_property(info[0], "update", 0), integer_property(info[0], "applied", 0),
+                                 number_property(info[0], "lossScale"), integer_property(info[0], "lastOverflow", -1)};
+  return run_alone(
+      info, handle,
+      [trainer, counters] {
+        trainer->set_counters(counters);
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+/// Whether the argument names the second moment or the first.
+bool is_second(const Napi::Value& value) {
+  const std::string which = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (which != "first" && which != "second") fail("INVALID_ARGUMENT", "expected the moment 'first' or 'second'");
+  return which == "second";
+}
+
+Napi::Value read_moment(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle,
+      [trainer, second = is_second(info[0]), range = parameter_range(info, 1)] {
+        const DeviceScope scope(trainer->model().device());
+        return trainer->model().parameters().read_range(range, trainer->moment(second));
+      },
+      [](Napi::Env env, const at::Tensor& values) { return float_array(env, values); });
+}
+
+Napi::Value write_moment(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto trainer = handle->get();
+  return run_alone(
+      info, handle,
+      [trainer, second = is_second(info[0]), range = parameter_range(info, 1), values = float_tensor(info[4])] {
+        const DeviceScope scope(trainer->model().device());
+        trainer->model().parameters().write_range(range, values, trainer->moment(second));
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+Napi::Value dispose(const Napi::CallbackInfo& info, const Shared& handle) {
+  handle->dispose(info.Env());
+  return info.Env().Undefined();
+}
+
+using Method = Napi::Value (*)(const Napi::CallbackInfo&, const Shared&);
+
+Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
+  auto object = Napi::Object::New(env);
+  auto handle = std::make_shared<TrainerHandle>(env, std::move(trainer), "Trainer");
+  const std::pair<const char*, Method> methods[] = {{"step", step},
+                                                    {"figures", figures},
+                                                    {"counters", counters},
+                                                    {"setCounters", set_counters},
+                                                    {"readMoment", read_moment},
+                                                    {"writeMoment", write_moment},
+                                                    {"dispose", dispose}};
+  for (const auto& [name, method] : methods) {
+    object.Set(name, Napi::Function::New(
+                         env,
+                         [handle, method](const Napi::CallbackInfo& info) {
+                           return guard(info.Env(), [&] { return method(info, handle); });
+                         },
+                         name));
+  }
+  object.DefineProperty(Napi::PropertyDescriptor::Accessor(
+      env, object, "update",
+      [handle](const Napi::CallbackInfo& info) {
+        return guard(info.Env(),
+                     [&]() -> Napi::Value { return Napi::Number::New(info.Env(), double(handle->get()->update())); });
+      },
+      napi_enumerable));
+  own(object, handle);
+  return object;
+}
+
+}  // namespace
+
+Napi::Object trainer_exports(Napi::Env env) {
+  auto exports = Napi::Object::New(env);
+  exports.Set("create", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return guard(info.Env(), [&] {
+                  return run(
+                      info.Env(),
+                      [model = transformer_of(info[0]), optimizer = optimizer_options(info[1]),
+                       loss = loss_options(info[2])] { return std::make_shared<Trainer>(model, optimizer, loss); },
+                      [](Napi::Env env, std::shared_ptr<Trainer> trainer) { return wrap(env, std::move(trainer)); });
+                });
+              }));
+  return exports;
+}
+
+}  // namespace rdrop

@@ -1,0 +1,51 @@
+// A block of threads without a GPU: every thread is a fiber with a stack of its own; fibers change places at barriers
+// and shuffles. The blocks of a grid run one after another, the threads of a block in an order that the tests vary: a
+// body that lacks a barrier gives other results in another order. What a chip would refuse is refused here as well.
+#pragma once
+
+#include <functional>
+#include <type_traits>
+
+#include "device/launch.h"
+#include "core/host_device.h"
+
+namespace rdrop {
+
+/// The running block, as its fibers see it (emulation.cc).
+class EmulatedBlock {
+ public:
+  int thread() const;
+  int threads() const;
+  int64_t index() const;
+  int64_t count() const;
+  void barrier();
+  void warp_barrier();
+  template <typename T>
+  T shuffle_xor(T value, int mask) {
+    static_assert(sizeof(T) <= 8 && std::is_trivially_copyable_v<T>);
+    uint64_t bits = 0, other = 0;
+    __builtin_memcpy(&bits, &value, sizeof(T));
+    other = exchange(bits, mask);
+    __builtin_memcpy(&value, &other, sizeof(T));
+    return value;
+  }
+  char* shared();
+  uint32_t ticket(uint32_t* counter) { return (*counter)++; }
+  uint32_t* counter(int64_t index);
+
+ private:
+  uint64_t exchange(uint64_t bits, int mask);
+};
+
+/// Runs body once per thread of every block; or, while a stream records, keeps it to be run by every replay.
+void emulate(std::function<void(EmulatedBlock&)> body, const LaunchShape& shape, int max_threads, void* stream);
+
+/// The order in which the threads of a block get their turns: 0 ascending, 1 descending, others shuffled.
+void set_emulated_order(uint64_t seed);
+
+template <class Kernel>
+void launch(const Kernel& kernel, const LaunchShape& shape, void* stream) {
+  emulate([kernel](EmulatedBlock& block) { kernel(block); }, shape, Kernel::max_threads, stream);
+}
+
+}  // namespace rdrop

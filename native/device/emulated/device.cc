@@ -1,0 +1,133 @@
+// The emulated device: tensors in the CPU's memory, kernels under the emulated grid, products by libtorch in float32.
+// What it shares with the GPU is all of rdrop's own code; it exists for tests and is as slow as it is faithful.
+#include <ATen/ops/add.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "device/device.h"
+#include "device/emulated/stream.h"
+#include "core/errors.h"
+
+namespace rdrop {
+namespace {
+
+class EmulatedGraph : public Graph {
+ public:
+  EmulatedGraph(std::vector<std::function<void()>> work, std::vector<at::Tensor> memory)
+      : work_(std::move(work)), memory_(std::move(memory)) {}
+  void replay() override {
+    for (const auto& step : work_) step();
+  }
+
+ private:
+  std::vector<std::function<void()>> work_;
+  std::vector<at::Tensor> memory_;  // what the work reads and writes
+};
+
+/// Device 0; device 1 cannot record, as a GPU where capture is impossible.
+class EmulatedDevice : public Device {
+ public:
+  explicit EmulatedDevice(bool records) : records_(records) {}
+
+  DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
+  void reset_peak() override {}
+  at::Device place() const override { return at::kCPU; }
+  int64_t row_step() const override { return 32; }
+  const DeviceKernels& kernels() const override { return kernels_; }
+  void* stream() override { return &stream_; }
+
+  /// Filled with NaN: nothing may count on what memory held before.
+  at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) override {
+    at::Tensor tensor = at::isFloatingType(type)
+                            ? at::full(sizes, std::numeric_limits<double>::quiet_NaN(), at::TensorOptions(type))
+                            : at::full(sizes, -1, at::TensorOptions(type));
+    if (stream_.recording) memory_.push_back(tensor);
+    return tensor;
+  }
+
+  void zero(at::Tensor& tensor) override {
+    enqueue(&stream_, [tensor]() mutable { tensor.zero_(); });
+  }
+
+  void copy(const at::Tensor& from, at::Tensor& to) override {
+    enqueue(&stream_, [from, to]() mutable { to.copy_(from); });
+  }
+
+  void upload(const void* from, size_t bytes, at::Tensor& to) override {
+    if (stream_.recording) fail("CUDA_FAILED", "upload: cannot be recorded");
+    std::memcpy(to.mutable_data_ptr(), from, bytes);
+  }
+
+  at::Tensor download(const at::Tensor& from) override {
+    if (stream_.recording) fail("CUDA_FAILED", "download: cannot be recorded");
+    return from.clone();
+  }
+
+  void synchronize() override {
+    if (stream_.recording) fail("CUDA_FAILED", "synchronize: cannot be recorded");
+  }
+
+  void product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) override {
+    enqueue(&stream_, [a, b, beta, out]() mutable {
+      const at::Tensor result = at::mm(a.to(at::kFloat), b.to(at::kFloat));
+      out.copy_(beta == 0 ? result : at::add(result, out.to(at::kFloat), beta));
+    });
+  }
+
+  void product_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) override {
+    enqueue(&stream_, [a, b, bias, out]() mutable {
+      out.copy_(at::add(at::mm(a.to(at::kFloat), b.to(at::kFloat)), bias.to(at::kFloat)));
+    });
+  }
+
+  bool has_flash_attention(at::ScalarType, int64_t) const override { return false; }
+
+  FlashSaved flash_attention(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                             const at::Tensor&, int64_t, int64_t, bool) override {
+    fail("INTERNAL", "the emulated device has no flash attention");
+  }
+
+  void flash_attention_backward(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                const FlashSaved&, const at::Tensor&, const at::Tensor&, int64_t, int64_t, bool,
+                                at::Tensor&, at::Tensor&, at::Tensor&) override {
+    fail("INTERNAL", "the emulated device has no flash attention");
+  }
+
+  std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
+    if (!records_) fail("CUDA_FAILED", "this device cannot record");
+    stream_.recording = true;
+    try {
+      work();
+    } catch (...) {
+      end_recording();
+      throw;
+    }
+    auto recorded = end_recording();
+    return std::make_unique<EmulatedGraph>(std::move(recorded.first), std::move(recorded.second));
+  }
+
+  void allow_tf32(bool) override {}
+
+ private:
+  std::pair<std::vector<std::function<void()>>, std::vector<at::Tensor>> end_recording() {
+    stream_.recording = false;
+    return {std::exchange(stream_.recorded, {}), std::exchange(memory_, {})};
+  }
+
+  bool records_;
+  DeviceKernels kernels_ = device_kernels();
+  EmulatedStream stream_;
+  std::vector<at::Tensor> memory_;
+};
+
+}  // namespace
+}  // namespace rdrop
+
+extern "C" __attribute__((visibility("default"))) std::unique_ptr<rdrop::Device> rdrop_open_device(int index) {
+  return std::make_unique<rdrop::EmulatedDevice>(index == 0);
+}

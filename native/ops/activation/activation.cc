@@ -1,0 +1,43 @@
+// The activation on the CPU.
+#include "ops/activation/activation.h"
+
+#include "device/device.h"
+#include "core/range_sums.h"
+#include "core/scratch.h"
+
+namespace rdrop {
+
+at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias) {
+  if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
+  at::Tensor out = kind == Activation::relu ? in : temporary_like(in);
+  dispatch_layers(in, [&](auto zero) {
+    using T = decltype(zero);
+    const ActivationForward<T> arguments{elements<T>(in), mutable_elements<T>(out),  in.size(1), kind,
+                                         dropout,         optional_elements<T>(bias)};
+    parallel_rows(in.size(0), in.size(1) * 2,
+                  [&](int64_t begin, int64_t end) { kernels().layers<T>().activation.forward(arguments, begin, end); });
+  });
+  return out;
+}
+
+void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
+                         const at::Tensor& bias, at::Tensor bias_gradient) {
+  if (Device* device = current_device()) return activation_backward_on(*device, saved, gradient, kind, dropout);
+  const int64_t columns = saved.size(1);
+  dispatch_layers(saved, [&](auto zero) {
+    using T = decltype(zero);
+    using W = Wide<T>;
+    sum_over_ranges<W>(saved.size(0), columns, {&bias_gradient}, [&](W* partial, int64_t begin, int64_t end) {
+      const ActivationBackward<T> arguments{elements<T>(saved),
+                                            mutable_elements<T>(gradient),
+                                            columns,
+                                            kind,
+                                            dropout,
+                                            optional_elements<T>(bias),
+                                            bias_gradient.defined() ? partial : nullptr};
+      kernels().layers<T>().activation.backward(arguments, begin, end);
+    });
+  });
+}
+
+}  // namespace rdrop

@@ -1,0 +1,26 @@
+// The feed-forward activation with its dropout: dropout(relu(x)) or dropout(gelu(x)). R rows, F columns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "ops/activation/activation_kernel.h"
+
+namespace rdrop {
+
+class Device;
+
+/// in [R,F]; bias [F] is added to it first, undefined where the input has it, as always on a device. Returns [R,F]:
+/// in's own memory for relu (whose backward needs only the output), new memory for gelu.
+at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias = {});
+
+/// saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place. Adds to bias_gradient
+/// [F] where that is defined.
+void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
+                         const at::Tensor& bias = {}, at::Tensor bias_gradient = {});
+
+/// The same on a device (activation_device.cc); the two functions above go there where current_device() says so.
+at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout);
+void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
+                            const Dropout& dropout);
+
+}  // namespace rdrop

@@ -1,0 +1,70 @@
+// Kernel arguments of the feed-forward activation with its dropout, in place, and its arithmetic. R rows, F columns.
+#pragma once
+
+#include "core/dropout.h"
+#include "core/element.h"
+
+namespace rdrop {
+
+enum class Activation : int32_t { relu, gelu };
+
+template <typename T>
+struct ActivationForward {
+  const T* in;  // [R,F]
+  T* out;       // [R,F]; may be in where the backward pass needs no input (relu)
+  int64_t columns;
+  Activation activation;
+  Dropout dropout;
+  const T* bias = nullptr;  ///< [F] on the CPU, of the input; null where the input has its bias
+};
+
+template <typename T>
+struct ActivationBackward {
+  const T* saved;  // [R,F]: the output for relu, the input for gelu
+  T* gradient;     // [R,F] of the output on entry, of the input on return
+  int64_t columns;
+  Activation activation;
+  Dropout dropout;
+  // On the CPU, where the input came without its bias:
+  const T* bias = nullptr;           // [F]
+  Wide<T>* bias_gradient = nullptr;  // [F] partial sums of a range of rows, added to
+};
+
+/// On the CPU: a range of rows.
+template <typename T>
+struct ActivationKernels {
+  void (*forward)(const ActivationForward<T>&, int64_t begin, int64_t end);
+  void (*backward)(const ActivationBackward<T>&, int64_t begin, int64_t end);
+};
+
+/// On a device: all rows, on a stream.
+template <typename T>
+struct ActivationLaunchers {
+  void (*forward)(const ActivationForward<T>&, int64_t rows, void* stream);
+  void (*backward)(const ActivationBackward<T>&, int64_t rows, void* stream);
+};
+template <typename T>
+ActivationLaunchers<T> activation_launchers();
+
+namespace RDROP_ISA {
+
+template <typename R>
+RDROP_INLINE R relu(R x) {
+  return x > R(0) ? x : R(0);
+}
+
+/// x·Φ(x).
+template <typename R>
+RDROP_INLINE R gelu(R x) {
+  return R(0.5) * x * R(1.0 + __builtin_erf(double(x) * 0.70710678118654752440));
+}
+
+/// d gelu / dx = Φ(x) + x·φ(x).
+RDROP_INLINE double gelu_slope(double x) {
+  const double cdf = 0.5 * (1.0 + __builtin_erf(x * 0.70710678118654752440));
+  const double pdf = 0.39894228040143267794 * __builtin_exp(-0.5 * x * x);
+  return cdf + x * pdf;
+}
+
+}  // namespace RDROP_ISA
+}  // namespace rdrop

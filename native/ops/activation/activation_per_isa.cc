@@ -1,0 +1,53 @@
+// Bodies of the activation: relu(x) = max(x, 0); gelu(x) = x·Φ(x), exact (fairseq's gelu).
+#pragma once
+
+#include "ops/activation/activation_kernel.h"
+#include "simd/dropout_row.h"
+
+namespace rdrop::RDROP_ISA {
+
+template <typename T>
+void activation_forward(const ActivationForward<T>& a, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const T* in = a.in + row * a.columns;
+    T* out = a.out + row * a.columns;
+    if (a.activation == Activation::gelu) {
+      for (int64_t c = 0; c < a.columns; ++c) {
+        out[c] = rounded<T>(gelu(wide(in[c]) + (a.bias ? wide(a.bias[c]) : Wide<T>(0))));
+      }
+    } else if (a.bias) {
+      const T* __restrict bias = a.bias;
+#pragma omp simd
+      for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(relu(wide(in[c]) + wide(bias[c])));
+    } else {
+#pragma omp simd
+      for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(relu(wide(in[c])));
+    }
+    if (a.dropout.p > 0) dropout_row(a.dropout, row, a.columns, out, out);
+  }
+}
+
+template <typename T>
+void activation_backward(const ActivationBackward<T>& a, int64_t begin, int64_t end) {
+  using W = Wide<T>;
+  for (int64_t row = begin; row < end; ++row) {
+    const T* __restrict saved = a.saved + row * a.columns;
+    T* __restrict gradient = a.gradient + row * a.columns;
+    if (a.dropout.p > 0) dropout_row(a.dropout, row, a.columns, gradient, gradient);
+    if (a.activation == Activation::gelu) {
+      for (int64_t c = 0; c < a.columns; ++c) {
+        const double x = double(wide(saved[c])) + (a.bias ? double(wide(a.bias[c])) : 0.0);
+        gradient[c] = rounded<T>(W(double(wide(gradient[c])) * gelu_slope(x)));
+      }
+    } else {
+#pragma omp simd
+      for (int64_t c = 0; c < a.columns; ++c) gradient[c] = where_positive(saved[c], gradient[c]);
+    }
+    if (W* __restrict bias = a.bias_gradient) {
+#pragma omp simd
+      for (int64_t c = 0; c < a.columns; ++c) bias[c] += wide(gradient[c]);
+    }
+  }
+}
+
+}  // namespace rdrop::RDROP_ISA

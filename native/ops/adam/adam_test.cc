@@ -1,0 +1,99 @@
+// Adam and the sum of squares under the emulated grid against the CPU's bodies.
+#include "ops/adam/adam_kernel.h"
+
+#include <cmath>
+
+#include "test/check.h"
+
+namespace rdrop::test {
+namespace {
+
+constexpr double kBeta1 = 0.9, kBeta2 = 0.98, kEpsilon = 1e-8;
+constexpr AdamCoefficients kCoefficients{0.25f, 1e-3f, 2e-2f, 1};
+
+std::vector<double> squares(size_t size, uint64_t seed) {
+  std::vector<double> values = normal(size, seed);
+  for (double& value : values) value *= value;
+  return values;
+}
+
+template <typename T>
+void compare(size_t size, bool with_copy) {
+  const Array<float> parameter(normal(size, 1)), gradient(normal(size, 2)), first(normal(size, 3)),
+      second(squares(size, 4));
+  Array<double> parameter64(parameter.values()), gradient64(gradient.values()), first64(first.values()),
+      second64(second.values());
+  scalar_kernels().wide<double>().adam.step(
+      {parameter64.data(), gradient64.data(), first64.data(), second64.data(), kCoefficients.gradient_scale, kBeta1,
+       kBeta2, kEpsilon, kCoefficients.decay, kCoefficients.step_size},
+      0, int64_t(size));
+  in_every_order([&] {
+    Array<float> p(parameter.values()), g(gradient.values()), m(first.values()), v(second.values());
+    Array<T> copy(std::vector<double>(size, 7.0));
+    adam_launchers<T>().step({p.data(), g.data(), m.data(), v.data(), with_copy ? copy.data() : nullptr, &kCoefficients,
+                              int64_t(size), kBeta1, kBeta2, kEpsilon},
+                             nullptr);
+    expect_close("parameter", p.values(), parameter64.values(), 4e-7, 4e-7);
+    expect_close("first moment", m.values(), first64.values(), 4e-7, 4e-7);
+    expect_close("second moment", v.values(), second64.values(), 4e-7, 0);
+    expect(g.values() == std::vector<double>(size, 0.0), "the gradient was not cleared");
+    const Array<T> rounded(p.values()), untouched(std::vector<double>(size, 7.0));
+    expect(copy.values() == (with_copy ? rounded : untouched).values(), "the copy is not the parameters rounded");
+  });
+}
+
+template <typename T>
+void all_sizes() {
+  for (const size_t size : {0, 1, 3, 4, 7, 1024, 1027, 2500}) compare<T>(size, true);
+  compare<T>(9, false);
+}
+
+const Case float32{"adam: float32 without a copy", [] {
+                     for (const size_t size : {0, 1, 7, 1030}) compare<float>(size, false);
+                   }};
+const Case bfloat16{"adam: a copy in bfloat16", all_sizes<Bfloat16>};
+const Case float16{"adam: a copy in float16", all_sizes<Half>};
+
+const Case not_applied{
+    "adam: apply 0 clears the gradient, even one that is not finite, and changes nothing else", [] {
+      const std::vector<double> values = normal(6, 1), squared = squares(6, 2);
+      Array<float> p(values), m(values), v(squared), g(std::vector<double>{1, INFINITY, 2, NAN, 3, 4});
+      const Array<float> p_before(p.values()), v_before(v.values());
+      Array<Half> copy(std::vector<double>(6, 7.0));
+      AdamCoefficients coefficients = kCoefficients;
+      coefficients.apply = 0;
+      adam_launchers<Half>().step(
+          {p.data(), g.data(), m.data(), v.data(), copy.data(), &coefficients, 6, kBeta1, kBeta2, kEpsilon}, nullptr);
+      expect(g.values() == std::vector<double>(6, 0.0), "the gradient was not cleared");
+      expect(p.values() == p_before.values() && m.values() == p_before.values() && v.values() == v_before.values() &&
+                 copy.values() == std::vector<double>(6, 7.0),
+             "something changed");
+    }};
+
+double device_sum(const Array<float>& gradient, int64_t blocks) {
+  double out = std::nan("");
+  std::vector<double> partial(size_t(blocks), std::nan(""));
+  adam_launchers<float>().sum_of_squares({gradient.data(), int64_t(gradient.size()), &out, partial.data()}, blocks,
+                                         nullptr);
+  return out;
+}
+
+const Case sums{"adam: sum of squares in double", [] {
+                  for (const size_t size : {0, 1, 6, 5003}) {
+                    const Array<float> gradient(normal(size, 5, 1e-3));
+                    const double expected =
+                        scalar_kernels().wide<float>().adam.sum_of_squares(gradient.data(), 0, int64_t(size));
+                    for (const int64_t blocks : {1, 3}) {
+                      in_every_order([&] { expect_close("sum", {device_sum(gradient, blocks)}, {expected}, 2e-7, 0); });
+                    }
+                  }
+                }};
+
+const Case long_sum{"adam: a sum of 400,000 equal squares keeps its digits", [] {
+                      const Array<float> gradient(std::vector<double>(400000, 1.0 + 0x1p-12));
+                      const double square = (1.0 + 0x1p-12) * (1.0 + 0x1p-12);
+                      expect_close("sum", {device_sum(gradient, 4)}, {400000 * square}, 2e-7, 0);
+                    }};
+
+}  // namespace
+}  // namespace rdrop::test

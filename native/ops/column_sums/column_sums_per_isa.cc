@@ -1,0 +1,17 @@
+// Bodies of column_sums_kernel.h.
+#pragma once
+
+#include "ops/column_sums/column_sums_kernel.h"
+
+namespace rdrop::RDROP_ISA {
+
+template <typename T>
+void column_sums(const T* x, int64_t columns, Wide<T>* __restrict partial, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const T* __restrict from = x + row * columns;
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) partial[c] += wide(from[c]);
+  }
+}
+
+}  // namespace rdrop::RDROP_ISA

@@ -1,0 +1,75 @@
+// dropout_residual_norm on the CPU: rows over threads.
+#include "ops/dropout_residual_norm/dropout_residual_norm.h"
+
+#include "device/device.h"
+#include "core/range_sums.h"
+#include "core/scratch.h"
+
+namespace rdrop {
+
+Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
+                             const at::Tensor& beta, const Dropout& dropout, const at::Tensor& bias) {
+  if (Device* device = current_device()) {
+    return dropout_residual_norm_on(*device, branch, residual, gamma, beta, dropout);
+  }
+  const int64_t rows = branch.size(0), columns = branch.size(1);
+  const at::ScalarType statistics = wide_type(branch.scalar_type());
+  Normed result{branch, temporary_like(branch), temporary({rows}, statistics), temporary({rows}, statistics)};
+  dispatch_layers(branch, [&](auto zero) {
+    using T = decltype(zero);
+    using W = Wide<T>;
+    const DropoutResidualNormForward<T> arguments{optional_elements<T>(residual),
+                                                  mutable_elements<T>(result.sum),
+                                                  elements<W>(gamma),
+                                                  elements<W>(beta),
+                                                  mutable_elements<T>(result.normed),
+                                                  mutable_elements<W>(result.mean),
+                                                  mutable_elements<W>(result.rstd),
+                                                  columns,
+                                                  kNormEpsilon,
+                                                  dropout,
+                                                  optional_elements<T>(bias)};
+    parallel_rows(rows, columns * 4, [&](int64_t begin, int64_t end) {
+      kernels().layers<T>().dropout_residual_norm.forward(arguments, begin, end);
+    });
+  });
+  return result;
+}
+
+NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient, const at::Tensor& sum_gradient,
+                                               const Normed& saved, const at::Tensor& gamma, const Dropout& dropout,
+                                               at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
+                                               at::Tensor bias_gradient) {
+  if (Device* device = current_device()) {
+    return dropout_residual_norm_backward_on(*device, normed_gradient, sum_gradient, saved, gamma, dropout,
+                                             gamma_gradient, beta_gradient);
+  }
+  const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
+  NormedGradients result;
+  result.residual = temporary_like(saved.sum);
+  result.branch = dropout.p > 0 ? temporary_like(saved.sum) : result.residual;
+  dispatch_layers(saved.sum, [&](auto zero) {
+    using T = decltype(zero);
+    using W = Wide<T>;
+    sum_over_ranges<W>(
+        rows, columns, {&gamma_gradient, &beta_gradient, &bias_gradient}, [&](W* partial, int64_t begin, int64_t end) {
+          const DropoutResidualNormBackward<T> arguments{elements<T>(normed_gradient),
+                                                         optional_elements<T>(sum_gradient),
+                                                         elements<T>(saved.sum),
+                                                         elements<W>(gamma),
+                                                         elements<W>(saved.mean),
+                                                         elements<W>(saved.rstd),
+                                                         mutable_elements<T>(result.residual),
+                                                         mutable_elements<T>(result.branch),
+                                                         partial,
+                                                         partial + columns,
+                                                         columns,
+                                                         dropout,
+                                                         bias_gradient.defined() ? partial + 2 * columns : nullptr};
+          kernels().layers<T>().dropout_residual_norm.backward(arguments, begin, end);
+        });
+  });
+  return result;
+}
+
+}  // namespace rdrop

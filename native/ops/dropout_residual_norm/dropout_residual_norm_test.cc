@@ -1,0 +1,148 @@
+// dropout_residual_norm under the emulated grid against the CPU's bodies in double.
+#include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
+
+#include <cmath>
+
+#include "device/grid_sum.h"
+#include "test/check.h"
+
+namespace rdrop::test {
+namespace {
+
+constexpr double kEpsilon = 1e-5;
+
+struct Shape {
+  int64_t rows, columns;
+};
+
+struct Options {
+  double p;
+  bool residual, sum_gradient;
+  int64_t blocks;
+};
+
+template <typename T>
+void compare(Shape shape, Options options) {
+  const auto [rows, columns] = shape;
+  const size_t size = size_t(rows * columns);
+  const Dropout dropout{options.p, (rows + 1) / 2, {portable::stream_key(3, StreamRole::dropout), 70000, 5}};
+  const auto& cpu = scalar_kernels().layers<double>().dropout_residual_norm;
+  const double roundings = 4 * roundoff<T>();
+  // A mean that is large beside the deviation: a variance by the mean of squares would lose its digits.
+  std::vector<double> branch_values = normal(size, 1, 0.5);
+  for (double& value : branch_values) value += 6;
+  const Array<T> branch(branch_values), residual(normal(size, 2)), dy(normal(size, 3)), extra(normal(size, 4));
+  const Array<float> gamma(normal(size_t(columns), 5)), beta(normal(size_t(columns), 6));
+  const Array<double> gamma64(gamma.values()), beta64(beta.values()), residual64(residual.values()), dy64(dy.values()),
+      extra64(extra.values());
+
+  Array<double> expected_sum(branch.values()), normed64(size), mean64(rows), rstd64(rows);
+  cpu.forward({options.residual ? residual64.data() : nullptr, expected_sum.data(), gamma64.data(), beta64.data(),
+               normed64.data(), mean64.data(), rstd64.data(), columns, kEpsilon, dropout},
+              0, rows);
+  in_every_order([&] {
+    Array<T> sum(branch.values()), normed(size);
+    Array<float> mean(rows), rstd(rows);
+    const auto kernels = dropout_residual_norm_launchers<T>();
+    kernels.forward({options.residual ? residual.data() : nullptr, sum.data(), gamma.data(), beta.data(), normed.data(),
+                     mean.data(), rstd.data(), columns, kEpsilon, dropout},
+                    rows, nullptr);
+    expect_close("sum", sum.values(), expected_sum.values(), roundings, 1e-6);
+
+    // From here on everything follows from the sum as it was rounded.
+    Array<double> sum64(sum.values());
+    cpu.forward({nullptr, sum64.data(), gamma64.data(), beta64.data(), normed64.data(), mean64.data(), rstd64.data(),
+                 columns, kEpsilon, Dropout{}},
+                0, rows);
+    // A row of one column is its mean: what is left of (s - mean) is the rounding of a mean, times 1/√ε.
+    const double cancelled = columns == 1 ? 0 : 1e-5;
+    expect_close("mean", mean.values(), mean64.values(), 1e-6, 1e-6);
+    expect_close("rstd", rstd.values(), rstd64.values(), 2e-6, 0);
+    expect_close("normed", normed.values(), normed64.values(), roundings, cancelled);
+
+    Array<double> residual_gradient64(size), branch_gradient64(size);
+    const std::vector<double> before = normal(size_t(columns), 7);
+    Array<float> gamma_gradient(before), beta_gradient(before);
+    Array<double> gamma_gradient64(gamma_gradient.values()), beta_gradient64(beta_gradient.values());
+    double* branch_place64 = options.p > 0 ? branch_gradient64.data() : residual_gradient64.data();
+    cpu.backward({dy64.data(), options.sum_gradient ? extra64.data() : nullptr, sum64.data(), gamma64.data(),
+                  mean64.data(), rstd64.data(), residual_gradient64.data(), branch_place64, gamma_gradient64.data(),
+                  beta_gradient64.data(), columns, dropout},
+                 0, rows);
+    Array<T> residual_gradient(size), branch_gradient(size);
+    T* branch_place = options.p > 0 ? branch_gradient.data() : residual_gradient.data();
+    Array<float> partial(
+        std::vector<double>(size_t(portable::grid_sum_rows(options.blocks) * 2 * columns), std::nan("")));
+    kernels.backward(
+        {dy.data(), options.sum_gradient ? extra.data() : nullptr, sum.data(), gamma.data(), mean.data(), rstd.data(),
+         residual_gradient.data(), branch_place, gamma_gradient.data(), beta_gradient.data(), columns, dropout},
+        rows, options.blocks, partial.data(), nullptr);
+    expect_close("residual gradient", residual_gradient.values(), residual_gradient64.values(), roundings,
+                 columns == 1 ? 1e-3 : 2e-5);
+    if (options.p > 0) {
+      expect_close("branch gradient", branch_gradient.values(), branch_gradient64.values(), roundings,
+                   columns == 1 ? 1e-3 : 2e-5);
+    }
+    expect_close("gamma gradient", gamma_gradient.values(), gamma_gradient64.values(), 1e-6, 1e-5);
+    expect_close("beta gradient", beta_gradient.values(), beta_gradient64.values(), 1e-6, 1e-5);
+  });
+}
+
+template <typename T>
+void all_shapes() {
+  const Options full{0.3, true, true, 3}, plain{0, false, false, 1};
+  for (const Shape shape : {Shape{1, 1}, {3, 7}, {5, 16}, {2, 63}, {13, 64}, {3, 130}, {9, 512}}) {
+    compare<T>(shape, full);
+    compare<T>(shape, plain);
+  }
+  compare<T>({4, 40}, {0, true, false, 2});
+  compare<T>({4, 40}, {0.3, false, true, 7});
+  // Teams of two and four warps, full and not; rows beyond what a team can hold.
+  for (const int64_t columns : {513, 1024, 1030, 2048, 2049, 4112}) {
+    compare<T>({3, columns}, columns % 2 ? plain : full);
+  }
+}
+
+const Case float32{"dropout_residual_norm: float32", all_shapes<float>};
+const Case bfloat16{"dropout_residual_norm: bfloat16", all_shapes<Bfloat16>};
+const Case float16{"dropout_residual_norm: float16", all_shapes<Half>};
+
+const Case blocks{"dropout_residual_norm: any number of blocks, more and fewer than rows", [] {
+                    for (const int64_t blocks : {1, 2, 5, 11, 1000}) {
+                      compare<float>({90, 24}, {0.3, true, true, blocks});
+                    }
+                  }};
+
+const Case boundaries{"dropout_residual_norm: gamma and beta may start anywhere", [] {
+                        Array<float> sum(normal(32, 1)), normed(32), mean(2), rstd(2), expected(32);
+                        Array<float> sum_again(sum.values());
+                        const Array<float> shifted(normal(35, 2));
+                        Array<float> gamma_aligned(16), beta_aligned(16);
+                        for (size_t i = 0; i < 16; ++i) {
+                          gamma_aligned.data()[i] = shifted.data()[i + 1];
+                          beta_aligned.data()[i] = shifted.data()[i + 18];
+                        }
+                        const auto forward = dropout_residual_norm_launchers<float>().forward;
+                        forward({nullptr, sum.data(), shifted.data() + 1, shifted.data() + 18, normed.data(),
+                                 mean.data(), rstd.data(), 16, kEpsilon, Dropout{}},
+                                2, nullptr);
+                        forward({nullptr, sum_again.data(), gamma_aligned.data(), beta_aligned.data(), expected.data(),
+                                 mean.data(), rstd.data(), 16, kEpsilon, Dropout{}},
+                                2, nullptr);
+                        expect(normed.values() == expected.values(), "other values than on a boundary");
+                      }};
+
+const Case no_rows{"dropout_residual_norm: no rows change nothing", [] {
+                     Array<float> gradient(std::vector<double>(8, 3.0)), partial(size_t(32));
+                     const auto kernels = dropout_residual_norm_launchers<float>();
+                     kernels.forward({nullptr, nullptr, gradient.data(), gradient.data(), nullptr, nullptr, nullptr, 8,
+                                      kEpsilon, Dropout{}},
+                                     0, nullptr);
+                     kernels.backward({nullptr, nullptr, nullptr, gradient.data(), nullptr, nullptr, nullptr, nullptr,
+                                       gradient.data(), gradient.data(), 8, Dropout{}},
+                                      0, 1, partial.data(), nullptr);
+                     expect(gradient.values() == std::vector<double>(8, 3.0), "the gradients changed");
+                   }};
+
+}  // namespace
+}  // namespace rdrop::test

@@ -1,0 +1,73 @@
+// Embeddings on the CPU. The gradient of the table is split by token, so that no two threads touch one row
+// and the sum does not depend on the number of threads.
+#include "ops/embedding/embedding.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sin.h>
+
+#include <cmath>
+
+#include "device/device.h"
+#include "core/dispatch.h"
+#include "core/scratch.h"
+
+namespace rdrop {
+
+at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
+                     const at::Tensor& positions, const Dropout& dropout) {
+  if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
+  const int64_t rows = tokens.size(0), columns = table.size(1);
+  at::Tensor out = temporary({rows, columns}, table.scalar_type());
+  dispatch_layers(table, [&](auto zero) {
+    using T = decltype(zero);
+    const EmbeddingForward<T> arguments{elements<T>(table),         elements<Wide<T>>(sinusoids),
+                                        elements<int32_t>(tokens),  elements<int32_t>(positions),
+                                        mutable_elements<T>(out),   columns,
+                                        std::sqrt(double(columns)), dropout};
+    parallel_rows(rows, columns * 4,
+                  [&](int64_t begin, int64_t end) { kernels().layers<T>().embedding.forward(arguments, begin, end); });
+  });
+  return out;
+}
+
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
+                        const Dropout& dropout, at::Tensor& table_gradient) {
+  if (Device* device = current_device()) {
+    return embedding_backward_on(*device, gradient, groups, dropout, table_gradient);
+  }
+  const int64_t rows = tokens.size(0), columns = gradient.size(1);
+  const int64_t parts = at::get_num_threads();
+  dispatch_layers(gradient, [&](auto zero) {
+    using T = decltype(zero);
+    parallel_parts(parts, [&](int64_t part, int64_t count) {
+      const EmbeddingBackward<T> arguments{elements<T>(gradient),
+                                           elements<int32_t>(tokens),
+                                           mutable_elements<Wide<T>>(table_gradient),
+                                           rows,
+                                           columns,
+                                           std::sqrt(double(columns)),
+                                           dropout};
+      kernels().layers<T>().embedding.backward(arguments, part, count);
+    });
+  });
+}
+
+at::Tensor sinusoidal_positions(int64_t rows, int64_t columns, const at::TensorOptions& options) {
+  constexpr int64_t padding = 1;
+  const int64_t half = columns / 2;
+  // The original's very operations in float32, whatever the model's type: a sine that differs in its last bit
+  // would show in a model in float64.
+  const auto single = at::TensorOptions(at::kFloat);
+  const double rate = half > 1 ? std::log(10000.0) / double(half - 1) : 0.0;
+  const at::Tensor frequencies = at::exp(at::mul(at::arange(half, single), at::Scalar(-rate)));
+  const at::Tensor angles = at::mul(at::arange(rows, single).unsqueeze(1), frequencies.unsqueeze(0));
+  at::Tensor table = at::cat({at::sin(angles), at::cos(angles)}, 1).to(options);
+  table.select(0, padding).zero_();
+  return table;
+}
+
+}  // namespace rdrop

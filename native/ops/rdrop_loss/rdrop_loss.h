@@ -1,0 +1,95 @@
+// The R-Drop loss of two passes with the gradient of both, in one operation.
+// Letters: N target positions of one pass, V classes, D width of the hidden states, z logits.
+//
+//   CE   = sum over both passes of (1-eps)(-log P[y]) + (eps/V) sum_v -log P[v]
+//   KL   = uni: D(P1||P2) (paper's eq. 5); uni_reverse: D(P2||P1); bi: half the sum of both (eq. 2)
+//   loss = CE + alpha KL, summed over the positions whose target is not ignore_index; the gradient is
+//   undivided.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "ops/rdrop_loss/rdrop_loss_kernel.h"
+
+namespace rdrop {
+
+class Device;
+
+struct LossOptions {
+  enum class Direction { uni, uni_reverse, bi };
+  enum class PassReduction { sum, mean };
+  Direction direction = Direction::uni;
+  double alpha = 0;
+  double label_smoothing = 0;
+  int64_t ignore_index = -100;
+  /// mean halves the cross-entropy (and nll) of the two passes; the KL term stays as it is.
+  PassReduction pass_reduction = PassReduction::sum;
+};
+
+/// The options from the numbers of the torch operator rdrop::loss.
+inline LossOptions loss_options(int64_t direction, double alpha, double label_smoothing, int64_t ignore_index,
+                                int64_t pass_reduction) {
+  return {static_cast<LossOptions::Direction>(direction), alpha, label_smoothing, ignore_index,
+          static_cast<LossOptions::PassReduction>(pass_reduction)};
+}
+
+/// The options as the kernels take them.
+inline LossWeights loss_weights(const LossOptions& options) {
+  using Direction = LossOptions::Direction;
+  const auto weight = [&](Direction one) {
+    return options.direction == one ? 1.0 : options.direction == Direction::bi ? 0.5 : 0.0;
+  };
+  return {options.label_smoothing, options.pass_reduction == LossOptions::PassReduction::mean ? 0.5 : 1.0,
+          options.alpha, weight(Direction::uni), weight(Direction::uni_reverse)};
+}
+
+/// Natural logarithm; tokens counts the positions of one pass that are not ignored.
+struct LossSums {
+  double loss = 0, cross_entropy = 0, nll = 0, kl = 0;
+  int64_t tokens = 0;
+
+  void add(const LossSums& other) {
+    loss += other.loss;
+    cross_entropy += other.cross_entropy;
+    nll += other.nll;
+    kl += other.kl;
+    tokens += other.tokens;
+  }
+};
+
+/// logits [2N,V], contiguous, float32, float64 or bfloat16, rows 0..N-1 pass 1 and N..2N-1 pass 2; targets
+/// int32 [N] on the CPU. gradient [2N,V] of the logits' type is overwritten and may be the logits themselves.
+/// The sums do not depend on the number of threads. Throws TOKEN_OUT_OF_RANGE (before anything is written)
+/// and NON_FINITE, naming the position and the pass (the gradient is then undefined). Tensors of torch on a GPU go to
+/// the device's kernel where librdrop_cuda.so is open: float32, bfloat16 or float16, targets beside them; a target out
+/// of range is told afterwards there.
+LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                    at::Tensor& gradient);
+
+/// The losses of one pass, without gradient: logits [N,V], targets int32 [N]. kl is 0 and alpha has no part.
+LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options);
+
+/// rdrop_loss on a device, without waiting for it (rdrop_loss_device.cc). logits [2N,V] and gradient of one type,
+/// float32, bfloat16 or float16; gradient may be the logits. targets int32 [N] on the device. sums float64 [6] on the
+/// device is added to: cross_entropy, nll, kl, tokens, faulty positions, the first of those (LossSumPlace); so the
+/// chunks of a batch add up, and whoever starts a batch zeroes it. first_position: the batch's position of the first
+/// row here. gradient_scale: float32 [1] on the device, which every gradient is multiplied by, or undefined.
+///
+/// A fault (see read_sums) throws nothing here: the position has no part in the losses and tokens, and its gradients
+/// are NaN, which the norm of the gradient tells.
+void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                   at::Tensor& gradient, at::Tensor& sums, int64_t first_position, const at::Tensor& gradient_scale);
+
+/// cross_entropy on a device in the same way: logits [N,V].
+void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                      at::Tensor& sums, int64_t first_position);
+
+/// Waits for the device and reads sums [6]. Throws NON_FINITE or TOKEN_OUT_OF_RANGE, naming the first faulty position.
+LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options);
+
+/// Throws what read_sums throws for the six numbers on the host.
+void check_sums(const double* sums);
+
+}  // namespace rdrop

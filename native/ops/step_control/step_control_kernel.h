@@ -1,0 +1,126 @@
+// What a trainer keeps on a device, so that a step needs nothing from the host: counters, the loss scale, the
+// coefficients of the optimiser, the figures since they were last read. Two kernels of one thread: `begin` before each
+// forward pass, `finish` between the norm of the gradient and the optimiser.
+//
+// The loss scale is fairseq's (fairseq/optim/dynamic_loss_scaler.py, tolerance 0): halved when a gradient is not
+// finite, whose step is left out; doubled after `scale_window` steps without.
+#pragma once
+
+#include "ops/adam/adam_kernel.h"
+#include "ops/rdrop_loss/rdrop_loss_kernel.h"
+#include "ops/step_control/schedule.h"
+
+namespace rdrop {
+
+/// The figures of the steps since they were last read; sums over target positions, natural logarithm.
+struct StepWindow {
+  double cross_entropy, nll, kl, tokens;
+  double gradient_norm;  ///< sum over the steps; of the gradient per token, before clipping
+  double learning_rate;  ///< of the last step
+  int64_t steps;         ///< applied
+  int64_t skipped;       ///< left out because fp16's gradient overflowed
+};
+
+struct StepState {
+  int64_t attempts;       ///< steps begun and applied or skipped, of the whole training
+  int64_t updates;        ///< steps applied
+  uint64_t mask;          ///< attempts << 16 | micro-batch: what dropout draws from
+  int64_t micro_batch;    ///< of the step under way
+  float loss_scale;       ///< 1 unless dynamic
+  int64_t last_overflow;  ///< the attempt, counted from 0, whose gradient overflowed last; -1: none
+  /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
+  int64_t failed;
+  double failed_position;  ///< its sum_first_fault
+  double sums[loss_sums];  ///< of the step under way: rdrop_loss_on
+  double squares;          ///< Σ gradient²
+  AdamCoefficients coefficients;
+  StepWindow window;
+};
+
+/// What does not change from step to step.
+struct StepControl {
+  StepState* state;
+  Schedule schedule;
+  double beta1, beta2, weight_decay;
+  double clip_norm;      ///< 0: no clipping
+  bool dynamic_scale;    ///< fp16
+  int64_t scale_window;  ///< steps without overflow after which the loss scale doubles
+};
+
+/// A loss scale at or below this ends the training (fairseq's --min-loss-scale).
+constexpr double kLeastLossScale = 1e-4;
+/// fairseq's --fp16-init-scale.
+constexpr float kFirstLossScale = 128;
+
+struct StepLaunchers {
+  void (*begin)(const StepControl&, void* stream);
+  void (*finish)(const StepControl&, void* stream);
+};
+StepLaunchers step_launchers();
+
+namespace RDROP_ISA {
+
+RDROP_INLINE void begin_step(const StepControl& control) {
+  StepState& s = *control.state;
+  if (s.micro_batch == 0) {
+    for (double& sum : s.sums) sum = 0;
+  }
+  s.mask = uint64_t(s.attempts) << 16 | uint64_t(s.micro_batch);
+  ++s.micro_batch;
+}
+
+/// Of update t, counted from 1: decay lr·wd, step lr·√(1-β2^t) / (1-β1^t).
+RDROP_INLINE AdamCoefficients adam_coefficients(const StepControl& control, double rate, double gradient_scale,
+                                                int64_t update) {
+  const double correction1 = 1.0 - __builtin_pow(control.beta1, double(update));
+  const double correction2 = 1.0 - __builtin_pow(control.beta2, double(update));
+  return {float(gradient_scale), float(rate * control.weight_decay),
+          float(rate * __builtin_sqrt(correction2) / correction1), 1};
+}
+
+/// A step whose gradient is not finite: its loss scale was too large, or the training has failed.
+RDROP_INLINE void refuse_step(const StepControl& control) {
+  StepState& s = *control.state;
+  const float halved = s.loss_scale / 2;
+  if (control.dynamic_scale && double(halved) > kLeastLossScale) {
+    s.last_overflow = s.attempts;
+    s.loss_scale = halved;
+    ++s.window.skipped;
+    ++s.attempts;
+  } else {
+    s.failed = s.attempts + 1;
+    s.failed_position = s.sums[sum_first_fault];
+  }
+}
+
+RDROP_INLINE void finish_step(const StepControl& control) {
+  StepState& s = *control.state;
+  s.micro_batch = 0;
+  s.coefficients.apply = 0;
+  if (s.failed) return;
+  const double tokens = s.sums[sum_tokens] > 1 ? s.sums[sum_tokens] : 1.0;
+  const double norm = __builtin_sqrt(s.squares) / (tokens * double(s.loss_scale));
+  if (!(norm < 1e300)) {  // NaN as well
+    refuse_step(control);
+    return;
+  }
+  double scale = 1 / (tokens * double(s.loss_scale));
+  // As torch.nn.utils.clip_grad_norm_ does.
+  if (control.clip_norm > 0 && norm > control.clip_norm) scale *= control.clip_norm / (norm + 1e-6);
+  const double rate = scheduled_rate(control.schedule, s.updates);
+  s.coefficients = adam_coefficients(control, rate, scale, s.updates + 1);
+  StepWindow& w = s.window;
+  w.cross_entropy += s.sums[sum_cross_entropy];
+  w.nll += s.sums[sum_nll];
+  w.kl += s.sums[sum_kl];
+  w.tokens += s.sums[sum_tokens];
+  w.gradient_norm += norm;
+  w.learning_rate = rate;
+  ++w.steps;
+  if (control.dynamic_scale && (s.attempts - s.last_overflow) % control.scale_window == 0) s.loss_scale *= 2;
+  ++s.attempts;
+  ++s.updates;
+}
+
+}  // namespace RDROP_ISA
+}  // namespace rdrop

@@ -1,0 +1,75 @@
+// See bucket.h.
+#include "training/bucket.h"
+
+#include <algorithm>
+
+#include "model/config.h"
+#include "model/sequences.h"
+
+namespace rdrop {
+namespace {
+
+/// Every bucket has at least this many rows to spare on either side, so that each added sequence has a row on both: it
+/// may be 32 rows long at least, and no row step is larger than 256.
+constexpr int64_t kSpareRows = 16;
+constexpr int64_t kLeastLongest = 32;
+
+int64_t round_up(int64_t count, int64_t step) {
+  return (count + step - 1) / step * step;
+}
+
+int64_t power_of_two(int64_t count, int64_t least) {
+  int64_t power = least;
+  while (power < count) power *= 2;
+  return power;
+}
+
+int64_t longest_of(const Packed& packed) {
+  int64_t longest = 0;
+  for (int64_t i = 0; i < packed.count(); ++i) {
+    longest = std::max<int64_t>(longest, packed.offsets[i + 1] - packed.offsets[i]);
+  }
+  return longest;
+}
+
+/// Sequences of padding that fill the rows of either side, none of them too long.
+int64_t pads_of(const PackedBatch& batch, const Bucket& bucket) {
+  int64_t missing = std::max(bucket.source_rows - batch.source.size(), bucket.target_rows - batch.target.size());
+  if (batch.second_source.count() > 0) missing = std::max(missing, bucket.source_rows - batch.second_source.size());
+  return (missing + bucket.longest - 1) / bucket.longest;
+}
+
+/// Adds `pads` sequences that share the missing rows evenly, then empty ones.
+Packed pad_pass(const Packed& pass, int64_t rows, int64_t sequences, int64_t pads) {
+  Packed padded = pass;
+  const int64_t missing = rows - pass.size();
+  padded.tokens.resize(size_t(rows), kPad);
+  for (int64_t i = 1; i <= pads; ++i) padded.offsets.push_back(int32_t(pass.size() + missing * i / pads));
+  padded.offsets.resize(size_t(sequences + 1), int32_t(rows));
+  return padded;
+}
+
+}  // namespace
+
+Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_step) {
+  const auto rows = [&](int64_t count) { return round_up(count + kSpareRows, row_step); };
+  int64_t longest = std::max(longest_of(batch.source), longest_of(batch.target));
+  if (batch.second_source.count() > 0) longest = std::max(longest, longest_of(batch.second_source));
+  Bucket bucket{rows(std::max(batch.source.size(), batch.second_source.size())), rows(batch.target.size()), 0,
+                std::min(power_of_two(longest, kLeastLongest), max_positions)};
+  bucket.sequences = power_of_two(batch.source.count() + pads_of(batch, bucket), row_step / 4);
+  return bucket;
+}
+
+PaddedBatch pad_batch(const PackedBatch& batch, const Bucket& bucket, int32_t ignored) {
+  const Packed& second = batch.second_source.count() > 0 ? batch.second_source : batch.source;
+  const int64_t pads = pads_of(batch, bucket);
+  PaddedBatch padded{pad_pass(batch.source, bucket.source_rows, bucket.sequences, pads),
+                     pad_pass(second, bucket.source_rows, bucket.sequences, pads),
+                     pad_pass(decoder_input(batch.target), bucket.target_rows, bucket.sequences, pads),
+                     batch.target.tokens};
+  padded.targets.resize(size_t(bucket.target_rows), ignored);
+  return padded;
+}
+
+}  // namespace rdrop

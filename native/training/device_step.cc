@@ -1,0 +1,188 @@
+// See device_step.h.
+#include "training/device_step.h"
+
+#include <cstddef>
+#include <cstring>
+#include <functional>
+
+#include "device/device.h"
+#include "core/errors.h"
+#include "ops/adam/adam.h"
+
+namespace rdrop {
+namespace {
+
+/// Shapes beyond this many are run without a graph; each graph keeps its kernels' arguments.
+constexpr size_t kMostGraphs = 512;
+
+/// fairseq's --fp16-scale-window when it is not given: 2^14 divided by the batches of an update.
+constexpr int64_t kScaleWindow = 1 << 14;
+
+static_assert(sizeof(StepState) % 8 == 0 && offsetof(StepState, sums) % 8 == 0 && offsetof(StepState, window) % 8 == 0);
+
+}  // namespace
+
+/// Work that is run once as it is, so that libraries choose and load their kernels, then recorded and replayed.
+struct DeviceStep::Recording {
+  int64_t runs = 0;
+  std::unique_ptr<Graph> graph;
+};
+
+struct DeviceStep::Entry {
+  Entry(Device& device, const Bucket& bucket) : input(device, bucket) {}
+  DeviceInput input;
+  Recording recording;
+};
+
+DeviceStep::~DeviceStep() = default;
+
+DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, const LossOptions& loss)
+    : model_(model),
+      device_(*model.device()),
+      optimizer_(optimizer),
+      loss_(loss),
+      update_(std::make_unique<Recording>()) {
+  const int64_t size = model_.parameters().flat.numel();
+  first_moment_ = device_.empty({size}, at::kFloat);
+  second_moment_ = device_.empty({size}, at::kFloat);
+  device_.zero(first_moment_);
+  device_.zero(second_moment_);
+  state_ = device_.empty({int64_t(sizeof(StepState)) / 8}, at::kDouble);
+  StepState start{};
+  start.loss_scale = model_.type() == at::kHalf ? kFirstLossScale : 1;
+  start.last_overflow = -1;
+  set_state(start);
+}
+
+at::Tensor DeviceStep::field(size_t offset, int64_t count) const {
+  return state_.narrow(0, int64_t(offset) / 8, count);
+}
+
+StepControl DeviceStep::control() const {
+  return {static_cast<StepState*>(state_.mutable_data_ptr()),
+          optimizer_.schedule,
+          optimizer_.adam.beta1,
+          optimizer_.adam.beta2,
+          optimizer_.adam.weight_decay,
+          optimizer_.clip_norm,
+          model_.type() == at::kHalf,
+          std::max<int64_t>(1, kScaleWindow / micro_batches_)};
+}
+
+DeviceStep::Entry& DeviceStep::entry_of(const PackedBatch& batch) {
+  const Bucket bucket = bucket_of(batch, model_.config().max_positions, device_.row_step());
+  auto& entry = entries_[bucket];
+  if (!entry) entry = std::make_unique<Entry>(device_, bucket);
+  return *entry;
+}
+
+int64_t DeviceStep::graphs() const {
+  int64_t count = update_->graph ? 1 : 0;
+  for (const auto& [bucket, entry] : entries_) count += entry->recording.graph ? 1 : 0;
+  return count;
+}
+
+void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
+  const bool record = no_graphs_.empty() && recording.runs++ > 0 && !recording.graph && graphs() < int64_t(kMostGraphs);
+  if (record) {
+    try {
+      recording.graph = device_.capture(work);
+    } catch (const Error& error) {
+      if (std::strcmp(error.code(), "CUDA_FAILED") != 0) throw;
+      no_graphs_ = error.what();
+    }
+  }
+  if (recording.graph) {
+    recording.graph->replay();
+  } else {
+    work();
+  }
+}
+
+void DeviceStep::forward_backward(const StepInput& input) {
+  device_.kernels().step.begin(control(), device_.stream());
+  const char* state = static_cast<const char*>(state_.const_data_ptr());
+  DropoutKey key;
+  key.on = true;
+  key.update_at = reinterpret_cast<const uint64_t*>(state + offsetof(StepState, mask));
+  LossFigures figures;
+  figures.device_sums = field(offsetof(StepState, sums), loss_sums);
+  if (model_.type() == at::kHalf) {
+    figures.gradient_scale = state_.view(at::kFloat).narrow(0, int64_t(offsetof(StepState, loss_scale)) / 4, 1);
+  }
+  model_.enqueue_loss_and_gradients(input, loss_, key, figures);
+}
+
+void DeviceStep::update() {
+  Parameters& parameters = model_.parameters();
+  at::Tensor squares = field(offsetof(StepState, squares), 1);
+  sum_of_squares_on(device_, parameters.gradient, squares);
+  device_.kernels().step.finish(control(), device_.stream());
+  adam_on(device_, parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.copy,
+          optimizer_.adam,
+          field(offsetof(StepState, coefficients), int64_t(sizeof(AdamCoefficients)) / 8).view(at::kByte));
+}
+
+void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
+  const DeviceScope scope(&device_);
+  try {
+    enqueue_update(batches);
+  } catch (...) {
+    forget_update();
+    throw;
+  }
+}
+
+void DeviceStep::forget_update() noexcept {
+  try {
+    device_.zero(model_.parameters().gradient);
+    StepState now = state();
+    now.micro_batch = 0;
+    set_state(now);
+  } catch (...) {
+    // A device that is lost: whoever calls next is told so.
+  }
+}
+
+void DeviceStep::enqueue_update(const std::vector<PackedBatch>& batches) {
+  if (int64_t(batches.size()) != micro_batches_) {
+    micro_batches_ = int64_t(batches.size());
+    update_ = std::make_unique<Recording>();  // the scale window is baked in
+  }
+  for (const PackedBatch& batch : batches) {
+    Entry& entry = entry_of(batch);
+    entry.input.fill(device_, batch, int32_t(loss_.ignore_index));
+    run(entry.recording, [&] { forward_backward(entry.input.input()); });
+  }
+  run(*update_, [&] { update(); });
+}
+
+StepState DeviceStep::state() {
+  const at::Tensor host = device_.download(state_);
+  StepState state;
+  std::memcpy(&state, host.const_data_ptr(), sizeof(state));
+  return state;
+}
+
+void DeviceStep::set_state(const StepState& state) {
+  device_.upload(&state, sizeof(state), state_);
+}
+
+StepWindow DeviceStep::read() {
+  StepState now = state();
+  const StepWindow window = now.window;
+  const int64_t failed = now.failed;
+  if (failed == 0) now.window = {};
+  now.failed = 0;
+  set_state(now);
+  if (failed == 0) return window;
+  const bool smallest = model_.type() == at::kHalf;
+  fail("NON_FINITE", "update ", failed, ": the gradient is not finite",
+       now.failed_position > 0
+           ? ", nor are the logits at target position " + std::to_string(int64_t(now.failed_position) - 1)
+           : std::string(),
+       smallest ? " at the smallest loss scale" : "",
+       "; that update and all after it were left out. Try a lower learning rate, more warm-up updates or clipNorm");
+}
+
+}  // namespace rdrop

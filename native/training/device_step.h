@@ -1,0 +1,71 @@
+// The training step on a device. Nothing in it waits: losses, norm, schedule, loss scale and the decision to apply a
+// step stay in a StepState on the device until somebody reads them. A step is one recorded graph for each bucket of
+// shapes and one for the update. P parameters.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/transformer.h"
+#include "ops/step_control/step_control_kernel.h"
+#include "training/bucket.h"
+#include "training/device_input.h"
+#include "training/optimizer_options.h"
+
+namespace rdrop {
+
+class DeviceStep {
+ public:
+  DeviceStep(Transformer& model, const OptimizerOptions& optimizer, const LossOptions& loss);
+  ~DeviceStep();
+
+  /// Puts one update from the summed gradients of all batches on the device.
+  void enqueue(const std::vector<PackedBatch>& batches);
+
+  /// The figures since the last reading; waits. Throws NON_FINITE when a gradient was not finite: the parameters are
+  /// those before that update, and training may go on from there.
+  StepWindow read();
+
+  /// Waits.
+  StepState state();
+  void set_state(const StepState& state);
+
+  at::Tensor& first_moment() { return first_moment_; }
+  at::Tensor& second_moment() { return second_moment_; }
+
+  /// Why steps are launched kernel by kernel although graphs were wanted; empty: they are graphs.
+  const std::string& no_graphs() const { return no_graphs_; }
+  int64_t graphs() const;
+
+ private:
+  struct Recording;
+  struct Entry;
+
+  void enqueue_update(const std::vector<PackedBatch>& batches);
+  /// Leaves nothing of an update that failed half-way behind for the next.
+  void forget_update() noexcept;
+  void run(Recording& recording, const std::function<void()>& work);
+  void forward_backward(const StepInput& input);
+  void update();
+  Entry& entry_of(const PackedBatch& batch);
+  StepControl control() const;
+  at::Tensor field(size_t offset, int64_t count) const;
+
+  Transformer& model_;
+  Device& device_;
+  OptimizerOptions optimizer_;
+  LossOptions loss_;
+  int64_t micro_batches_ = 1;                ///< of the last update: fp16's scale window is divided by it
+  at::Tensor state_;                         // float64 [sizeof(StepState) / 8]
+  at::Tensor first_moment_, second_moment_;  // float32 [P]
+  std::map<Bucket, std::unique_ptr<Entry>> entries_;
+  std::unique_ptr<Recording> update_;
+  std::string no_graphs_;
+};
+
+}  // namespace rdrop

@@ -1,0 +1,15 @@
+// The options of the optimiser, complete: defaults live in lib/config alone.
+#pragma once
+
+#include "ops/adam/adam.h"
+#include "ops/step_control/schedule.h"
+
+namespace rdrop {
+
+struct OptimizerOptions {
+  Schedule schedule;
+  AdamOptions adam;
+  double clip_norm;  ///< 0: no clipping
+};
+
+}  // namespace rdrop

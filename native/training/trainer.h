@@ -1,0 +1,76 @@
+// One update: forward of both passes, loss, backward, clipping, fairseq's Adam, schedule. P parameters.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/transformer.h"
+#include "training/device_step.h"
+#include "training/optimizer_options.h"
+
+namespace rdrop {
+
+/// What one or more updates did. Sums over all of them, but for the learning rate, which is that of the last.
+struct StepFigures {
+  LossSums sums;
+  double gradient_norm = 0;  ///< of the gradient per token, before clipping
+  double learning_rate = 0;
+  int64_t steps = 0;
+  int64_t skipped = 0;  ///< left out because their gradient overflowed (fp16)
+  double loss_scale = 1;
+  int64_t graphs = 0;     ///< recorded so far
+  std::string no_graphs;  ///< why steps are launched kernel by kernel; empty: they are graphs
+};
+
+struct StepResult {
+  int64_t update, pairs, source_tokens, tokens;
+  std::optional<StepFigures> figures;  ///< on a device nothing: figures() reads them
+};
+
+/// What a trainer goes on from, besides the moments.
+struct TrainerCounters {
+  int64_t update = 0;
+  int64_t applied = 0;  ///< updates that were not skipped; the schedule follows these
+  double loss_scale = 1;
+  int64_t last_overflow = -1;
+};
+
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss);
+
+  /// One update from the summed gradients of all batches. On the CPU throws NON_FINITE, leaving parameters and moments
+  /// as they were, when loss or gradient is not finite; on a device figures() does.
+  StepResult step(const std::vector<PackedBatch>& batches);
+
+  /// On a device: of the updates since the last call; waits. Throws NON_FINITE: the parameters are then those before
+  /// the update that it names, and so is update().
+  StepFigures figures();
+
+  int64_t update() const { return update_; }
+  TrainerCounters counters();
+  void set_counters(const TrainerCounters& counters);
+  /// [P], laid out as the parameters.
+  at::Tensor& moment(bool second) {
+    if (device_step_) return second ? device_step_->second_moment() : device_step_->first_moment();
+    return second ? second_moment_ : first_moment_;
+  }
+  Transformer& model() { return *model_; }
+  int64_t bytes() const { return device_step_ ? 0 : 2 * first_moment_.nbytes(); }
+
+ private:
+  StepFigures step_on_cpu(const std::vector<PackedBatch>& batches);
+
+  std::shared_ptr<Transformer> model_;
+  OptimizerOptions optimizer_;
+  LossOptions loss_;
+  int64_t update_ = 0;
+  at::Tensor first_moment_, second_moment_;  // [P]; on the CPU
+  std::unique_ptr<DeviceStep> device_step_;  // on a device
+};
+
+}  // namespace rdrop
