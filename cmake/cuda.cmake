@@ -1,5 +1,5 @@
-# librdrop_cuda.so: the kernels of native/ops/*_cuda.cu, compiled by nvcc without libtorch's headers, and the device of
-# native/device/cuda_*.cc, compiled by the C++ compiler with them. It exports rdrop_open_device and has no run path: the
+# librdrop_cuda.so: the kernels of native/ops/*/*.cu, compiled by nvcc without libtorch's headers, and the device of
+# native/device/cuda/*.cc, compiled by the C++ compiler with them. It exports rdrop_open_device and has no run path: the
 # core opens libtorch first. RDROP_CUDA_ARCHITECTURES has CMake's syntax for CMAKE_CUDA_ARCHITECTURES.
 set(RDROP_CUDA_ARCHITECTURES "80-real;86-real;89-real;90" CACHE STRING "chips to compile for, and the PTX of the last")
 set(CMAKE_CUDA_ARCHITECTURES "${RDROP_CUDA_ARCHITECTURES}")
@@ -34,8 +34,8 @@ if(cuda_line AND NOT torch_cuda_major EQUAL CUDAToolkit_VERSION_MAJOR)
                       "${CUDAToolkit_VERSION}: install a toolkit of CUDA ${torch_cuda_major}")
 endif()
 
-file(GLOB cuda_kernels CONFIGURE_DEPENDS native/ops/*_cuda.cu)
-file(GLOB cuda_device CONFIGURE_DEPENDS native/device/cuda_*.cc)
+file(GLOB cuda_kernels CONFIGURE_DEPENDS native/ops/*/*.cu)
+file(GLOB cuda_device CONFIGURE_DEPENDS native/device/cuda/*.cc)
 add_library(cuda_kernels OBJECT ${cuda_kernels})
 target_include_directories(cuda_kernels PRIVATE native)
 # Tests ask for it: registers that do not suffice end the compilation.

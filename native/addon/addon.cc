@@ -48,7 +48,7 @@ Napi::Value info_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     auto object = Napi::Object::New(info.Env());
     object.Set("compiledAgainst", TORCH_VERSION);
-    object.Set("instructionSet", kernels().instruction_set);
+    object.Set("instructionSet", instruction_set_name());
     object.Set("float32Product", product_library(at::kFloat));
     object.Set("bfloat16Product", product_library(at::kBFloat16));
     object.Set("threads", double(engine_threads()));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/element.h"
 #include "core/errors.h"
 #include "core/kernels.h"
 #include "core/tensor_elements.h"

@@ -1,56 +1,53 @@
-// Which table of kernels this machine runs.
+// Which instruction set's kernels this machine runs.
 #include "core/kernels.h"
 
 #include <atomic>
 #include <cstring>
 
 namespace rdrop {
-
-namespace scalar {
-extern const Kernels table;
-}
-namespace avx2 {
-extern const Kernels table;
-}
-namespace avx512 {
-extern const Kernels table;
-}
-
 namespace {
 
-bool runs_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+constexpr const char* names[] = {"scalar", "avx2", "avx512"};
+
+bool runs(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::avx512:
+      return runs(InstructionSet::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+    case InstructionSet::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    default:
+      return true;
+  }
 }
 
-bool runs_avx512() {
-  return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+InstructionSet widest() {
+  if (runs(InstructionSet::avx512)) return InstructionSet::avx512;
+  return runs(InstructionSet::avx2) ? InstructionSet::avx2 : InstructionSet::scalar;
 }
 
-const Kernels* widest() {
-  if (runs_avx512()) return &avx512::table;
-  if (runs_avx2()) return &avx2::table;
-  return &scalar::table;
-}
-
-std::atomic<const Kernels*>& chosen() {
-  static std::atomic<const Kernels*> table{widest()};
-  return table;
+std::atomic<InstructionSet>& chosen() {
+  static std::atomic<InstructionSet> set{widest()};
+  return set;
 }
 
 }  // namespace
 
-const Kernels& kernels() {
-  return *chosen().load(std::memory_order_acquire);
+InstructionSet instruction_set() {
+  return chosen().load(std::memory_order_acquire);
+}
+
+const char* instruction_set_name() {
+  return names[int(instruction_set())];
 }
 
 bool select_kernels(const char* name) {
-  const Kernels* table = nullptr;
-  if (!std::strcmp(name, "scalar")) table = &scalar::table;
-  if (!std::strcmp(name, "avx2") && runs_avx2()) table = &avx2::table;
-  if (!std::strcmp(name, "avx512") && runs_avx512()) table = &avx512::table;
-  if (table) chosen().store(table, std::memory_order_release);
-  return table != nullptr;
+  for (const auto set : {InstructionSet::scalar, InstructionSet::avx2, InstructionSet::avx512}) {
+    if (std::strcmp(name, names[int(set)]) != 0 || !runs(set)) continue;
+    chosen().store(set, std::memory_order_release);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace rdrop

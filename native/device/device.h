@@ -1,5 +1,5 @@
-// A device that runs the network with kernels of its own: a CUDA GPU (cuda_device.cc, in librdrop_cuda.so) or the
-// emulated grid (emulated_device.cc, in librdrop_emulated.so, for tests). Both libraries are the same ops/*_cuda.cu,
+// A device that runs the network with kernels of its own: a CUDA GPU (cuda/device.cc, in librdrop_cuda.so) or the
+// emulated grid (emulated/device.cc, in librdrop_emulated.so, for tests). Both libraries are the same ops/*/*.cu,
 // compiled by nvcc or by the C++ compiler, and export one function, rdrop_open_device. The core links neither.
 //
 // Work is put on the device's one stream in the order of the calls; nothing here waits for it unless it says so. What

@@ -1,39 +1,51 @@
-// The table of a device's kernels: what each ops/*_cuda.cu launches, by type of the activations.
+// The table of a device's kernels: what each ops/*/*.cu launches, by type of the activations. Their arguments are in
+// ops/<op>/<op>_kernel.h, which only whoever launches them includes, so that a change of one operation's kernels does
+// not rebuild the others.
 #pragma once
 
 #include <type_traits>
 
-#include "ops/activation/activation_kernel.h"
-#include "ops/adam/adam_kernel.h"
-#include "ops/column_sums/column_sums_kernel.h"
-#include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
-#include "ops/attention/attention_kernel.h"
-#include "ops/rdrop_loss/rdrop_loss_kernel.h"
-#include "ops/step_control/step_control_kernel.h"
-#include "ops/embedding/embedding_kernel.h"
-#include "ops/beam_search/beam_search_kernel.h"
-#include "ops/decode_attention/decode_attention_kernel.h"
+#include "core/host_device.h"
 
 namespace rdrop {
 
 template <typename T>
+struct ActivationLaunchers;
+template <typename T>
+struct AdamLaunchers;
+template <typename T>
+struct AttentionLaunchers;
+template <typename T>
+struct ColumnSumsLaunchers;
+template <typename T>
+struct DecodeAttentionLaunchers;
+template <typename T>
+struct DropoutResidualNormLaunchers;
+template <typename T>
+struct EmbeddingLaunchers;
+template <typename T>
+struct RdropLossLaunchers;
+struct BeamSearchLaunchers;
+struct StepLaunchers;
+
+template <typename T>
 struct DeviceLayerKernels {
-  ActivationLaunchers<T> activation;
-  DropoutResidualNormLaunchers<T> dropout_residual_norm;
-  ColumnSumsLaunchers<T> column_sums;
-  AttentionLaunchers<T> attention;
-  RdropLossLaunchers<T> rdrop_loss;
-  EmbeddingLaunchers<T> embedding;
-  DecodeAttentionLaunchers<T> decode_attention;
-  AdamLaunchers<T> adam;
+  const ActivationLaunchers<T>& activation;
+  const DropoutResidualNormLaunchers<T>& dropout_residual_norm;
+  const ColumnSumsLaunchers<T>& column_sums;
+  const AttentionLaunchers<T>& attention;
+  const RdropLossLaunchers<T>& rdrop_loss;
+  const EmbeddingLaunchers<T>& embedding;
+  const DecodeAttentionLaunchers<T>& decode_attention;
+  const AdamLaunchers<T>& adam;
 };
 
 struct DeviceKernels {
   DeviceLayerKernels<float> float32;
   DeviceLayerKernels<Bfloat16> bfloat16;
   DeviceLayerKernels<Half> float16;
-  StepLaunchers step;
-  BeamSearchLaunchers beam_search;
+  const StepLaunchers& step;
+  const BeamSearchLaunchers& beam_search;
 
   template <typename T>
   const DeviceLayerKernels<T>& layers() const {
@@ -46,18 +58,5 @@ struct DeviceKernels {
     }
   }
 };
-
-template <typename T>
-DeviceLayerKernels<T> device_layer_kernels() {
-  return {activation_launchers<T>(),       dropout_residual_norm_launchers<T>(),
-          column_sums_launchers<T>(),      attention_launchers<T>(),
-          rdrop_loss_launchers<T>(),       embedding_launchers<T>(),
-          decode_attention_launchers<T>(), adam_launchers<T>()};
-}
-
-inline DeviceKernels device_kernels() {
-  return {device_layer_kernels<float>(), device_layer_kernels<Bfloat16>(), device_layer_kernels<Half>(),
-          step_launchers(), beam_search_launchers()};
-}
 
 }  // namespace rdrop

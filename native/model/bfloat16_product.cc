@@ -15,6 +15,7 @@
 #include "core/errors.h"
 #include "model/aten_product.h"
 #include "core/dispatch.h"
+#include "ops/rounding/rounding_kernel.h"
 
 namespace rdrop {
 namespace {
@@ -30,7 +31,7 @@ constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 WidenedGemm widened_gemm() {
   static const bool intel = __builtin_cpu_is("intel") && __builtin_cpu_supports("avx512bf16");
   static const auto found = reinterpret_cast<WidenedGemm>(dlsym(RTLD_DEFAULT, "cblas_gemm_bf16bf16f32"));
-  return intel && std::strcmp(kernels().instruction_set, "avx512") == 0 ? found : nullptr;
+  return intel && instruction_set() == InstructionSet::avx512 ? found : nullptr;
 }
 
 struct Operand {
@@ -73,7 +74,8 @@ void multiply_and_round(WidenedGemm gemm, const at::Tensor& a, const at::Tensor&
     const Rounding rounding{
         sums,    columns, optional_elements<Bfloat16>(bias), mutable_elements<Bfloat16>(out) + first * columns, columns,
         columns, add};
-    parallel_rows(count, columns, [&](int64_t begin, int64_t end) { kernels().rounding.round(rounding, begin, end); });
+    parallel_rows(count, columns,
+                  [&](int64_t begin, int64_t end) { kernels<RoundingKernels>().round(rounding, begin, end); });
   }
 }
 
@@ -81,7 +83,7 @@ void widen_and_add(const at::Tensor& product, at::Tensor& out) {
   const Bfloat16* from = elements<Bfloat16>(product);
   float* to = out.mutable_data_ptr<float>();
   parallel_rows(product.numel(), 1,
-                [&](int64_t begin, int64_t end) { kernels().rounding.add_widened(from, to, begin, end); });
+                [&](int64_t begin, int64_t end) { kernels<RoundingKernels>().add_widened(from, to, begin, end); });
 }
 
 }  // namespace

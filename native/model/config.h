@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "ops/activation/activation_kernel.h"
+#include "ops/activation/activation_kind.h"
 
 namespace rdrop {
 

@@ -125,8 +125,7 @@ LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& opti
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
   const at::Tensor targets = int_tensor(batch.target.tokens);
   if (!device_) return cross_entropy(logits, targets, options);
-  at::Tensor sums = device_->empty({loss_sums}, at::kDouble);
-  device_->zero(sums);
+  at::Tensor sums = zero_sums(*device_);
   cross_entropy_on(*device_, logits, targets, options, sums, 0);
   return read_sums(*device_, sums, options);
 }
@@ -161,10 +160,7 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
 LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key) {
   const DeviceScope scope(device_);
   LossFigures figures;
-  if (device_) {
-    figures.device_sums = device_->empty({loss_sums}, at::kDouble);
-    device_->zero(figures.device_sums);
-  }
+  if (device_) figures.device_sums = zero_sums(*device_);
   enqueue_loss_and_gradients(step_input(batch), options, key, figures);
   return device_ ? read_sums(*device_, figures.device_sums, options) : figures.sums;
 }

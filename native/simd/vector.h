@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "core/host_device.h"
 #include "simd/intrinsics.h"
 
 namespace rdrop::RDROP_ISA {

@@ -1,5 +1,5 @@
 // The tests of the kernels: plain C++ without libtorch, so that they compile in seconds. A file registers its cases; a
-// case fails by throwing. main.cc runs them and prints a line a case, which test/ops/device_kernels.test.ts reads.
+// case fails by throwing. run_cases.cc runs them and prints a line a case, which test/ops/device_kernels.test.ts reads.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/host_device.h"
 #include "core/kernels.h"
 
 namespace rdrop::test {
@@ -81,9 +82,6 @@ class Array {
 
 /// Normally distributed numbers.
 std::vector<double> normal(size_t count, uint64_t seed, double deviation = 1);
-
-/// The CPU's scalar bodies, which judge the kernels of a device.
-const Kernels& scalar_kernels();
 
 /// Runs the body once for each order in which the emulated grid gives its threads their turns.
 void in_every_order(const std::function<void()>& body);

@@ -5,9 +5,10 @@
 #include <cstring>
 #include <functional>
 
-#include "device/device.h"
 #include "core/errors.h"
+#include "device/device.h"
 #include "ops/adam/adam.h"
+#include "ops/step_control/step_control_kernel.h"
 
 namespace rdrop {
 namespace {
@@ -166,6 +167,23 @@ StepState DeviceStep::state() {
 
 void DeviceStep::set_state(const StepState& state) {
   device_.upload(&state, sizeof(state), state_);
+}
+
+TrainerCounters DeviceStep::counters() {
+  const StepState now = state();
+  return {now.attempts, now.updates, now.loss_scale, now.last_overflow};
+}
+
+void DeviceStep::set_counters(const TrainerCounters& counters) {
+  StepState now = state();
+  now.attempts = counters.update;
+  now.updates = counters.applied;
+  now.loss_scale = float(counters.loss_scale);
+  now.last_overflow = counters.last_overflow;
+  now.failed = 0;
+  now.micro_batch = 0;
+  now.window = {};
+  set_state(now);
 }
 
 StepWindow DeviceStep::read() {

@@ -12,12 +12,16 @@
 #include <vector>
 
 #include "model/transformer.h"
-#include "ops/step_control/step_control_kernel.h"
 #include "training/bucket.h"
+#include "training/counters.h"
 #include "training/device_input.h"
 #include "training/optimizer_options.h"
 
 namespace rdrop {
+
+struct StepControl;
+struct StepState;
+struct StepWindow;
 
 class DeviceStep {
  public:
@@ -32,8 +36,9 @@ class DeviceStep {
   StepWindow read();
 
   /// Waits.
-  StepState state();
-  void set_state(const StepState& state);
+  TrainerCounters counters();
+  /// Forgets the figures.
+  void set_counters(const TrainerCounters& counters);
 
   at::Tensor& first_moment() { return first_moment_; }
   at::Tensor& second_moment() { return second_moment_; }
@@ -54,6 +59,9 @@ class DeviceStep {
   void update();
   Entry& entry_of(const PackedBatch& batch);
   StepControl control() const;
+  /// Waits.
+  StepState state();
+  void set_state(const StepState& state);
   at::Tensor field(size_t offset, int64_t count) const;
 
   Transformer& model_;

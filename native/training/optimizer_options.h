@@ -2,7 +2,7 @@
 #pragma once
 
 #include "ops/adam/adam.h"
-#include "ops/step_control/schedule.h"
+#include "core/schedule.h"
 
 namespace rdrop {
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/errors.h"
+#include "ops/step_control/step_window.h"
 
 namespace rdrop {
 
@@ -87,22 +88,12 @@ StepFigures Trainer::figures() {
 
 TrainerCounters Trainer::counters() {
   if (!device_step_) return {update_, update_, 1, -1};
-  const StepState state = device_step_->state();
-  return {state.attempts, state.updates, state.loss_scale, state.last_overflow};
+  return device_step_->counters();
 }
 
 void Trainer::set_counters(const TrainerCounters& counters) {
   update_ = counters.update;
-  if (!device_step_) return;
-  StepState state = device_step_->state();
-  state.attempts = counters.update;
-  state.updates = counters.applied;
-  state.loss_scale = float(counters.loss_scale);
-  state.last_overflow = counters.last_overflow;
-  state.failed = 0;
-  state.micro_batch = 0;
-  state.window = {};
-  device_step_->set_state(state);
+  if (device_step_) device_step_->set_counters(counters);
 }
 
 }  // namespace rdrop

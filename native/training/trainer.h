@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/transformer.h"
+#include "training/counters.h"
 #include "training/device_step.h"
 #include "training/optimizer_options.h"
 
@@ -29,14 +30,6 @@ struct StepFigures {
 struct StepResult {
   int64_t update, pairs, source_tokens, tokens;
   std::optional<StepFigures> figures;  ///< on a device nothing: figures() reads them
-};
-
-/// What a trainer goes on from, besides the moments.
-struct TrainerCounters {
-  int64_t update = 0;
-  int64_t applied = 0;  ///< updates that were not skipped; the schedule follows these
-  double loss_scale = 1;
-  int64_t last_overflow = -1;
 };
 
 class Trainer {

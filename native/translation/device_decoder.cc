@@ -6,6 +6,7 @@
 #include "model/linear.h"
 #include "model/tensors.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
+#include "ops/decode_attention/decode_attention_kernel.h"
 #include "ops/embedding/embedding.h"
 
 namespace rdrop {

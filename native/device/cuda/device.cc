@@ -13,6 +13,8 @@
 #include "device/cuda/graph.h"
 #include "device/cuda/upload.h"
 #include "device/device.h"
+#include "device/device_kernels_table.h"
+#include "ops/activation/activation_kernel.h"
 
 namespace rdrop {
 namespace {

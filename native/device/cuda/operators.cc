@@ -7,7 +7,7 @@
 #include <torch/library.h>
 
 #include "device/dispatch.h"
-#include "ops/rdrop_loss/rdrop_loss.h"
+#include "ops/rdrop_loss/rdrop_loss_host.h"
 
 namespace rdrop {
 namespace {

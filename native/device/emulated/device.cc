@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "device/device.h"
+#include "device/device_kernels_table.h"
 #include "device/emulated/stream.h"
 #include "core/errors.h"
 

@@ -1,11 +1,35 @@
-// The activation on the CPU.
+// The activation: tensors to arguments; on the CPU rows over threads.
 #include "ops/activation/activation.h"
 
-#include "device/device.h"
 #include "core/range_sums.h"
 #include "core/scratch.h"
+#include "device/device.h"
+#include "device/dispatch.h"
+#include "ops/activation/activation_kernel.h"
 
 namespace rdrop {
+
+at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout) {
+  at::Tensor out = kind == Activation::relu ? in : device.empty(in.sizes(), in.scalar_type());
+  dispatch_device(in, [&](auto zero) {
+    using T = decltype(zero);
+    device.kernels().layers<T>().activation.forward(
+        {elements<T>(in), mutable_elements<T>(out), in.size(1), kind, dropout}, in.size(0), device.stream());
+  });
+  return out;
+}
+
+void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
+                            const Dropout& dropout) {
+  dispatch_device(saved, [&](auto zero) {
+    using T = decltype(zero);
+    device.kernels().layers<T>().activation.backward(
+        {elements<T>(saved), mutable_elements<T>(gradient), saved.size(1), kind, dropout}, saved.size(0),
+        device.stream());
+  });
+}
+
+// The CPU.
 
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias) {
   if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
@@ -15,7 +39,7 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
     const ActivationForward<T> arguments{elements<T>(in), mutable_elements<T>(out),  in.size(1), kind,
                                          dropout,         optional_elements<T>(bias)};
     parallel_rows(in.size(0), in.size(1) * 2,
-                  [&](int64_t begin, int64_t end) { kernels().layers<T>().activation.forward(arguments, begin, end); });
+                  [&](int64_t begin, int64_t end) { kernels<ActivationKernels<T>>().forward(arguments, begin, end); });
   });
   return out;
 }
@@ -35,7 +59,7 @@ void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activati
                                             dropout,
                                             optional_elements<T>(bias),
                                             bias_gradient.defined() ? partial : nullptr};
-      kernels().layers<T>().activation.backward(arguments, begin, end);
+      kernels<ActivationKernels<T>>().backward(arguments, begin, end);
     });
   });
 }

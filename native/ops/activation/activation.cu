@@ -74,11 +74,12 @@ void backward(const ActivationBackward<T>& arguments, int64_t rows, void* stream
 }  // namespace
 
 template <typename T>
-ActivationLaunchers<T> activation_launchers() {
-  return {forward<T>, backward<T>};
+const ActivationLaunchers<T>& activation_launchers() {
+  static constexpr ActivationLaunchers<T> table = {forward<T>, backward<T>};
+  return table;
 }
-template ActivationLaunchers<float> activation_launchers<float>();
-template ActivationLaunchers<Bfloat16> activation_launchers<Bfloat16>();
-template ActivationLaunchers<Half> activation_launchers<Half>();
+template const ActivationLaunchers<float>& activation_launchers<float>();
+template const ActivationLaunchers<Bfloat16>& activation_launchers<Bfloat16>();
+template const ActivationLaunchers<Half>& activation_launchers<Half>();
 
 }  // namespace rdrop

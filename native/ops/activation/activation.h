@@ -3,7 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "ops/activation/activation_kernel.h"
+#include "core/dropout.h"
+#include "ops/activation/activation_kind.h"
 
 namespace rdrop {
 
@@ -18,7 +19,7 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
                          const at::Tensor& bias = {}, at::Tensor bias_gradient = {});
 
-/// The same on a device (activation_device.cc); the two functions above go there where current_device() says so.
+/// The same on a device: the two functions above go there where current_device() says so.
 at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout);
 void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
                             const Dropout& dropout);

@@ -3,10 +3,9 @@
 
 #include "core/dropout.h"
 #include "core/element.h"
+#include "ops/activation/activation_kind.h"
 
 namespace rdrop {
-
-enum class Activation : int32_t { relu, gelu };
 
 template <typename T>
 struct ActivationForward {
@@ -44,7 +43,7 @@ struct ActivationLaunchers {
   void (*backward)(const ActivationBackward<T>&, int64_t rows, void* stream);
 };
 template <typename T>
-ActivationLaunchers<T> activation_launchers();
+const ActivationLaunchers<T>& activation_launchers();
 
 namespace RDROP_ISA {
 

@@ -1,7 +1,7 @@
 // Bodies of the activation: relu(x) = max(x, 0); gelu(x) = x·Φ(x), exact (fairseq's gelu).
-#pragma once
-
 #include "ops/activation/activation_kernel.h"
+
+#include "core/kernels.h"
 #include "simd/dropout_row.h"
 
 namespace rdrop::RDROP_ISA {
@@ -48,6 +48,22 @@ void activation_backward(const ActivationBackward<T>& a, int64_t begin, int64_t 
       for (int64_t c = 0; c < a.columns; ++c) bias[c] += wide(gradient[c]);
     }
   }
+}
+
+template <typename T>
+constexpr ActivationKernels<T> table = {activation_forward<T>, activation_backward<T>};
+
+template <>
+const ActivationKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const ActivationKernels<double>& kernels() {
+  return table<double>;
+}
+template <>
+const ActivationKernels<Bfloat16>& kernels() {
+  return table<Bfloat16>;
 }
 
 }  // namespace rdrop::RDROP_ISA

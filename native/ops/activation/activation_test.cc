@@ -1,7 +1,11 @@
 // The activation under the emulated grid against the CPU's body in double.
 #include "ops/activation/activation_kernel.h"
 
-#include "test/check.h"
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernels.h"
+#include "test/cpu_layers.h"
 
 namespace rdrop::test {
 namespace {
@@ -14,7 +18,7 @@ template <typename T>
 void compare(Shape shape, Activation kind, double p) {
   const size_t size = size_t(shape.rows * shape.columns);
   const Dropout dropout{p, (shape.rows + 1) / 2, {portable::stream_key(3, StreamRole::dropout), 70000, 5}};
-  const auto& cpu = scalar_kernels().layers<double>().activation;
+  const auto& cpu = scalar::kernels<ActivationKernels<double>>();
   const Array<T> input(normal(size, 1)), upstream(normal(size, 2));
   const Array<double> reference_input(input.values());
   Array<double> reference(size);
@@ -63,6 +67,58 @@ const Case update_at{"activation: the update is read when the kernel runs", [] {
                        counter = 10;
                        expect(by_value != run({11, 0, 2, &counter}), "the mask did not change with the update");
                      }};
+
+// On the CPU, in every instruction set.
+
+template <typename T>
+void compare_activation(Activation kind, int64_t columns, bool has_bias, double p) {
+  using W = Wide<T>;
+  constexpr int64_t rows = 5;
+  const size_t size = size_t(rows * columns), width = size_t(columns);
+  const Array<T> in(normal(size, 1)), gradient(normal(size, 2)), bias(normal(width, 3, 0.4));
+  const Dropout dropout = some_dropout(p, rows);
+  const std::vector<double> keep = keep_factors(dropout, rows, columns), x = in.values(), b = bias.values(),
+                            dy = gradient.values();
+  std::vector<double> out(size), dx(size), sums(width);
+  for (size_t i = 0; i < size; ++i) {
+    const double z = x[i] + (has_bias ? b[i % width] : 0);
+    const double cdf = 0.5 * std::erfc(-z / std::sqrt(2.0)), pdf = std::exp(-z * z / 2) / std::sqrt(2 * M_PI);
+    out[i] = keep[i] * (kind == Activation::relu ? std::max(z, 0.0) : z * cdf);
+    dx[i] = keep[i] * dy[i] * (kind == Activation::relu ? double(z > 0) : cdf + z * pdf);
+    sums[i % width] += dx[i];
+  }
+  in_every_set([&](const std::string& set) {
+    const auto& kernel = kernels<ActivationKernels<T>>();
+    Array<T> found(in.values()), found_gradient(gradient.values());
+    Array<W> found_sums(width);
+    const Array<T> input(in.values());
+    const T* given = kind == Activation::relu ? found.data() : input.data();
+    kernel.forward({given, found.data(), columns, kind, dropout, has_bias ? bias.data() : nullptr}, 0, rows);
+    kernel.backward({kind == Activation::relu ? found.data() : input.data(), found_gradient.data(), columns, kind,
+                     dropout, has_bias ? bias.data() : nullptr, has_bias ? found_sums.data() : nullptr},
+                    0, rows);
+    const std::string where = set + " " + type_name<T>() + " " + std::to_string(columns) + " columns: ";
+    expect_close(where + "activation", found.values(), out, 2 * allowance<T>(), 2 * allowance<T>());
+    expect_close(where + "gradient", found_gradient.values(), dx, 2 * allowance<T>(), 2 * allowance<T>());
+    if (has_bias) expect_close(where + "bias", found_sums.values(), sums, 4 * allowance<T>(2), 8 * allowance<T>(2));
+  });
+}
+
+template <typename T>
+void all_on_cpu() {
+  for (const double p : {0.0, 0.3}) {
+    for (const int64_t columns : {1, 7, 64, 130}) {
+      for (const bool bias : {false, true}) {
+        compare_activation<T>(Activation::relu, columns, bias, p);
+        compare_activation<T>(Activation::gelu, columns, bias, p);
+      }
+    }
+  }
+}
+
+const Case cpu_float32{"the CPU's activation in float32, every instruction set", all_on_cpu<float>};
+const Case cpu_float64{"the CPU's activation in float64, every instruction set", all_on_cpu<double>};
+const Case cpu_bfloat16{"the CPU's activation in bfloat16, every instruction set", all_on_cpu<Bfloat16>};
 
 }  // namespace
 }  // namespace rdrop::test

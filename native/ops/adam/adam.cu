@@ -3,6 +3,7 @@
 #include "device/grid_sum.h"
 #include "device/launch.h"
 #include "device/reduce.h"
+#include "ops/adam/adam_coefficients.h"
 #include "ops/adam/adam_kernel.h"
 #include "core/dropout_block.h"
 
@@ -91,11 +92,12 @@ void sum_of_squares(const SumOfSquares& arguments, int64_t blocks, void* stream)
 }  // namespace
 
 template <typename T>
-AdamLaunchers<T> adam_launchers() {
-  return {step<T>, sum_of_squares};
+const AdamLaunchers<T>& adam_launchers() {
+  static constexpr AdamLaunchers<T> table = {step<T>, sum_of_squares};
+  return table;
 }
-template AdamLaunchers<float> adam_launchers<float>();
-template AdamLaunchers<Bfloat16> adam_launchers<Bfloat16>();
-template AdamLaunchers<Half> adam_launchers<Half>();
+template const AdamLaunchers<float>& adam_launchers<float>();
+template const AdamLaunchers<Bfloat16>& adam_launchers<Bfloat16>();
+template const AdamLaunchers<Half>& adam_launchers<Half>();
 
 }  // namespace rdrop

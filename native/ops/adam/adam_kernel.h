@@ -26,13 +26,7 @@ struct AdamKernels {
   double (*sum_of_squares)(const T* gradient, int64_t begin, int64_t end);
 };
 
-/// What changes from update to update; on a device it is read when the kernel runs.
-struct AdamCoefficients {
-  float gradient_scale;  ///< as in AdamStep
-  float decay;
-  float step_size;
-  int32_t apply;  ///< 0: nothing changes, but the gradient is cleared all the same
-};
+struct AdamCoefficients;  // adam_coefficients.h
 
 /// T: of the copy that the network computes with: float (there is none), Bfloat16 or Half.
 template <typename T>
@@ -62,7 +56,7 @@ struct AdamLaunchers {
   void (*sum_of_squares)(const SumOfSquares&, int64_t blocks, void* stream);
 };
 template <typename T>
-AdamLaunchers<T> adam_launchers();
+const AdamLaunchers<T>& adam_launchers();
 
 namespace RDROP_ISA {
 

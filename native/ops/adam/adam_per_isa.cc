@@ -1,7 +1,7 @@
 // Bodies of fairseq's Adam (fairseq/optim/adam.py): decay first, then the step; ε joins √v before any bias correction.
-#pragma once
-
 #include "ops/adam/adam_kernel.h"
+
+#include "core/kernels.h"
 #include "core/element.h"
 
 namespace rdrop::RDROP_ISA {
@@ -36,6 +36,18 @@ double adam_sum_of_squares(const T* gradient, int64_t begin, int64_t end) {
 #pragma omp simd reduction(+ : total)
   for (int64_t i = begin; i < end; ++i) total += double(gradient[i]) * double(gradient[i]);
   return total;
+}
+
+template <typename T>
+constexpr AdamKernels<T> table = {adam_step<T>, adam_sum_of_squares<T>};
+
+template <>
+const AdamKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const AdamKernels<double>& kernels() {
+  return table<double>;
 }
 
 }  // namespace rdrop::RDROP_ISA

@@ -1,9 +1,12 @@
 // Adam and the sum of squares under the emulated grid against the CPU's bodies.
+#include "ops/adam/adam_coefficients.h"
 #include "ops/adam/adam_kernel.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "test/check.h"
+#include "core/kernels.h"
+#include "test/cpu_layers.h"
 
 namespace rdrop::test {
 namespace {
@@ -23,7 +26,7 @@ void compare(size_t size, bool with_copy) {
       second(squares(size, 4));
   Array<double> parameter64(parameter.values()), gradient64(gradient.values()), first64(first.values()),
       second64(second.values());
-  scalar_kernels().wide<double>().adam.step(
+  scalar::kernels<AdamKernels<double>>().step(
       {parameter64.data(), gradient64.data(), first64.data(), second64.data(), kCoefficients.gradient_scale, kBeta1,
        kBeta2, kEpsilon, kCoefficients.decay, kCoefficients.step_size},
       0, int64_t(size));
@@ -82,7 +85,7 @@ const Case sums{"adam: sum of squares in double", [] {
                   for (const size_t size : {0, 1, 6, 5003}) {
                     const Array<float> gradient(normal(size, 5, 1e-3));
                     const double expected =
-                        scalar_kernels().wide<float>().adam.sum_of_squares(gradient.data(), 0, int64_t(size));
+                        scalar::kernels<AdamKernels<float>>().sum_of_squares(gradient.data(), 0, int64_t(size));
                     for (const int64_t blocks : {1, 3}) {
                       in_every_order([&] { expect_close("sum", {device_sum(gradient, blocks)}, {expected}, 2e-7, 0); });
                     }
@@ -94,6 +97,35 @@ const Case long_sum{"adam: a sum of 400,000 equal squares keeps its digits", [] 
                       const double square = (1.0 + 0x1p-12) * (1.0 + 0x1p-12);
                       expect_close("sum", {device_sum(gradient, 4)}, {400000 * square}, 2e-7, 0);
                     }};
+
+// On the CPU, in every instruction set.
+
+void compare_adam(size_t size) {
+  const Array<float> parameter(normal(size, 1)), gradient(normal(size, 2)), first(normal(size, 3));
+  std::vector<double> squares = normal(size, 4);
+  for (double& x : squares) x *= x;
+  const Array<float> second(squares);
+  in_every_set([&](const std::string& set) {
+    Array<float> p(parameter.values()), g(gradient.values()), m(first.values()), v(second.values());
+    Array<Bfloat16> copy(size);
+    const AdamStep<float> step{p.data(), g.data(), m.data(), v.data(), 0.5, 0.9, 0.98, 1e-8, 1e-4, 1e-3, copy.data()};
+    kernels<AdamKernels<float>>().step(step, 0, int64_t(size / 2));
+    kernels<AdamKernels<float>>().step(step, int64_t(size / 2), int64_t(size));
+    std::vector<double> expected = parameter.values();
+    for (size_t i = 0; i < size; ++i) {
+      const double slope = 0.5 * gradient.values()[i], moment = 0.9 * first.values()[i] + 0.1 * slope;
+      const double square = 0.98 * second.values()[i] + 0.02 * slope * slope;
+      expected[i] += -1e-4 * expected[i] - 1e-3 * moment / (std::sqrt(square) + 1e-8);
+    }
+    expect_close(set + ": parameter", p.values(), expected, 1e-6, 1e-6);
+    expect(copy.values() == Array<Bfloat16>(p.values()).values(), set + ": the copy is not the parameter, rounded");
+    expect(g.values() == std::vector<double>(size, 0.0), set + ": the gradient was not cleared");
+  });
+}
+
+const Case on_cpu{"the CPU's Adam writes the rounded copy, every instruction set", [] {
+                    for (const size_t size : {1, 15, 16, 100, 1000}) compare_adam(size);
+                  }};
 
 }  // namespace
 }  // namespace rdrop::test

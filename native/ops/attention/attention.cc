@@ -1,10 +1,95 @@
-// Attention on the CPU: one item (a head of a sequence) at a time, items over threads.
+// Attention: on the CPU one item (a head of a sequence) at a time, items over threads; on a device flash attention or
+// the plain path.
 #include "ops/attention/attention.h"
 
 #include "core/dispatch.h"
 #include "core/scratch.h"
+#include "device/dispatch.h"
+#include "ops/attention/attention_kernel.h"
 
 namespace rdrop {
+namespace {
+
+/// [R,D] as [R,H,Dh], whatever the stride of its rows.
+at::Tensor heads_of(const at::Tensor& rows, int64_t heads) {
+  return rows.unflatten(1, {heads, rows.size(1) / heads});
+}
+
+/// What forward and backward pass to the plain path alike.
+template <typename T>
+DeviceAttention<T> arguments_of(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                const AttentionShape& shape, const Dropout& dropout, const at::Tensor& out,
+                                const at::Tensor& log_sum) {
+  DeviceAttention<T> arguments{};
+  arguments.query = elements<T>(query);
+  arguments.key = elements<T>(key);
+  arguments.value = elements<T>(value);
+  arguments.query_starts = elements<int32_t>(shape.query_starts);
+  arguments.key_starts = elements<int32_t>(shape.key_starts);
+  arguments.query_stride = query.stride(0);
+  arguments.key_stride = key.stride(0);
+  arguments.sequences = shape.query_starts.size(0) - 1;
+  arguments.longest_query = shape.longest_query;
+  arguments.longest_key = shape.longest_key;
+  arguments.heads = shape.heads;
+  arguments.head_dim = query.size(1) / shape.heads;
+  arguments.causal = shape.causal;
+  arguments.dropout = dropout;
+  arguments.out = mutable_elements<T>(out);
+  arguments.log_sum = mutable_elements<float>(log_sum);
+  return arguments;
+}
+
+}  // namespace
+
+AttentionSaved attention_on(Device& device, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                            const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
+  AttentionSaved saved;
+  if (dropout.p == 0 && device.has_flash_attention(query.scalar_type(), query.size(1) / shape.heads)) {
+    saved.flash = device.flash_attention(heads_of(query, shape.heads), heads_of(key, shape.heads),
+                                         heads_of(value, shape.heads), shape.query_starts, shape.key_starts,
+                                         shape.longest_query, shape.longest_key, shape.causal);
+    out = saved.flash.out.flatten(1);
+  } else {
+    saved.out = out;
+    saved.log_sum = device.empty({query.size(0), shape.heads}, at::kFloat);
+    dispatch_device(query, [&](auto zero) {
+      using T = decltype(zero);
+      device.kernels().layers<T>().attention.forward(
+          arguments_of<T>(query, key, value, shape, dropout, out, saved.log_sum), device.stream());
+    });
+  }
+  return saved;
+}
+
+void attention_backward_on(Device& device, const at::Tensor& out_gradient, const at::Tensor& query,
+                           const at::Tensor& key, const at::Tensor& value, const AttentionSaved& saved,
+                           const AttentionShape& shape, const Dropout& dropout, at::Tensor& query_gradient,
+                           at::Tensor& key_gradient, at::Tensor& value_gradient) {
+  if (saved.flash.out.defined()) {
+    at::Tensor query_heads = heads_of(query_gradient, shape.heads), key_heads = heads_of(key_gradient, shape.heads),
+               value_heads = heads_of(value_gradient, shape.heads);
+    device.flash_attention_backward(heads_of(out_gradient, shape.heads), heads_of(query, shape.heads),
+                                    heads_of(key, shape.heads), heads_of(value, shape.heads), saved.flash,
+                                    shape.query_starts, shape.key_starts, shape.longest_query, shape.longest_key,
+                                    shape.causal, query_heads, key_heads, value_heads);
+  } else {
+    const at::Tensor slope = device.empty({query.size(0), shape.heads}, at::kFloat);
+    dispatch_device(query, [&](auto zero) {
+      using T = decltype(zero);
+      DeviceAttention<T> arguments = arguments_of<T>(query, key, value, shape, dropout, saved.out, saved.log_sum);
+      arguments.out_gradient = elements<T>(out_gradient);
+      arguments.slope = mutable_elements<float>(slope);
+      arguments.query_gradient = mutable_elements<T>(query_gradient);
+      arguments.key_gradient = mutable_elements<T>(key_gradient);
+      arguments.value_gradient = mutable_elements<T>(value_gradient);
+      device.kernels().layers<T>().attention.backward(arguments, device.stream());
+    });
+  }
+}
+
+// The CPU.
+
 namespace {
 
 struct Plan {
@@ -63,7 +148,7 @@ AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const a
     arguments.head_dim = head_dim;
     arguments.causal = shape.causal;
     arguments.dropout = dropout;
-    run_items(arguments, plan, shape, kernels().layers<T>().attention.forward);
+    run_items(arguments, plan, shape, kernels<AttentionKernels<T>>().forward);
   });
   AttentionSaved saved;
   saved.probability = probability;
@@ -101,7 +186,7 @@ void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query,
     arguments.query_gradient = mutable_elements<T>(query_gradient);
     arguments.key_gradient = mutable_elements<T>(key_gradient);
     arguments.value_gradient = mutable_elements<T>(value_gradient);
-    run_items(arguments, plan, shape, kernels().layers<T>().attention.backward);
+    run_items(arguments, plan, shape, kernels<AttentionKernels<T>>().backward);
   });
 }
 

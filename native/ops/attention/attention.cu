@@ -334,11 +334,12 @@ void backward(const DeviceAttention<T>& arguments, void* stream) {
 }  // namespace
 
 template <typename T>
-AttentionLaunchers<T> attention_launchers() {
-  return {forward<T>, backward<T>};
+const AttentionLaunchers<T>& attention_launchers() {
+  static constexpr AttentionLaunchers<T> table = {forward<T>, backward<T>};
+  return table;
 }
-template AttentionLaunchers<float> attention_launchers<float>();
-template AttentionLaunchers<Bfloat16> attention_launchers<Bfloat16>();
-template AttentionLaunchers<Half> attention_launchers<Half>();
+template const AttentionLaunchers<float>& attention_launchers<float>();
+template const AttentionLaunchers<Bfloat16>& attention_launchers<Bfloat16>();
+template const AttentionLaunchers<Half>& attention_launchers<Half>();
 
 }  // namespace rdrop

@@ -44,7 +44,7 @@ void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query,
                         const Dropout& dropout, at::Tensor& query_gradient, at::Tensor& key_gradient,
                         at::Tensor& value_gradient);
 
-/// The same on a device (attention_device.cc); the two functions above go there where current_device() says so. Flash
+/// The same on a device: the two functions above go there where current_device() says so. Flash
 /// attention where the device has it for this type and width of head and nothing is dropped, the plain path elsewhere.
 AttentionSaved attention_on(Device& device, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                             const AttentionShape& shape, const Dropout& dropout, at::Tensor& out);

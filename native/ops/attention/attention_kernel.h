@@ -6,13 +6,9 @@
 
 #include "core/dropout.h"
 #include "core/element.h"
+#include "simd/padding.h"
 
 namespace rdrop {
-
-/// Keys of a row of probabilities, padded: a multiple of one 64-byte vector of floats.
-static inline int64_t attention_padded(int64_t keys) {
-  return (keys + 15) / 16 * 16;
-}
 
 template <typename T>
 struct Attention {
@@ -80,6 +76,6 @@ struct AttentionLaunchers {
   void (*backward)(const DeviceAttention<T>&, void* stream);
 };
 template <typename T>
-AttentionLaunchers<T> attention_launchers();
+const AttentionLaunchers<T>& attention_launchers();
 
 }  // namespace rdrop

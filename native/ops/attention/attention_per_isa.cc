@@ -1,26 +1,13 @@
 // Bodies of attention over packed sequences: small matrix products on vectors of 64 bytes. Sentences have some tens of
 // tokens, so each item stays in the second-level cache and nothing is padded but the rows of probabilities.
-#pragma once
-
 #include "ops/attention/attention_kernel.h"
+
+#include "core/kernels.h"
 #include "simd/dropout_row.h"
-#include "simd/exponential.h"
+#include "simd/lanes.h"
+#include "simd/softmax_row.h"
 
 namespace rdrop::RDROP_ISA {
-
-#if defined(__AVX512F__)
-constexpr int64_t vector_bytes = 64;
-#elif defined(__AVX2__)
-constexpr int64_t vector_bytes = 32;
-#else
-constexpr int64_t vector_bytes = 16;
-#endif
-
-template <typename T>
-struct Lanes {
-  typedef T type __attribute__((vector_size(vector_bytes)));
-  static constexpr int64_t count = vector_bytes / sizeof(T);
-};
 
 /// C[m,n] (+)= Σ_k A(m,k)·B[k,n]; A(m,k) = a[m·a_row + k·a_column]; B and C have contiguous rows.
 template <typename T, int Rows, int Vectors>
@@ -184,45 +171,6 @@ inline const Wide<T>* dropped_probability(const Attention<T>& a, const Attention
   return to;
 }
 
-/// Scores of `count` keys become probabilities, with zeros up to attention_padded(count); all of them NaN where a score
-/// is not finite, which the exponentials would not pass on.
-template <typename W>
-inline void softmax_row(W* row, int64_t count, W scale) {
-#if defined(RDROP_ISA_scalar)
-  W highest = row[0], odd = 0;
-  for (int64_t l = 0; l < count; ++l) {
-    highest = row[l] > highest ? row[l] : highest;
-    odd += row[l] * W(0);
-  }
-  double total = 0;
-  for (int64_t l = 0; l < count; ++l) total += double(row[l] = exponential_of((row[l] - highest) * scale));
-  const W inverse = W(1.0 / total) + odd;
-  for (int64_t l = 0; l < count; ++l) row[l] *= inverse;
-  for (int64_t l = count; l < attention_padded(count); ++l) row[l] = 0;
-#else
-  // Loads and stores of whole vectors alone: a load would wait for a masked store, or one of a part of it.
-  using V = decltype(vector_of(W(0)));
-  const V zero = vector_of(W(0)), first = vector_of(row[0]);
-  V highest = first, odd = zero;
-  each_vector<V>(count, [&](auto lanes, int64_t l) {
-    const V x = choose(lanes, load(All{}, row + l, zero), first);
-    highest = max(highest, x);
-    odd = fma(x, zero, odd);
-  });
-  const Exponential<V> exponential(largest(highest), scale);
-  Doubles total(0.0);
-  each_vector<V>(count, [&](auto lanes, int64_t l) {
-    const V power = choose(lanes, exponential(load(All{}, row + l, zero)), zero);
-    store(All{}, row + l, power);
-    total = total + promote(power);
-  });
-  const V inverse = vector_of(W(1.0 / sum(total) + sum(promote(odd))));
-  int64_t l = 0;
-  for (; l < count; l += V::lanes) store(All{}, row + l, load(All{}, row + l, zero) * inverse);
-  for (; l < attention_padded(count); l += V::lanes) store(All{}, row + l, zero);
-#endif
-}
-
 template <typename T>
 void attention_forward(const Attention<T>& a, int64_t begin, int64_t end) {
   using W = Wide<T>;
@@ -319,6 +267,22 @@ void attention_backward(const Attention<T>& a, int64_t begin, int64_t end) {
             key_rows.stride, false);
     round_rows(key_rows, item.keys, columns, dkey, a.key_stride);
   }
+}
+
+template <typename T>
+constexpr AttentionKernels<T> table = {attention_forward<T>, attention_backward<T>};
+
+template <>
+const AttentionKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const AttentionKernels<double>& kernels() {
+  return table<double>;
+}
+template <>
+const AttentionKernels<Bfloat16>& kernels() {
+  return table<Bfloat16>;
 }
 
 }  // namespace rdrop::RDROP_ISA

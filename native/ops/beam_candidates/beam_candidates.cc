@@ -33,7 +33,7 @@ void beam_candidates(const at::Tensor& logits, const std::vector<Follow>& follow
       std::vector<T> scratch(beam_candidates_scratch(classes, most));
       BeamCandidates<T> mine = arguments;
       mine.scratch = scratch.data();
-      kernels().wide<T>().beam_candidates.candidates(mine, begin, end);
+      kernels<BeamCandidatesKernels<T>>().candidates(mine, begin, end);
     });
   });
 }

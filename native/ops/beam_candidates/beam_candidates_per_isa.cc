@@ -1,9 +1,9 @@
 // Bodies of the candidates of beam search. A row is swept twice, the second time out of the cache: the largest of each
 // block of columns, then the sum of exponentials. The K+2 largest blocks bound the K-th best of the tokens that may
 // follow (all but padding and perhaps eos), and only blocks that reach the bound are looked into.
-#pragma once
-
 #include "ops/beam_candidates/beam_candidates_kernel.h"
+
+#include "core/kernels.h"
 #include "simd/exponential.h"
 
 namespace rdrop::RDROP_ISA {
@@ -86,6 +86,18 @@ void beam_candidates(const BeamCandidates<T>& a, int64_t begin, int64_t end) {
     }
     a.found[row] = int32_t(found);
   }
+}
+
+template <typename T>
+constexpr BeamCandidatesKernels<T> table = {beam_candidates<T>};
+
+template <>
+const BeamCandidatesKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const BeamCandidatesKernels<double>& kernels() {
+  return table<double>;
 }
 
 }  // namespace rdrop::RDROP_ISA

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/kernels.h"
 #include "test/check.h"
 
 namespace rdrop::test {
@@ -36,7 +37,7 @@ Found<T> run(const Array<T>& logits, const std::vector<Follow>& follow, int64_t 
                                     result.tokens.data(),
                                     result.found.data(),
                                     scratch.data()};
-  kernels().wide<T>().beam_candidates.candidates(arguments, 0, rows);
+  kernels<BeamCandidatesKernels<T>>().candidates(arguments, 0, rows);
   return result;
 }
 

@@ -268,8 +268,9 @@ void advance(const BeamSearchState& state, void* stream) {
 
 }  // namespace
 
-BeamSearchLaunchers beam_search_launchers() {
-  return {begin, candidates, advance};
+const BeamSearchLaunchers& beam_search_launchers() {
+  static constexpr BeamSearchLaunchers table = {begin, candidates, advance};
+  return table;
 }
 
 }  // namespace rdrop

@@ -1,6 +1,7 @@
-// Beam search's own state on a device and what advances it by one token, translation/beam_search.cc's rule to the letter. N
-// sentences of W beams each are R = N·W rows; L positions; V types. A sentence keeps its W rows from start to end,
-// those in use first; hypotheses are never copied: every position notes each row's token and the row it went on from.
+// Beam search's own state on a device and what advances it by one token, translation/beam_search.cc's rule to the
+// letter. N sentences of W beams each are R = N·W rows; L positions; V types. A sentence keeps its W rows from start to
+// end, those in use first; hypotheses are never copied: every position notes each row's token and the row it went on
+// from.
 #pragma once
 
 #include "core/host_device.h"
@@ -43,6 +44,6 @@ struct BeamSearchLaunchers {
   /// Finishes hypotheses, chooses those that go on, and adds 1 to the length.
   void (*advance)(const BeamSearchState&, void* stream);
 };
-BeamSearchLaunchers beam_search_launchers();
+const BeamSearchLaunchers& beam_search_launchers();
 
 }  // namespace rdrop

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/dispatch.h"
+#include "ops/cached_attention/cached_attention_kernel.h"
 
 namespace rdrop {
 namespace {
@@ -40,7 +41,7 @@ void attention_to_history(const at::Tensor& query, const std::vector<at::Tensor>
     const int64_t length = int64_t(blocks.size());
     const CachedHistory<T> history{starts.data(), ancestors.data(), ancestor_stride, length, blocks[0].stride(0)};
     run_rows<T>(query, heads, length, out, [&](const CachedAttention<T>& mine, int64_t begin, int64_t end) {
-      kernels().layers<T>().cached_attention.to_history(mine, history, begin, end);
+      kernels<CachedAttentionKernels<T>>().to_history(mine, history, begin, end);
     });
   });
 }
@@ -53,7 +54,7 @@ void attention_to_source(const at::Tensor& query, const at::Tensor& memory, cons
     using T = decltype(zero);
     const CachedSource<T> source{elements<T>(memory), begin.data(), end.data(), memory.stride(0)};
     run_rows<T>(query, heads, most, out, [&](const CachedAttention<T>& mine, int64_t first, int64_t last) {
-      kernels().layers<T>().cached_attention.to_source(mine, source, first, last);
+      kernels<CachedAttentionKernels<T>>().to_source(mine, source, first, last);
     });
   });
 }

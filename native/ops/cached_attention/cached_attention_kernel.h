@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "core/element.h"
+#include "simd/padding.h"
 
 namespace rdrop {
 

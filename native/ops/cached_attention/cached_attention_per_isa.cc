@@ -1,9 +1,10 @@
 // Bodies of attention over cached keys and values. The rows of one sentence are neighbours and share most of their
 // keys, which therefore stay in the cache from row to row.
-#pragma once
-
-#include "ops/attention/attention_per_isa.cc"
 #include "ops/cached_attention/cached_attention_kernel.h"
+
+#include "core/kernels.h"
+#include "simd/lanes.h"
+#include "simd/softmax_row.h"
 
 namespace rdrop::RDROP_ISA {
 
@@ -110,6 +111,22 @@ void cached_attention_to_source(const CachedAttention<T>& a, const CachedSource<
     for (int64_t p = 0; p < count; ++p) a.places[p] = source.memory + (first + p) * source.width;
     attend_row(a, row, count);
   }
+}
+
+template <typename T>
+constexpr CachedAttentionKernels<T> table = {cached_attention_to_history<T>, cached_attention_to_source<T>};
+
+template <>
+const CachedAttentionKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const CachedAttentionKernels<double>& kernels() {
+  return table<double>;
+}
+template <>
+const CachedAttentionKernels<Bfloat16>& kernels() {
+  return table<Bfloat16>;
 }
 
 }  // namespace rdrop::RDROP_ISA

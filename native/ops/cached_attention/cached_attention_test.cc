@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/kernels.h"
 #include "test/check.h"
 
 namespace rdrop::test {
@@ -63,7 +64,7 @@ void compare(int64_t heads, int64_t head_dim, int64_t length, double deviation) 
   }
   for (const char* set : {"scalar", "avx2", "avx512"}) {
     if (!select_kernels(set)) continue;
-    const auto& kernel = kernels().layers<T>().cached_attention;
+    const auto& kernel = kernels<CachedAttentionKernels<T>>();
     std::vector<Wide<T>> scores(heads * attention_padded(length));
     std::vector<const T*> places(length);
     Array<T> out(std::vector<double>(rows * width, 9.0));
@@ -106,8 +107,8 @@ void pass_on() {
       T scores[2 * 16];
       const T* places[3];
       const int32_t begin = 0, end = 3;
-      kernels().layers<T>().cached_attention.to_source({query.data(), out.data(), 16, 2, 8, scores, places},
-                                                       {memory.data(), &begin, &end, 32}, 0, 1);
+      kernels<CachedAttentionKernels<T>>().to_source({query.data(), out.data(), 16, 2, 8, scores, places},
+                                                     {memory.data(), &begin, &end, 32}, 0, 1);
       for (int c = 0; c < 16; ++c) {
         expect(std::isnan(double(out.data()[c])) == (c >= 8),
                std::string(set) + ": a score that is not finite is lost");

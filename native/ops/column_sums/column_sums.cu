@@ -76,11 +76,12 @@ void add(const ColumnSums<T>& arguments, int64_t blocks, float* partial, void* s
 }  // namespace
 
 template <typename T>
-ColumnSumsLaunchers<T> column_sums_launchers() {
-  return {add<T>};
+const ColumnSumsLaunchers<T>& column_sums_launchers() {
+  static constexpr ColumnSumsLaunchers<T> table = {add<T>};
+  return table;
 }
-template ColumnSumsLaunchers<float> column_sums_launchers<float>();
-template ColumnSumsLaunchers<Bfloat16> column_sums_launchers<Bfloat16>();
-template ColumnSumsLaunchers<Half> column_sums_launchers<Half>();
+template const ColumnSumsLaunchers<float>& column_sums_launchers<float>();
+template const ColumnSumsLaunchers<Bfloat16>& column_sums_launchers<Bfloat16>();
+template const ColumnSumsLaunchers<Half>& column_sums_launchers<Half>();
 
 }  // namespace rdrop

@@ -27,7 +27,7 @@ struct ColumnSumsLaunchers {
   void (*add)(const ColumnSums<T>&, int64_t blocks, float* partial, void* stream);
 };
 template <typename T>
-ColumnSumsLaunchers<T> column_sums_launchers();
+const ColumnSumsLaunchers<T>& column_sums_launchers();
 
 constexpr int64_t kColumnSumsWarps = 8;
 constexpr int64_t kColumnSumsTile = 128;        // columns of a block

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/kernels.h"
 #include "test/cpu_layers.h"
 
 namespace rdrop::test {
@@ -47,7 +48,7 @@ void compare_on_cpu() {
       for (int64_t i = columns; i < rows * columns; ++i) expected[size_t(i % columns)] += values[size_t(i)];
       in_every_set([&](const std::string& set) {
         Array<Wide<T>> partial(before.values());
-        kernels().layers<T>().column_sums.add(x.data(), columns, partial.data(), 1, rows);
+        kernels<ColumnSumsKernels<T>>().add(x.data(), columns, partial.data(), 1, rows);
         const double rounding = double(rows) * roundoff<Wide<T>>();
         expect_close(set + " " + type_name<T>(), partial.values(), expected, rounding, 8 * rounding);
       });

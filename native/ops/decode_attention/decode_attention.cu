@@ -145,11 +145,12 @@ void to_source(const SourceAttention<T>& a, void* stream) {
 }  // namespace
 
 template <typename T>
-DecodeAttentionLaunchers<T> decode_attention_launchers() {
-  return {to_history<T>, to_source<T>};
+const DecodeAttentionLaunchers<T>& decode_attention_launchers() {
+  static constexpr DecodeAttentionLaunchers<T> table = {to_history<T>, to_source<T>};
+  return table;
 }
-template DecodeAttentionLaunchers<float> decode_attention_launchers<float>();
-template DecodeAttentionLaunchers<Bfloat16> decode_attention_launchers<Bfloat16>();
-template DecodeAttentionLaunchers<Half> decode_attention_launchers<Half>();
+template const DecodeAttentionLaunchers<float>& decode_attention_launchers<float>();
+template const DecodeAttentionLaunchers<Bfloat16>& decode_attention_launchers<Bfloat16>();
+template const DecodeAttentionLaunchers<Half>& decode_attention_launchers<Half>();
 
 }  // namespace rdrop

@@ -43,6 +43,6 @@ struct DecodeAttentionLaunchers {
   void (*to_source)(const SourceAttention<T>&, void* stream);
 };
 template <typename T>
-DecodeAttentionLaunchers<T> decode_attention_launchers();
+const DecodeAttentionLaunchers<T>& decode_attention_launchers();
 
 }  // namespace rdrop

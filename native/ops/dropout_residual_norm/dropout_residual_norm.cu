@@ -359,11 +359,12 @@ void backward(const DropoutResidualNormBackward<T, float>& arguments, int64_t ro
 }  // namespace
 
 template <typename T>
-DropoutResidualNormLaunchers<T> dropout_residual_norm_launchers() {
-  return {forward<T>, backward<T>};
+const DropoutResidualNormLaunchers<T>& dropout_residual_norm_launchers() {
+  static constexpr DropoutResidualNormLaunchers<T> table = {forward<T>, backward<T>};
+  return table;
 }
-template DropoutResidualNormLaunchers<float> dropout_residual_norm_launchers<float>();
-template DropoutResidualNormLaunchers<Bfloat16> dropout_residual_norm_launchers<Bfloat16>();
-template DropoutResidualNormLaunchers<Half> dropout_residual_norm_launchers<Half>();
+template const DropoutResidualNormLaunchers<float>& dropout_residual_norm_launchers<float>();
+template const DropoutResidualNormLaunchers<Bfloat16>& dropout_residual_norm_launchers<Bfloat16>();
+template const DropoutResidualNormLaunchers<Half>& dropout_residual_norm_launchers<Half>();
 
 }  // namespace rdrop

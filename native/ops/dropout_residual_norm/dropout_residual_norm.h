@@ -35,7 +35,7 @@ NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient
                                                at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
                                                at::Tensor bias_gradient = {});
 
-/// The same on a device (dropout_residual_norm_device.cc), where gamma, beta and their gradients are float32; the two
+/// The same on a device, where gamma, beta and their gradients are float32; the two
 /// functions above go there where current_device() says so.
 Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const at::Tensor& residual,
                                 const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout);

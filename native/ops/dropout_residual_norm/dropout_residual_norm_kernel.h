@@ -57,7 +57,7 @@ struct DropoutResidualNormLaunchers {
                    void* stream);
 };
 template <typename T>
-DropoutResidualNormLaunchers<T> dropout_residual_norm_launchers();
+const DropoutResidualNormLaunchers<T>& dropout_residual_norm_launchers();
 
 namespace RDROP_ISA {
 

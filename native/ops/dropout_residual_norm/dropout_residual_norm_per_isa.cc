@@ -1,9 +1,9 @@
 // Bodies of dropout_residual_norm: sweeps over a row while it is in the first-level cache. Pointers are copied and
 // restricted, without which no compiler sees that the row's writes leave the arguments alone.
-#pragma once
-
-#include "simd/dropout_row.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
+
+#include "core/kernels.h"
+#include "simd/dropout_row.h"
 
 namespace rdrop::RDROP_ISA {
 
@@ -135,6 +135,22 @@ void dropout_residual_norm_backward(const DropoutResidualNormBackward<T>& a, int
     }
     branch_gradient_row(a, row, dsum);
   }
+}
+
+template <typename T>
+constexpr DropoutResidualNormKernels<T> table = {dropout_residual_norm_forward<T>, dropout_residual_norm_backward<T>};
+
+template <>
+const DropoutResidualNormKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const DropoutResidualNormKernels<double>& kernels() {
+  return table<double>;
+}
+template <>
+const DropoutResidualNormKernels<Bfloat16>& kernels() {
+  return table<Bfloat16>;
 }
 
 }  // namespace rdrop::RDROP_ISA

@@ -1,5 +1,5 @@
-// Embeddings on the CPU. The gradient of the table is split by token, so that no two threads touch one row
-// and the sum does not depend on the number of threads.
+// Embeddings. On the CPU the gradient of the table is split by token, so that no two threads touch one row and the sum
+// does not depend on the number of threads.
 #include "ops/embedding/embedding.h"
 
 #include <ATen/ops/arange.h>
@@ -9,13 +9,48 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sin.h>
 
+#include <algorithm>
 #include <cmath>
 
-#include "device/device.h"
 #include "core/dispatch.h"
 #include "core/scratch.h"
+#include "device/device.h"
+#include "device/dispatch.h"
+#include "ops/embedding/embedding_groups.h"
+#include "ops/embedding/embedding_kernel.h"
 
 namespace rdrop {
+
+at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
+                        const at::Tensor& positions, const Dropout& dropout) {
+  const int64_t rows = tokens.size(0), columns = table.size(1);
+  at::Tensor out = device.empty({rows, columns}, table.scalar_type());
+  dispatch_device(table, [&](auto zero) {
+    using T = decltype(zero);
+    device.kernels().layers<T>().embedding.forward(
+        {elements<T>(table), elements<float>(sinusoids), elements<int32_t>(tokens), elements<int32_t>(positions),
+         mutable_elements<T>(out), columns, std::sqrt(double(columns)), dropout},
+        rows, device.stream());
+  });
+  return out;
+}
+
+void embedding_backward_on(Device& device, const at::Tensor& gradient, const EmbeddingGroups& groups,
+                           const Dropout& dropout, at::Tensor& table_gradient) {
+  const int64_t rows = groups.order.size(0), columns = gradient.size(1);
+  const int64_t blocks = std::min<int64_t>(rows, 8 * int64_t(device.info().multiprocessors));
+  at::Tensor partial = device.empty({embedding_partial_rows(rows), columns}, at::kFloat);
+  dispatch_device(gradient, [&](auto zero) {
+    using T = decltype(zero);
+    device.kernels().layers<T>().embedding.backward(
+        {elements<T>(gradient), elements<int32_t>(groups.order), elements<int32_t>(groups.starts),
+         elements<int32_t>(groups.tokens), elements<int32_t>(groups.count), mutable_elements<float>(table_gradient),
+         mutable_elements<float>(partial), columns, std::sqrt(double(columns)), dropout},
+        blocks, device.stream());
+  });
+}
+
+// The CPU.
 
 at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                      const at::Tensor& positions, const Dropout& dropout) {
@@ -29,7 +64,7 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
                                         mutable_elements<T>(out),   columns,
                                         std::sqrt(double(columns)), dropout};
     parallel_rows(rows, columns * 4,
-                  [&](int64_t begin, int64_t end) { kernels().layers<T>().embedding.forward(arguments, begin, end); });
+                  [&](int64_t begin, int64_t end) { kernels<EmbeddingKernels<T>>().forward(arguments, begin, end); });
   });
   return out;
 }
@@ -51,7 +86,7 @@ void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, co
                                            columns,
                                            std::sqrt(double(columns)),
                                            dropout};
-      kernels().layers<T>().embedding.backward(arguments, part, count);
+      kernels<EmbeddingKernels<T>>().backward(arguments, part, count);
     });
   });
 }

@@ -4,6 +4,7 @@
 #include "device/launch.h"
 #include "device/reduce.h"
 #include "core/dropout_block.h"
+#include "ops/embedding/embedding_groups.h"
 #include "ops/embedding/embedding_kernel.h"
 
 namespace rdrop {
@@ -156,11 +157,12 @@ void backward(const EmbeddingGroupsBackward<T>& arguments, int64_t blocks, void*
 }  // namespace
 
 template <typename T>
-EmbeddingLaunchers<T> embedding_launchers() {
-  return {forward<T>, backward<T>};
+const EmbeddingLaunchers<T>& embedding_launchers() {
+  static constexpr EmbeddingLaunchers<T> table = {forward<T>, backward<T>};
+  return table;
 }
-template EmbeddingLaunchers<float> embedding_launchers<float>();
-template EmbeddingLaunchers<Bfloat16> embedding_launchers<Bfloat16>();
-template EmbeddingLaunchers<Half> embedding_launchers<Half>();
+template const EmbeddingLaunchers<float>& embedding_launchers<float>();
+template const EmbeddingLaunchers<Bfloat16>& embedding_launchers<Bfloat16>();
+template const EmbeddingLaunchers<Half>& embedding_launchers<Half>();
 
 }  // namespace rdrop

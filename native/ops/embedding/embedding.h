@@ -26,7 +26,7 @@ struct EmbeddingGroups {
 void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
                         const Dropout& dropout, at::Tensor& table_gradient);
 
-/// The same on a device (embedding_device.cc). sinusoids float32; the two above go there where current_device() says
+/// The same on a device. sinusoids float32; the two above go there where current_device() says
 /// so.
 at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                         const at::Tensor& positions, const Dropout& dropout);

@@ -21,4 +21,9 @@ struct TokenGroups {
 
 TokenGroups embedding_groups(const std::vector<int32_t>& tokens);
 
+/// Scratch rows for the groups of tokens that have several: starts of such groups are kGroupRows / 2 apart or more.
+inline int64_t embedding_partial_rows(int64_t rows) {
+  return (rows + kGroupRows / 2 - 1) / (kGroupRows / 2);
+}
+
 }  // namespace rdrop

@@ -4,7 +4,6 @@
 
 #include "core/dropout.h"
 #include "core/element.h"
-#include "ops/embedding/embedding_groups.h"
 
 namespace rdrop {
 
@@ -47,11 +46,6 @@ struct EmbeddingGroupsBackward {
   Dropout dropout;
 };
 
-/// Scratch rows for the groups of tokens that have several: starts of such groups are kGroupRows / 2 apart or more.
-inline int64_t embedding_partial_rows(int64_t rows) {
-  return (rows + kGroupRows / 2 - 1) / (kGroupRows / 2);
-}
-
 /// On the CPU: a range of rows; a part of the tokens.
 template <typename T>
 struct EmbeddingKernels {
@@ -68,6 +62,6 @@ struct EmbeddingLaunchers {
   void (*backward)(const EmbeddingGroupsBackward<T>&, int64_t blocks, void* stream);
 };
 template <typename T>
-EmbeddingLaunchers<T> embedding_launchers();
+const EmbeddingLaunchers<T>& embedding_launchers();
 
 }  // namespace rdrop

@@ -1,8 +1,8 @@
 // Bodies of the embedding.
-#pragma once
-
-#include "simd/dropout_row.h"
 #include "ops/embedding/embedding_kernel.h"
+
+#include "core/kernels.h"
+#include "simd/dropout_row.h"
 
 namespace rdrop::RDROP_ISA {
 
@@ -66,6 +66,22 @@ void embedding_backward(const EmbeddingBackward<T>& a, int64_t part, int64_t par
       add_embedding_gradient<T, true>(count, gradient + column, scale, table + column, words, keep);
     });
   }
+}
+
+template <typename T>
+constexpr EmbeddingKernels<T> table = {embedding_forward<T>, embedding_backward<T>};
+
+template <>
+const EmbeddingKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const EmbeddingKernels<double>& kernels() {
+  return table<double>;
+}
+template <>
+const EmbeddingKernels<Bfloat16>& kernels() {
+  return table<Bfloat16>;
 }
 
 }  // namespace rdrop::RDROP_ISA

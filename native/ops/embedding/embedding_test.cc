@@ -1,10 +1,12 @@
 // The embedding under the emulated grid against the CPU's bodies in double.
+#include "ops/embedding/embedding_groups.h"
 #include "ops/embedding/embedding_kernel.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "test/check.h"
+#include "core/kernels.h"
+#include "test/cpu_layers.h"
 
 namespace rdrop::test {
 namespace {
@@ -32,7 +34,7 @@ void compare(int64_t rows, int64_t columns, double p, int64_t blocks) {
   const size_t size = size_t(rows * columns), table_size = size_t(kTypes * columns);
   const double scale = std::sqrt(double(columns));
   const Dropout dropout{p, (rows + 1) / 2, {portable::stream_key(3, StreamRole::dropout), 70000, 5}};
-  const auto& cpu = scalar_kernels().layers<double>().embedding;
+  const auto& cpu = scalar::kernels<EmbeddingKernels<double>>();
   const std::vector<int32_t> tokens = some_tokens(rows);
   std::vector<int32_t> positions;
   for (int64_t row = 0; row < rows; ++row) positions.push_back(int32_t(row * 3 % 11));
@@ -120,6 +122,57 @@ const Case grouping{"embedding: groups hold each row once, in order, at least ha
                         }
                       }
                     }};
+
+// On the CPU, in every instruction set.
+
+template <typename T>
+void compare_embedding(int64_t columns, double p) {
+  using W = Wide<T>;
+  constexpr int64_t types = 7;
+  const std::vector<int32_t> tokens{3, 6, 3, 0, 5, 3}, positions{2, 0, 1, 2, 3, 3};
+  const int64_t rows = int64_t(tokens.size());
+  const size_t size = size_t(rows * columns);
+  const Array<T> table(normal(size_t(types * columns), 1)), gradient(normal(size, 2));
+  const Array<W> sinusoids(normal(size_t(4 * columns), 3)), start(normal(size_t(types * columns), 4));
+  const Dropout dropout = some_dropout(p, rows);
+  const double scale = std::sqrt(double(columns));
+  const std::vector<double> keep = keep_factors(dropout, rows, columns), entry = table.values(),
+                            wave = sinusoids.values(), slope = gradient.values();
+  std::vector<double> out(size), sums = start.values();
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t c = 0; c < columns; ++c) {
+      const size_t at = size_t(row * columns + c), from = size_t(tokens[size_t(row)] * columns + c);
+      out[at] = keep[at] * (scale * entry[from] + wave[size_t(positions[size_t(row)] * columns + c)]);
+      sums[from] += scale * keep[at] * slope[at];
+    }
+  }
+  in_every_set([&](const std::string& set) {
+    const auto& kernel = kernels<EmbeddingKernels<T>>();
+    Array<T> found(size);
+    Array<W> found_sums(start.values());
+    kernel.forward(
+        {table.data(), sinusoids.data(), tokens.data(), positions.data(), found.data(), columns, scale, dropout}, 0,
+        rows);
+    for (int64_t part = 0; part < 2; ++part) {
+      kernel.backward({gradient.data(), tokens.data(), found_sums.data(), rows, columns, scale, dropout}, part, 2);
+    }
+    const std::string where = set + " " + type_name<T>() + " " + std::to_string(columns) + " columns: ";
+    expect_close(where + "embedding", found.values(), out, allowance<T>(), allowance<T>() * scale);
+    // Sums and their gradient are wide: what was rounded is the input, which the reference shares.
+    expect_close(where + "table", found_sums.values(), sums, allowance<W>(4), allowance<W>(4) * scale);
+  });
+}
+
+template <typename T>
+void all_on_cpu() {
+  for (const double p : {0.0, 0.3}) {
+    for (const int64_t columns : {2, 18, 64, 66, 512}) compare_embedding<T>(columns, p);
+  }
+}
+
+const Case cpu_float32{"the CPU's embedding in float32, every instruction set", all_on_cpu<float>};
+const Case cpu_float64{"the CPU's embedding in float64, every instruction set", all_on_cpu<double>};
+const Case cpu_bfloat16{"the CPU's embedding in bfloat16, every instruction set", all_on_cpu<Bfloat16>};
 
 }  // namespace
 }  // namespace rdrop::test

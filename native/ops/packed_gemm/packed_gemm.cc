@@ -8,6 +8,7 @@
 
 #include "core/dispatch.h"
 #include "ops/packed_gemm/packed_gemm_blocks.h"
+#include "ops/rounding/rounding_kernel.h"
 
 namespace rdrop {
 namespace {
@@ -42,7 +43,8 @@ void multiply_into_float32(const at::Tensor& a, const Right& right, const float*
   const int64_t columns = out.size(1);
   for_rectangles(out, left.terms, [&](const Rectangle& part) {
     const PanelSums sums{to + part.row * columns + part.column, columns, bias ? bias + part.column : nullptr, add};
-    multiply_rectangle(kernels().panel_product<T>(), left, right, part, sums, workspace<T>(), [](int64_t, int64_t) {});
+    multiply_rectangle(kernels<PanelProductKernels<T>>(), left, right, part, sums, workspace<T>(),
+                       [](int64_t, int64_t) {});
   });
 }
 
@@ -65,8 +67,8 @@ void multiply_into_bfloat16(const at::Tensor& a, const Right& right, const at::T
                             columns,
                             part.columns,
                             add};
-    multiply_rectangle(kernels().panel_product<T>(), left, right, part, sums, workspace<T>(),
-                       [&](int64_t begin, int64_t end) { kernels().rounding.round(rounding, begin, end); });
+    multiply_rectangle(kernels<PanelProductKernels<T>>(), left, right, part, sums, workspace<T>(),
+                       [&](int64_t begin, int64_t end) { kernels<RoundingKernels>().round(rounding, begin, end); });
   });
 }
 
@@ -93,7 +95,7 @@ void check_shapes(const at::Tensor& a, int64_t terms, int64_t columns, const at:
 
 bool panels_multiply(at::ScalarType type) {
   static const bool intel = __builtin_cpu_is("intel"), pairs = __builtin_cpu_supports("avx512bf16");
-  if (intel || std::strcmp(kernels().instruction_set, "avx512") != 0) return false;
+  if (intel || instruction_set() != InstructionSet::avx512) return false;
   return type == at::kFloat || (type == at::kBFloat16 && pairs);
 }
 
@@ -109,7 +111,7 @@ PackedFactor pack_factor(const at::Tensor& b) {
     using T = decltype(zero);
     const PanelSource<T> right = panel_source<T>(b.t());
     packed.panels = at::empty({PackedRight<T>::size(right) * kStepTerms<T>}, b.options());
-    pack_whole_right(kernels().panel_product<T>(), right,
+    pack_whole_right(kernels<PanelProductKernels<T>>(), right,
                      reinterpret_cast<Step<T>*>(mutable_elements<T>(packed.panels)));
   };
   b.scalar_type() == at::kFloat ? pack(float{}) : pack(Bfloat16{});

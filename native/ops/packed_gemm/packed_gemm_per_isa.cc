@@ -1,7 +1,7 @@
 // Bodies of panel_product_kernel.h.
-#pragma once
-
 #include "ops/packed_gemm/packed_gemm_kernel.h"
+
+#include "core/kernels.h"
 #ifdef RDROP_ISA_avx512
 #include "ops/packed_gemm/packed_gemm_vector.h"
 #endif
@@ -64,6 +64,18 @@ void multiply_panels(const PanelBlock<T>& a) {
       }
     }
   }
+}
+
+template <typename T>
+constexpr PanelProductKernels<T> table = {pack_panels<T, kLeftPanel>, pack_panels<T, kRightPanel>, multiply_panels<T>};
+
+template <>
+const PanelProductKernels<float>& kernels() {
+  return table<float>;
+}
+template <>
+const PanelProductKernels<Bfloat16>& kernels() {
+  return table<Bfloat16>;
 }
 
 }  // namespace rdrop::RDROP_ISA

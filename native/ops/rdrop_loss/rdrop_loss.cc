@@ -1,10 +1,24 @@
-// The torch operators rdrop::loss and rdrop::cross_entropy, whose body the device picks, and their C++ front.
+// The fused loss: the torch operators rdrop::loss and rdrop::cross_entropy, whose body the device picks, and their C++
+// front; the CPU's body, which checks the targets, splits the rows over threads and adds their losses in row order; the
+// launches on a device and their sums.
 #include "ops/rdrop_loss/rdrop_loss.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include <algorithm>
+#include <vector>
+
+#include "core/dispatch.h"
 #include "core/errors.h"
+#include "core/kernels.h"
+#include "core/scratch.h"
+#include "device/device.h"
+#include "device/dispatch.h"
+#include "ops/rdrop_loss/rdrop_loss_host.h"
+#include "ops/rdrop_loss/rdrop_loss_kernel.h"
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
 
 namespace rdrop {
 
@@ -19,7 +33,7 @@ TORCH_LIBRARY(rdrop, library) {
 
 namespace {
 
-LossSums read_sums(const at::Tensor& sums, double alpha) {
+LossSums sums_of(const at::Tensor& sums, double alpha) {
   const double* s = sums.const_data_ptr<double>();
   return {s[0] + (alpha == 0 ? 0 : alpha * s[2]), s[0], s[1], s[2], static_cast<int64_t>(s[3])};
 }
@@ -53,7 +67,7 @@ LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const L
   at::Tensor sums =
       op.call(logits, targets, static_cast<int64_t>(options.direction), options.alpha, options.label_smoothing,
               options.ignore_index, static_cast<int64_t>(options.pass_reduction), gradient);
-  return read_sums(sums, options.alpha);
+  return sums_of(sums, options.alpha);
 }
 
 LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options) {
@@ -61,7 +75,184 @@ LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, cons
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("rdrop::cross_entropy", "")
                              .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double, int64_t)>();
-  return read_sums(op.call(logits, targets, options.label_smoothing, options.ignore_index), 0);
+  return sums_of(op.call(logits, targets, options.label_smoothing, options.ignore_index), 0);
+}
+
+// The CPU.
+
+namespace {
+
+/// Rows of two passes that keep a thread busy longer than it takes to wake it.
+constexpr int64_t grain_elements = 1 << 14;
+
+/// A gradient larger than this does not fit a cache, so that writing it there first only costs.
+constexpr size_t stream_bytes = size_t{16} << 20;
+
+RdropLossKernels::Rows kernel_of(at::ScalarType type) {
+  const RdropLossKernels& table = kernels<RdropLossKernels>();
+  if (type == at::kFloat) return table.float32;
+  if (type == at::kDouble) return table.float64;
+  if (type == at::kBFloat16) return table.bfloat16;
+  fail("INVALID_ARGUMENT", "logits: expected float32, float64 or bfloat16, got ", type);
+}
+
+void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_t ignore_index) {
+  for (int64_t n = 0; n < rows; ++n) {
+    if (targets[n] == ignore_index || (targets[n] >= 0 && targets[n] < classes)) continue;
+    fail("TOKEN_OUT_OF_RANGE", "targets[", n, "]: expected a class in 0..", classes - 1, " or the ignored ",
+         ignore_index, ", got ", targets[n]);
+  }
+}
+
+/// Tells the fault of position n.
+[[noreturn]] void fail_at(int64_t n, int fault, int64_t rows) {
+  if (fault == fault_overflow) {
+    fail("NON_FINITE", "the losses at position ", n, " overflow: its logits lie too far apart for their type");
+  }
+  fail("NON_FINITE", "logits of pass ", fault, " at position ", n, " (row ", n + (fault - 1) * rows,
+       "): expected finite numbers, got NaN or infinity");
+}
+
+/// Runs the kernel over all rows; returns float64 [4]: cross_entropy, nll, kl, tokens.
+at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t rows) {
+  const RdropLossKernels::Rows kernel = kernel_of(element);
+  check_targets(arguments.targets, rows, arguments.classes, arguments.ignore_index);
+  std::vector<RdropLossRow> losses(rows);
+  arguments.rows = losses.data();
+  const int64_t grain = std::max<int64_t>(1, grain_elements / arguments.classes);
+  parallel_ranges(0, rows, grain, [&](int64_t begin, int64_t end) {
+    RdropLossArguments own = arguments;
+    const at::Tensor scratch = temporary({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
+    own.scratch = scratch.mutable_data_ptr();
+    kernel(own, begin, end);
+  });
+
+  at::Tensor result = at::empty({4}, at::kDouble);
+  double* sums = result.mutable_data_ptr<double>();
+  std::fill_n(sums, 4, 0.0);
+  for (int64_t n = 0; n < rows; ++n) {
+    if (losses[n].fault) fail_at(n, losses[n].fault, rows);
+    sums[0] += losses[n].cross_entropy;
+    sums[1] += losses[n].nll;
+    sums[2] += losses[n].kl;
+    sums[3] += losses[n].counted;
+  }
+  return result;
+}
+
+at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t direction, double alpha,
+                    double label_smoothing, int64_t ignore_index, int64_t pass_reduction, at::Tensor& gradient) {
+  const int64_t rows = targets.size(0), classes = logits.size(1);
+  const size_t pass_bytes = static_cast<size_t>(rows) * classes * logits.element_size();
+  const char* z = static_cast<const char*>(logits.const_data_ptr());
+  char* g = static_cast<char*>(gradient.mutable_data_ptr());
+
+  RdropLossArguments arguments{};
+  arguments.logits1 = z;
+  arguments.logits2 = z + pass_bytes;
+  arguments.gradient1 = g;
+  arguments.gradient2 = g + pass_bytes;
+  arguments.targets = targets.const_data_ptr<int32_t>();
+  arguments.ignore_index = ignore_index;
+  arguments.classes = classes;
+  arguments.weights = loss_weights(loss_options(direction, alpha, label_smoothing, ignore_index, pass_reduction));
+  arguments.stream = z != g && 2 * pass_bytes > stream_bytes;
+  return run(logits.scalar_type(), arguments, rows);
+}
+
+at::Tensor cross_entropy_cpu(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing,
+                             int64_t ignore_index) {
+  RdropLossArguments arguments{};
+  arguments.logits1 = logits.const_data_ptr();
+  arguments.targets = targets.const_data_ptr<int32_t>();
+  arguments.ignore_index = ignore_index;
+  arguments.classes = logits.size(1);
+  arguments.weights = {label_smoothing, 1, 0, 0, 0};
+  return run(logits.scalar_type(), arguments, targets.size(0));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(rdrop, CPU, library) {
+  library.impl("loss", loss_cpu);
+  library.impl("cross_entropy", cross_entropy_cpu);
+}
+
+// A device.
+
+namespace {
+
+/// Memory of a launch: what each position adds to the sums, and the counter of blocks.
+struct Scratch {
+  at::Tensor rows, blocks_done;
+
+  Scratch(Device& device, int64_t positions)
+      : rows(device.empty({positions * int64_t(sizeof(RdropLossRow))}, at::kByte)),
+        blocks_done(device.empty({1}, at::kInt)) {
+    device.zero(blocks_done);
+  }
+};
+
+/// What both operations share.
+template <typename T>
+RdropLossOnDevice<T> arguments_of(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                                  at::Tensor& sums, int64_t first_position, Scratch& scratch) {
+  RdropLossOnDevice<T> arguments{};
+  arguments.logits1 = elements<T>(logits);
+  arguments.targets = targets.const_data_ptr<int32_t>();
+  arguments.ignore_index = options.ignore_index;
+  arguments.classes = logits.size(1);
+  arguments.weights = loss_weights(options);
+  arguments.first_position = first_position;
+  arguments.rows = static_cast<RdropLossRow*>(scratch.rows.mutable_data_ptr());
+  arguments.blocks_done = static_cast<uint32_t*>(scratch.blocks_done.mutable_data_ptr());
+  arguments.sums = sums.mutable_data_ptr<double>();
+  return arguments;
+}
+
+}  // namespace
+
+void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                   at::Tensor& gradient, at::Tensor& sums, int64_t first_position, const at::Tensor& gradient_scale) {
+  const int64_t positions = targets.size(0);
+  if (positions == 0) return;
+  Scratch scratch(device, positions);
+  dispatch_device(logits, [&](auto zero) {
+    using T = decltype(zero);
+    auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, scratch);
+    arguments.logits2 = arguments.logits1 + positions * arguments.classes;
+    arguments.gradient1 = mutable_elements<T>(gradient);
+    arguments.gradient2 = arguments.gradient1 + positions * arguments.classes;
+    if (gradient_scale.defined()) arguments.gradient_scale = gradient_scale.const_data_ptr<float>();
+    device.kernels().layers<T>().rdrop_loss.loss(arguments, positions, device.stream());
+  });
+}
+
+void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                      at::Tensor& sums, int64_t first_position) {
+  const int64_t positions = targets.size(0);
+  if (positions == 0) return;
+  Scratch scratch(device, positions);
+  dispatch_device(logits, [&](auto zero) {
+    using T = decltype(zero);
+    auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, scratch);
+    arguments.weights = {options.label_smoothing, 1, 0, 0, 0};
+    device.kernels().layers<T>().rdrop_loss.cross_entropy(arguments, positions, device.stream());
+  });
+}
+
+at::Tensor zero_sums(Device& device) {
+  at::Tensor sums = device.empty({loss_sums}, at::kDouble);
+  device.zero(sums);
+  return sums;
+}
+
+LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options) {
+  const at::Tensor host = device.download(sums);
+  const double* s = host.const_data_ptr<double>();
+  check_sums(s);
+  return {s[sum_cross_entropy] + (options.alpha == 0 ? 0 : options.alpha * s[sum_kl]), s[sum_cross_entropy], s[sum_nll],
+          s[sum_kl], static_cast<int64_t>(s[sum_tokens])};
 }
 
 }  // namespace rdrop

@@ -11,6 +11,7 @@
 #include "device/launch.h"
 #include "ops/rdrop_loss/rdrop_loss_fallback.h"
 #include "ops/rdrop_loss/rdrop_loss_row.h"
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
 
 namespace rdrop {
 namespace {
@@ -337,11 +338,12 @@ void cross_entropy(const RdropLossOnDevice<T>& a, int64_t positions, void* strea
 }  // namespace
 
 template <typename T>
-RdropLossLaunchers<T> rdrop_loss_launchers() {
-  return {loss<T>, cross_entropy<T>};
+const RdropLossLaunchers<T>& rdrop_loss_launchers() {
+  static constexpr RdropLossLaunchers<T> table = {loss<T>, cross_entropy<T>};
+  return table;
 }
-template RdropLossLaunchers<float> rdrop_loss_launchers<float>();
-template RdropLossLaunchers<Bfloat16> rdrop_loss_launchers<Bfloat16>();
-template RdropLossLaunchers<Half> rdrop_loss_launchers<Half>();
+template const RdropLossLaunchers<float>& rdrop_loss_launchers<float>();
+template const RdropLossLaunchers<Bfloat16>& rdrop_loss_launchers<Bfloat16>();
+template const RdropLossLaunchers<Half>& rdrop_loss_launchers<Half>();
 
 }  // namespace rdrop

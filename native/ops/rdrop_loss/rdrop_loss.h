@@ -11,8 +11,6 @@
 
 #include <cstdint>
 
-#include "ops/rdrop_loss/rdrop_loss_kernel.h"
-
 namespace rdrop {
 
 class Device;
@@ -33,16 +31,6 @@ inline LossOptions loss_options(int64_t direction, double alpha, double label_sm
                                 int64_t pass_reduction) {
   return {static_cast<LossOptions::Direction>(direction), alpha, label_smoothing, ignore_index,
           static_cast<LossOptions::PassReduction>(pass_reduction)};
-}
-
-/// The options as the kernels take them.
-inline LossWeights loss_weights(const LossOptions& options) {
-  using Direction = LossOptions::Direction;
-  const auto weight = [&](Direction one) {
-    return options.direction == one ? 1.0 : options.direction == Direction::bi ? 0.5 : 0.0;
-  };
-  return {options.label_smoothing, options.pass_reduction == LossOptions::PassReduction::mean ? 0.5 : 1.0,
-          options.alpha, weight(Direction::uni), weight(Direction::uni_reverse)};
 }
 
 /// Natural logarithm; tokens counts the positions of one pass that are not ignored.
@@ -71,9 +59,9 @@ LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const L
 /// The losses of one pass, without gradient: logits [N,V], targets int32 [N]. kl is 0 and alpha has no part.
 LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options);
 
-/// rdrop_loss on a device, without waiting for it (rdrop_loss_device.cc). logits [2N,V] and gradient of one type,
+/// rdrop_loss on a device, without waiting for it. logits [2N,V] and gradient of one type,
 /// float32, bfloat16 or float16; gradient may be the logits. targets int32 [N] on the device. sums float64 [6] on the
-/// device is added to: cross_entropy, nll, kl, tokens, faulty positions, the first of those (LossSumPlace); so the
+/// device is added to: cross_entropy, nll, kl, tokens, faulty positions, the first of those (rdrop_loss_sums.h); so the
 /// chunks of a batch add up, and whoever starts a batch zeroes it. first_position: the batch's position of the first
 /// row here. gradient_scale: float32 [1] on the device, which every gradient is multiplied by, or undefined.
 ///
@@ -86,10 +74,10 @@ void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& t
 void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                       at::Tensor& sums, int64_t first_position);
 
+/// Sums for rdrop_loss_on and cross_entropy_on to add to.
+at::Tensor zero_sums(Device& device);
+
 /// Waits for the device and reads sums [6]. Throws NON_FINITE or TOKEN_OUT_OF_RANGE, naming the first faulty position.
 LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options);
-
-/// Throws what read_sums throws for the six numbers on the host.
-void check_sums(const double* sums);
 
 }  // namespace rdrop

@@ -1,4 +1,4 @@
-// The arguments of the fused loss's kernels and their entries in the tables of kernels.h and device_kernels.h.
+// The arguments of the fused loss's kernels and their tables.
 // Letters: N target positions of one pass, V classes.
 #pragma once
 
@@ -56,13 +56,6 @@ struct RdropLossKernels {
   Rows float32, float64, bfloat16;
 };
 
-/// The places of the numbers that a device adds up. Faulty positions count in the last two alone.
-enum LossSumPlace { sum_cross_entropy, sum_nll, sum_kl, sum_tokens, sum_faults, sum_first_fault, loss_sums };
-
-/// The parts of one on which sum_first_fault tells the kind of fault: it is 1 + position + kind / fault_kinds of the
-/// smallest faulty position, 0 without any.
-constexpr double fault_kinds = 8;
-
 template <typename T>
 struct RdropLossOnDevice {
   /// [N,V] each; logits2 is not read by cross_entropy.
@@ -84,7 +77,7 @@ struct RdropLossOnDevice {
   RdropLossRow* rows;
   /// Zero before and after the launch.
   uint32_t* blocks_done;
-  /// [loss_sums], added to.
+  /// [loss_sums] (rdrop_loss_sums.h), added to.
   double* sums;
 };
 
@@ -94,6 +87,6 @@ struct RdropLossLaunchers {
   void (*cross_entropy)(const RdropLossOnDevice<T>& arguments, int64_t positions, void* stream);
 };
 template <typename T>
-RdropLossLaunchers<T> rdrop_loss_launchers();
+const RdropLossLaunchers<T>& rdrop_loss_launchers();
 
 }  // namespace rdrop

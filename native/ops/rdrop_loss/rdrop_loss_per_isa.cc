@@ -1,6 +1,9 @@
 // The scalar body of the fused loss: the formulas of the R-Drop paper (eqs. 2-5) as a book would print them
-// (rdrop_loss_terms.h), in double. It judges the vectorised body (rdrop_loss_vector.inc) and the device's kernel, and
+// (rdrop_loss_terms.h), in double. It judges the vectorised body (rdrop_loss_vector.h) and the device's kernel, and
 // computes the rows that overflow in the former.
+#include "ops/rdrop_loss/rdrop_loss_kernel.h"
+
+#include "core/kernels.h"
 #include "ops/rdrop_loss/rdrop_loss_terms.h"
 
 namespace rdrop::RDROP_ISA {
@@ -110,11 +113,13 @@ namespace {
 #define RDROP_LOSS_BODY rdrop_loss_vector
 #endif
 
-constexpr RdropLossKernels rdrop_loss_kernels = {
-    RDROP_LOSS_BODY<float>,
-    RDROP_LOSS_BODY<double>,
-    RDROP_LOSS_BODY<Bfloat16>,
-};
-
 }  // namespace
+
+template <>
+const RdropLossKernels& kernels() {
+  static constexpr RdropLossKernels table = {RDROP_LOSS_BODY<float>, RDROP_LOSS_BODY<double>,
+                                             RDROP_LOSS_BODY<Bfloat16>};
+  return table;
+}
+
 }  // namespace rdrop::RDROP_ISA

@@ -3,6 +3,8 @@
 #include <limits>
 
 #include "ops/rdrop_loss/rdrop_loss_kernel.h"
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
+#include "core/kernels.h"
 #include "test/check.h"
 
 namespace rdrop::test {
@@ -51,7 +53,7 @@ Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>
     RdropLossRow& row = rows[size_t(n)];
     const int32_t target = targets[size_t(n)];
     if (target == ignored || (target >= 0 && target < classes)) {
-      scalar_kernels().rdrop_loss.float64(a, n, n + 1);
+      scalar::kernels<RdropLossKernels>().float64(a, n, n + 1);
     } else {
       row = {0, 0, 0, fault_target, 0};
     }

@@ -1,7 +1,7 @@
 // Bodies of rounding_kernel.h.
-#pragma once
-
 #include "ops/rounding/rounding_kernel.h"
+
+#include "core/kernels.h"
 
 namespace rdrop::RDROP_ISA {
 
@@ -33,6 +33,12 @@ inline void round_rows_of_product(const Rounding& a, int64_t begin, int64_t end)
 inline void add_widened(const Bfloat16* __restrict from, float* __restrict to, int64_t begin, int64_t end) {
 #pragma omp simd
   for (int64_t i = begin; i < end; ++i) to[i] += wide(from[i]);
+}
+
+template <>
+const RoundingKernels& kernels() {
+  static constexpr RoundingKernels table = {round_rows_of_product, add_widened};
+  return table;
 }
 
 }  // namespace rdrop::RDROP_ISA

@@ -37,8 +37,9 @@ void finish(const StepControl& control, void* stream) {
 
 }  // namespace
 
-StepLaunchers step_launchers() {
-  return {begin, finish};
+const StepLaunchers& step_launchers() {
+  static constexpr StepLaunchers table = {begin, finish};
+  return table;
 }
 
 }  // namespace rdrop

@@ -6,20 +6,13 @@
 // finite, whose step is left out; doubled after `scale_window` steps without.
 #pragma once
 
-#include "ops/adam/adam_kernel.h"
-#include "ops/rdrop_loss/rdrop_loss_kernel.h"
-#include "ops/step_control/schedule.h"
+#include "core/host_device.h"
+#include "ops/adam/adam_coefficients.h"
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
+#include "core/schedule.h"
+#include "ops/step_control/step_window.h"
 
 namespace rdrop {
-
-/// The figures of the steps since they were last read; sums over target positions, natural logarithm.
-struct StepWindow {
-  double cross_entropy, nll, kl, tokens;
-  double gradient_norm;  ///< sum over the steps; of the gradient per token, before clipping
-  double learning_rate;  ///< of the last step
-  int64_t steps;         ///< applied
-  int64_t skipped;       ///< left out because fp16's gradient overflowed
-};
 
 struct StepState {
   int64_t attempts;       ///< steps begun and applied or skipped, of the whole training
@@ -56,7 +49,7 @@ struct StepLaunchers {
   void (*begin)(const StepControl&, void* stream);
   void (*finish)(const StepControl&, void* stream);
 };
-StepLaunchers step_launchers();
+const StepLaunchers& step_launchers();
 
 namespace RDROP_ISA {
 

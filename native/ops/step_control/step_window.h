@@ -1,0 +1,17 @@
+// What a trainer on a device has to tell.
+#pragma once
+
+#include <stdint.h>
+
+namespace rdrop {
+
+/// The figures of the steps since they were last read; sums over target positions, natural logarithm.
+struct StepWindow {
+  double cross_entropy, nll, kl, tokens;
+  double gradient_norm;  ///< sum over the steps; of the gradient per token, before clipping
+  double learning_rate;  ///< of the last step
+  int64_t steps;         ///< applied
+  int64_t skipped;       ///< left out because fp16's gradient overflowed
+};
+
+}  // namespace rdrop
