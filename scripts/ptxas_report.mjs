@@ -36,11 +36,7 @@ export function parseReport(text) {
 
 /** Compiles the fused loss for a chip, sm_86 for instance, and returns its kernels as parseReport does. */
 export function ptxasReport(chip) {
-  const stamp = hashOf(
-    ['native/ops', 'native/device', 'native/core/errors.h'],
-    nvccVersion() ?? '',
-    ...flags,
-  );
+  const stamp = hashOf(['native/ops', 'native/device', 'native/core'], nvccVersion() ?? '', ...flags);
   const kept = join(root, `node_modules/.cache/rdrop/ptxas_${chip}.json`);
   if (existsSync(kept)) {
     const report = JSON.parse(readFileSync(kept, 'utf8'));

@@ -1,4 +1,4 @@
-// The device's kernels under the emulated grid, one test a case of native/test/: npm test builds the program.
+// The device's kernels under the emulated grid, one test a case of native/ops/*/*_test.cc: npm test builds the program.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
