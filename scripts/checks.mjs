@@ -1,6 +1,7 @@
 // The checks that need no run of the code: Biome, clang-format, the type checker.
 import { join } from 'node:path';
 import { checkImportOrder } from './import_order.mjs';
+import { checkProse } from './prose.mjs';
 import { filesUnder, root, run } from './steps.mjs';
 
 const node = (script, ...args) => run(process.execPath, [join(root, 'node_modules', script), ...args]);
@@ -14,6 +15,7 @@ export const checks = [
     run: () => node('clang-format/index.js', '--dry-run', '--Werror', ...nativeFiles()),
   },
   { name: 'imports of lib/ point one way', run: checkImportOrder },
+  { name: 'words of the documentation', run: () => checkProse() },
   {
     name: 'types (tsc)',
     run: () =>
