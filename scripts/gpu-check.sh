@@ -86,7 +86,7 @@ skip() {
 
 if stage build 50 node scripts/build_cuda.mjs --architectures "${capability/./}-real"; then
   export RDROP_EXPECT_CUDA=1
-  stage tests 25 node node_modules/vitest/vitest.mjs run test/cuda
+  stage tests 25 node node_modules/vitest/vitest.mjs run test/device
   sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" 2>/dev/null)
   # rdrop's kernels alone: libtorch's are not in question and would take most of the time. The option has two names.
   only=()

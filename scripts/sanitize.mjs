@@ -19,7 +19,7 @@ import {
 } from './steps.mjs';
 
 const compiler = process.env.CXX ?? 'c++';
-const tested = ['native', 'ops', 'model', 'decode', 'train', 'training', 'translation', 'binding'];
+const tested = ['native', 'ops', 'model', 'training', 'translation'];
 
 /** Compiles and runs the program of native/test/threads/. @returns its exit status */
 export function sanitizeThreads() {
