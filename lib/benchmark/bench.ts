@@ -7,7 +7,7 @@ import {
   optionsOfQuick,
   suitesOfOption,
 } from '../options/benchmark.js';
-import { parseConfig } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { RdropError } from '../util/errors.js';
 import { throwIfAborted } from '../util/yield_timer.js';

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { native } from '../native/binding.js';
-import { klDirections } from '../options/index.js';
+import { klDirections } from '../options/loss.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import {
   type BenchContext,

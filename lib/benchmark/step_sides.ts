@@ -5,7 +5,7 @@ import { type Batch, packBatch } from '../model/pack.js';
 import { native } from '../native/binding.js';
 import type { NativeModelConfig, NativeTrainer, NativeTransformer, Packed } from '../native/contract.js';
 import type { BenchConfig, BenchPeer } from '../options/benchmark.js';
-import type { KlDirection } from '../options/index.js';
+import type { KlDirection } from '../options/loss.js';
 import { stepMetrics } from '../training/metrics.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';

@@ -16,7 +16,8 @@ export function bpeCommand(): Command {
     .option('--total-symbols', 'count the characters of the text among the merges')
     .option('--dict-input', 'the input is one "word count" a line, as `rdrop bpe vocabulary` writes')
     .action(async (flags: Record<string, unknown>) => {
-      const { bpeSchema, parseConfig } = await import('../options/index.js');
+      const { bpeSchema } = await import('../options/text.js');
+      const { parseConfig } = await import('../options/schema/parse.js');
       const { Bpe, learnMerges } = await import('../text/pieces/bpe.js');
       const { YieldTimer } = await import('../util/yield_timer.js');
       const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { pieceFormats } from '../options/index.js';
+import { pieceFormats } from '../options/text.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 

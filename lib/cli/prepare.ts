@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { PrepareResult, PrepareRun, SideSummary } from '../data/preparation/stages.js';
-import { pieceFormats } from '../options/index.js';
+import { pieceFormats } from '../options/text.js';
 import { RdropError } from '../util/errors.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';

@@ -5,12 +5,11 @@ import {
   bleuSchema,
   metricFamilies,
   type PairedTest,
-  type PieceFormat,
   pairedTests,
-  pieceFormats,
-  randomisationSchema,
+  randomizationSchema,
   sentenceBootstrapSchema,
-} from '../options/index.js';
+} from '../options/evaluation.js';
+import { type PieceFormat, pieceFormats } from '../options/text.js';
 import type { HeapGuard } from '../text/lines/heap_guard.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
@@ -40,7 +39,7 @@ const again = (file: string, files: string[] = []) => [...files, file];
 export function scoreCommand(): Command {
   const { tokenize, lowercase } = bleuSchema.parse({});
   const { samples, seed } = sentenceBootstrapSchema.parse({});
-  const exchanges = randomisationSchema.parse({}).samples;
+  const exchanges = randomizationSchema.parse({}).samples;
   return namedCommand('score')
     .requiredOption('--hyp <file>', 'the translations')
     .requiredOption('--ref <file>', 'the references; give it again for further references', again)
@@ -74,7 +73,8 @@ export function scoreCommand(): Command {
 }
 
 async function score(flags: ScoreFlags): Promise<void> {
-  const { parseConfig, scoreTableSchema } = await import('../options/index.js');
+  const { parseConfig } = await import('../options/schema/parse.js');
+  const { scoreTableSchema } = await import('../options/evaluation.js');
   const { scoreReport } = await import('../evaluation/score_report.js');
   checkEffects(flags, (await import('../util/errors.js')).RdropError);
   const table = parseConfig(
@@ -91,7 +91,7 @@ async function score(flags: ScoreFlags): Promise<void> {
     ...(flags.samples === undefined ? {} : { samples: flags.samples }),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
-  parseConfig(randomisationSchema, resampling, 'score', 'INVALID_ARGUMENT');
+  parseConfig(randomizationSchema, resampling, 'score', 'INVALID_ARGUMENT');
 
   const { readLines } = await import('../text/lines/line_reader.js');
   const guard = new (await import('../text/lines/heap_guard.js')).HeapGuard();

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { alternatives, comparisonSchema } from '../options/index.js';
+import { alternatives, comparisonSchema } from '../options/statistics.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 import { statsPowerCommand } from './stats_power.js';
@@ -47,7 +47,7 @@ async function run(options: StatsOptions): Promise<void> {
   const { compareAllPairs, compareRuns } = await import('../statistics/comparison.js');
   const { comparisonLines } = await import('../statistics/comparison_lines.js');
   const { parseNumbers } = await import('../statistics/numbers.js');
-  const { parseConfig } = await import('../options/index.js');
+  const { parseConfig } = await import('../options/schema/parse.js');
   const { RdropError } = await import('../util/errors.js');
   const { samples, level, seed, alternative } = options;
   const settings = parseConfig(

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { alternatives, plannedPowerSchema, plannedTests } from '../options/index.js';
+import { alternatives, plannedPowerSchema, plannedTests } from '../options/statistics.js';
 import type { PlannedPower } from '../statistics/planned_power.js';
 import { interruptible } from './shared/interrupt.js';
 import { toNumber } from './shared/number_flag.js';
@@ -55,7 +55,7 @@ export function statsPowerCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const { plannedPower } = await import('../statistics/planned_power.js');
-  const { parseConfig } = await import('../options/index.js');
+  const { parseConfig } = await import('../options/schema/parse.js');
   const hours = flags.hoursPerRun;
   const shared = {
     runsPerCondition: flags.runs,

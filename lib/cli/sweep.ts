@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { SweepOptions } from '../options/index.js';
+import type { SweepOptions } from '../options/sweep.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 import { trainOptions, trainShorthands } from './train.js';

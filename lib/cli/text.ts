@@ -27,9 +27,10 @@ export function textCommand(): Command {
     .option('--skip-xml', 'leave lines that are one tag as they are')
     .action(async ({ lang: language, lowercase, normalize, protected: file, ...flags }: TokenizeFlags) => {
       const lang = checkLanguage(language);
-      const { parseConfig, tokenizeSchema } = await import('../options/index.js');
+      const { parseConfig } = await import('../options/schema/parse.js');
+      const { tokenizeSchema } = await import('../options/text.js');
       const { lowercase: lowerCase } = await import('../text/lowercase.js');
-      const { normalisePunctuation } = await import('../text/moses/normalizer.js');
+      const { normalizePunctuation } = await import('../text/moses/normalizer.js');
       const { readProtectedPatterns } = await import('../text/moses/protected_patterns.js');
       const { mosesTokenize } = await import('../text/moses/tokenizer.js');
       const protectedPatterns = file === undefined ? [] : await readProtectedPatterns(file);
@@ -42,7 +43,7 @@ export function textCommand(): Command {
       await filterLines((line) => {
         let text = line;
         if (lowercase) text = lowerCase(text);
-        if (normalize) text = normalisePunctuation(text, lang);
+        if (normalize) text = normalizePunctuation(text, lang);
         return mosesTokenize(text, lang, options);
       });
     });
@@ -54,7 +55,8 @@ export function textCommand(): Command {
     .option('--uppercase', 'the first letter in upper case')
     .action(async ({ lang: language, ...flags }: { lang?: string }) => {
       const lang = checkLanguage(language);
-      const { detokenizeSchema, parseConfig } = await import('../options/index.js');
+      const { detokenizeSchema } = await import('../options/text.js');
+      const { parseConfig } = await import('../options/schema/parse.js');
       const { as, ...options } = parseConfig(detokenizeSchema, flags, 'detokenize', 'INVALID_ARGUMENT');
       if (as === 'sacremoses') {
         const { sacremosesDetokenize } = await import('../text/moses/sacremoses_detokenizer.js');
@@ -71,10 +73,11 @@ export function textCommand(): Command {
     .option('--penn', "leave ` and '' as they are")
     .action(async ({ lang: language, ...flags }: { lang?: string }) => {
       const lang = checkLanguage(language);
-      const { normalizeSchema, parseConfig } = await import('../options/index.js');
-      const { normalisePunctuation } = await import('../text/moses/normalizer.js');
+      const { normalizeSchema } = await import('../options/text.js');
+      const { parseConfig } = await import('../options/schema/parse.js');
+      const { normalizePunctuation } = await import('../text/moses/normalizer.js');
       const options = parseConfig(normalizeSchema, flags, 'normalize', 'INVALID_ARGUMENT');
-      await filterLines((line) => normalisePunctuation(line, lang, options));
+      await filterLines((line) => normalizePunctuation(line, lang, options));
     });
   command
     .command('lowercase')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { DropoutMomentsOptions } from '../options/index.js';
+import type { DropoutMomentsOptions } from '../options/theory.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import type { TrainOptions } from '../options/index.js';
+import type { ResumeOptions, TrainOptions } from '../options/training.js';
 import type { TrainEvent } from '../training/train_events.js';
-import type { ResumeOptions } from '../training/trainer.js';
 import { interruptible, statusOfSignal } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 
@@ -71,7 +70,7 @@ const given = (flags: Flags) =>
     .filter((entry): entry is [string, string] => entry[1] !== undefined)
     .map(([path, text]) => [path, assignment(`=${text}`)[1]] as const);
 
-/** The configuration that the flags describe: preset, then file, then flags, then --set. */
+/** The configuration that the flags describe: file, then flags, then --set; the library lays it over the preset. */
 export async function trainOptions(flags: Flags): Promise<TrainOptions> {
   const { RdropError } = await import('../util/errors.js');
   const { mergeOptions, preset } = await import('../options/presets.js');
@@ -81,10 +80,10 @@ export async function trainOptions(flags: Flags): Promise<TrainOptions> {
   if (typeof file !== 'object' || file === null || Array.isArray(file)) {
     throw new RdropError('INVALID_CONFIG', `${flags.config}: expected an object of options`);
   }
+  if (flags.preset !== undefined) preset(flags.preset); // the error of a wrong one names the flag
   const merged = mergeOptions(
-    flags.preset === undefined ? {} : preset(flags.preset),
     file,
-    { data: flags.data, runDirectory: flags.run },
+    { preset: flags.preset, data: flags.data, runDirectory: flags.run },
     ...given(flags).map(([path, value]) => nested(path, value)),
     ...flags.set.map((text) => nested(...assignment(text))),
   );

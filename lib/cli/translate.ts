@@ -1,12 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { type Command, Option } from 'commander';
-import {
-  type BeamOptions,
-  type OverlongPolicy,
-  overlongPolicies,
-  type RuntimeOptions,
-  runtimeSchema,
-} from '../options/index.js';
+import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
+import { type BeamOptions, type OverlongPolicy, overlongPolicies } from '../options/translation.js';
 import { utf8Blocks } from '../text/lines/line_writer.js';
 import type {
   NBestTranslation,

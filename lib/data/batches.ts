@@ -1,19 +1,7 @@
-import { batchPlanSchema, parseConfig } from '../options/index.js';
-import { lazily, z } from '../options/zod.js';
+import { type BatchPlanOptions, batchPlanSchema } from '../options/batches.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 import { NumpyRandom } from '../util/random/numpy_random.js';
-
-const planSchema = lazily(() =>
-  batchPlanSchema.extend({
-    /** Of the order of pairs inside a batch, and with `epoch` of the order of batches. */
-    seed: z.int().min(0).default(1),
-    /** Counted from 1, as fairseq does. */
-    epoch: z.int().min(0).default(1),
-    /** fairseq: shuffled. sorted: short to long, the same for every seed and epoch (validation, translation). */
-    order: z.enum(['fairseq', 'sorted']).default('fairseq'),
-  }),
-);
-export type BatchPlanOptions = z.input<typeof planSchema>;
 
 /**
  * Groups sentence pairs into batches as fairseq does (language_pair_dataset.py ordered_indices,
@@ -31,7 +19,7 @@ export function planBatches(
   targetLengths: Int32Array,
   options: BatchPlanOptions,
 ): Int32Array[] {
-  const plan = parseConfig(planSchema, options, 'batches', 'INVALID_ARGUMENT');
+  const plan = parseConfig(batchPlanSchema, options, 'batches', 'INVALID_ARGUMENT');
   const batches = groupPairs(sourceLengths, targetLengths, {
     maxTokens: plan.maxTokens,
     multipleOf: plan.multipleOf,

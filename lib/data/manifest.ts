@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { parseConfig } from '../options/index.js';
-import { lazily, z } from '../options/zod.js';
+import { z } from 'zod';
+import { parseConfig } from '../options/schema/parse.js';
+
 import { fileBytes } from '../text/lines/unpack.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
@@ -16,15 +17,13 @@ const manifestName = 'manifest.json';
 /** A path below the directory: a manifest must lead to no other file, such as a device that has no end. */
 const isInside = (name: string): boolean => name.split('/').every((part) => !['', '.', '..'].includes(part));
 
-const manifestSchema = lazily(() =>
-  z.strictObject({
-    version: z.literal(1),
-    files: z.record(
-      z.string().refine(isInside),
-      z.strictObject({ bytes: z.int().min(0), sha256: z.string().length(64) }),
-    ),
-  }),
-);
+const manifestSchema = z.strictObject({
+  version: z.literal(1),
+  files: z.record(
+    z.string().refine(isInside),
+    z.strictObject({ bytes: z.int().min(0), sha256: z.string().length(64) }),
+  ),
+});
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** Files up to this size (bytes) are compared by content whenever a directory is opened, larger ones by size. */

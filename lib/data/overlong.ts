@@ -1,4 +1,5 @@
-import { modelSchema, type OverlongPolicy } from '../options/index.js';
+import { modelSchema } from '../options/model.js';
+import type { OverlongPolicy } from '../options/translation.js';
 import { eos } from '../text/dictionary.js';
 import { RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';

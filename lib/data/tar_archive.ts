@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { ReadEntry } from 'tar';
-import { textLimitsSchema } from '../options/index.js';
+import { textLimitsSchema } from '../options/text.js';
 import { fileBytes, unpacked } from '../text/lines/unpack.js';
 import type { LineWork } from '../text/map_lines.js';
 import { RdropError } from '../util/errors.js';

@@ -1,4 +1,5 @@
-import { type BleuConfig, type BleuOptions, bleuSchema, parseConfig } from '../options/index.js';
+import { type BleuConfig, type BleuOptions, bleuSchema } from '../options/evaluation.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { pythonFixed } from '../util/python_numbers.js';
 import { warn } from '../util/warnings.js';
 import { bleuTokenizers, trimEnd } from './bleu_tokenizer.js';

@@ -1,4 +1,5 @@
-import { type ChrfConfig, type ChrfOptions, chrfSchema, parseConfig } from '../options/index.js';
+import { type ChrfConfig, type ChrfOptions, chrfSchema } from '../options/evaluation.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { splitWords } from './bleu_tokenizer.js';
 import {
   corpusStatistics,

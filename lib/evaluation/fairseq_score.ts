@@ -2,8 +2,8 @@ import {
   type FairseqScoreConfig,
   type FairseqScoreOptions,
   fairseqScoreSchema,
-  parseConfig,
-} from '../options/index.js';
+} from '../options/evaluation.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 import { pythonFixed } from '../util/python_numbers.js';
 import { splitWords } from './bleu_tokenizer.js';

@@ -1,4 +1,4 @@
-import type { BleuConfig, PairedTest, ScoreTableOptions } from '../options/index.js';
+import type { BleuConfig, PairedTest, ScoreTableOptions } from '../options/evaluation.js';
 import { type BleuScore, corpusBleu, warnOfTokenizer } from './bleu.js';
 import { type ScoreRow, scoreGroups, scoreRows, type Texts } from './score_table.js';
 import {

@@ -1,9 +1,5 @@
-import {
-  type MetricFamily,
-  parseConfig,
-  type ScoreTableOptions,
-  scoreTableSchema,
-} from '../options/index.js';
+import { type MetricFamily, type ScoreTableOptions, scoreTableSchema } from '../options/evaluation.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 import { bleuMetric } from './bleu.js';
 import { chrfMetric } from './chrf.js';

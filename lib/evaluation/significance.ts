@@ -1,10 +1,10 @@
 import {
-  parseConfig,
-  type RandomisationOptions,
-  randomisationSchema,
+  type RandomizationOptions,
+  randomizationSchema,
   type SentenceBootstrapOptions,
   sentenceBootstrapSchema,
-} from '../options/index.js';
+} from '../options/evaluation.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 import { numpyMean } from '../util/python_numbers.js';
 import { NumpyGenerator } from '../util/random/numpy_generator.js';
@@ -148,11 +148,11 @@ export async function pairedBootstrap(
  */
 export async function pairedApproximateRandomization(
   { baseline, hypotheses, references, metrics = [bleuMetric()] }: PairedCorpus,
-  options: RandomisationOptions = {},
+  options: RandomizationOptions = {},
   { signal }: Work = {},
 ): Promise<PairedResult[]> {
   const what = 'pairedApproximateRandomization';
-  const config = parseConfig(randomisationSchema, options, what, 'INVALID_ARGUMENT');
+  const config = parseConfig(randomizationSchema, options, what, 'INVALID_ARGUMENT');
   const { samples, seed, confidenceSamples } = config;
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
   const other = await statisticsOf(`${what}: baseline`, baseline, references, metrics, signal);

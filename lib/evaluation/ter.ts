@@ -1,4 +1,5 @@
-import { parseConfig, type TerOptions, terSchema } from '../options/index.js';
+import { type TerOptions, terSchema } from '../options/evaluation.js';
+import { parseConfig } from '../options/schema/parse.js';
 import {
   corpusStatistics,
   joinSignature,

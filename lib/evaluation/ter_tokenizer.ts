@@ -1,4 +1,4 @@
-import type { TerConfig } from '../options/index.js';
+import type { TerConfig } from '../options/evaluation.js';
 import { splitWords, trimEnd } from './bleu_tokenizer.js';
 
 const asianPunctuation = /[\u3001\u3002\u3008-\u3011\u3014-\u301f\uff61-\uff65\u30fb]/g;

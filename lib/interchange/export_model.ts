@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { checkPlace, makeDirectoryAtomically } from '../data/preparation/prepared_directory.js';
-import { type BeamSearchOptions, beamSearchSchema, parseConfig } from '../options/index.js';
 import { type ExportOptions, exportSchema } from '../options/interchange.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type BeamSearchOptions, beamSearchSchema } from '../options/translation.js';
 import { abortable } from '../util/abortable.js';
 import { RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';

@@ -1,31 +1,29 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { lazily, z } from '../options/zod.js';
+import { z } from 'zod';
 
 /**
  * What a lock file holds: who has the lock. Files of rdrop before leases have the first three fields alone; those are
  * understood, and nothing but their age tells whether a holder on another machine still lives.
  */
-const ownerSchema = lazily(() =>
-  z.object({
-    pid: z.int().min(1),
-    host: z.string(),
-    /** When the process started, in clock ticks since boot; tells it from a later one with its number. */
-    started: z.string().nullable(),
-    /** Names this acquisition and no other. */
-    id: z.string().optional(),
-    /** Of the kernel that runs the process: containers of one machine share it. */
-    boot: z.string().nullable().optional(),
-    /** The name space in which `pid` is a number of this process. */
-    pidNamespace: z.string().nullable().optional(),
-    /** Whether the holder also has the kernel's lock on the file (flock), which ends with its process. */
-    kernelLock: z.boolean().optional(),
-    /** Milliseconds without a renewal after which the lock is nobody's. */
-    lease: z.number().positive().max(3_600_000).optional(),
-    /** The holder was told to stop and finishes what it began. */
-    ending: z.boolean().optional(),
-  }),
-);
+const ownerSchema = z.object({
+  pid: z.int().min(1),
+  host: z.string(),
+  /** When the process started, in clock ticks since boot; tells it from a later one with its number. */
+  started: z.string().nullable(),
+  /** Names this acquisition and no other. */
+  id: z.string().optional(),
+  /** Of the kernel that runs the process: containers of one machine share it. */
+  boot: z.string().nullable().optional(),
+  /** The name space in which `pid` is a number of this process. */
+  pidNamespace: z.string().nullable().optional(),
+  /** Whether the holder also has the kernel's lock on the file (flock), which ends with its process. */
+  kernelLock: z.boolean().optional(),
+  /** Milliseconds without a renewal after which the lock is nobody's. */
+  lease: z.number().positive().max(3_600_000).optional(),
+  /** The holder was told to stop and finishes what it began. */
+  ending: z.boolean().optional(),
+});
 export type LockOwner = z.infer<typeof ownerSchema>;
 
 /** The owner that the text of a lock file names; null for anything else. */

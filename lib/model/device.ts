@@ -1,6 +1,6 @@
 import { native } from '../native/binding.js';
 import type { NativeRuntime } from '../native/contract.js';
-import type { RuntimeConfig } from '../options/index.js';
+import type { RuntimeConfig } from '../options/runtime.js';
 import { RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
 

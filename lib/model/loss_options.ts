@@ -1,5 +1,6 @@
 import type { NativeLossOptions } from '../native/contract.js';
-import { type LossOptions, lossOptionsSchema, parseConfig } from '../options/index.js';
+import { type LossOptions, lossOptionsSchema } from '../options/loss.js';
+import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 
 /**

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { sizeOf } from '../data/safetensors/stored_tensor.js';
-import type { ModelConfig } from '../options/index.js';
+import type { ModelConfig } from '../options/model.js';
 import { RdropError } from '../util/errors.js';
 import type { ResolvedRuntime } from './device.js';
 import { parameterShapes } from './parameter_names.js';

@@ -1,5 +1,5 @@
 import type { Packed, PackedBatch } from '../native/contract.js';
-import { describe } from '../options/index.js';
+import { describe } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 
 /** Ragged sentence pairs as token ids, eos included, no padding. */

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../options/index.js';
+import type { ModelConfig } from '../options/model.js';
 
 /** The parameters of a model with their shapes, fairseq's names; matrices are [out, in], embeddings [V, D]. */
 export function parameterShapes(config: ModelConfig): Map<string, readonly number[]> {

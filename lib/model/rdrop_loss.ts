@@ -1,6 +1,7 @@
 import { native } from '../native/binding.js';
 import type { NativeLoss, NativeLossOptions } from '../native/contract.js';
-import { describe, type LossOptions, lossOptionsSchema, parseConfig } from '../options/index.js';
+import { type LossOptions, lossOptionsSchema } from '../options/loss.js';
+import { describe, parseConfig } from '../options/schema/parse.js';
 import { fromNative, fromNativeSync, RdropError } from '../util/errors.js';
 import { nativeLossOptions } from './loss_options.js';
 

@@ -2,17 +2,11 @@ import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safeten
 import { type StoredTensors, wholeTensors } from '../data/safetensors/stored_tensor.js';
 import { native } from '../native/binding.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native/contract.js';
-import {
-  type BeamOptions,
-  beamSchema,
-  type LossOptions,
-  type ModelConfig,
-  type ModelOptions,
-  modelSchema,
-  parseConfig,
-  type RuntimeOptions,
-  runtimeSchema,
-} from '../options/index.js';
+import type { LossOptions } from '../options/loss.js';
+import { type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
+import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type BeamOptions, beamSchema } from '../options/translation.js';
 import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';

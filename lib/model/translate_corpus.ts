@@ -1,5 +1,5 @@
 import { groupPairs } from '../data/batches.js';
-import type { BeamConfig, BeamSearchConfig } from '../options/index.js';
+import type { BeamConfig, BeamSearchConfig } from '../options/translation.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import type { Hypothesis, Transformer } from './transformer.js';
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ModelOptions, runModelSchema } from '../options/index.js';
+import type { ModelOptions, runModelSchema } from '../options/model.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { RdropError } from '../util/errors.js';
 

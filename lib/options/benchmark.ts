@@ -1,7 +1,10 @@
 /** Benchmarks: `rdrop bench`. */
-import { count, countTo } from './ranges.js';
-import { klDirections, overlongSchema, runtimeSchema, threadsSchema } from './training.js';
-import { lazily, z } from './zod.js';
+import { z } from 'zod';
+import { type KlDirection, klDirections } from './loss.js';
+import { runtimeSchema, type ThreadsOptions, threadsSchema } from './runtime.js';
+import { documented, type Resolved } from './schema/documented.js';
+import { count, countTo, distinct, text } from './schema/ranges.js';
+import { type OverlongPolicy, overlongSchema } from './translation.js';
 
 export const benchSuites = ['loss', 'step', 'epoch', 'decode', 'load'] as const;
 export type BenchSuite = (typeof benchSuites)[number];
@@ -16,7 +19,76 @@ export type BenchPeer = (typeof benchPeers)[number];
 /** How often each suite measures where `rounds` is left out: an epoch's rounds are long, and its batches many. */
 export const usualRounds: Record<BenchSuite, number> = { loss: 9, step: 9, epoch: 1, decode: 3, load: 9 };
 
-const eachOnce = (values: readonly string[]) => new Set(values).size === values.length;
+/** Which suites are measured, on what, and beside whom. */
+export interface BenchOptions extends ThreadsOptions {
+  /**
+   * Which suites, each once; `decode` needs `run`.
+   * @default ["loss","step","epoch","decode","load"]
+   */
+  suites?: BenchSuite[] | undefined;
+  /** Of the suite `step`: the model and batch to measure. Left out: all of them. */
+  shape?: BenchShape | undefined;
+  /**
+   * Of training and translation; `bfloat16` is compared with eager float32 as well.
+   * @default "float32"
+   */
+  precision?: 'float32' | 'bfloat16' | undefined;
+  /**
+   * Of the suite `step`; an epoch is measured in uni and bi, the loss in all three.
+   * @default "uni"
+   */
+  direction?: KlDirection | undefined;
+  /**
+   * Pairs of measurements, one of ours and one of the peer's. Left out: 9, but 1 of `epoch` and 3 of `decode`.
+   * @range 1 or more
+   */
+  rounds?: number | undefined;
+  /**
+   * Of the suite `epoch`: batches that are measured.
+   * @default 12
+   * @range 3 to 1,102
+   */
+  batches?: number | undefined;
+  /**
+   * Seed of parameters, tokens and masks.
+   * @default 1
+   * @range 0 or more
+   */
+  seed?: number | undefined;
+  /**
+   * What is measured beside us, each once. `eager`: PyTorch. `compile`: torch.compile, which takes minutes to begin.
+   * @default ["eager"]
+   */
+  peers?: BenchPeer[] | undefined;
+  /** A Python that has torch. Left out: `RDROP_PYTHON`, then python3. */
+  peerPython?: string | undefined;
+  /** Of the suite `decode`: the run directory to translate with. Left out: `decode` is not measured. */
+  run?: string | undefined;
+  /**
+   * Of the suite `decode`: hypotheses kept at each step.
+   * @default 5
+   * @range 1 to 1,024
+   */
+  beam?: number | undefined;
+  /**
+   * Of the suite `decode`: sentences of the run's test split, or without one its validation split.
+   * @default 200
+   * @range 1 or more
+   */
+  sentences?: number | undefined;
+  /**
+   * Of the suite `decode`: sentences longer than the run's `maxPositions` are an error (`refuse`), cut (`truncate`) or left out
+   * (`skip`). Left out: `refuse`.
+   */
+  overlong?: OverlongPolicy | undefined;
+  /**
+   * Tiny shapes: whether everything runs, not how fast.
+   * @default false
+   */
+  quick?: boolean | undefined;
+  /** A directory; the rows are appended to `<suite>.csv` there. Left out: nothing is written. */
+  results?: string | undefined;
+}
 
 /** The options that only some suites have; the others belong to all. */
 export const suitesOfOption: Partial<Record<string, readonly BenchSuite[]>> = {
@@ -35,47 +107,32 @@ export const suitesOfOption: Partial<Record<string, readonly BenchSuite[]>> = {
 /** The options whose sizes `quick` sets. */
 export const optionsOfQuick = ['shape', 'batches', 'sentences'] as const;
 
-export const benchSchema = lazily(() =>
+export const benchSchema = documented<BenchOptions>()(
   z.strictObject({
     suites: z
       .array(z.enum(benchSuites))
       .min(1)
-      .refine(eachOnce, { error: 'expected each suite once' })
+      .refine(distinct, { error: 'expected each suite once' })
       .default([...benchSuites]),
-    /** Of the suite `step`; left out, all of them. */
     shape: z.enum(benchShapes).optional(),
-    /** Of training steps and epochs. bfloat16 is compared with eager float32 as well. */
     precision: z.enum(['float32', 'bfloat16']).default('float32'),
-    /** Of training steps; an epoch is measured in uni and bi, the loss in all three. */
     direction: z.enum(klDirections).default('uni'),
-    /** Threads of both sides; 0 takes every core. */
     threads: threadsSchema,
-    /** Pairs of measurements, one of ours and one of theirs; left out, the usual number of the suite. */
     rounds: count.optional(),
-    /** Batches of an epoch that are measured. */
     batches: z.int().min(3).max(1102).default(12),
     seed: runtimeSchema.shape.seed,
-    /** compile: torch.compile, which takes minutes to begin. */
     peers: z
       .array(z.enum(benchPeers))
       .min(1)
-      .refine(eachOnce, { error: 'expected each peer once' })
+      .refine(distinct, { error: 'expected each peer once' })
       .default(['eager']),
-    /** A Python that has torch; left out, RDROP_PYTHON, then python3. */
-    peerPython: z.string().min(1).optional(),
-    /** The run directory that `decode` translates with. */
-    run: z.string().min(1).optional(),
-    /** Hypotheses kept by `decode`. */
+    peerPython: text.optional(),
+    run: text.optional(),
     beam: countTo(1024).default(5),
-    /** Sentences of the run's test split, or without one its validation split, that `decode` translates. */
     sentences: count.default(200),
-    /** What happens to those longer than the run's maxPositions. Left out: refuse. */
     overlong: overlongSchema.optional(),
-    /** Tiny shapes: whether everything runs, not how fast. */
     quick: z.boolean().default(false),
-    /** The rows are appended to <suite>.csv in this directory. */
-    results: z.string().min(1).optional(),
+    results: text.optional(),
   }),
 );
-export type BenchConfig = z.infer<typeof benchSchema>;
-export type BenchOptions = z.input<typeof benchSchema>;
+export type BenchConfig = Resolved<BenchOptions, z.output<typeof benchSchema>>;

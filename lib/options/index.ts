@@ -1,12 +1,27 @@
 /**
- * The only home of option names, ranges and defaults. Every object is strict: an unknown key is an error, and each
- * accepted key has an effect. Sources: paper section 4 and the fairseq flags of dropreg/R-Drop's translation script.
+ * The only home of option names, ranges and defaults: interfaces that document the options, and schemas that check them. Every
+ * object is strict: an unknown key is an error, and each accepted key has an effect. Sources: paper section 4 and the fairseq
+ * flags of dropreg/R-Drop's translation script.
  *
- * config/benchmark.ts and config/interchange.ts are not gathered here: whoever needs them imports them, so that the
- * library's import need not.
+ * Modules import the file of their subject, so that loading one subject loads no other's schemas; this file is for tests.
  */
+export * from './batches.js';
+export * from './benchmark.js';
+export * from './demo.js';
 export * from './evaluation.js';
-export * from './experiment.js';
-export * from './parse.js';
+export * from './interchange.js';
+export * from './loss.js';
+export * from './model.js';
+export * from './opening.js';
+export * from './optimizer.js';
+export * from './preparation.js';
+export * from './presets.js';
+export * from './runtime.js';
+export * from './schema/parse.js';
+export * from './setup.js';
+export * from './statistics.js';
+export * from './sweep.js';
 export * from './text.js';
+export * from './theory.js';
 export * from './training.js';
+export * from './translation.js';

@@ -1,53 +1,74 @@
 /** Models from and for other programs. */
-import { languageCode } from './ranges.js';
-import { textSchema } from './text.js';
-import { verifyOption } from './training.js';
-import { lazily, z } from './zod.js';
+import { z } from 'zod';
+import { type VerifyOptions, verifyOption } from './opening.js';
+import { documented, type Resolved } from './schema/documented.js';
+import { languageCode, text } from './schema/ranges.js';
+import { type TokenOptions, textSchema } from './text.js';
 
-/** How a checkpoint of fairseq's becomes a run directory (lib/interchange/fairseq/import_fairseq.ts). */
-export const fairseqImportSchema = lazily(() =>
+/** How a checkpoint of fairseq's becomes a run directory. */
+export interface FairseqImportOptions extends TokenOptions {
+  /** A file of fairseq's, such as checkpoint_best.pt. */
+  checkpoint: string;
+  /** The dict.txt of the source language, and of the target where the model shares all embeddings. */
+  dict: string;
+  /**
+   * The dict.txt of the target language, needed unless the model shares all embeddings. Left out: dict.<target>.txt beside
+   * dict.<source>.txt, as fairseq lays them out.
+   */
+  targetDict?: string | undefined;
+  /** A file of subword-nmt's codes. Left out: words stay whole. */
+  codes?: string | undefined;
+  /** Language code of the source. Left out: the one that the checkpoint names. */
+  source?: string | undefined;
+  /** Language code of the target. Left out: the one that the checkpoint names. */
+  target?: string | undefined;
+  /** The run directory to make. */
+  out: string;
+}
+
+export const fairseqImportSchema = documented<FairseqImportOptions>()(
   z.strictObject({
-    /** A file of fairseq's, such as checkpoint_best.pt. */
-    checkpoint: z.string().min(1),
-    /** The dict.txt of the source language, and of the target where the model shares all embeddings. */
-    dict: z.string().min(1),
-    /**
-     * The dict.txt of the target language, needed unless the model shares all embeddings. Left out, dict.<target>.txt beside
-     * dict.<source>.txt, as fairseq lays them out.
-     */
-    targetDict: z.string().min(1).optional(),
-    /** subword-nmt's codes; without them words stay whole. */
-    codes: z.string().min(1).optional(),
-    /** Instead of the languages that the checkpoint names. */
+    checkpoint: text,
+    dict: text,
+    targetDict: text.optional(),
+    codes: text.optional(),
     source: languageCode.optional(),
     target: languageCode.optional(),
     tokenizer: textSchema.shape.tokenizer,
     normalize: textSchema.shape.normalize,
     lowercase: textSchema.shape.lowercase,
-    /** Whose pieces the model's text is cut into; left out, the codes say it, or the dictionary. */
     pieces: textSchema.shape.pieces,
     pieceMark: textSchema.shape.pieceMark,
-    /** The run directory to make. */
-    out: z.string().min(1),
+    out: text,
   }),
 );
-export type FairseqImportConfig = z.infer<typeof fairseqImportSchema>;
-export type FairseqImportOptions = z.input<typeof fairseqImportSchema>;
+export type FairseqImportConfig = Resolved<FairseqImportOptions, z.output<typeof fairseqImportSchema>>;
 
 export const exportFormats = ['huggingface', 'fairseq', 'both'] as const;
+/** `huggingface`: transformers' FSMT. `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
 export type ExportFormat = (typeof exportFormats)[number];
 
-/** How a run becomes a directory for other programs (lib/interchange/export_model.ts). */
-export const exportSchema = lazily(() =>
+/** How a run becomes a directory for other programs. */
+export interface ExportOptions extends VerifyOptions {
+  /** The run directory. */
+  run: string;
+  /**
+   * Which checkpoint of the run.
+   * @default "best"
+   */
+  checkpoint?: 'best' | 'last' | undefined;
+  /** `huggingface`: transformers' FSMT. `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
+  format: ExportFormat;
+  /** The directory to make. */
+  out: string;
+}
+
+export const exportSchema = documented<ExportOptions>()(
   z.strictObject({
-    /** The run directory. */
-    run: z.string().min(1),
+    run: text,
     checkpoint: z.enum(['best', 'last']).default('best'),
-    /** huggingface: transformers' FSMT. fairseq: its checkpoint, which CTranslate2 converts too. both: in one directory. */
     format: z.enum(exportFormats),
-    /** The directory to make. */
-    out: z.string().min(1),
+    out: text,
     verify: verifyOption,
   }),
 );
-export type ExportOptions = z.input<typeof exportSchema>;

@@ -1,13 +1,18 @@
+/** Presets, and options laid over one another. */
 import { RdropError } from '../util/errors.js';
-import type { TrainOptions } from './index.js';
+import { mostSimilar } from '../util/similar.js';
+import { describe, parseConfig } from './schema/parse.js';
+import {
+  type PresetName,
+  presetNames,
+  type TrainConfig,
+  type TrainOptions,
+  trainSchema,
+} from './training.js';
 
-/** Every part of TrainOptions may be left out. */
-export type PartialTrainOptions = {
-  [K in keyof TrainOptions]?: TrainOptions[K] extends object | undefined
-    ? PartialOf<TrainOptions[K]>
-    : TrainOptions[K];
-};
-type PartialOf<T> = T extends object ? { [K in keyof T]?: PartialOf<T[K]> } : T;
+type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T;
+/** Options of a training run, any of which may be left out. */
+export type PartialTrainOptions = DeepPartial<Omit<TrainOptions, 'preset'>>;
 
 /**
  * The run of the paper (section 4.1): every flag of dropreg/R-Drop's run_train.sh and run_inference.sh, and fairseq's defaults
@@ -57,7 +62,7 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
   checkpointInterval: 0,
 });
 
-/** Named beginnings of a configuration; whatever is given besides overrides them. */
+/** What each preset sets. The option `preset` lays a configuration over one of them, part by part. */
 export const presets = {
   'iwslt14-rdrop-uni': iwslt14('uni'),
   'iwslt14-rdrop-bi': iwslt14('bi'),
@@ -75,7 +80,7 @@ export const presets = {
     maxMinutes: 45,
     validation: { interval: 1000 },
   },
-  /** The demo, and a first try of a minute. */
+  /** The demo, and whoever wants to see everything work in a minute. */
   tiny: {
     model: { embedDim: 64, ffnDim: 128, heads: 4, encoderLayers: 2, decoderLayers: 2, dropout: 0.1 },
     optimizer: { learningRate: 2e-3, warmupUpdates: 200 },
@@ -84,17 +89,43 @@ export const presets = {
     logInterval: 50,
     validation: { beam: { beam: 1, maxLenA: 1.2, maxLenB: 10 } },
   },
-} as const satisfies Record<string, PartialTrainOptions>;
+} as const satisfies Record<PresetName, PartialTrainOptions>;
 
-export type PresetName = keyof typeof presets;
-
-/** @throws RdropError INVALID_ARGUMENT, naming the presets there are */
-export function preset(name: string): PartialTrainOptions {
-  if (Object.hasOwn(presets, name)) return structuredClone(presets[name as PresetName]);
+/**
+ * A copy of a preset.
+ *
+ * @throws RdropError with the nearest name, and those that there are
+ */
+export function preset(
+  name: unknown,
+  what = 'preset',
+  code: 'INVALID_ARGUMENT' | 'INVALID_CONFIG' = 'INVALID_ARGUMENT',
+): PartialTrainOptions {
+  if (typeof name === 'string' && Object.hasOwn(presets, name))
+    return structuredClone(presets[name as PresetName]);
+  const meant = typeof name === 'string' ? mostSimilar(name, presetNames) : null;
   throw new RdropError(
-    'INVALID_ARGUMENT',
-    `preset: expected one of ${Object.keys(presets).join(', ')}, got ${JSON.stringify(name)}`,
+    code,
+    `${what}: unknown preset${meant === null ? '' : `, did you mean ${meant}?`}; ` +
+      `expected one of ${presetNames.join(', ')}; got ${describe(name)}`,
   );
+}
+
+/**
+ * The options of a run with their preset under them and every default filled in.
+ *
+ * @param what the name of the options in errors
+ * @throws RdropError INVALID_CONFIG
+ */
+export function resolveTrainOptions(options: TrainOptions, what: string): TrainConfig {
+  return parseConfig(trainSchema, overPreset(options, what), what);
+}
+
+/** The options laid over the preset that they name, which they name no longer. */
+export function overPreset(options: object, what: string): object {
+  if (typeof options !== 'object' || options === null || !('preset' in options)) return options;
+  const { preset: name, ...given } = options;
+  return name === undefined ? given : mergeOptions(preset(name, `${what}.preset`, 'INVALID_CONFIG'), given);
 }
 
 type Options = Record<string, unknown>;

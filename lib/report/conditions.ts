@@ -3,7 +3,7 @@
  * makes a condition: every option but those below, the content of the data, and the versions of rdrop and libtorch.
  */
 import { basename } from 'node:path';
-import { trainSchema } from '../options/index.js';
+import { trainSchema } from '../options/training.js';
 import type { RunSummary } from './run_summary.js';
 import type { ReportTable } from './table.js';
 

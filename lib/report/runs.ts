@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { describe, parseConfig } from '../options/index.js';
-import { lazily, z } from '../options/zod.js';
+import { z } from 'zod';
+import { describe, parseConfig } from '../options/schema/parse.js';
+
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
 import { currentLineType } from '../training/metrics.js';
 import { checkRunText } from '../training/run_text.js';
@@ -12,50 +13,42 @@ import { throwIfAborted } from '../util/yield_timer.js';
 import { withConditions } from './conditions.js';
 import type { CurvePoint, RunSummary } from './run_summary.js';
 
-const optionalNumber = lazily(() => z.number().nullish());
-const resultFile = lazily(() =>
-  z.looseObject({
-    updates: optionalNumber,
-    epochs: optionalNumber,
-    seconds: optionalNumber,
-    bestUpdate: optionalNumber,
-    validBleu: optionalNumber,
-    testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
-    parameters: optionalNumber,
-    scores: z
-      .array(
-        z.looseObject({
-          name: z.string(),
-          score: z.number(),
-          signature: z.string(),
-          higherIsBetter: z.boolean(),
-        }),
-      )
-      .nullish(),
-  }),
-);
-const sweepFile = lazily(() =>
-  z.looseObject({
-    seeds: z.array(z.number()).min(1),
-    directions: z.array(z.string()).min(1),
-    config: z.record(z.string(), z.unknown()).optional(),
-    data: z.record(z.string(), z.string()).optional(),
-  }),
-);
-const configFile = lazily(() =>
-  z.looseObject({
-    seed: z.number(),
-    loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
-  }),
-);
-const metricsLine = lazily(() =>
-  z.looseObject({
-    type: z.string(),
-    update: z.number(),
-    loss: optionalNumber,
-    bleu: optionalNumber,
-  }),
-);
+const optionalNumber = z.number().nullish();
+const resultFile = z.looseObject({
+  updates: optionalNumber,
+  epochs: optionalNumber,
+  seconds: optionalNumber,
+  bestUpdate: optionalNumber,
+  validBleu: optionalNumber,
+  testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
+  parameters: optionalNumber,
+  scores: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        score: z.number(),
+        signature: z.string(),
+        higherIsBetter: z.boolean(),
+      }),
+    )
+    .nullish(),
+});
+const sweepFile = z.looseObject({
+  seeds: z.array(z.number()).min(1),
+  directions: z.array(z.string()).min(1),
+  config: z.record(z.string(), z.unknown()).optional(),
+  data: z.record(z.string(), z.string()).optional(),
+});
+const configFile = z.looseObject({
+  seed: z.number(),
+  loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
+});
+const metricsLine = z.looseObject({
+  type: z.string(),
+  update: z.number(),
+  loss: optionalNumber,
+  bleu: optionalNumber,
+});
 
 /**
  * The runs of sweep directories (with every trial of their plan, begun or not) and run directories.

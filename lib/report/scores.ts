@@ -1,5 +1,5 @@
 import type { CorpusScore } from '../evaluation/score_table.js';
-import { describe } from '../options/index.js';
+import { describe } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 import { conditionOf } from './conditions.js';
 import type { RunSummary } from './run_summary.js';

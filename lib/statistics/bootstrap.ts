@@ -1,4 +1,5 @@
-import { type BootstrapOptions, bootstrapSchema, parseConfig } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type BootstrapOptions, bootstrapSchema } from '../options/statistics.js';
 import { randomUnit } from '../util/random/uniform_random.js';
 import { checkedNumbers } from './numbers.js';
 

@@ -1,4 +1,5 @@
-import { type ComparisonOptions, comparisonSchema, parseConfig } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type ComparisonOptions, comparisonSchema } from '../options/statistics.js';
 import { RdropError } from '../util/errors.js';
 import { type BootstrapInterval, bootstrapDifference } from './bootstrap.js';
 import { cohensD, type EffectSize, effectSize, hedgesG, pairedEffectSize } from './effect_sizes.js';

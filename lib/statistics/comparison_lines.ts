@@ -1,4 +1,4 @@
-import type { Alternative } from '../options/index.js';
+import type { Alternative } from '../options/statistics.js';
 import type { EffectSize, HodgesLehmannEstimate, PairOfConditions, RunComparison } from './comparison.js';
 import { fixed } from './numbers.js';
 

@@ -1,4 +1,5 @@
-import { type IntervalOptions, intervalSchema, parseConfig } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type IntervalOptions, intervalSchema } from '../options/statistics.js';
 import { logGamma, noncentrality } from './distributions.js';
 import { checkedNumbers, checkedPairs, mean, squaredDeviations } from './numbers.js';
 

@@ -1,4 +1,5 @@
-import { type IntervalOptions, intervalSchema, parseConfig } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type IntervalOptions, intervalSchema } from '../options/statistics.js';
 import { checkedNumbers, checkedPairs, invalidNumbers } from './numbers.js';
 import { signedSums, subsetSums, sum } from './rank_distributions.js';
 import { largestExact } from './rank_tests.js';

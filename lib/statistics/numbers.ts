@@ -1,4 +1,4 @@
-import { describe } from '../options/index.js';
+import { describe } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 
 /** The error for a sample that is not what a statistic needs. */

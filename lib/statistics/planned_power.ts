@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
+import { parseConfig } from '../options/schema/parse.js';
 import {
   type Alternative,
   type PlannedPowerOptions,
   type PlannedTest,
-  parseConfig,
   plannedPowerSchema,
   plannedTests,
-} from '../options/index.js';
+} from '../options/statistics.js';
 import { randomNormal } from '../util/random/uniform_random.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import { betaQuantile, noncentralT, studentUpperQuantile } from './distributions.js';

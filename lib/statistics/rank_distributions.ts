@@ -1,4 +1,4 @@
-import type { Alternative } from '../options/index.js';
+import type { Alternative } from '../options/statistics.js';
 import { normalCdf } from './distributions.js';
 
 /** The distributions of rank sums under the null hypothesis, counted out or approximated. */

@@ -1,4 +1,5 @@
-import { parseConfig, type RankTestOptions, rankTestSchema } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type RankTestOptions, rankTestSchema } from '../options/statistics.js';
 import { checkedNumbers, checkedPairs } from './numbers.js';
 import { exactP, normalP, signedSums, subsetSums, sum } from './rank_distributions.js';
 

@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Lock } from '../lock/lock.js';
-import type { SweepConfig } from '../options/index.js';
+import type { SweepConfig } from '../options/sweep.js';
 import { fileError } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 

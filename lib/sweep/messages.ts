@@ -1,7 +1,7 @@
 /**
  * What a sweep and the process of one of its trials say to each other, and the events of a sweep.
  */
-import type { TrialDirection } from '../options/index.js';
+import type { TrialDirection } from '../options/sweep.js';
 import type { PlannedComparison } from '../statistics/planned_comparison.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { TrainProgress } from '../training/stages.js';

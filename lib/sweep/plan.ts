@@ -5,14 +5,9 @@
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  parseConfig,
-  type SweepConfig,
-  type TrainConfig,
-  type TrainOptions,
-  type TrialDirection,
-  trainSchema,
-} from '../options/index.js';
+import { overPreset, resolveTrainOptions } from '../options/presets.js';
+import type { SweepConfig, TrialDirection } from '../options/sweep.js';
+import { type TrainConfig, type TrainOptions, trainSchema } from '../options/training.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
@@ -47,14 +42,15 @@ export interface SweepPlan {
 export type TrialState = 'new' | 'interrupted' | 'finished';
 
 /** The trials in the order in which they run: seed by seed, so that an unfinished sweep already compares its directions. */
-export function planTrials(shared: SweepTrainOptions, sweep: SweepConfig): Trial[] {
+export function planTrials(options: SweepTrainOptions, sweep: SweepConfig): Trial[] {
+  const shared = overPreset(options, 'config') as SweepTrainOptions;
   const threads = threadsPerTrial(shared.threads ?? 0, trialsAtATime(sweep));
   return sweep.seeds.flatMap((seed) =>
     sweep.directions.map((direction): Trial => {
       const name = `${direction}-${seed}`;
       const directory = join(resolve(sweep.directory), name);
-      const options = { ...shared, data: resolve(shared.data), seed, threads, runDirectory: directory };
-      const config = parseConfig(trainSchema, options, 'config');
+      const own = { data: resolve(shared.data), seed, threads, runDirectory: directory };
+      const config = resolveTrainOptions({ ...shared, ...own }, 'config');
       const { loss } = config;
       if (direction === 'baseline') config.loss = { ...loss, alpha: 0 };
       else if (loss.alpha > 0) config.loss = { ...loss, direction };
@@ -90,7 +86,7 @@ const threadsPerTrial = (asked: number, trials: number): number =>
  * @throws RdropError RUN_EXISTS, MALFORMED_FILE, FILE_UNWRITABLE
  */
 export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): Promise<SweepPlan> {
-  const config = parseConfig(trainSchema, { ...shared, runDirectory: sweep.directory }, 'config');
+  const config = resolveTrainOptions({ ...shared, runDirectory: sweep.directory }, 'config');
   const plan: SweepPlan = {
     version: 1,
     seeds: sweep.seeds,

@@ -2,7 +2,8 @@
  * A sweep: the same configuration trained with several seeds and KL directions, one process and one directory a trial.
  */
 import { join } from 'node:path';
-import { parseConfig, type SweepConfig, type SweepOptions, sweepSchema } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type SweepConfig, type SweepOptions, sweepSchema } from '../options/sweep.js';
 import { plannedComparison } from '../statistics/planned_comparison.js';
 import type { RunResult } from '../training/run_directory.js';
 import type { TrainProgress } from '../training/stages.js';

@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TrainOptions } from '../options/index.js';
+import type { TrainOptions } from '../options/training.js';
 import type { TrainProgress } from '../training/stages.js';
 import { asRdropError } from '../util/errors.js';
 import type { FromTrial, ToTrial } from './messages.js';

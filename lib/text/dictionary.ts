@@ -1,4 +1,5 @@
-import { type DictionaryOptions, dictionarySchema, parseConfig } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type DictionaryOptions, dictionarySchema } from '../options/text.js';
 import { compareCodePoints, trimEnd, words } from '../util/characters.js';
 import { RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseConfig, type TextConfig, textSchema } from '../options/index.js';
+import { parseConfig } from '../options/schema/parse.js';
+import { type TextConfig, textSchema } from '../options/text.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, withoutMark, writeFileAtomically } from '../util/files/files.js';
@@ -10,7 +11,7 @@ import { Dictionary } from './dictionary.js';
 import { languages } from './languages.js';
 import { lowercase } from './lowercase.js';
 import { mosesDetokenize } from './moses/detokenizer.js';
-import { normalisePunctuation } from './moses/normalizer.js';
+import { normalizePunctuation } from './moses/normalizer.js';
 import { mosesTokenize } from './moses/tokenizer.js';
 import { Bpe } from './pieces/bpe.js';
 import { joinPieces } from './pieces/pieces.js';
@@ -68,7 +69,7 @@ function checkPieces({ bpe, pieces = 'none', pieceMark }: TextConfig): void {
 export function tokeniseLine(line: string, lang: string, config: TextConfig): string {
   let text = line;
   if (config.lowercase === true) text = lowercase(text);
-  if (config.normalize) text = normalisePunctuation(text, lang);
+  if (config.normalize) text = normalizePunctuation(text, lang);
   if (config.tokenizer === 'moses') text = mosesTokenize(text, lang);
   return config.lowercase === 'after' ? lowercase(text) : text;
 }

@@ -9,12 +9,9 @@ import type { Batch } from '../model/pack.js';
 import { snapshotOf, Transformer, transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
-import {
-  type DropoutMomentsConfig,
-  type LossConfig,
-  lossSchema,
-  type ModelConfig,
-} from '../options/index.js';
+import { type LossConfig, lossSchema } from '../options/loss.js';
+import type { ModelConfig } from '../options/model.js';
+import type { DropoutMomentsConfig } from '../options/theory.js';
 import { differingLine } from '../text/dictionaries.js';
 import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
 import { lengthsOf } from '../training/batch_source.js';

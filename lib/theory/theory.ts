@@ -1,12 +1,12 @@
 import type { Batch } from '../model/pack.js';
 import type { LossAndGradients, Transformer } from '../model/transformer.js';
+import type { LossOptions } from '../options/loss.js';
+import { parseConfig } from '../options/schema/parse.js';
 import {
   type DropoutMomentsConfig,
   type DropoutMomentsOptions,
   dropoutMomentsSchema,
-  type LossOptions,
-  parseConfig,
-} from '../options/index.js';
+} from '../options/theory.js';
 import { type DataHashes, environment, hashData } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';
 import { throwIfAborted } from '../util/yield_timer.js';

@@ -3,8 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
+import { z } from 'zod';
 import { OpenSafetensors } from '../data/safetensors/safetensors.js';
-import { lazily, z } from '../options/zod.js';
+
 import { quietly, withCleanup } from '../util/cleanup.js';
 import { RdropError } from '../util/errors.js';
 import { makeDirectories, syncDirectory } from '../util/files/durable.js';
@@ -16,36 +17,34 @@ import { readSmallFile } from '../util/files/small_file.js';
 import { emptyWindow, windowSchema } from './metrics.js';
 
 /** Everything that a run needs to go on, besides the parameters and the moments of the optimizer. */
-export const trainingStateSchema = lazily(() =>
-  z.strictObject({
-    /** Of the configuration, see run_directory.ts. */
-    fingerprint: z.string(),
+export const trainingStateSchema = z.strictObject({
+  /** Of the configuration, see run_directory.ts. */
+  fingerprint: z.string(),
+  update: z.int().min(0),
+  /** Counted from 1. */
+  epoch: z.int().min(1),
+  /** Updates done in this epoch. */
+  position: z.int().min(0),
+  lastValidated: z.int().min(0),
+  best: z.strictObject({ update: z.int(), loss: z.number(), bleu: z.number().nullable() }).nullable(),
+  /** Validations since the best one. */
+  sinceBest: z.int().min(0),
+  /** Of the steps alone. */
+  trainingSeconds: z.number(),
+  /** Of fit(): steps, validations and checkpoints. */
+  elapsedSeconds: z.number(),
+  /** Lines of metrics.jsonl that were on the disk before the checkpoint; absent in those of earlier versions. */
+  metricsLines: z.int().min(0).optional(),
+  /** The sums of the next line of metrics. */
+  window: windowSchema,
+  /** NativeCounters of lib/native/contract.ts. */
+  optimizer: z.strictObject({
     update: z.int().min(0),
-    /** Counted from 1. */
-    epoch: z.int().min(1),
-    /** Updates done in this epoch. */
-    position: z.int().min(0),
-    lastValidated: z.int().min(0),
-    best: z.strictObject({ update: z.int(), loss: z.number(), bleu: z.number().nullable() }).nullable(),
-    /** Validations since the best one. */
-    sinceBest: z.int().min(0),
-    /** Of the steps alone. */
-    trainingSeconds: z.number(),
-    /** Of fit(): steps, validations and checkpoints. */
-    elapsedSeconds: z.number(),
-    /** Lines of metrics.jsonl that were on the disk before the checkpoint; absent in those of earlier versions. */
-    metricsLines: z.int().min(0).optional(),
-    /** The sums of the next line of metrics. */
-    window: windowSchema,
-    /** NativeCounters of lib/native/contract.ts. */
-    optimizer: z.strictObject({
-      update: z.int().min(0),
-      applied: z.int().min(0),
-      lossScale: z.number(),
-      lastOverflow: z.int().min(-1),
-    }),
+    applied: z.int().min(0),
+    lossScale: z.number(),
+    lastOverflow: z.int().min(-1),
   }),
-);
+});
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 
 /** Of a trainer whose every step was applied. */
@@ -77,13 +76,11 @@ const optimizerFile = 'optimizer.safetensors';
 const stateFile = 'state.json';
 
 /** The file has these and `sha256`, that of them as JSON without spaces. */
-const stateFileSchema = lazily(() =>
-  z.strictObject({
-    version: z.literal(2),
-    files: z.record(z.string(), z.string()),
-    state: trainingStateSchema,
-  }),
-);
+const stateFileSchema = z.strictObject({
+  version: z.literal(2),
+  files: z.record(z.string(), z.string()),
+  state: trainingStateSchema,
+});
 
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 

@@ -1,7 +1,8 @@
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { z } from 'zod';
 import type { NativeFigures, NativeLoss, NativeStep } from '../native/contract.js';
-import { lazily, z } from '../options/zod.js';
+
 import { withCleanup } from '../util/cleanup.js';
 import { syncDirectory } from '../util/files/durable.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
@@ -79,21 +80,19 @@ export function stepMetrics(step: NativeStep, metrics: NativeFigures): StepMetri
   };
 }
 
-export const windowSchema = lazily(() =>
-  z.strictObject({
-    loss: z.number(),
-    crossEntropy: z.number(),
-    nll: z.number(),
-    kl: z.number(),
-    tokens: z.number(),
-    gradientNorm: z.number(),
-    updates: z.int(),
-    /** Of the last update. */
-    learningRate: z.number(),
-    skipped: z.int(),
-    seconds: z.number(),
-  }),
-);
+export const windowSchema = z.strictObject({
+  loss: z.number(),
+  crossEntropy: z.number(),
+  nll: z.number(),
+  kl: z.number(),
+  tokens: z.number(),
+  gradientNorm: z.number(),
+  updates: z.int(),
+  /** Of the last update. */
+  learningRate: z.number(),
+  skipped: z.int(),
+  seconds: z.number(),
+});
 /** Sums over the updates since the last line of metrics. */
 export type Window = z.infer<typeof windowSchema>;
 

@@ -1,4 +1,4 @@
-import type { TrainConfig } from '../options/index.js';
+import type { TrainConfig } from '../options/training.js';
 import type { TrainingState } from './checkpoint.js';
 import type { StopReason } from './train_events.js';
 

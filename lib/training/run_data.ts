@@ -10,7 +10,7 @@ import {
 import type { Split } from '../data/pairs.js';
 import type { SentenceStore } from '../data/sentence_store.js';
 import { withVocabularies } from '../model/vocabularies.js';
-import type { TrainConfig } from '../options/index.js';
+import type { TrainConfig } from '../options/training.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import type { RdropWarning } from '../util/warnings.js';

@@ -1,5 +1,5 @@
 import { loadParameters, snapshotOf, type Transformer } from '../model/transformer.js';
-import type { TrainConfig } from '../options/index.js';
+import type { TrainConfig } from '../options/training.js';
 import { type Checkpoint, openBest, type TrainingState } from './checkpoint.js';
 import { epochsDone } from './progress.js';
 import type { RunData } from './run_data.js';

@@ -1,5 +1,5 @@
 import { unfitTokenizer } from '../evaluation/unfit_tokenizer.js';
-import type { TrainConfig } from '../options/index.js';
+import type { TrainConfig } from '../options/training.js';
 import { piecesWarning } from '../text/pieces/find_pieces.js';
 import type { RdropWarning } from '../util/warnings.js';
 import type { RunData } from './run_data.js';

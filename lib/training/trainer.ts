@@ -3,38 +3,25 @@ import { isDeepStrictEqual } from 'node:util';
 import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import type { Transformer } from '../model/transformer.js';
+import { type OpenOptions, openSchema } from '../options/opening.js';
+import { resolveTrainOptions } from '../options/presets.js';
+import { parseConfig } from '../options/schema/parse.js';
 import {
-  type OpenConfig,
-  openSchema,
-  parseConfig,
+  type ResumeOptions,
+  resumeSchema,
   type TrainConfig,
   type TrainOptions,
-  trainSchema,
-} from '../options/index.js';
-import { lazily, z } from '../options/zod.js';
+} from '../options/training.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { checkWritableDirectory } from '../util/files/writable.js';
 import { throwIfAborted } from '../util/yield_timer.js';
-import type { StepMetrics, stepMetrics } from './metrics.js';
+import { type StepMetrics, stepMetrics } from './metrics.js';
+import { loadRunData } from './run_data.js';
+import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
+import { checkRunText } from './run_text.js';
 import type { TrainListener } from './stages.js';
-import type { TrainEvent, TrainingLoop } from './training_loop.js';
-
-const limitsSchema = lazily(() =>
-  z.strictObject({
-    maxUpdates: trainSchema.shape.maxUpdates.unwrap().optional(),
-    maxEpochs: trainSchema.shape.maxEpochs.unwrap().optional(),
-    maxMinutes: trainSchema.shape.maxMinutes.unwrap().optional(),
-    /** Where the prepared data lies now; its files must be those the run began with. */
-    data: trainSchema.shape.data.optional(),
-    ...openSchema.shape,
-  }),
-);
-/**
- * What a resumed run is given anew, its limits and the place of its data; without one the run's own holds. `unlock` and
- * `verify`: see OpenConfig.
- */
-export type ResumeOptions = z.input<typeof limitsSchema>;
+import { type TrainEvent, TrainingLoop } from './training_loop.js';
 
 /** Opening a run reads its data and makes its model. */
 export interface OpenWork {
@@ -42,7 +29,7 @@ export interface OpenWork {
   onProgress?: TrainListener | undefined;
 }
 
-export type CreateWork = OpenWork & OpenConfig;
+export type CreateWork = OpenWork & OpenOptions;
 
 export interface FitOptions {
   signal?: AbortSignal | undefined;
@@ -51,7 +38,6 @@ export interface FitOptions {
 
 interface State {
   loop: TrainingLoop;
-  stepMetrics: typeof stepMetrics;
   status: 'ready' | 'stepping' | 'fitting' | 'disposed';
   /** Whether fit() waits at an event, so that nothing is under way. */
   waiting: boolean;
@@ -113,10 +99,9 @@ function endedBy(error: unknown, state: State, what: string): unknown {
 export class Trainer implements Disposable, AsyncDisposable {
   readonly #state: State;
 
-  private constructor(loop: TrainingLoop, metrics: typeof stepMetrics) {
+  private constructor(loop: TrainingLoop) {
     this.#state = {
       loop,
-      stepMetrics: metrics,
       status: 'ready',
       waiting: false,
       ended: new AbortController(),
@@ -134,8 +119,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     const { signal, onProgress, ...opening } = work;
     const { unlock, verify } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT');
     throwIfAborted(signal, opened);
-    const config = resolved(absolute(parseConfig(trainSchema, options, 'train')));
-    const { TrainingLoop, RunDirectory, hashData, loadRunData, stepMetrics } = await parts();
+    const config = resolved(absolute(resolveTrainOptions(options, 'train')));
     await checkWritableDirectory(config.runDirectory);
     const hashes = await hashData(config.data, verify, signal);
     const data = await loadRunData(config, hashes, { signal, onProgress });
@@ -143,7 +127,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     const run = await RunDirectory.create(config, data.hashes, { unlock });
     try {
       const loop = await TrainingLoop.create(config, run, data);
-      return new Trainer(unlessAborted(loop, signal), stepMetrics);
+      return new Trainer(unlessAborted(loop, signal));
     } catch (error) {
       run.release();
       throw error;
@@ -163,9 +147,7 @@ export class Trainer implements Disposable, AsyncDisposable {
   ): Promise<Trainer> {
     const { signal } = work;
     throwIfAborted(signal, opened);
-    const { unlock, verify, ...changed } = parseConfig(limitsSchema, limits, 'limits', 'INVALID_ARGUMENT');
-    const { TrainingLoop, RunDirectory, checkRunText, hashData, loadRunData, readRunConfig, stepMetrics } =
-      await parts();
+    const { unlock, verify, ...changed } = parseConfig(resumeSchema, limits, 'limits', 'INVALID_ARGUMENT');
     const run = await RunDirectory.open(runDirectory, { unlock });
     try {
       const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
@@ -186,7 +168,7 @@ export class Trainer implements Disposable, AsyncDisposable {
         loop.dispose();
         throw error;
       }
-      return new Trainer(unlessAborted(loop, signal), stepMetrics);
+      return new Trainer(unlessAborted(loop, signal));
     } catch (error) {
       run.release();
       throw error;
@@ -228,7 +210,7 @@ export class Trainer implements Disposable, AsyncDisposable {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
       const result = await state.loop.step(batches.map(packBatch));
       const metrics = result.figures ?? (await state.loop.settle())!;
-      return state.stepMetrics(result, metrics);
+      return stepMetrics(result, metrics);
     } catch (error) {
       throw endedBy(error, state, 'step()');
     } finally {
@@ -313,15 +295,6 @@ function unlessAborted(loop: TrainingLoop, signal: AbortSignal | undefined): Tra
     throw error;
   }
 }
-
-/** Half of the library, which only those who train need. */
-const parts = async () => ({
-  ...(await import('./metrics.js')),
-  ...(await import('./run_data.js')),
-  ...(await import('./run_directory.js')),
-  ...(await import('./run_text.js')),
-  ...(await import('./training_loop.js')),
-});
 
 /** The warning of a run whose data are not where they were. */
 async function tellMoved(error: unknown, data: string): Promise<never> {

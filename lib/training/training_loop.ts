@@ -11,7 +11,7 @@ import {
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import type { NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
-import type { TrainConfig } from '../options/index.js';
+import type { TrainConfig } from '../options/training.js';
 import { asRdropError, fromNative, RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import {

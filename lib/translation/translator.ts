@@ -4,18 +4,16 @@ import { type Transformer, transformerOf } from '../model/transformer.js';
 import type { translateCorpusNBest } from '../model/translate_corpus.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
+import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
+import { describe, parseConfig } from '../options/schema/parse.js';
 import {
   type BeamConfig,
   type BeamOptions,
   type BeamSearchConfig,
   beamSchema,
-  describe,
   type OverlongPolicy,
-  parseConfig,
-  type RuntimeOptions,
-  threadsSchema,
   translateSchema,
-} from '../options/index.js';
+} from '../options/translation.js';
 import { unk } from '../text/dictionary.js';
 import { piecesWarning, uncutWarning } from '../text/pieces/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';

@@ -8,7 +8,7 @@ import { ter } from '../../lib/evaluation/ter.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { lowercase } from '../../lib/text/lowercase.js';
 import { mosesDetokenize } from '../../lib/text/moses/detokenizer.js';
-import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
+import { normalizePunctuation } from '../../lib/text/moses/normalizer.js';
 import { sacremosesDetokenize } from '../../lib/text/moses/sacremoses_detokenizer.js';
 import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
@@ -38,8 +38,8 @@ const functions: [name: string, work: (text: string) => unknown, share?: number]
     (text) => mosesTokenize(text, 'en', { protectedPatterns: address.slice(0, 1) }),
   ],
   ['mosesTokenize, letters protected', (text) => mosesTokenize(text, 'en', { protectedPatterns: ['[ab]'] })],
-  ['normalisePunctuation, German', (text) => normalisePunctuation(text, 'de')],
-  ['normalisePunctuation, English', (text) => normalisePunctuation(text, 'en')],
+  ['normalizePunctuation, German', (text) => normalizePunctuation(text, 'de')],
+  ['normalizePunctuation, English', (text) => normalizePunctuation(text, 'en')],
   ['mosesDetokenize', (text) => mosesDetokenize(text, 'en', { uppercase: true })],
   ['sacremosesDetokenize', (text) => sacremosesDetokenize(text, 'en')],
   ['lowercase', lowercase],

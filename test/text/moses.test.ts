@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { lowercase } from '../../lib/text/lowercase.js';
 import { abbreviations } from '../../lib/text/moses/abbreviations.js';
 import { mosesDetokenize } from '../../lib/text/moses/detokenizer.js';
-import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
+import { normalizePunctuation } from '../../lib/text/moses/normalizer.js';
 import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import {
   multi30k,
@@ -19,7 +19,7 @@ type Step = (line: string, lang: string) => string;
 const steps: [name: string, input: 'raw' | 'tokenized', step: Step][] = [
   ['tokenized', 'raw', (line, lang) => mosesTokenize(line, lang)],
   ['unescaped', 'raw', (line, lang) => mosesTokenize(line, lang, { escape: false })],
-  ['normalized', 'raw', normalisePunctuation],
+  ['normalized', 'raw', normalizePunctuation],
   ['lowercased', 'raw', lowercase],
   ['detokenized', 'tokenized', mosesDetokenize],
 ];
@@ -82,6 +82,6 @@ describe('the rules, one by one', () => {
     });
     expect(() => mosesTokenize('a', 'fr')).toThrow(expected);
     expect(() => mosesDetokenize('a', 'fr')).toThrow(expected);
-    expect(() => normalisePunctuation('a', 'fr')).toThrow(expected);
+    expect(() => normalizePunctuation('a', 'fr')).toThrow(expected);
   });
 });

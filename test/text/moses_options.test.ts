@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lowercase } from '../../lib/text/lowercase.js';
 import { mosesDetokenize } from '../../lib/text/moses/detokenizer.js';
-import { normalisePunctuation } from '../../lib/text/moses/normalizer.js';
+import { normalizePunctuation } from '../../lib/text/moses/normalizer.js';
 import { readProtectedPatterns } from '../../lib/text/moses/protected_patterns.js';
 import { sacremosesDetokenize } from '../../lib/text/moses/sacremoses_detokenizer.js';
 import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
@@ -25,14 +25,14 @@ const protectedPatterns = recordedLines('patterns.txt');
 /** By the names that the recording gives them. */
 const steps: Record<string, Step> = {
   tokenized: (line, lang) => mosesTokenize(line, lang),
-  normalized: (line, lang) => normalisePunctuation(line, lang),
+  normalized: (line, lang) => normalizePunctuation(line, lang),
   lowercased: lowercase,
   detokenized: (line, lang) => mosesDetokenize(line, lang),
   aggressive: (line, lang) => mosesTokenize(line, lang, { aggressive: true }),
   protected: (line, lang) => mosesTokenize(line, lang, { protectedPatterns }),
   skipped: (line, lang) => mosesTokenize(line, lang, { skipXml: true }),
   uppercased: (line, lang) => mosesDetokenize(line, lang, { uppercase: true }),
-  penn: (line, lang) => normalisePunctuation(line, lang, { penn: true }),
+  penn: (line, lang) => normalizePunctuation(line, lang, { penn: true }),
   sacremoses: sacremosesDetokenize,
 };
 
@@ -86,7 +86,7 @@ describe('options', () => {
     );
     expect(mosesTokenize('<a href="b">', 'en', { skipXml: true })).toBe('<a href="b">');
     expect(mosesDetokenize('" ß , said he . "', 'en', { uppercase: true })).toBe('"SS, said he."');
-    expect(normalisePunctuation("``a''", 'en', { penn: true })).toBe('``a"');
+    expect(normalizePunctuation("``a''", 'en', { penn: true })).toBe('``a"');
     expect(mosesTokenize('See http://a.de/b?c=d.', 'en', { protectedPatterns: ['http:\\S+[a-z]'] })).toBe(
       'See http://a.de/b?c=d .',
     );
@@ -96,7 +96,7 @@ describe('options', () => {
     for (const call of [
       () => mosesTokenize('a', 'en', { agressive: true } as object),
       () => mosesDetokenize('a', 'en', { upper: true } as object),
-      () => normalisePunctuation('a', 'en', { pen: true } as object),
+      () => normalizePunctuation('a', 'en', { pen: true } as object),
     ]) {
       expect(call).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     }

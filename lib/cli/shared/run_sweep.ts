@@ -1,4 +1,4 @@
-import type { SweepOptions } from '../../options/index.js';
+import type { SweepOptions } from '../../options/sweep.js';
 import type { SweepEvent, SweepTrainOptions, TrialName } from '../../sweep/sweep.js';
 import type { RunResult } from '../../training/run_directory.js';
 import { interruptible, statusOfSignal } from './interrupt.js';

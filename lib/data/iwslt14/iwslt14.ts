@@ -1,11 +1,6 @@
-import {
-  type Iwslt14Options,
-  iwslt14Schema,
-  parseConfig,
-  refuseReplaced,
-  type TextLimits,
-  textSchema,
-} from '../../options/index.js';
+import { type Iwslt14Options, iwslt14Schema, refuseReplaced } from '../../options/preparation.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import { type TextLimits, textSchema } from '../../options/text.js';
 import { lowercase } from '../../text/lowercase.js';
 import { mapLines } from '../../text/map_lines.js';
 import { type Side, tokeniseLine } from '../../text/pipeline.js';

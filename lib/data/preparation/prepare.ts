@@ -2,12 +2,11 @@ import { join } from 'node:path';
 import {
   type PrepareConfig,
   type PrepareOptions,
-  parseConfig,
   prepareSchema,
   refuseReplaced,
-  type TextConfig,
-  textSchema,
-} from '../../options/index.js';
+} from '../../options/preparation.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import { type TextConfig, textSchema } from '../../options/text.js';
 import type { LineReading } from '../../text/lines/line_reader.js';
 import { checkTextConfig, type Side, tokeniseLine } from '../../text/pipeline.js';
 import { words } from '../../util/characters.js';

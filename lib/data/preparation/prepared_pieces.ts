@@ -1,4 +1,5 @@
-import type { PieceFormat, PrepareConfig, TextConfig } from '../../options/index.js';
+import type { PrepareConfig } from '../../options/preparation.js';
+import type { PieceFormat, TextConfig } from '../../options/text.js';
 import { ownText } from '../../text/own_text.js';
 import { describePieces, findPieces, guessMark } from '../../text/pieces/find_pieces.js';
 import { holdsSpacesInMarks, joinPieces, type PieceConvention } from '../../text/pieces/pieces.js';

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PieceFormat, TextConfig } from '../../options/index.js';
+import type { PieceFormat, TextConfig } from '../../options/text.js';
 import { type Dictionaries, dictionariesOf } from '../../text/dictionaries.js';
 import { Dictionary, unk } from '../../text/dictionary.js';
 import { LineWriter } from '../../text/lines/line_writer.js';

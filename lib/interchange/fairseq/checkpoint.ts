@@ -1,6 +1,6 @@
 import { type StoredTensor, type Tensor, wholeTensor } from '../../data/safetensors/stored_tensor.js';
 import { embeddingNames } from '../../model/parameter_names.js';
-import type { ModelConfig } from '../../options/index.js';
+import type { ModelConfig } from '../../options/model.js';
 import { RdropError } from '../../util/errors.js';
 import { throwIfAborted } from '../../util/yield_timer.js';
 import type { TensorReference } from '../torch_file/globals.js';

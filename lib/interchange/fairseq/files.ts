@@ -1,7 +1,7 @@
 import type { Tensor } from '../../data/safetensors/safetensors.js';
 import type { StoredTensor } from '../../data/safetensors/stored_tensor.js';
 import { untiedParameters } from '../../model/parameter_names.js';
-import type { PieceFormat } from '../../options/index.js';
+import type { PieceFormat } from '../../options/text.js';
 import type { ExportedRun, FileContent } from '../exported_run.js';
 import { PickleDict, PickleForeign, type PickleValue } from '../torch_file/pickle_values.js';
 import { OrderedPickleDict } from '../torch_file/pickle_writer.js';

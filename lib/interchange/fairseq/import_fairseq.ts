@@ -5,17 +5,14 @@ import { encodeSafetensors, streamSafetensors } from '../../data/safetensors/saf
 import { sizeOf } from '../../data/safetensors/stored_tensor.js';
 import { modelMetadata } from '../../model/transformer.js';
 import {
-  type ModelConfig,
-  type PieceFormat,
-  parseConfig,
-  type TextConfig,
-  trainSchema,
-} from '../../options/index.js';
-import {
   type FairseqImportConfig,
   type FairseqImportOptions,
   fairseqImportSchema,
 } from '../../options/interchange.js';
+import type { ModelConfig } from '../../options/model.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import type { PieceFormat, TextConfig } from '../../options/text.js';
+import { trainSchema } from '../../options/training.js';
 import { type Dictionaries, dictionariesOf, differingLine } from '../../text/dictionaries.js';
 import { Dictionary } from '../../text/dictionary.js';
 import { Bpe } from '../../text/pieces/bpe.js';

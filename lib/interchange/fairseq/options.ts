@@ -1,4 +1,5 @@
-import { type ModelConfig, type ModelOptions, modelSchema, parseConfig } from '../../options/index.js';
+import { type ModelConfig, type ModelOptions, modelSchema } from '../../options/model.js';
+import { parseConfig } from '../../options/schema/parse.js';
 import { RdropError } from '../../util/errors.js';
 import {
   describePickled,

@@ -1,7 +1,7 @@
 import { isFloat } from '../../data/safetensors/element_types.js';
 import { blocksOf, type StoredTensor, sizeOf } from '../../data/safetensors/stored_tensor.js';
 import { embeddingNames, parameterShapes } from '../../model/parameter_names.js';
-import type { ModelConfig } from '../../options/index.js';
+import type { ModelConfig } from '../../options/model.js';
 import { RdropError } from '../../util/errors.js';
 import { throwIfAborted } from '../../util/yield_timer.js';
 import { TensorReference, tensorOf } from '../torch_file/globals.js';

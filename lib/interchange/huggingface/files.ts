@@ -1,6 +1,6 @@
 import { streamSafetensors } from '../../data/safetensors/safetensors.js';
 import { untiedParameters } from '../../model/parameter_names.js';
-import type { BeamSearchConfig } from '../../options/index.js';
+import type { BeamSearchConfig } from '../../options/translation.js';
 import { bos, type Dictionary, eos, pad } from '../../text/dictionary.js';
 import { usualSeparator } from '../../text/pieces/bpe.js';
 import { endOfWord } from '../../text/pieces/bpe_learner.js';

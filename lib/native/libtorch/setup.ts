@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { parseConfig } from '../../options/parse.js';
+import { parseConfig } from '../../options/schema/parse.js';
 import { setupSchema } from '../../options/setup.js';
 import { quietly } from '../../util/cleanup.js';
 import { RdropError } from '../../util/errors.js';

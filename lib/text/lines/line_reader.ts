@@ -1,4 +1,4 @@
-import { type TextLimits, textLimitsSchema } from '../../options/index.js';
+import { type TextLimits, textLimitsSchema } from '../../options/text.js';
 import { throwIfAborted } from '../../util/yield_timer.js';
 import { HeapGuard } from './heap_guard.js';
 import { emptyText, type Keep, LineSplitter } from './line_splitter.js';

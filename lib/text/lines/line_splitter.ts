@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { type TextLimits, textLimitsSchema } from '../../options/index.js';
+import { type TextLimits, textLimitsSchema } from '../../options/text.js';
 import { encodingHint } from '../../util/encoding_hint.js';
 import { RdropError } from '../../util/errors.js';
 import { HeapGuard } from './heap_guard.js';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
-import type { TextLimits } from '../../options/index.js';
+import type { TextLimits } from '../../options/text.js';
 import { quietly } from '../../util/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';

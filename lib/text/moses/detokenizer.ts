@@ -1,6 +1,7 @@
-import { type MosesDetokenizeOptions, mosesDetokenizeSchema, parseConfig } from '../../options/index.js';
-import { once } from '../../options/zod.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import { type MosesDetokenizeOptions, mosesDetokenizeSchema } from '../../options/text.js';
 import { alnum, alpha, perlSpace, punctuation } from '../../util/characters.js';
+import { once } from '../../util/once.js';
 import { checkLanguage } from '../languages.js';
 
 /** The rules are those of Moses's detokenizer.perl; German has none of its own there. */

@@ -1,5 +1,6 @@
-import { type NormalizeOptions, normalizeSchema, parseConfig } from '../../options/index.js';
-import { once } from '../../options/zod.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import { type NormalizeOptions, normalizeSchema } from '../../options/text.js';
+import { once } from '../../util/once.js';
 import { checkLanguage } from '../languages.js';
 
 type Rule = readonly [pattern: RegExp, replacement: string] | ((text: string) => string);
@@ -107,7 +108,7 @@ const defaults = once(() => parseConfig(normalizeSchema, {}, 'normalize'));
  *
  * @throws RdropError INVALID_ARGUMENT for a language other than de and en, or an unknown option.
  */
-export function normalisePunctuation(line: string, lang: string, options?: NormalizeOptions): string {
+export function normalizePunctuation(line: string, lang: string, options?: NormalizeOptions): string {
   const { penn } =
     options === undefined
       ? defaults()

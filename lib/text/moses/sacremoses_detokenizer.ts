@@ -1,5 +1,5 @@
-import { once } from '../../options/zod.js';
 import { pythonSpace, words } from '../../util/characters.js';
+import { once } from '../../util/once.js';
 import { checkLanguage } from '../languages.js';
 import { unescapeSpecial } from './detokenizer.js';
 import { sacremosesLetters } from './sacremoses_letters.js';

@@ -1,6 +1,7 @@
-import { parseConfig, type TokenizeOptions, tokenizeSchema } from '../../options/index.js';
-import { once } from '../../options/zod.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import { type TokenizeOptions, tokenizeSchema } from '../../options/text.js';
 import { alnum, alpha, lower, perlSpace } from '../../util/characters.js';
+import { once } from '../../util/once.js';
 import { checkLanguage } from '../languages.js';
 import { type Abbreviations, abbreviations } from './abbreviations.js';
 import { protect, restoreProtected } from './protected_patterns.js';

@@ -1,8 +1,9 @@
-import { type BpeApplyOptions, bpeApplySchema, parseConfig } from '../../options/index.js';
-import { once } from '../../options/zod.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import { type BpeApplyOptions, bpeApplySchema } from '../../options/text.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { writeFileAtomically } from '../../util/files/files.js';
+import { once } from '../../util/once.js';
 import { RecentCache } from '../../util/recent_cache.js';
 import { readLines } from '../lines/line_reader.js';
 import { textLines } from '../lines/text_lines.js';

@@ -1,4 +1,4 @@
-import { type PieceFormat, pieceMarks } from '../../options/index.js';
+import { type PieceFormat, pieceMarks } from '../../options/text.js';
 import { words } from '../../util/characters.js';
 import type { RdropWarning } from '../../util/warnings.js';
 import type { PieceConvention } from './pieces.js';

@@ -1,6 +1,6 @@
-import { type PieceFormat, pieceMarks } from '../../options/index.js';
-import { once } from '../../options/zod.js';
+import { type PieceFormat, pieceMarks } from '../../options/text.js';
 import { pythonSpace } from '../../util/characters.js';
+import { once } from '../../util/once.js';
 
 /** Whose pieces a text is cut into, and their mark where it is not the usual one. */
 export interface PieceConvention {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { mostSimilar } from '../util/similar.js';
+import { mostSimilar } from '../../util/similar.js';
 
 interface Definition {
   type: string;

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { RdropError } from '../util/errors.js';
+import { RdropError } from '../../util/errors.js';
 import { unknownKeyText } from './unknown_key.js';
 
 /** Parses with a schema; a failure is an RdropError that names each option, what was expected and what came. */

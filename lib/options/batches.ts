@@ -1,0 +1,66 @@
+/** How sentence pairs become batches. */
+import { z } from 'zod';
+import { documented } from './schema/documented.js';
+import { count, countOrZero } from './schema/ranges.js';
+
+/** How sentence pairs are grouped into batches. */
+export interface BatchSizeOptions {
+  /**
+   * Size of the largest batch in tokens: pairs × the longest side of any of them, eos included.
+   * @default 4096
+   * @range 1 or more
+   */
+  maxTokens?: number | undefined;
+  /**
+   * A batch has fewer pairs than this or a multiple of it.
+   * @default 8
+   * @range 1 or more
+   */
+  multipleOf?: number | undefined;
+}
+
+/** Batches of a training run. */
+export interface TrainBatchOptions extends BatchSizeOptions {
+  /**
+   * Batches whose gradients are added up before one update.
+   * @default 1
+   * @range 1 or more
+   */
+  accumulate?: number | undefined;
+}
+
+/** The batches of an epoch: `planBatches`. */
+export interface BatchPlanOptions extends BatchSizeOptions {
+  /**
+   * Seed of the order of pairs inside a batch, and with `epoch` of the order of batches.
+   * @default 1
+   * @range 0 or more
+   */
+  seed?: number | undefined;
+  /**
+   * The epoch, counted from 1 as fairseq does.
+   * @default 1
+   * @range 0 or more
+   */
+  epoch?: number | undefined;
+  /**
+   * `fairseq`: shuffled. `sorted`: short to long, the same for every seed and epoch (validation, translation).
+   * @default "fairseq"
+   */
+  order?: 'fairseq' | 'sorted' | undefined;
+}
+
+const batchSizes = { maxTokens: count.default(4096), multipleOf: count.default(8) };
+
+export const trainBatchSchema = documented<TrainBatchOptions>()(
+  z.strictObject({ ...batchSizes, accumulate: count.default(1) }),
+);
+
+export const batchPlanSchema = documented<BatchPlanOptions>()(
+  z.strictObject({
+    ...batchSizes,
+    seed: countOrZero.default(1),
+    epoch: countOrZero.default(1),
+    order: z.enum(['fairseq', 'sorted']).default('fairseq'),
+  }),
+);

@@ -1,0 +1,99 @@
+/** The loss: direction and weight of the KL divergence, label smoothing. */
+import { z } from 'zod';
+import { documented, type Resolved } from './schema/documented.js';
+import { nonNegative, rate } from './schema/ranges.js';
+
+export const klDirections = ['uni', 'uni-reverse', 'bi'] as const;
+/**
+ * Which divergence ties the two passes together. `uni`: D(P1‖P2), the paper's eq. (5). `uni-reverse`: D(P2‖P1). `bi`: half the
+ * sum of both, eq. (2).
+ */
+export type KlDirection = (typeof klDirections)[number];
+
+/**
+ * How label smoothing spreads ε over the V classes. `dropreg`: ε/V on each, the target among them (dropreg's criterion, and the
+ * fairseq that it was made from). `fairseq`: ε/(V-1) on each of the others, 1-ε left on the target (today's
+ * label_smoothed_cross_entropy).
+ */
+export type Smoothing = 'dropreg' | 'fairseq';
+
+interface SharedLossOptions {
+  /**
+   * How ε is spread over the V classes. `dropreg`: ε/V on each of them, the target too. `fairseq`: ε/(V-1) on each of the others.
+   * @default "dropreg"
+   */
+  smoothing?: Smoothing | undefined;
+  /**
+   * `sum` adds the cross-entropies of both passes (dropreg's criterion), `mean` halves them.
+   * @default "sum"
+   */
+  passReduction?: 'sum' | 'mean' | undefined;
+}
+
+/** The loss of a training run. */
+export interface TrainLossOptions extends SharedLossOptions {
+  /**
+   * Direction of the KL divergence: `uni` D(P1‖P2), `uni-reverse` D(P2‖P1), `bi` half the sum of both.
+   * @default "uni"
+   */
+  direction?: KlDirection | undefined;
+  /**
+   * Weight α of the KL term. 0 trains on cross-entropy alone (both passes still run).
+   * @default 5
+   * @range 0 or more
+   */
+  alpha?: number | undefined;
+  /**
+   * ε of label smoothing.
+   * @default 0.1
+   * @range 0 to below 1
+   */
+  labelSmoothing?: number | undefined;
+}
+
+/** The loss alone, as a function of logits. */
+export interface LossOptions extends SharedLossOptions {
+  /** Direction of the KL divergence: `uni` D(P1‖P2), `uni-reverse` D(P2‖P1), `bi` half the sum of both. */
+  direction: KlDirection;
+  /**
+   * Weight α of the KL term. 0 is cross-entropy alone.
+   * @range 0 or more
+   */
+  alpha: number;
+  /**
+   * ε of label smoothing.
+   * @default 0
+   * @range 0 to below 1
+   */
+  labelSmoothing?: number | undefined;
+  /**
+   * Rows with this target have loss 0 and gradient exactly 0.
+   * @default -100
+   */
+  ignoreIndex?: number | undefined;
+}
+
+const shared = {
+  smoothing: z.enum(['dropreg', 'fairseq']).default('dropreg'),
+  passReduction: z.enum(['sum', 'mean']).default('sum'),
+};
+
+export const lossSchema = documented<TrainLossOptions>()(
+  z.strictObject({
+    direction: z.enum(klDirections).default('uni'),
+    alpha: nonNegative.default(5),
+    labelSmoothing: rate.default(0.1),
+    ...shared,
+  }),
+);
+export type LossConfig = Resolved<TrainLossOptions, z.output<typeof lossSchema>>;
+
+export const lossOptionsSchema = documented<LossOptions>()(
+  z.strictObject({
+    direction: z.enum(klDirections),
+    alpha: nonNegative,
+    labelSmoothing: rate.default(0),
+    ignoreIndex: z.int().default(-100),
+    ...shared,
+  }),
+);
