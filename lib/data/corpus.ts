@@ -27,6 +27,7 @@ export async function findSide(prefix: string, lang: string): Promise<string> {
 }
 
 export interface LoadCorpusWork {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
 }
 

@@ -8,21 +8,33 @@ import { DemoRandom } from './random.js';
 
 /** Parallel sentences: german[i] means english[i]. */
 export interface DemoSplit {
+  /** Sentences in German. */
   german: string[];
+  /** Their translations, line for line. */
   english: string[];
 }
 
 export interface DemoCorpus {
+  /** Pairs to train on. */
   train: DemoSplit;
+  /** Pairs to validate with. */
   valid: DemoSplit;
+  /** Pairs to test with. */
   test: DemoSplit;
 }
 
 export interface DemoCorpusOptions {
+  /**
+   * Seed of the sentences.
+   * @default 1
+   * @range 0 or more
+   */
   seed?: number;
-  /** Sentence pairs of each split. */
+  /** Sentence pairs to train on. */
   train?: number;
+  /** Sentence pairs to validate with. */
   valid?: number;
+  /** Sentence pairs to test with. */
   test?: number;
 }
 

@@ -1,5 +1,6 @@
 import { type ChrfConfig, type ChrfOptions, chrfSchema } from '../options/evaluation.js';
 import { parseConfig } from '../options/schema/parse.js';
+import type { Abortable } from '../util/abortable.js';
 import { splitWords } from './bleu_tokenizer.js';
 import {
   corpusStatistics,
@@ -34,7 +35,7 @@ export async function chrf(
   hypotheses: readonly string[],
   references: References,
   options: ChrfOptions = {},
-  { signal }: { signal?: AbortSignal } = {},
+  { signal }: Abortable = {},
 ): Promise<ChrfScore> {
   const metric = chrfMetric(options);
   const segments = checkedSegments(hypotheses, references, 'chrf');

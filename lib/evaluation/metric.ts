@@ -13,6 +13,7 @@ export const reproducedSacrebleu = '2.6.0';
 export interface Metric {
   /** As the field prints it: BLEU, chrF2++, TER, fairseq-score. */
   readonly name: string;
+  /** Whether a higher score is a better one; of TER a lower one is. */
   readonly higherIsBetter: boolean;
   /** Statistics a segment has. */
   readonly width: number;
@@ -25,6 +26,7 @@ export interface Metric {
    * (NEP 50) a float32 stays one when it meets a Python float.
    */
   scoreOfSingles(sums: Float32Array): SingleScore;
+  /** sacreBLEU's signature: the metric's options, how many references, which resampling. */
   signature(referenceCount: number | 'var', resampling?: Resampling): string;
   /** The line that the original program prints, with two decimals. */
   line(sums: ArrayLike<number>, referenceCount: number | 'var'): string;

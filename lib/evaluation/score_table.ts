@@ -11,14 +11,26 @@ import { terMetric } from './ter.js';
 
 /** Translations and references, one sentence an item; references as `bleu` takes them. */
 export interface Texts {
+  /** Translations, one segment an item. */
   hypotheses: readonly string[];
+  /** Their references. */
   references: References;
 }
 
 /** The same translations as the reader sees them, as the model's tokens (BPE removed), or both. */
 export type ScoredTexts =
-  | (Texts & { tokenized?: Texts | undefined })
-  | { hypotheses?: undefined; references?: undefined; tokenized: Texts };
+  | (Texts & {
+      /** The same translations as tokens. Left out: metrics of tokens are not computed. */
+      tokenized?: Texts | undefined;
+    })
+  | {
+      /** Left out where there is only tokenized text. */
+      hypotheses?: undefined;
+      /** Left out where there is only tokenized text. */
+      references?: undefined;
+      /** The translations as tokens. */
+      tokenized: Texts;
+    };
 
 export interface CorpusScore {
   /** BLEU, chrF2, chrF2++, TER, fairseq-score, fairseq-score (compounds split). */
@@ -36,6 +48,7 @@ export interface ScoreRow extends CorpusScore {
 }
 
 export interface ScoreWork {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
   /** Figures that are computed. */
   onProgress?: ((done: number, total: number) => void) | undefined;

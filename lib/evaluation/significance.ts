@@ -16,6 +16,7 @@ import { type PValues, roundingOfScores, type Verdict, verdict } from './verdict
 
 /** One system's translations of a corpus. */
 export interface SystemCorpus {
+  /** Translations, one segment an item. */
   hypotheses: readonly string[];
   /** As `bleu` takes them. */
   references: References;
@@ -25,6 +26,7 @@ export interface SystemCorpus {
 
 /** Two systems' translations of the same sentences. */
 export interface PairedCorpus extends SystemCorpus {
+  /** The other system's translations of the same segments. */
   baseline: readonly string[];
 }
 
@@ -56,6 +58,7 @@ export interface PairedResult extends Verdict {
 }
 
 interface Work {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal;
 }
 

@@ -1,5 +1,6 @@
 import { type TerOptions, terSchema } from '../options/evaluation.js';
 import { parseConfig } from '../options/schema/parse.js';
+import type { Abortable } from '../util/abortable.js';
 import {
   corpusStatistics,
   joinSignature,
@@ -35,7 +36,7 @@ export async function ter(
   hypotheses: readonly string[],
   references: References,
   options: TerOptions = {},
-  { signal }: { signal?: AbortSignal } = {},
+  { signal }: Abortable = {},
 ): Promise<TerScore> {
   const metric = terMetric(options);
   const segments = checkedSegments(hypotheses, references, 'ter');

@@ -4,7 +4,9 @@ import { RdropError } from '../util/errors.js';
 
 /** Ragged sentence pairs as token ids, eos included, no padding. */
 export interface Batch {
+  /** Tokens of each source sentence, eos included. */
   source: readonly Int32Array[];
+  /** Tokens of each target sentence, eos included. */
   target: readonly Int32Array[];
 }
 

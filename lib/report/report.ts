@@ -25,6 +25,7 @@ export interface ReportOptions {
   metric?: string | undefined;
   /** Default true: the text files of a run, where they are there, must be those that it was made with. */
   verify?: boolean | undefined;
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
 }
 

@@ -7,6 +7,7 @@ import {
   plannedPowerSchema,
   plannedTests,
 } from '../options/statistics.js';
+import type { Abortable } from '../util/abortable.js';
 import { randomNormal } from '../util/random/uniform_random.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import { betaQuantile, noncentralT, studentUpperQuantile } from './distributions.js';
@@ -98,9 +99,7 @@ const slack = (level: number): number => level * (1 + 1e-9);
  * @param options plannedPowerSchema, and a signal
  * @throws RdropError INVALID_ARGUMENT, ABORTED
  */
-export async function plannedPower(
-  options: PlannedPowerOptions & { signal?: AbortSignal | undefined },
-): Promise<PlannedPower> {
+export async function plannedPower(options: PlannedPowerOptions & Abortable): Promise<PlannedPower> {
   const { signal, ...rest } = options;
   const plan = parseConfig(plannedPowerSchema, rest, 'plannedPower', 'INVALID_ARGUMENT');
   const { test, alternative, runsPerCondition, conditions, alpha, targetPower, hoursPerRun } = plan;

@@ -29,6 +29,7 @@ export type { SweepEvent, TrialName } from './messages.js';
 export type { SweepPlan, SweepTrainOptions } from './plan.js';
 
 export interface SweepControl {
+  /** Ends the running trials with a checkpoint each. Left out: the sweep runs to its end. */
   signal?: AbortSignal;
   /** The program that trains a trial, for tests; the default is the package's own. */
   trialEntry?: string;

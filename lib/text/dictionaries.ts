@@ -2,7 +2,9 @@ import type { Dictionary } from './dictionary.js';
 
 /** The dictionary of each language; one and the same object where the two languages share it. */
 export interface Dictionaries {
+  /** Of the source language. */
   readonly source: Dictionary;
+  /** Of the target language. */
   readonly target: Dictionary;
 }
 

@@ -1,6 +1,7 @@
 import { YieldTimer } from '../util/yield_timer.js';
 
 export interface LineWork {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
   /** Called with the number of lines done. */
   onProgress?: ((done: number) => void) | undefined;

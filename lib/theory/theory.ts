@@ -52,7 +52,9 @@ export interface DropoutMoments {
 }
 
 export interface DropoutMomentsRun {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
+  /** Called as pairs of masks are done, of a batch and over all. */
   onProgress?: ((progress: { text: string; done: number; total: number }) => void) | undefined;
 }
 

@@ -25,14 +25,18 @@ import { type TrainEvent, TrainingLoop } from './training_loop.js';
 
 /** Opening a run reads its data and makes its model. */
 export interface OpenWork {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
+  /** Called while data is read and the model is made. */
   onProgress?: TrainListener | undefined;
 }
 
 export type CreateWork = OpenWork & OpenOptions;
 
 export interface FitOptions {
+  /** Ends training after the step under way, with a checkpoint. Left out: it runs to its limits. */
   signal?: AbortSignal | undefined;
+  /** Called during validation and the translation of the test split. */
   onProgress?: TrainListener | undefined;
 }
 

@@ -56,6 +56,7 @@ export interface LoadOptions {
   verify?: boolean;
   /** Default 'auto': bfloat16 on a GPU, float32 on a CPU; float64 where the run was trained in it. */
   precision?: RuntimeOptions['precision'];
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
 }
 
@@ -64,7 +65,9 @@ export interface TranslateOptions {
   overlong?: OverlongPolicy | undefined;
   /** The file that the lines are from, for errors and warnings. */
   name?: string | undefined;
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
+  /** Called with the number of lines translated, and that of all. */
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 

@@ -20,7 +20,14 @@ export interface CleanedCorpus {
 
 export interface CleanWork extends LineWork {
   /** What an error calls each side. */
-  names?: { source: string; target: string } | undefined;
+  names?:
+    | {
+        /** The source, a file for instance. */
+        source: string;
+        /** The target. */
+        target: string;
+      }
+    | undefined;
 }
 
 /** Whether sides of a and b words are within the limits. */

@@ -61,7 +61,9 @@ export interface PrepareProgress {
 }
 
 export interface PrepareRun {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
+  /** Called as the stages advance. */
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
 }
 

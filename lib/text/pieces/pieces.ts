@@ -4,7 +4,9 @@ import { once } from '../../util/once.js';
 
 /** Whose pieces a text is cut into, and their mark where it is not the usual one. */
 export interface PieceConvention {
+  /** Whose pieces. Left out: none, the text holds words. */
   pieces?: PieceFormat | undefined;
+  /** Their mark. Left out: the usual one of `pieces`. */
   pieceMark?: string | undefined;
 }
 
