@@ -93,8 +93,10 @@ describe('a hover', () => {
   }, 180_000);
 
   it('is found missing where there is none', () => {
-    const text = 'export interface Bare { /** Said. */ a?: number; b?: { c: number }[] }';
-    const source = ts.createSourceFile('/lib/bare.ts', text, ts.ScriptTarget.ES2022);
+    const text = 'export interface Bare {\n  /** Said. */\n  a?: number;\n  b?: { c: number }[];\n}';
+    const jsDocParsingMode = ts.JSDocParsingMode.ParseAll;
+    const how = { languageVersion: ts.ScriptTarget.ES2022, jsDocParsingMode };
+    const source = ts.createSourceFile('/lib/bare.ts', text, how);
     const host: ts.CompilerHost = {
       ...ts.createCompilerHost({}),
       getSourceFile: (name) => (name === source.fileName ? source : undefined),

@@ -11,6 +11,7 @@ import { readParameters, referencesOf, upgradeNames } from './parameters.js';
 
 /** How a call may be ended early. */
 export interface InterchangeRun {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
 }
 
