@@ -1,6 +1,6 @@
 // A training loop of your own: the corpus, the batches and the steps of Trainer.fit(), one by one. Node 22.18 and later run
 // TypeScript as it is: node examples/custom_loop.ts <prepared directory> <run directory>
-import { loadCorpus, planBatches, presets, TextPipeline, Trainer } from 'rdrop';
+import { loadCorpus, planBatches, TextPipeline, Trainer } from 'rdrop';
 
 const [data = 'data', runDirectory = 'runs/custom'] = process.argv.slice(2);
 const seed = 63;
@@ -10,7 +10,7 @@ const { dictionary } = await TextPipeline.load(data);
 const corpus = await loadCorpus(data, 'train', dictionary);
 const lengths = (sentences: readonly Int32Array[]) => Int32Array.from(sentences, ({ length }) => length);
 
-const trainer = await Trainer.create({ ...presets.tiny, data, runDirectory, seed, batches });
+const trainer = await Trainer.create({ preset: 'tiny', data, runDirectory, seed, batches });
 export const losses: number[] = [];
 try {
   for (let epoch = 1; epoch <= 2; epoch++) {

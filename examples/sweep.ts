@@ -1,13 +1,13 @@
 // Three seeds, one direction of KL against both. Node 22.18 and later run TypeScript as it is:
 // node examples/sweep.ts <prepared directory> <sweep directory>
-import { compareRuns, presets, sweep, writeReport } from 'rdrop';
+import { compareRuns, sweep, writeReport } from 'rdrop';
 
 const [data = 'data', directory = 'runs/sweep'] = process.argv.slice(2);
 const scores: Record<string, number[]> = { uni: [], bi: [] };
 
 // Called again after an interruption, it reuses what is finished and goes on with the rest.
 const events = sweep(
-  { ...presets.tiny, data, maxUpdates: 200 },
+  { preset: 'tiny', data, maxUpdates: 200 },
   { directory, seeds: [63, 64, 65], directions: ['uni', 'bi'] },
 );
 for await (const event of events) {

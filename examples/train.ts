@@ -1,12 +1,11 @@
 // Training on a prepared directory, then translation. Node 22.18 and later run TypeScript as it is:
 // node examples/train.ts <prepared directory> <run directory>
-import { presets, Trainer, Translator } from 'rdrop';
+import { Trainer, Translator } from 'rdrop';
 
 const [data = 'data', runDirectory = 'runs/example'] = process.argv.slice(2);
-const { tiny } = presets;
 
 const trainer = await Trainer.create({
-  ...tiny,
+  preset: 'tiny',
   data,
   runDirectory,
   seed: 63,

@@ -36,6 +36,9 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
     node: node('0'),
     help: async () => wallSeconds(process.execPath, [join(dist, 'cli/main.js'), '--help']),
     import: node(`await import('${module('index.js')}')`),
+    text: node(`await import('${module('text/index.js')}')`),
+    evaluation: node(`await import('${module('evaluation/index.js')}')`),
+    statistics: node(`await import('${module('statistics/index.js')}')`),
     core: node(`(await import('${module('native/binding.js')}')).native().info()`),
   };
   if (python.path !== null) {
@@ -68,6 +71,9 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
   return [
     row('rdrop --help', 'help', false),
     row('import of the library', 'import', false),
+    row('import of rdrop/text', 'text', false),
+    row('import of rdrop/evaluation', 'evaluation', false),
+    row('import of rdrop/statistics', 'statistics', false),
     row('until the native core is loaded', 'core', python.path !== null),
   ];
 }

@@ -1,7 +1,6 @@
 // The recipes of examples/ do what they say.
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { presets } from '../../lib/options/presets.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData } from '../training/tiny_run.js';
@@ -30,7 +29,7 @@ test('a loop of loadCorpus, planBatches and step makes the updates that fit() ma
   }
   expect(losses.length).toBeGreaterThan(4);
   const trainer = await Trainer.create({
-    ...presets.tiny,
+    preset: 'tiny',
     ...{ data, runDirectory: join(directory, 'fit'), seed: 63, batches: { maxTokens: 256, multipleOf: 8 } },
     ...{ maxUpdates: losses.length, logInterval: 1 },
   });
