@@ -30,4 +30,8 @@ export const checks = [
         ],
       ),
   },
+  {
+    name: "types of the report's page (tsc)",
+    run: () => node('typescript/bin/tsc', '-p', 'lib/report/page'),
+  },
 ];

@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -100,8 +101,50 @@ export function ensurePackages() {
   writeStamp(stampPath, stamp);
 }
 
+const page = { source: 'lib/report/page', bundle: 'dist/report/echarts.js' };
+
+/**
+ * dist/report/echarts.js: what draws the charts of reports, with the part of ECharts that it needs; both in Node and, as a script
+ * in the page, in a browser. Its licenses lie beside it.
+ */
+export function ensureReportPage() {
+  const stampPath = 'dist/report/.stamp';
+  const stamp = hashOf([page.source, 'package-lock.json']);
+  if (readStamp(stampPath) === stamp && existsSync(join(root, page.bundle))) return;
+  say("bundling the report's charts (esbuild)");
+  const part = `${page.bundle}.${process.pid}.part.js`;
+  try {
+    createRequire(import.meta.url)('esbuild').buildSync({
+      absWorkingDir: root,
+      entryPoints: [`${page.source}/main.ts`],
+      outfile: part,
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      target: 'es2020',
+      charset: 'ascii',
+      legalComments: 'none',
+      logLevel: 'warning',
+      define: { 'process.env.NODE_ENV': '"production"' },
+      banner: {
+        js: '/* With Apache ECharts (Apache-2.0) and zrender (BSD-3-Clause): dist/report/echarts.LICENSE.txt of the package rdrop. */',
+      },
+    });
+  } catch {
+    // esbuild has said why.
+    throw new StepError('esbuild could not bundle the charts of reports');
+  }
+  renameSync(join(root, part), join(root, page.bundle));
+  const licenses = ['echarts/LICENSE', 'echarts/NOTICE', 'zrender/LICENSE'].map(
+    (path) => `${path}\n\n${readFileSync(join(root, 'node_modules', path), 'utf8')}`,
+  );
+  writeFileSync(join(root, 'dist/report/echarts.LICENSE.txt'), licenses.join('\n'));
+  writeStamp(stampPath, stamp);
+}
+
 /** dist/ from lib/. Type errors are told; they stop the set-up only where `strict` asks for it. */
 export function ensureTypescript({ strict = true } = {}) {
+  ensureReportPage();
   const stampPath = 'dist/.stamp';
   const stamp = hashOf(['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']);
   if (readStamp(stampPath) === stamp) return;
@@ -110,7 +153,7 @@ export function ensureTypescript({ strict = true } = {}) {
   // What was compiled from a file that is gone must not stay importable.
   for (const path of filesUnder(['dist'], (file) => /(\.d\.ts|\.js)$/.test(file))) {
     const source = path.replace(/^dist/, 'lib').replace(/(\.d\.ts|\.js)$/, '.ts');
-    if (!existsSync(join(root, source))) rmSync(join(root, path));
+    if (path !== page.bundle && !existsSync(join(root, source))) rmSync(join(root, path));
   }
   const status = run(process.execPath, [
     join(root, 'node_modules/typescript/bin/tsc'),

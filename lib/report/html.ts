@@ -1,87 +1,131 @@
-import type { ReportDocument } from './document.js';
+import type { Chart } from './chart.js';
+import type { ReportBlock, ReportDocument, Sample } from './document.js';
+import { chartDrawer, chartWidths, escapeHtml, pageScript } from './draw.js';
+import { isShort, pageStyle, tableClass } from './page_style.js';
 import type { ReportTable } from './table.js';
 
-const entities: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
+/** JSON inside a page: no text of it can end the element. */
+const embeddedJson = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
 
-/** Text as HTML shows it, in elements and in quoted attributes. */
-export const escapeHtml = (text: string) =>
-  text.replace(/[&<>"']/g, (character) => entities[character] as string);
-
-/** Light and dark by the reader's preference; the colors of the plots' text and lines follow. */
-const style = `
-:root { color-scheme: light dark; --text: #1b1b1b; --soft: #5c5c5c; --rule: #d4d4d4; --page: #fff; --band: #f5f5f5; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e8e8e8; --soft: #a8a8a8; --rule: #474747; --page: #161616; --band: #202020; }
-}
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--page); color: var(--text);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-.lead, .note, figcaption { color: var(--soft); font-size: .9rem; }
-.scroll { overflow-x: auto; margin-top: 2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child, .words td { text-align: left; }
-.words td { white-space: normal; overflow-wrap: anywhere; }
-thead th { border-bottom-width: 2px; }
-tbody tr:nth-child(even) { background: var(--band); }
-.note { margin: .4rem 0 0; max-width: 48rem; }
-figure { margin: 2rem 0 0; }
-figure svg { max-width: 100%; height: auto; }
-figure svg text { fill: var(--text); }
-figure svg .role-axis-grid line, figure svg .role-axis-tick line, figure svg .role-axis-domain line { stroke: var(--rule); }
-summary { cursor: pointer; margin-top: 2rem; font-weight: 600; }
-details .scroll { margin-top: .5rem; }
-`;
-
-/** One file that loads nothing: the policy in its head forbids it. */
-export function htmlReport({ title, lead, tables, plots, details }: ReportDocument): string {
-  const figures = plots.map(
-    ({ svg, caption }) => `<figure>\n${svg}\n<figcaption>${escapeHtml(caption)}</figcaption>\n</figure>`,
-  );
+/**
+ * One file that loads nothing: the policy in its head forbids it, and allows the one script by its hash. All is there without
+ * scripts; with them the charts and tables answer.
+ */
+export async function htmlReport({ title, answer, lead, blocks }: ReportDocument): Promise<string> {
+  const [script, draw] = await Promise.all([pageScript(), chartDrawer()]);
+  const charts: Chart[] = [];
+  const sections = blocks.map((block) => {
+    if (block.kind !== 'chart') return htmlBlock(block);
+    const index = charts.push(block.chart) - 1;
+    const drawn = (['wide', 'narrow'] as const).map(
+      (name) =>
+        `<div class="static ${name}">\n${draw(block.chart, chartWidths[name], `c${index}${name[0]}`)}\n</div>`,
+    );
+    const entries = block.chart.series.map(
+      ({ name, color }) =>
+        `<li><span class="swatch" style="background:${escapeHtml(color)}"></span>${escapeHtml(name)}</li>`,
+    );
+    return `<section>
+<h2>${escapeHtml(block.title)}</h2>
+<figure data-chart="${index}">
+${block.legend ? `<ul class="legend">${entries.join('')}</ul>\n` : ''}${drawn.join('\n')}
+<figcaption>${escapeHtml(block.caption)}</figcaption>
+</figure>
+</section>`;
+  });
+  const [verdict, ...more] = answer;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src ${script.policy}; base-uri 'none'; form-action 'none'">
 <title>${escapeHtml(title)}</title>
-<style>${style}</style>
+<style>${pageStyle}</style>
 </head>
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
-${lead.map((line) => `<p class="lead">${escapeHtml(line)}</p>`).join('\n')}
-${[...tables.map(htmlTable), ...figures, ...details.map(htmlTable)].join('\n')}
+${verdict === undefined ? '' : `<p class="answer">${escapeHtml(verdict)}</p>\n`}${
+  more.length === 0
+    ? ''
+    : `<ul class="more">${more.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>\n`
+}${lead.map((line) => `<p class="lead">${escapeHtml(line)}</p>`).join('\n')}
+${sections.join('\n')}
 </main>
+${charts.length === 0 ? '' : `<script type="application/json" id="charts">${embeddedJson(charts)}</script>\n`}<script type="module">${script.text}</script>
 </body>
 </html>
 `;
 }
 
+function htmlBlock(block: Exclude<ReportBlock, { kind: 'chart' }>): string {
+  switch (block.kind) {
+    case 'table':
+      return `<section>\n${htmlTable(block)}\n</section>`;
+    case 'samples':
+      return `<section>
+<h2>${escapeHtml(block.title)}</h2>
+<p class="note">${escapeHtml(block.note)}</p>
+${block.samples.map(htmlSample).join('\n')}
+</section>`;
+    case 'files': {
+      const runs = block.runs.map(({ run, files }) => {
+        const links = files.map(({ name, href }) => `<a href="${escapeHtml(href)}">${escapeHtml(name)}</a>`);
+        return `<li><span>${escapeHtml(run)}</span>${links.join('')}</li>`;
+      });
+      return `<section>\n<h2>${escapeHtml(block.title)}</h2>\n<ul class="files">\n${runs.join('\n')}\n</ul>\n</section>`;
+    }
+  }
+}
+
+function htmlSample({ line, source, reference, translations }: Sample): string {
+  const known = reference === undefined ? null : new Set(wordsOf(reference));
+  const rows = [
+    ...(source === undefined ? [] : [['source', escapeHtml(source)]]),
+    ...(reference === undefined ? [] : [['reference', escapeHtml(reference)]]),
+    ...translations.map(({ condition, text }) => [
+      condition,
+      known === null ? escapeHtml(text) : markedWords(text, known),
+    ]),
+  ];
+  const items = rows.map(([name, html]) => `<dt>${escapeHtml(name as string)}</dt><dd>${html}</dd>`);
+  return `<div class="sample"><p>sentence ${line}</p><dl>${items.join('')}</dl></div>`;
+}
+
+const wordsOf = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+
+/** Words that the reference does not have are underlined. */
+const markedWords = (text: string, known: ReadonlySet<string>) =>
+  text
+    .split(/([\p{L}\p{N}]+)/u)
+    .map((part, i) =>
+      i % 2 === 1 && !known.has(part.toLowerCase()) ? `<mark>${escapeHtml(part)}</mark>` : escapeHtml(part),
+    )
+    .join('');
+
+/** More notes than these are folded away. */
+const mostNotes = 5;
+
 function htmlTable({ caption, head, rows, notes, folded }: ReportTable): string {
-  const words = head.length === 2 ? ' class="words"' : '';
+  const heads = head.map(escapeHtml);
   const cells = rows.map(
     ([first, ...others]) =>
       `<tr><th scope="row">${escapeHtml(first as string)}</th>` +
-      `${others.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`,
+      `${others.map((cell, i) => `<td data-head="${heads[i + 1]}"${isShort(cell) ? ' class="s"' : ''}>${escapeHtml(cell)}</td>`).join('')}</tr>`,
   );
-  const table = `<div class="scroll">
-<table${words}>
+  const table = `<table class="${tableClass(head, rows)}">
 <caption>${escapeHtml(caption)}</caption>
-<thead><tr>${head.map((cell) => `<th scope="col">${escapeHtml(cell)}</th>`).join('')}</tr></thead>
+<thead><tr>${heads.map((cell) => `<th scope="col">${cell}</th>`).join('')}</tr></thead>
 <tbody>
 ${cells.join('\n')}
 </tbody>
-</table>
-</div>`;
-  const notesHtml = notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n');
+</table>`;
+  const paragraphs = notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n');
+  const notesHtml =
+    notes.length > mostNotes
+      ? `<details class="notes"><summary>Notes</summary>\n${paragraphs}\n</details>`
+      : paragraphs;
   return folded
     ? `${notesHtml}\n<details><summary>${escapeHtml(caption)}</summary>\n${table}\n</details>`
     : `${table}\n${notesHtml}`;

@@ -10,14 +10,19 @@ export const escapeMarkdown = (text: string) =>
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;');
 
-/** The report without its plots, which are in the HTML file beside it. */
-export function markdownReport({ title, lead, tables, plots, plotsIn, details }: ReportDocument): string {
+/** The report without its charts and samples, which are in the HTML file beside it. */
+export function markdownReport({ title, answer, lead, blocks, chartsIn }: ReportDocument): string {
+  const [verdict, ...more] = answer;
+  const tables = blocks.flatMap((block) => (block.kind === 'table' ? markdownTable(block) : []));
   const parts = [
     `# ${escapeMarkdown(title)}`,
+    ...(verdict === undefined ? [] : [`**${escapeMarkdown(verdict)}**`]),
+    ...(more.length === 0 ? [] : [more.map((line) => `- ${escapeMarkdown(line)}`).join('\n')]),
     ...lead.map(escapeMarkdown),
-    ...tables.map(markdownTable),
-    ...(plots.length > 0 ? [`${plotsIn.what} are in [${plotsIn.file}](${plotsIn.file}).`] : []),
-    ...details.map(markdownTable),
+    ...(blocks.some(({ kind }) => kind === 'chart')
+      ? [`${chartsIn.what} are in [${chartsIn.file}](${chartsIn.file}).`]
+      : []),
+    ...tables,
   ];
   return `${parts.join('\n\n')}\n`;
 }

@@ -4,15 +4,20 @@ import { fileError, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import { checkWritableDirectory } from '../util/files/writable.js';
 import { throwIfAborted } from '../util/yield_timer.js';
+import { answerOf } from './answer.js';
 import { configTable, environmentTable } from './condition_rows.js';
 import { conditionTable, withConditions } from './conditions.js';
-import type { ReportDocument } from './document.js';
+import { curveCharts } from './curve_charts.js';
+import type { ReportBlock, ReportDocument } from './document.js';
 import { htmlReport } from './html.js';
 import { markdownReport } from './markdown.js';
-import { reportPlots } from './plots.js';
+import { runFiles } from './run_files.js';
 import type { RunSummary } from './run_summary.js';
 import { readRuns } from './runs.js';
-import { reportOn, scoreTable } from './scores.js';
+import { samplesOf } from './samples.js';
+import { higherIsBetter, reportOn, scoreTable } from './scores.js';
+import { stripChart } from './strip_chart.js';
+import type { ReportTable } from './table.js';
 import { bleuTable, comparisonTable, runTable, sortRuns } from './tables.js';
 
 export type { CurvePoint, RunSummary } from './run_summary.js';
@@ -30,43 +35,67 @@ export interface ReportOptions {
 }
 
 /**
- * The report of runs as an HTML page that loads nothing and as Markdown: BLEU by seed and direction, both rank tests, Cohen's d
- * and an interval for every pair of conditions, the BLEU plot and the learning curves, runs and conditions. Runs that have not
- * finished are named and left out of the statistics.
+ * The report of runs as an HTML page that loads nothing and as Markdown: the answer in plain words, the test metric by condition and
+ * seed, both rank tests, Cohen's d and an interval for every pair, the curves, sample translations, runs and conditions.
+ * Runs that have not finished are named and left out of the statistics.
  *
  * @throws RdropError INVALID_ARGUMENT without a run.
  */
 export async function renderReport(
   runs: readonly RunSummary[],
   title: string,
-  { metric, signal }: ReportOptions = {},
+  options: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
+  return render(reportDocument(runs, title, options, { samples: null, files: [] }));
+}
+
+const render = async (document: ReportDocument) => ({
+  html: await htmlReport(document),
+  markdown: markdownReport(document),
+});
+
+/** What is read of the runs' own files, for the HTML page alone. */
+interface FromFiles {
+  samples: ReportBlock | null;
+  files: Extract<ReportBlock, { kind: 'files' }>['runs'];
+}
+
+function reportDocument(
+  runs: readonly RunSummary[],
+  title: string,
+  { metric, signal }: ReportOptions,
+  { samples, files }: FromFiles,
+): ReportDocument {
   if (runs.length === 0)
     throw new RdropError('INVALID_ARGUMENT', 'report: expected at least one run, got none');
   const sorted = sortRuns(withConditions(metric === undefined ? runs : reportOn(runs, metric)));
   const finished = sorted.filter(({ testBleu }) => testBleu !== null).length;
   const comparison = comparisonTable(sorted, metric);
-  const scores = scoreTable(sorted);
-  const options = configTable(sorted);
-  const conditions = conditionTable(sorted);
-  const document: ReportDocument = {
+  const name = metric ?? 'BLEU';
+  const strip = stripChart(sorted, name);
+  const table = (one: ReportTable | null): ReportBlock[] => (one ? [{ kind: 'table', ...one }] : []);
+  return {
     title,
+    answer: answerOf(sorted, { name, higherIsBetter: higherIsBetter(runs, name) }),
     lead: [
-      `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test ${metric ?? 'BLEU'}.` +
+      `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test ${name}.` +
         (comparison ? '' : ' A comparison needs finished runs of two conditions.'),
     ],
-    tables: [
-      bleuTable(sorted, metric),
-      ...(conditions ? [conditions] : []),
-      ...(comparison ? [comparison] : []),
-      ...(scores ? [scores] : []),
-      environmentTable(sorted),
+    blocks: [
+      ...(strip ? [{ kind: 'chart' as const, ...strip }] : []),
+      ...table(bleuTable(sorted, metric)),
+      ...table(conditionTable(sorted)),
+      ...table(comparison),
+      ...table(scoreTable(sorted)),
+      ...curveCharts(sorted, signal).map((chart) => ({ kind: 'chart' as const, ...chart })),
+      ...(samples ? [samples] : []),
+      ...table(runTable(sorted, metric)),
+      ...(files.length > 0 ? [{ kind: 'files' as const, title: 'Files of the runs', runs: files }] : []),
+      ...table(environmentTable(sorted)),
+      ...table(configTable(sorted)),
     ],
-    plots: await reportPlots(sorted, metric, signal),
-    plotsIn: { file: 'report.html', what: 'The learning curves and the plot of the metric' },
-    details: [runTable(sorted, metric), ...(options ? [options] : [])],
+    chartsIn: { file: 'report.html', what: 'The learning curves and the chart of the metric' },
   };
-  return { html: htmlReport(document), markdown: markdownReport(document) };
 }
 
 /**
@@ -89,7 +118,13 @@ export async function writeReport(
   const runs = await readRuns(directories, options.verify, signal);
   await checkWritableDirectory(outDirectory);
   const names = directories.map((directory) => basename(resolve(directory)));
-  const report = await renderReport(runs, `R-Drop report: ${names.join(', ')}`, options);
+  const sorted = sortRuns(withConditions(runs));
+  const report = await render(
+    reportDocument(runs, `R-Drop report: ${names.join(', ')}`, options, {
+      samples: await samplesOf(sorted, signal),
+      files: await runFiles(sorted, outDirectory),
+    }),
+  );
   try {
     await makePath(outDirectory);
   } catch (error) {

@@ -6,6 +6,9 @@ export interface CurvePoint {
   trainLoss?: number;
   validLoss?: number;
   validBleu?: number;
+  /** Divergence of the two passes, before it is weighted. */
+  kl?: number;
+  learningRate?: number;
 }
 
 /** What the report knows of a run. */
@@ -21,8 +24,9 @@ export interface RunSummary {
   seconds: number | null;
   /** By ascending update. */
   curve: CurvePoint[];
-  /** Its directory's name. */
+  /** Its directory's name, and the directory. */
   name?: string;
+  directory?: string;
   state?: 'finished' | 'unfinished' | 'missing';
   signature?: string;
   /** Every metric of the test split; absent in runs of earlier versions. */

@@ -48,6 +48,8 @@ const metricsLine = z.looseObject({
   update: z.number(),
   loss: optionalNumber,
   bleu: optionalNumber,
+  kl: optionalNumber,
+  learningRate: optionalNumber,
 });
 
 /**
@@ -140,6 +142,7 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
       direction,
       seed,
       name,
+      directory,
       state: 'missing',
       testBleu: null,
       seconds: null,
@@ -154,6 +157,7 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
     direction: expected?.direction ?? (alpha === 0 ? 'baseline' : direction),
     seed: expected?.seed ?? config.seed,
     name,
+    directory,
     state: 'unfinished',
     testBleu: null,
     seconds: null,
@@ -200,11 +204,22 @@ async function readCurve(path: string): Promise<CurvePoint[]> {
       if (i === lines.length - 1) return;
       throw new RdropError('MALFORMED_FILE', `${path}:${i + 1}: expected a JSON object`, { cause: error });
     }
-    const { type: written, update, loss, bleu } = parseFile(metricsLine, value, `${path}:${i + 1}`);
+    const {
+      type: written,
+      update,
+      loss,
+      bleu,
+      kl,
+      learningRate,
+    } = parseFile(metricsLine, value, `${path}:${i + 1}`);
     const type = currentLineType(written);
     const point = points.get(update) ?? { update };
     points.set(update, point);
-    if (type === 'train' && typeof loss === 'number') point.trainLoss = loss;
+    if (type === 'train') {
+      if (typeof loss === 'number') point.trainLoss = loss;
+      if (typeof kl === 'number') point.kl = kl;
+      if (typeof learningRate === 'number') point.learningRate = learningRate;
+    }
     if (type === 'validation' && typeof loss === 'number') point.validLoss = loss;
     if (type === 'validation' && typeof bleu === 'number') point.validBleu = bleu;
   });

@@ -13,6 +13,10 @@ const labelOf = ({ name, signature }: CorpusScore): string => {
   return name === 'BLEU' && tokenizer !== undefined ? `BLEU ${tokenizer}` : name;
 };
 
+/** Whether more of a metric of these runs is better, as of BLEU. */
+export const higherIsBetter = (runs: readonly RunSummary[], metric: string): boolean =>
+  runs.flatMap(({ scores }) => scores ?? []).find((row) => labelOf(row) === metric)?.higherIsBetter ?? true;
+
 /**
  * The runs with another metric of the test split in the place of their BLEU, for a report on it.
  *

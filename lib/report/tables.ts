@@ -97,16 +97,21 @@ function missingRuns(runs: readonly RunSummary[], metric: string): string | null
   return `No test ${metric} yet: ${list.join(', ')}.`;
 }
 
-/** Every pair of conditions compared; null when fewer than two have a finished run. */
-export function comparisonTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable | null {
+/** Every pair of conditions that have a finished run, with Holm's correction. */
+export function comparedPairs(runs: readonly RunSummary[]): PairOfConditions[] {
   const scored = runs.filter(({ testBleu }) => testBleu !== null);
   const conditions = conditionsOf(scored);
-  if (conditions.length < 2) return null;
-  const pairs = correctPairs(
+  return correctPairs(
     conditions.flatMap((a, i) =>
       conditions.slice(i + 1).map((b) => ({ a, b, ...compareConditions(scored, a, b) })),
     ),
   );
+}
+
+/** Every pair of conditions compared; null when fewer than two have a finished run. */
+export function comparisonTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable | null {
+  const pairs = comparedPairs(runs);
+  if (pairs.length === 0) return null;
   return pairTable(`Differences between ${rowName(runs)}s in test ${metric}`, pairs, `${rowName(runs)}s`);
 }
 

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import type { ReportDocument } from '../report/document.js';
+import type { ReportBlock, ReportDocument } from '../report/document.js';
 import { htmlReport } from '../report/html.js';
 import { markdownReport } from '../report/markdown.js';
+import type { ReportTable } from '../report/table.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
+import { theoryCharts } from './charts.js';
 import type { GroupEstimate } from './estimates.js';
-import { theoryPlots } from './plots.js';
+
 import { conditionsTable, divergenceTable, gradientNotes, gradientTable, layerTable } from './tables.js';
 import type { DropoutMoments } from './theory.js';
 
@@ -13,19 +15,23 @@ const title = 'R-Drop in one direction and in both: divergences and gradients';
 
 /** The result as an HTML page that loads nothing, and as Markdown. */
 export async function renderTheory(result: DropoutMoments): Promise<{ html: string; markdown: string }> {
+  const [verdict, ...more] = theoryLead(result);
+  const table = (one: ReportTable): ReportBlock => ({ kind: 'table', ...one });
   const document: ReportDocument = {
     title,
-    lead: theoryLead(result),
-    tables: [
-      divergenceTable(result),
-      gradientTable(result, 'kl'),
-      { ...gradientTable(result, 'loss'), notes: gradientNotes },
+    answer: verdict === undefined ? [] : [verdict],
+    lead: more,
+    blocks: [
+      ...theoryCharts(result).map((chart): ReportBlock => ({ kind: 'chart', ...chart })),
+      table(divergenceTable(result)),
+      table(gradientTable(result, 'kl')),
+      table({ ...gradientTable(result, 'loss'), notes: gradientNotes }),
+      table(layerTable(result)),
+      table(conditionsTable(result)),
     ],
-    plots: await theoryPlots(result),
-    plotsIn: { file: 'theory.html', what: 'The plots of divergences, variance ratios and norms' },
-    details: [layerTable(result), conditionsTable(result)],
+    chartsIn: { file: 'theory.html', what: 'The charts of divergences, variance ratios and norms' },
   };
-  return { html: htmlReport(document), markdown: markdownReport(document) };
+  return { html: await htmlReport(document), markdown: markdownReport(document) };
 }
 
 /** What the numbers say, in sentences. */

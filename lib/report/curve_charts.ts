@@ -1,0 +1,137 @@
+import { throwIfAborted } from '../util/yield_timer.js';
+import type { Band, Line, LinePanel } from './chart.js';
+import { conditionColors } from './colors.js';
+import { conditionOf } from './conditions.js';
+import type { ReportChart } from './document.js';
+import type { CurvePoint, RunSummary } from './run_summary.js';
+
+type Field = Exclude<keyof CurvePoint, 'update'>;
+
+const curves: { field: Field; title: string; unit: string; about: string }[] = [
+  {
+    field: 'trainLoss',
+    title: 'Training loss',
+    unit: 'bits per target token',
+    about: 'Cross-entropy of both passes and weighted KL.',
+  },
+  {
+    field: 'validLoss',
+    title: 'Validation loss',
+    unit: 'bits per target token',
+    about: 'One pass without dropout.',
+  },
+  { field: 'validBleu', title: 'Validation BLEU', unit: 'BLEU', about: 'Of the validation split.' },
+  {
+    field: 'kl',
+    title: 'KL divergence of the two passes',
+    unit: 'bits per target token',
+    about: 'In the direction that the loss weighs, before it is weighted.',
+  },
+  { field: 'learningRate', title: 'Learning rate', unit: '', about: 'As the schedule gives it.' },
+];
+
+/** All lines of a chart together have about this many points, and a line at most and at least so many. */
+const points = { ofChart: 6000, most: 300, fewest: 60 };
+/** From this many points on, the second half is drawn again at its own scale: the steep beginning would hide it. */
+const shortestWithDetail = 10;
+
+/** One chart for each curve that some run has: a line a run, mean and band a condition. */
+export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): ReportChart[] {
+  const charts = curves.flatMap((curve) => {
+    throwIfAborted(signal, 'the report');
+    return curveChart(runs, curve) ?? [];
+  });
+  const pooled = new Set(runs.map(conditionOf)).size < runs.length;
+  const [first, ...others] = charts;
+  if (first === undefined) return [];
+  const lines =
+    'Thin: a line a run.' +
+    (pooled
+      ? ' Thick: the mean of a condition, shaded: one sample standard deviation to either side, at the updates that all its runs have.'
+      : '');
+  return [{ ...first, caption: `${first.caption} ${lines}` }, ...others];
+}
+
+function curveChart(
+  runs: readonly RunSummary[],
+  { field, title, unit, about }: (typeof curves)[number],
+): ReportChart | null {
+  const lineOf = ({ curve }: RunSummary): Line['points'] =>
+    curve.flatMap(({ update, [field]: value }) =>
+      value !== undefined && Number.isFinite(value) ? [[update, value] as [number, number]] : [],
+    );
+  const present = runs.filter((run) => lineOf(run).length > 0);
+  if (present.length === 0) return null;
+  const series = conditionColors(runs).filter(({ name }) => present.some((run) => conditionOf(run) === name));
+  const marks = series.flatMap(({ name }, at): LinePanel['marks'] => {
+    const own = present.filter((run) => conditionOf(run) === name);
+    const lines = own.map(lineOf);
+    const summary = own.length > 1 ? meanAndBand(lines, at) : [];
+    return [
+      ...summary,
+      ...lines.map(
+        (line, i): Line => ({
+          kind: 'line',
+          series: at,
+          name: `seed ${own[i]?.seed}`,
+          strong: own.length === 1,
+          points: line,
+        }),
+      ),
+    ];
+  });
+  const longest = Math.max(...marks.map((mark) => mark.points.length));
+  const most = Math.max(points.fewest, Math.min(points.most, Math.floor(points.ofChart / marks.length)));
+  const thinned = marks.map(
+    (mark) => ({ ...mark, points: thin(mark.points as never[], most) }) as Line | Band,
+  );
+  const updates = thinned.flatMap((mark) => mark.points.map(([update]) => update));
+  const half = Math.round(updates.reduce((most, each) => Math.max(most, each), 0) / 2);
+  const panel = { kind: 'lines', x: { title: 'update' }, y: { title: unit }, zoom: true } as const;
+  const detailed = longest >= shortestWithDetail;
+  return {
+    title,
+    legend: true,
+    chart: {
+      label: `${title} by update, one line a run`,
+      series,
+      panels: detailed
+        ? [
+            { ...panel, title: 'All updates', share: 1.3, marks: thinned },
+            { ...panel, title: 'Second half', marks: [], detail: { of: 0, from: half } },
+          ]
+        : [{ ...panel, marks: thinned }],
+    },
+    caption: `${about}${longest > most ? ` Thinned to ${most} points a line.` : ''}`,
+  };
+}
+
+/** Mean and ± one sample standard deviation of several runs, at the updates that all of them have. */
+function meanAndBand(lines: readonly Line['points'][], series: number): [Band, Line] | [] {
+  const maps = lines.map((line) => new Map(line));
+  const band: Band['points'] = [];
+  const center: Line['points'] = [];
+  for (const [update] of lines[0] as Line['points']) {
+    const values = maps.flatMap((map) => map.get(update) ?? []);
+    if (values.length < lines.length) continue;
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    const deviation = Math.sqrt(squares / (values.length - 1));
+    center.push([update, mean]);
+    band.push([update, mean - deviation, mean + deviation]);
+  }
+  if (center.length === 0) return [];
+  return [
+    { kind: 'band', series, points: band },
+    { kind: 'line', series, name: 'mean', strong: true, points: center },
+  ];
+}
+
+/** Evenly spaced points, the first and the last among them, with as many digits as a screen can show. */
+function thin<P extends readonly number[]>(all: readonly P[], most: number): P[] {
+  const short = (value: number, i: number) => (i === 0 ? value : Number(value.toPrecision(6)));
+  const step = (all.length - 1) / (most - 1);
+  const kept =
+    all.length <= most ? all : Array.from({ length: most }, (_, i) => all[Math.round(i * step)] as P);
+  return kept.map((point) => point.map(short) as unknown as P);
+}

@@ -1,0 +1,81 @@
+import { studentUpperQuantile } from '../statistics/distributions.js';
+import { fixed, mean, squaredDeviations } from '../statistics/numbers.js';
+import type { Chart, Spots } from './chart.js';
+import { conditionColors } from './colors.js';
+import { conditionOf } from './conditions.js';
+import type { ReportChart } from './document.js';
+import type { RunSummary } from './run_summary.js';
+
+/** Marks of neighboring seeds stand a little apart, so that equal figures both show. */
+const shifts = [0, -6, 6];
+
+/** The 95 % t interval of a mean, for two values or more. */
+export function meanInterval(values: readonly number[]): [low: number, high: number] {
+  const n = values.length;
+  const center = mean(values);
+  const half = studentUpperQuantile(0.025, n - 1) * Math.sqrt(squaredDeviations(values) / (n - 1) / n);
+  return [center - half, center + half];
+}
+
+/** The test metric by condition: a mark a run, the mean and its interval; null without a finished run. */
+export function stripChart(runs: readonly RunSummary[], metric: string): ReportChart | null {
+  const scored = runs.filter(({ testBleu }) => testBleu !== null);
+  if (scored.length === 0) return null;
+  const series = conditionColors(scored);
+  const seeds = [...new Set(scored.map(({ seed }) => seed))].sort((one, other) => one - other);
+  const marks = series.flatMap(({ name }, row): Spots[] => {
+    const own = scored.filter((run) => conditionOf(run) === name);
+    const values = own.map(({ testBleu }) => testBleu as number);
+    const average = mean(values);
+    const [low, high] = values.length > 1 ? meanInterval(values) : [average, average];
+    const told =
+      `${name}, mean of ${values.length} ${values.length === 1 ? 'run' : 'runs'}: ${fixed(average, 2)}` +
+      (values.length > 1 ? `, 95 % interval ${fixed(low, 2)} to ${fixed(high, 2)}` : '');
+    const items = own.map(({ seed, testBleu }) => ({
+      row,
+      at: testBleu as number,
+      shift: shifts[seeds.indexOf(seed) % shifts.length] as number,
+      text: `${name}, seed ${seed}: ${fixed(testBleu as number, 2)}`,
+    }));
+    return [
+      ...(low < high
+        ? [
+            {
+              kind: 'spots' as const,
+              series: row,
+              shape: 'interval' as const,
+              items: [{ row, at: [low, high] as [number, number], text: told }],
+            },
+          ]
+        : []),
+      {
+        kind: 'spots',
+        series: row,
+        shape: 'bar',
+        items: [{ row, at: average, text: told, label: fixed(average, 2) }],
+      },
+      { kind: 'spots', series: row, shape: 'circle', items },
+    ];
+  });
+  const chart: Chart = {
+    label: `Test ${metric} of every run, with the mean and its interval for each condition`,
+    series,
+    panels: [
+      {
+        kind: 'rows',
+        rows: series.map(({ name }) => name),
+        names: 'above',
+        x: { title: `test ${metric}` },
+        marks,
+      },
+    ],
+  };
+  return {
+    title: `Test ${metric} by condition`,
+    chart,
+    legend: false,
+    caption:
+      'A circle a run; the bar and the number are the mean of a condition, the line its 95 % t interval. Intervals of single ' +
+      'conditions may overlap where a test of their difference still sees one, and the reverse.',
+  };
+}

@@ -1,0 +1,2 @@
+/** Builds dist/report/echarts.js where its sources have changed. */
+export function ensureReportPage(): void;
