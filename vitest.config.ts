@@ -13,7 +13,7 @@ export default defineConfig({
     // Processes, not threads: a native library is opened once a process, and a crash then names its file.
     pool: 'forks',
     maxWorkers: 2,
-    globalSetup: ['test/support/temporary_directory.ts'],
+    globalSetup: ['test/support/temporary_directory.ts', 'test/support/report_page.ts'],
     testTimeout: long ? 3 * 3600_000 : 60_000,
     hookTimeout: long ? 600_000 : 120_000,
     // Two files at once share the cores: a waiting OpenMP thread must sleep instead of spinning.

@@ -47,7 +47,7 @@ export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): 
   const lines =
     'Thin: a line a run.' +
     (pooled
-      ? ' Thick: the mean of a condition, shaded: one sample standard deviation to either side, at the updates that all its runs have.'
+      ? ' Thick: the mean of a condition, shaded: one sample standard deviation to either side, as far as all its runs go.'
       : '');
   return [{ ...first, caption: `${first.caption} ${lines}` }, ...others];
 }
@@ -88,7 +88,7 @@ function curveChart(
   const updates = thinned.flatMap((mark) => mark.points.map(([update]) => update));
   const half = Math.round(updates.reduce((most, each) => Math.max(most, each), 0) / 2);
   const panel = { kind: 'lines', x: { title: 'update' }, y: { title: unit }, zoom: true } as const;
-  const detailed = longest >= shortestWithDetail;
+  const detailed = longest >= shortestWithDetail && field !== 'learningRate';
   return {
     title,
     legend: true,
@@ -106,14 +106,16 @@ function curveChart(
   };
 }
 
-/** Mean and ± one sample standard deviation of several runs, at the updates that all of them have. */
+/** Mean and ± one sample standard deviation of several runs, at the first one's updates as far as all of them go. */
 function meanAndBand(lines: readonly Line['points'][], series: number): [Band, Line] | [] {
-  const maps = lines.map((line) => new Map(line));
+  const first = Math.max(...lines.map((line) => line[0]?.[0] as number));
+  const last = Math.min(...lines.map((line) => line.at(-1)?.[0] as number));
+  const readers = lines.map(interpolated);
   const band: Band['points'] = [];
   const center: Line['points'] = [];
   for (const [update] of lines[0] as Line['points']) {
-    const values = maps.flatMap((map) => map.get(update) ?? []);
-    if (values.length < lines.length) continue;
+    if (update < first || update > last) continue;
+    const values = readers.map((read) => read(update));
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
     const deviation = Math.sqrt(squares / (values.length - 1));
@@ -125,6 +127,17 @@ function meanAndBand(lines: readonly Line['points'][], series: number): [Band, L
     { kind: 'band', series, points: band },
     { kind: 'line', series, name: 'mean', strong: true, points: center },
   ];
+}
+
+/** Reads a line at ascending updates within its range: straight between two points. Epochs of two seeds end at different updates. */
+function interpolated(line: Line['points']): (update: number) => number {
+  let at = 0;
+  return (update) => {
+    while (at + 2 < line.length && (line[at + 1]?.[0] as number) <= update) at++;
+    const [x, y] = line[at] as [number, number];
+    const [nextX, nextY] = line[Math.min(at + 1, line.length - 1)] as [number, number];
+    return nextX === x ? y : y + ((nextY - y) * (update - x)) / (nextX - x);
+  };
 }
 
 /** Evenly spaced points, the first and the last among them, with as many digits as a screen can show. */

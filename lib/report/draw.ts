@@ -61,7 +61,7 @@ function embeddable(svg: string, label: string, prefix: string): string {
     .replace(/<style ?>.*?<\/style>/s, '')
     .replaceAll(/ (?:ecmeta_\w+|class|pointer-events)="[^"]*"/g, '')
     .replaceAll(/ d="[^"]*"/g, (path) => path.replaceAll(/(\.\d)\d+/g, '$1'))
-    .replaceAll(/\b(id="|url\(#|href="#)/g, `$1${prefix}-`)
+    .replaceAll(/\b(id="|url\(#|href="#)(?:zr\d+-)?/g, `$1${prefix}-`)
     .replaceAll(/\n+/g, '\n')
     .trim();
 }

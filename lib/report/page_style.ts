@@ -43,6 +43,7 @@ th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--rule); text-align:
 th { font-weight: 600; }
 thead th { color: var(--soft); font-weight: 500; vertical-align: bottom; border-bottom-color: var(--soft); }
 th:first-child, td:first-child, .words td { text-align: left; }
+tbody th, td { overflow-wrap: anywhere; }
 th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 .words th { width: 34%; text-align: left; }

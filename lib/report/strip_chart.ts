@@ -5,8 +5,9 @@ import { conditionColors } from './colors.js';
 import { conditionOf } from './conditions.js';
 import type { ReportChart } from './document.js';
 import type { RunSummary } from './run_summary.js';
+import { rowName } from './tables.js';
 
-/** Marks of neighboring seeds stand a little apart, so that equal figures both show. */
+/** Marks of neighboring seeds stand a little apart, so that equal values both show. */
 const shifts = [0, -6, 6];
 
 /** The 95 % t interval of a mean, for two values or more. */
@@ -71,7 +72,7 @@ export function stripChart(runs: readonly RunSummary[], metric: string): ReportC
     ],
   };
   return {
-    title: `Test ${metric} by condition`,
+    title: `Test ${metric} by ${rowName(runs)}`,
     chart,
     legend: false,
     caption:

@@ -42,7 +42,7 @@ export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
 const conditionsOf = (runs: readonly RunSummary[]) => [...new Set(runs.map(conditionOf))];
 
 /** What a row of runs is called: a direction, unless more than that differs. */
-const rowName = (runs: readonly RunSummary[]) =>
+export const rowName = (runs: readonly RunSummary[]) =>
   runs.every((run) => conditionOf(run) === run.direction) ? 'direction' : 'condition';
 
 /** The paper's table 1: the metric by direction and seed, averages, average durations. */

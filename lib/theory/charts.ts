@@ -172,9 +172,9 @@ function normChart(result: DropoutMoments, groups: readonly string[]): Chart | n
     names.flatMap((direction, series) => {
       // Side by side: where the two agree, one would hide the other.
       const shift = series === 0 ? -6 : 6;
-      const items = (what: string, figureOf: (estimate: GroupEstimate) => number | null): Spot[] =>
+      const items = (what: string, quantityOf: (estimate: GroupEstimate) => number | null): Spot[] =>
         estimates.flatMap((estimate) => {
-          const value = figureOf(estimate) ?? 0;
+          const value = quantityOf(estimate) ?? 0;
           const told = `${estimate.group}, ${direction}, ${what}: ${text(value)}`;
           return value > 0 ? [{ row: groups.indexOf(estimate.group), at: value, shift, text: told }] : [];
         });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CurvePoint, type RunSummary, renderReport, writeReport } from '../../lib/report/report.js';
-import { expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
+import { chartsOf, expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
 
 /** Table 1 of the paper, with the run times it gives as averages. */
 const table = [
@@ -56,31 +56,41 @@ describe("renderReport on the paper's table", () => {
     const { html } = await renderReport(paperRuns(), 'Table 1');
     expectSelfContained(html);
     expectWellFormed(html);
-    const svgs = [...html.matchAll(/<svg role="img" aria-label="[^"]+".*?<\/svg>/gs)].map(([svg]) => svg);
-    expect(svgs).toHaveLength(4);
-    const [dots, ...curves] = svgs as [string, ...string[]];
-    for (const text of [
-      'Test BLEU',
-      'BLEU',
-      'direction',
-      'seed',
-      'uni',
-      'bi',
-      '63',
-      '64',
-      '65',
-      '37.32',
-      '37.15',
-    ]) {
-      expect(dots).toContain(`>${text}</text>`);
+    const [strip, ...curves] = chartsOf(html);
+    expect(strip?.label).toBe('Test BLEU of every run, with the mean and its interval for each condition');
+    for (const drawn of [strip?.wide, strip?.narrow]) {
+      for (const text of ['test BLEU', 'uni', 'bi', '37.32', '37.15'])
+        expect(drawn).toContain(`>${text}</text>`);
+      // A circle a run, three in each of two colors.
+      const circles = [...(drawn as string).matchAll(/d="M1 0A1 1 [^"]*"[^>]*fill="(#\w{6})"/g)];
+      expect(circles.map(([, color]) => color).sort()).toEqual([
+        ...Array(3).fill('#0087d0'),
+        ...Array(3).fill('#e66100'),
+      ]);
     }
-    for (const [i, title] of ['Training loss', 'Validation loss', 'Validation BLEU'].entries()) {
-      const svg = curves[i] as string;
-      for (const text of [title, 'update', 'direction', 'uni', 'bi'])
-        expect(svg).toContain(`>${text}</text>`);
-      const lines = svg.match(/<path [^>]*d="M[^"]*L[^"]*L[^"]*L[^"]*L[^"]*"[^>]*stroke="#\w{6}"/g);
-      expect(lines).toHaveLength(6);
-      expect(new Set(lines?.map((line) => /stroke="(#\w{6})"/.exec(line)?.[1])).size).toBe(2);
+    for (const { scores, direction } of table)
+      for (const [i, score] of scores.entries())
+        expect(strip?.data).toContain(`"${direction}, seed ${seeds[i]}: ${score.toFixed(2)}"`);
+    // The t interval of 37.34, 37.29, 37.32: 37.3167 ± 4.3027 · 0.02517 / √3.
+    expect(strip?.data).toContain('"uni, mean of 3 runs: 37.32, 95 % interval 37.25 to 37.38"');
+    expect(curves.map(({ label }) => label)).toEqual(
+      ['Training loss', 'Validation loss', 'Validation BLEU'].map(
+        (title) => `${title} by update, one line a run`,
+      ),
+    );
+    for (const { wide, narrow } of curves) {
+      for (const svg of [wide, narrow]) {
+        expect(svg).toContain('>update</text>');
+        const lines = [
+          ...svg.matchAll(/<path d="M[\d.]+ [\d.]+(?:L[\d.]+ [\d.]+){4}" [^>]*stroke="(#\w{6})"[^>]*>/g),
+        ];
+        // Three runs and their mean in each color.
+        expect(lines.map(([, color]) => color).sort()).toEqual([
+          ...Array(4).fill('#0087d0'),
+          ...Array(4).fill('#e66100'),
+        ]);
+        expect(lines.filter(([line]) => line.includes('stroke-width="2.5"'))).toHaveLength(2);
+      }
     }
     const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -221,7 +231,7 @@ describe('writeReport', () => {
     expect(conditions.get('data')).toMatch(/^2 entries, SHA-256/);
     expect(rowsOf(html, 'Options')).toContainEqual(['optimizer.learningRate', '0.0005']);
     expect(html).toContain('A comparison needs finished runs of two conditions');
-    expect(html.match(/<svg /g)).toHaveLength(4);
+    expect(chartsOf(html)).toHaveLength(5);
     expect(markdown).toContain('| optimizer.learningRate | 0.0005 |');
   });
 
@@ -247,7 +257,7 @@ describe('writeReport', () => {
     expect(
       rowsOf(html, 'Differences between directions in test BLEU').map(([conditions]) => conditions),
     ).toEqual(['uni − baseline']);
-    expect(html.match(/<svg /g)).toHaveLength(4);
+    expect(chartsOf(html)).toHaveLength(5);
     expect(markdown).toContain('bi-63 (not begun)');
   });
 
@@ -256,7 +266,7 @@ describe('writeReport', () => {
     const { html } = await read(await writeReport(directory, directory));
     expectWellFormed(html);
     expect(html).toContain('0 of 2 runs have a test BLEU.');
-    expect(html).not.toContain('<svg');
+    expect(chartsOf(html)).toEqual([]);
   });
 
   it('says when the runs differ in more than seed and direction', async () => {
@@ -336,7 +346,20 @@ describe("the paper's own curves", () => {
     const { html } = await renderReport(runs, 'The published runs');
     expectSelfContained(html);
     expectWellFormed(html);
-    expect(html.match(/<svg /g)).toHaveLength(4);
-    expect(html.match(/(L-?[\d.]+,-?[\d.]+){272}"/g)).toHaveLength(18);
+    const curves = chartsOf(html).slice(1);
+    expect(curves).toHaveLength(3);
+    for (const { wide, data } of curves) {
+      const [panel] = (
+        JSON.parse(data) as { panels: { marks: { strong?: boolean; points: number[][] }[] }[] }
+      ).panels;
+      const lines = panel?.marks.filter(({ strong }) => strong === false) ?? [];
+      expect(lines.map(({ points }) => points.map(([update]) => update))).toEqual(
+        runs.map((run) => run.curve.map(({ update }) => update)),
+      );
+      // Two means, from where the last run of three has its first epoch. A last epoch ends within a pixel of the one before.
+      const means = panel?.marks.filter(({ strong }) => strong === true) ?? [];
+      expect(means.map(({ points }) => points.length)).toEqual([272, 272]);
+      expect(wide.match(/ d="M-?[\d.]+ -?[\d.]+(L-?[\d.]+ -?[\d.]+){270,272}"/g)).toHaveLength(8);
+    }
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderTheory, theoryLead, writeDropoutMoments } from '../../lib/theory/report.js';
 import { type DropoutMoments, dropoutMoments } from '../../lib/theory/theory.js';
-import { expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
+import { chartsOf, expectSelfContained, expectWellFormed, rowsOf } from '../support/html.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData, workplace } from '../training/tiny_run.js';
 
@@ -79,18 +79,18 @@ describe('the report of the theory', () => {
 
   it('draws estimates with running means, ratios and norms', async () => {
     const { html } = await renderTheory(result);
-    const svgs = [...html.matchAll(/<svg role="img" aria-label="([^"]+)".*?<\/svg>/gs)];
-    expect(svgs.map(([, label]) => label)).toEqual([
+    const charts = chartsOf(html);
+    expect(charts.map(({ label }) => label)).toEqual([
       'Expected divergence by direction',
       'Variance ratio uni to bi by parameter group',
       'Norm and noise of the gradient by parameter group',
     ]);
-    const [divergence, ratios, norms] = svgs.map(([svg]) => svg) as [string, string, string];
+    const [divergence, ratios, norms] = charts.map(({ wide }) => wide) as [string, string, string];
     for (const text of ['uni', 'uni-reverse', 'bi', 'draws in the running mean']) {
       expect(divergence).toContain(`>${text}</text>`);
     }
     // A line of running means for each direction: eight draws, seven segments.
-    expect(divergence.match(/d="M-?[\d.]+,-?[\d.]+(L-?[\d.]+,-?[\d.]+){7}"/g)).toHaveLength(3);
+    expect(divergence.match(/ d="M-?[\d.]+ -?[\d.]+(L-?[\d.]+ -?[\d.]+){7}"/g)).toHaveLength(3);
     for (const svg of [ratios, norms]) {
       for (const text of [...groups, 'all', 'KL term alone', 'CE + 5·KL'])
         expect(svg).toContain(`>${text}</text>`);

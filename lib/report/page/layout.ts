@@ -25,9 +25,12 @@ interface Place {
   slider: Box;
 }
 
-/** The width that a row's names take; text is measured where it is drawn, so this is on the safe side. */
-const namesWidth = ({ rows, names }: RowPanel): number =>
-  names === 'beside' ? 14 + 6.8 * Math.max(...rows.map((name) => name.length)) : names === 'above' ? 12 : 0;
+/** The width that rows' names take, at most a good third of all; text is measured where it is drawn, so this is on the safe side. */
+function namesWidth({ rows, names }: RowPanel, width: number): number {
+  if (names === 'none') return 0;
+  if (names === 'above') return 12;
+  return Math.min(0.4 * width, 14 + 6.8 * Math.max(...rows.map((name) => name.length)));
+}
 
 /** The place of each panel, and the height of all. */
 export function placePanels(
@@ -37,7 +40,7 @@ export function placePanels(
 ): { places: Place[]; height: number } {
   const stacked = width < sideBySide;
   const gap = 28;
-  const names = panels.map((panel) => (panel.kind === 'rows' ? namesWidth(panel) : 48));
+  const names = panels.map((panel) => (panel.kind === 'rows' ? namesWidth(panel, width) : 48));
   const free = width - names.reduce((sum, each) => sum + each, 0) - gap * (panels.length - 1) - right;
   const shares = panels.reduce((sum, { share = 1 }) => sum + share, 0);
   const zooms = live && panels.some((panel) => panel.kind === 'lines' && panel.zoom);

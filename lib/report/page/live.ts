@@ -11,6 +11,14 @@ export function startCharts(): void {
     const chart = charts[Number(figure.dataset['chart'])];
     if (chart) startChart(figure, chart);
   }
+  const zoomed = charts.findIndex(({ panels }) =>
+    panels.some((panel) => panel.kind === 'lines' && panel.zoom),
+  );
+  document
+    .querySelector(`figure[data-chart="${zoomed}"] figcaption`)
+    ?.append(
+      ' To zoom, move the ends of the bar, or hold Ctrl and turn the wheel. The names switch their lines.',
+    );
 }
 
 function startChart(figure: HTMLElement, chart: Chart): void {
@@ -44,10 +52,6 @@ function startChart(figure: HTMLElement, chart: Chart): void {
   };
   draw();
   new ResizeObserver(draw).observe(figure);
-  if (chart.panels.some((panel) => panel.kind === 'lines' && panel.zoom)) {
-    const hint = ' To zoom, move the ends of the bar, or hold Ctrl and turn the wheel.';
-    figure.querySelector('figcaption')?.append(hint);
-  }
   startLegend(figure, (name, shown) => {
     if (shown) off.delete(name);
     else off.add(name);

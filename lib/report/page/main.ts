@@ -9,7 +9,7 @@ import { optionOf } from './option.js';
 import { startTables } from './tables.js';
 
 export function svgOf(chart: Chart, width: number): string {
-  const { option, height } = optionOf(chart, width, false);
+  const { option, height } = optionOf(thinned(chart, Math.floor(width / 3)), width, false);
   const drawing = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     drawing.setOption(option);
@@ -17,6 +17,31 @@ export function svgOf(chart: Chart, width: number): string {
   } finally {
     drawing.dispose();
   }
+}
+
+/** As many points of each line and band as a width can show. */
+function thinned(chart: Chart, most: number): Chart {
+  const thin = <P>(points: P[]): P[] => {
+    const step = (points.length - 1) / (most - 1);
+    return points.length <= most
+      ? points
+      : Array.from({ length: most }, (_, i) => points[Math.round(i * step)] as P);
+  };
+  return {
+    ...chart,
+    panels: chart.panels.map((panel) =>
+      panel.kind === 'rows'
+        ? panel
+        : {
+            ...panel,
+            marks: panel.marks.map((mark) =>
+              mark.kind === 'line'
+                ? { ...mark, points: thin(mark.points) }
+                : { ...mark, points: thin(mark.points) },
+            ),
+          },
+    ),
+  };
 }
 
 if (typeof document !== 'undefined') {

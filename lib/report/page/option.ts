@@ -61,7 +61,7 @@ export function optionOf(
     })),
     xAxis: chart.panels.map((panel, gridIndex) => ({ ...xAxis(panel), gridIndex })),
     yAxis: chart.panels.map((panel, gridIndex) => ({
-      ...(panel.kind === 'lines' ? valueYAxis(panel) : rowAxis(panel)),
+      ...(panel.kind === 'lines' ? valueYAxis(panel) : rowAxis(panel, places[gridIndex]!.grid)),
       gridIndex,
     })),
     dataZoom: live ? zooms(chart.panels, places) : [],
@@ -117,7 +117,7 @@ const valueYAxis = ({ y }: LinePanel) => ({
   axisPointer: { show: false },
 });
 
-function rowAxis({ rows, names }: RowPanel) {
+function rowAxis({ rows, names }: RowPanel, { left, width }: { left: number; width: number }) {
   const above = { inside: true, margin: 0, align: 'left', verticalAlign: 'bottom', padding: [0, 0, 16, 0] };
   return {
     type: 'category',
@@ -131,6 +131,8 @@ function rowAxis({ rows, names }: RowPanel) {
       color: text,
       fontSize: 12,
       interval: 0,
+      overflow: 'truncate',
+      width: names === 'above' ? width : left - 10,
       ...(names === 'above' ? { ...above, fontSize: 13, fontWeight: 600 } : {}),
     },
     z: 3,
@@ -181,7 +183,7 @@ function seriesOf(mark: Mark, chart: Chart): SeriesOption {
 }
 
 /** Where two lines are one, the dashes of the later show the earlier; and they stay apart without color. */
-const dashes = ['solid', [9, 5], [2, 4], [12, 4, 2, 4]] as const;
+const dashes = ['solid', [10, 5], [4, 4], [12, 4, 3, 4]] as const;
 
 function lineSeries({ series, strong, points }: Line, color: string): LineSeriesOption {
   return {
