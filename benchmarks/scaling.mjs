@@ -99,29 +99,32 @@ if (values.point !== undefined) {
     process.stdout.write(`${place}\n`);
   };
   write('benchmarks/results/scaling.json', `${JSON.stringify({ conditions, ...sweeps }, null, 2)}\n`);
-  const { config, renderSvg, width } = await import('../dist/report/vega_svg.js');
+  const { chartDrawer } = await import('../dist/report/draw.js');
+  const draw = await chartDrawer();
   const plots = [
     ['pairs', 'pairs', 'secondsPerToken', 'pairs of a batch', 'Time of a step per target token'],
     ['types', 'types', 'secondsPerToken', 'types V', 'Time of a step per target token'],
     ['threads', 'threads', 'secondsPerToken', 'threads', 'Time of a step per target token'],
     ['memory', 'types', 'peakMegabytes', 'types V', 'Peak memory of the process'],
   ];
-  for (const [i, [name, x, y, xTitle, title]] of plots.entries()) {
+  for (const [name, x, y, xTitle, title] of plots) {
     const time = y === 'secondsPerToken';
-    const points = sweeps[name === 'memory' ? 'types' : name].map((point) => ({
-      x: point[x],
-      y: time ? 1e6 * point[y] : point[y],
-    }));
-    const axis = { field: 'x', type: 'quantitative', title: xTitle };
-    const spec = {
-      ...{ config, width, height: 260, title, data: { values: points } },
-      mark: { type: 'line', point: true, color: '#0087d0' },
-      encoding: {
-        x: { ...axis, scale: { type: 'log', base: 2 }, axis: { format: ',d' } },
-        y: { field: 'y', type: 'quantitative', title: time ? 'microseconds' : 'MB', scale: { zero: true } },
-      },
+    const points = sweeps[name === 'memory' ? 'types' : name].map((point) => [
+      point[x],
+      time ? 1e6 * point[y] : point[y],
+    ]);
+    const chart = {
+      label: `${title} against ${xTitle}`,
+      series: [{ name: title, color: '#0087d0' }],
+      panels: [
+        {
+          ...{ kind: 'lines', title },
+          ...{ x: { title: xTitle, scale: 'log2' }, y: { title: time ? 'microseconds' : 'MB', zero: true } },
+          marks: [{ kind: 'line', series: 0, name: title, strong: true, points }],
+        },
+      ],
     };
-    const svg = await renderSvg(spec, i, `${title} against ${xTitle}`);
+    const svg = draw(chart, 640, name);
     // A file of its own needs the namespace that a page does without.
     write(
       `docs/plots/scaling-${name}.svg`,
