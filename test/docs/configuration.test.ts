@@ -1,93 +1,64 @@
-import { readFileSync } from 'node:fs';
+// The tables of docs/configuration: made from the comments of the interfaces (scripts/docs/configuration.mjs), and complete.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import * as config from '../../lib/options/index.js';
+import { configurationPages } from '../../scripts/docs/configuration.mjs';
 
-const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { pages, used, interfaces } = configurationPages();
 
-/** Schemas that are parts of others, and so documented with them. */
+/** Interfaces that are parts of others, and so have their rows in the tables of those. */
 const parts = [
-  'lossSchema',
-  'optimizerSchema',
-  'runtimeSchema',
-  'batchPlanSchema',
-  'trainBatchSchema',
-  'validationBeamSchema',
-  'resumeSchema',
-  'setupSchema',
-  'textSchema',
-  'textLimitsSchema',
-  'beamSearchSchema',
-  'runModelSchema',
-  'mosesDetokenizeSchema',
+  ...['TrainLossOptions', 'OptimizerOptions', 'TrainBatchOptions', 'ValidationOptions', 'TestOptions'],
+  ...[
+    'RunModelOptions',
+    'BeamSearchOptions',
+    'ValidationBeamOptions',
+    'MomentsRunOptions',
+    'MomentsLossOptions',
+  ],
+  ...['TextOptions', 'TextLimitOptions', 'MosesDetokenizeOptions', 'LockOptions'],
 ];
 
-interface Definition {
-  type: string;
-  shape?: Record<string, z.ZodType>;
-  innerType?: z.ZodType;
-  defaultValue?: unknown;
-}
-const definition = (schema: z.ZodType): Definition => schema.def as unknown as Definition;
-
-/** `path → default` of every option; a default is JSON, `required`, or nothing where the option may be left out. */
-function options(schema: z.ZodType, path = '', fallback: unknown = undefined): [string, string][] {
-  const { type, shape, innerType, defaultValue } = definition(schema);
-  if (innerType && type !== 'object') {
-    const inner = type === 'default' || type === 'prefault' ? defaultValue : fallback;
-    if (type === 'optional' && definition(innerType).type === 'undefined') return [];
-    return options(innerType, path, type === 'optional' ? 'none' : inner);
-  }
-  if (!shape) {
-    if (fallback === 'none') return [[path, '']];
-    return [[path, fallback === undefined ? 'required' : JSON.stringify(fallback)]];
-  }
-  const given = (fallback ?? {}) as Record<string, unknown>;
-  return Object.entries(shape).flatMap(([key, value]) => {
-    const rows = options(value, path === '' ? key : `${path}.${key}`);
-    // A default of the whole object stands above those of its parts.
-    return rows.map(([name, each]): [string, string] => {
-      const own = given[key];
-      return own === undefined || typeof own === 'object' ? [name, each] : [name, JSON.stringify(own)];
-    });
-  });
-}
-
-/** The rows `| name | default | … |` of the section whose heading names the schema. */
-function documented(name: string): [string, string][] {
-  const section = text.split(/^## /m).find((part) => part.split('\n')[0]?.includes(`\`${name}\``));
-  if (section === undefined) throw new Error(`docs/configuration.md has no section for ${name}`);
-  return [...section.matchAll(/^\| `([^`]+)` \| (?:`([^`]*)`|(required|)) \|/gm)].map(
-    ([, option = '', value, word]): [string, string] => [option, value ?? word ?? ''],
-  );
-}
-
-const schemas = (Object.entries(config) as [string, unknown][]).filter(
-  (entry): entry is [string, z.ZodType] =>
-    entry[1] instanceof z.ZodType && definition(entry[1]).type === 'object' && !parts.includes(entry[0]),
-);
-
-describe('docs/configuration.md', () => {
-  it.each(schemas)('lists every option of %s with its default', (name, schema) => {
-    expect(documented(name)).toEqual(options(schema));
+describe('the pages of docs/configuration', () => {
+  it('are up to date', () => {
+    const stale = [...pages].filter(([, { text, made }]) => text !== made).map(([path]) => path);
+    expect(stale, 'npm run docs:configuration writes them').toEqual([]);
   });
 
-  it('knows the schemas it should', () => {
-    expect(schemas.map(([name]) => name)).toEqual(
-      expect.arrayContaining([
-        'trainSchema',
-        'prepareSchema',
-        'iwslt14Schema',
-        'sweepSchema',
-        'beamSchema',
-        'lossOptionsSchema',
-        'tokenizeSchema',
-        'detokenizeSchema',
-        'normalizeSchema',
-        'bpeSchema',
-        'bpeApplySchema',
-        'dictionarySchema',
-      ]),
+  it('have a table for every schema', () => {
+    const missing = [...interfaces.keys()].filter((name) => !used.has(name) && !parts.includes(name));
+    expect(missing).toEqual([]);
+    expect(used.size).toBeGreaterThan(25);
+  });
+
+  it('name every option with its default', () => {
+    const training = readFileSync(join(root, 'docs/configuration/training.md'), 'utf8');
+    expect(training).toContain(
+      '| `optimizer.warmupUpdates` | 0 or more | `4000` | Updates of linear warm-up. |',
     );
+    expect(training).toContain('| `validation.beam.maxLenA` | 0 or more | `1.2` |');
+    expect(training).toContain('| `data` | text | required |');
+  });
+
+  it('are shorter than 300 lines each, and their links lead somewhere', () => {
+    const all = [...pages.keys(), join(root, 'docs/configuration.md')];
+    for (const path of all) {
+      const text = readFileSync(path, 'utf8');
+      expect(text.split('\n').length).toBeLessThan(300);
+      for (const [, file, anchor] of text.matchAll(/\]\(([^)#:]*)(?:#([^)]+))?\)/g)) {
+        const target = file === '' ? path : join(dirname(path), file!);
+        expect(existsSync(target), `${path}: ${file}`).toBe(true);
+        if (anchor === undefined) continue;
+        const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+          heading!
+            .toLowerCase()
+            .replace(/[^\w\- ]/g, '')
+            .replaceAll(' ', '-'),
+        );
+        expect(headings, `${path}: #${anchor}`).toContain(anchor);
+      }
+    }
   });
 });
