@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isFloat } from '../data/safetensors/element_types.js';
 import {
   blocksOf,
@@ -109,8 +110,6 @@ async function withPath<T>(path: string, call: () => Promise<T>): Promise<T> {
  * type, the shape and the numbers. Another program that writes the same again, in whatever order, keeps it.
  */
 export async function checksum(tensors: StoredTensors, configuration: string): Promise<string> {
-  // Not at the top: whoever imports the library for something else does not wait for it.
-  const { createHash } = await import('node:crypto');
   const hash = createHash('sha256').update(configuration);
   for (const name of [...tensors.keys()].sort()) {
     const stored = tensors.get(name)!;

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
 import { type Transformer, transformerOf } from '../model/transformer.js';
-import type { translateCorpusNBest } from '../model/translate_corpus.js';
+import { translateCorpusNBest } from '../model/translate_corpus.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
@@ -18,6 +18,7 @@ import { unk } from '../text/dictionary.js';
 import { piecesWarning, uncutWarning } from '../text/pieces/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
+import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
@@ -76,7 +77,6 @@ interface State {
   pipeline: TextPipeline;
   beam: BeamSearchConfig;
   maxTokens: number;
-  translateCorpusNBest: typeof translateCorpusNBest;
   /** They end before the model goes. */
   readonly calls: CallsUnderWay;
   disposed: boolean;
@@ -101,8 +101,6 @@ export class Translator implements Disposable, AsyncDisposable {
     { checkpoint: name = 'best', threads = 0, device, precision, verify = true, signal }: LoadOptions = {},
   ): Promise<Translator> {
     throwIfAborted(signal, loading);
-    const { openRunCheckpoint } = await import('../training/run_checkpoint.js');
-    const { translateCorpusNBest } = await import('../model/translate_corpus.js');
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
     const pipeline = await TextPipeline.load(directory);
     throwIfAborted(signal, loading);
@@ -130,7 +128,6 @@ export class Translator implements Disposable, AsyncDisposable {
       pipeline,
       beam: config.test.beam,
       maxTokens: config.batches.maxTokens,
-      translateCorpusNBest,
       calls: new CallsUnderWay(),
       disposed: false,
     });
@@ -292,7 +289,7 @@ async function sourcesOf(
 
 /** The hypotheses of the lines that have some, by line. */
 async function hypothesesOf(
-  { model, pipeline, maxTokens, translateCorpusNBest }: State,
+  { model, pipeline, maxTokens }: State,
   { tokens, places }: Sources,
   beam: BeamConfig,
   { signal, onProgress }: Pick<TranslateOptions, 'signal' | 'onProgress'>,
