@@ -26,15 +26,17 @@ figure svg { display: block; width: 100%; height: auto; }
 .live { margin-top: .75rem; width: 100%; overflow: hidden; }
 @media screen and (max-width: 600px) { .wide { display: none; } .narrow { display: block; } }
 @media screen { .is-live .static { display: none; } }
-@media print { .live { display: none; } }
+@media print { .live, .hint, .csv { display: none; } }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem .9rem; margin: .6rem 0 0; padding: 0; font-size: .875rem; }
 .legend li { overflow-wrap: anywhere; }
 .legend button { font: inherit; color: inherit; background: none; border: 0; padding: .15rem 0; cursor: pointer; text-align: left; }
 .legend button[aria-pressed=false] { opacity: .4; text-decoration: line-through; }
-.swatch { display: inline-block; width: .75em; height: .75em; border-radius: 50%; margin-right: .45em; }
+.swatch { display: inline-block; width: .75em; height: .75em; border-radius: 50%; margin-right: .45em;
+  print-color-adjust: exact; }
 button:focus-visible, a:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .tip { background: var(--page) !important; color: var(--text) !important; border: 1px solid var(--rule) !important;
   font: .8125rem/1.45 system-ui, sans-serif !important; max-width: min(26rem, 90vw); white-space: normal !important; }
+.tip:empty { display: none; }
 .tip .head { color: var(--soft); }
 .tip .runs { color: var(--soft); font-size: .75rem; padding-left: 1.2em; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
@@ -74,8 +76,8 @@ details caption { font-size: .875rem; font-weight: 500; color: var(--soft); }
 .files span { font-weight: 600; min-width: 8rem; overflow-wrap: anywhere; }
 @media (max-width: 480px) { .sample dl { grid-template-columns: minmax(0, 1fr); } .sample dd { margin-bottom: .35rem; }
   .answer { font-size: 1.25rem; } }
-@media print { body { padding: 0; font-size: 10.5pt; } .csv { display: none; } tr, figure { break-inside: avoid; }
-  h2, caption, summary { break-after: avoid; } a { color: inherit; text-decoration: none; }
+@media print { body { padding: 0; font-size: 10.5pt; } tr, figure { break-inside: avoid; }
+  h2, h2 + .note, caption, summary, thead { break-after: avoid; } a { color: inherit; text-decoration: none; }
   details::details-content { content-visibility: visible; block-size: auto; } }
 ${['100000', '960', '720', '560', '400'].map(listed).join('')}
 `;

@@ -15,12 +15,11 @@ const title = 'R-Drop in one direction and in both: divergences and gradients';
 
 /** The result as an HTML page that loads nothing, and as Markdown. */
 export async function renderTheory(result: DropoutMoments): Promise<{ html: string; markdown: string }> {
-  const [verdict, ...more] = theoryLead(result);
   const table = (one: ReportTable): ReportBlock => ({ kind: 'table', ...one });
   const document: ReportDocument = {
     title,
-    answer: verdict === undefined ? [] : [verdict],
-    lead: more,
+    answer: [theoryAnswer(result)],
+    lead: theoryLead(result),
     blocks: [
       ...theoryCharts(result).map((chart): ReportBlock => ({ kind: 'chart', ...chart })),
       table(divergenceTable(result)),
@@ -32,6 +31,18 @@ export async function renderTheory(result: DropoutMoments): Promise<{ html: stri
     chartsIn: { file: 'theory.html', what: 'The charts of divergences, variance ratios and norms' },
   };
   return { html: await htmlReport(document), markdown: markdownReport(document) };
+}
+
+/** The result in one sentence. */
+function theoryAnswer({ divergence, gradients, conditions }: DropoutMoments): string {
+  const ratio = gradients.loss.at(-1)?.varianceRatio.ratio ?? null;
+  const pairs = conditions.options.pairs.toLocaleString('en-US');
+  const expected = divergence.difference.containsZero
+    ? `${pairs} pairs of masks show no difference between the expected divergences of both directions`
+    : `Over ${pairs} pairs of masks the divergences of both directions differ on average, which theory leaves to chance`;
+  return ratio === null
+    ? `${expected}.`
+    : `${expected}; the gradient of uni varies ${ratio.toFixed(3)} times as much over masks as that of bi.`;
 }
 
 /** What the numbers say, in sentences. */

@@ -27,8 +27,7 @@ interface Place {
 
 /** The width that rows' names take, at most a good third of all; text is measured where it is drawn, so this is on the safe side. */
 function namesWidth({ rows, names }: RowPanel, width: number): number {
-  if (names === 'none') return 0;
-  if (names === 'above') return 12;
+  if (names !== 'beside') return 0;
   return Math.min(0.4 * width, 14 + 6.8 * Math.max(...rows.map((name) => name.length)));
 }
 

@@ -14,11 +14,11 @@ export function startCharts(): void {
   const zoomed = charts.findIndex(({ panels }) =>
     panels.some((panel) => panel.kind === 'lines' && panel.zoom),
   );
-  document
-    .querySelector(`figure[data-chart="${zoomed}"] figcaption`)
-    ?.append(
-      ' To zoom, move the ends of the bar, or hold Ctrl and turn the wheel. The names switch their lines.',
-    );
+  const hint = document.createElement('span');
+  hint.className = 'hint';
+  hint.textContent =
+    ' To zoom, move the ends of the bar, or hold Ctrl and turn the wheel. The names switch their lines.';
+  document.querySelector(`figure[data-chart="${zoomed}"] figcaption`)?.append(hint);
 }
 
 function startChart(figure: HTMLElement, chart: Chart): void {

@@ -101,6 +101,8 @@ function xAxis(panel: Panel) {
     ...axis,
     nameLocation: 'middle',
     nameGap: 30,
+    // A number at an end stays within the chart.
+    axisLabel: { ...axis.axisLabel, alignMaxLabel: 'right', ...(lines ? {} : { alignMinLabel: 'left' }) },
     ...(lines && axis.type === 'value'
       ? { min: panel.detail?.from ?? 0, max: 'dataMax', minInterval: 1 }
       : {}),

@@ -12,7 +12,7 @@ export interface TipPoint {
 /** Five significant digits, thousands apart. */
 const numberText = (value: number): string => {
   const short = Number(value.toPrecision(5));
-  return Math.abs(short) >= 10_000 ? short.toLocaleString('en-US') : String(short);
+  return Math.abs(short) >= 1000 ? short.toLocaleString('en-US') : String(short);
 };
 
 function element(className: string, ...children: (Node | string)[]): HTMLElement {
