@@ -1,3 +1,10 @@
+/** Widths of a page in pixels, up to the widest: below its own a table is shown as a list. */
+const limits = [400, 560, 720, 980];
+/** Of a table too wide for any page. */
+const always = 100_000;
+/** Left and right of the page's text, in pixels. */
+const bodyPadding = 40;
+
 /**
  * The look of a report: light and dark by the reader's preference, which the charts follow through the same colors; nothing wider
  * than the page; on paper what a reader without scripts sees.
@@ -79,11 +86,11 @@ details caption { font-size: .875rem; font-weight: 500; color: var(--soft); }
 @media print { body { padding: 0; font-size: 10.5pt; } tr, figure { break-inside: avoid; }
   h2, h2 + .note, caption, summary, thead { break-after: avoid; } a { color: inherit; text-decoration: none; }
   details::details-content { content-visibility: visible; block-size: auto; } }
-${['100000', '960', '720', '560', '400'].map(listed).join('')}
+${[always, ...limits.toReversed()].map(listed).join('')}
 `;
 
 /** Below its width a table becomes a list: each row a block of its own, each cell with its heading. */
-function listed(width: string): string {
+function listed(width: number): string {
   const table = `.t${width}`;
   return `@media (max-width: ${width}px) {
 ${table}, ${table} caption, ${table} tbody, ${table} tr, ${table} td, ${table} tbody th { display: block; width: auto; text-align: left; padding: 0; border: 0; }
@@ -102,13 +109,13 @@ export const isShort = (cell: string): boolean => cell.length <= 14;
 /** The class of a table: the width below which it would not fit as one. */
 export function tableClass(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (head.length === 2) return 'words';
-  // A cell breaks between words; 7.6 pixels a letter at .875rem, 19 of padding, some for the mark of a sorted column.
+  // A cell breaks between words. 7.4 pixels a letter at .875rem, 19.2 of padding.
   const widest = (text: string) => Math.max(...text.split(/[\s-]+/).map((word) => word.length));
   const cellWidth = (cell: string) => Math.min(40, isShort(cell) ? cell.length : widest(cell));
   const needed = head.reduce((sum, name, i) => {
     const letters = Math.max(widest(name), ...rows.map((row) => cellWidth(row[i] ?? '')));
-    return sum + 7.6 * letters + 22;
-  }, 40);
-  const limit = ['400', '560', '720', '960'].find((width) => needed <= Number(width) * 0.94);
-  return `t${limit ?? '100000'}`;
+    return sum + 7.4 * letters + 19.2;
+  }, 0);
+  const limit = limits.find((width) => needed <= width - bodyPadding);
+  return `t${limit ?? always}`;
 }
