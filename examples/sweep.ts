@@ -5,7 +5,7 @@ import { compareRuns, sweep, writeReport } from 'rdrop';
 const [data = 'data', directory = 'runs/sweep'] = process.argv.slice(2);
 const scores: Record<string, number[]> = { uni: [], bi: [] };
 
-// Called again after an interruption, it reuses what is finished and goes on with the rest.
+// Called again after an interruption, it reuses what is finished and continues with the rest.
 const events = sweep(
   { preset: 'tiny', data, maxUpdates: 200 },
   { directory, seeds: [63, 64, 65], directions: ['uni', 'bi'] },
