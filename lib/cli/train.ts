@@ -125,7 +125,7 @@ async function train(flags: Flags): Promise<void> {
   const opening = { unlock: flags.unlock, verify: flags.verify };
   const open = flags.resume
     ? ([flags.run, { ...(await resumeOptions(flags)), ...opening }] as const)
-    : ([await trainOptions(flags)] as const);
+    : ([await ofCommandLine(await trainOptions(flags))] as const);
   const progress = trainProgress();
   const { onProgress } = progress;
   const { ended, runDirectory } = await interruptible(async (signal) => {
@@ -144,6 +144,18 @@ async function train(flags: Flags): Promise<void> {
     }
   }, 'finishing the step, then writing a checkpoint');
   if (ended?.type === 'end') report(ended, runDirectory, flags.json);
+}
+
+/** @throws RdropError INVALID_CONFIG where a metric picks the best checkpoint that only a hook of fit() can give */
+async function ofCommandLine(options: TrainOptions): Promise<TrainOptions> {
+  const metric = options.validation?.metric;
+  if (typeof metric !== 'object') return options;
+  const { RdropError } = await import('../util/errors.js');
+  throw new RdropError(
+    'INVALID_CONFIG',
+    "train.validation.metric: expected 'bleu' or 'loss', since a command has no hook `validate`, got " +
+      JSON.stringify(metric),
+  );
 }
 
 /** The options of Trainer.resume that the flags describe: flags, then --set, as at the beginning of a run. */

@@ -51,9 +51,13 @@ interface Inside {
 }
 
 let insideOf: (model: Transformer) => Inside;
+let lend: (model: Transformer) => Transformer;
 
 /** For lib/training alone: the native half of a model. */
 export const nativeTransformer = (model: Transformer): NativeTransformer => insideOf(model).native;
+
+/** The same model, which cannot be disposed of: for code that only computes with it. */
+export const lentTransformer = (model: Transformer): Transformer => lend(model);
 
 /**
  * fairseq's encoder-decoder Transformer, computed natively over packed tokens. Calls on one model are queued; after
@@ -63,16 +67,26 @@ export class Transformer implements Disposable, AsyncDisposable {
   readonly #native: NativeTransformer;
   readonly #config: ModelConfig;
   readonly #runtime: ResolvedRuntime;
-  readonly #calls = new CallsUnderWay();
+  readonly #calls: CallsUnderWay;
+  /** Belongs to another object, which alone disposes of it. */
+  readonly #lent: boolean;
 
   static {
     insideOf = (model) => ({ native: model.#native, runtime: model.#runtime });
+    lend = (model) => new Transformer(model.#native, model.#config, model.#runtime, model.#calls);
   }
 
-  private constructor(made: NativeTransformer, config: ModelConfig, runtime: ResolvedRuntime) {
+  private constructor(
+    made: NativeTransformer,
+    config: ModelConfig,
+    runtime: ResolvedRuntime,
+    lentCalls?: CallsUnderWay,
+  ) {
     this.#native = made;
     this.#config = config;
     this.#runtime = runtime;
+    this.#calls = lentCalls ?? new CallsUnderWay();
+    this.#lent = lentCalls !== undefined;
   }
 
   /**
@@ -199,16 +213,22 @@ export class Transformer implements Disposable, AsyncDisposable {
 
   /** Frees the native memory; calls under way end first. May be called again. */
   dispose(): void {
+    if (this.#lent) {
+      throw new RdropError(
+        'BUSY',
+        'Transformer: dispose(): expected a model of your own, got the one that fit() trains and validates; dispose of its trainer',
+      );
+    }
     this.#native.dispose();
   }
 
   [Symbol.dispose](): void {
-    this.#native.dispose();
+    this.dispose();
   }
 
   /** dispose(), and waits until the calls under way have ended, with their results. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#native.dispose();
+    this.dispose();
     await this.#calls.ended();
   }
 

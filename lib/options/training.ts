@@ -38,6 +38,17 @@ export const presetNames = [
  */
 export type PresetName = (typeof presetNames)[number];
 
+/** A metric that the hook `validate` of `fit()` returns. */
+export interface HookMetric {
+  /** Its name: not empty, and none of those of rdrop's own metrics (`loss`, `bleu`, …). */
+  name: string;
+  /**
+   * Whether the largest (`max`) or the smallest (`min`) is the best.
+   * @default "max"
+   */
+  mode?: 'max' | 'min' | undefined;
+}
+
 /** When a run is validated, and which checkpoint is the best. */
 export interface ValidationOptions {
   /**
@@ -47,10 +58,11 @@ export interface ValidationOptions {
    */
   interval?: number | undefined;
   /**
-   * The metric that picks the best checkpoint. `loss` leaves out the beam search.
+   * The metric that picks the best checkpoint: `bleu`, `loss`, or one that the hook `validate` of `fit()` returns. All but `bleu`
+   * leave out the beam search.
    * @default "bleu"
    */
-  metric?: 'bleu' | 'loss' | undefined;
+  metric?: 'bleu' | 'loss' | HookMetric | undefined;
   /**
    * `raw`: BLEU against the untouched text. `fairseq`: as --eval-bleu --eval-bleu-detok moses computes it, against the reference's
    * tokens put together again, rounded to two decimals; of equal ones the later is the best.
@@ -140,10 +152,30 @@ export interface TrainOptions extends Omit<RuntimeOptions, 'device'>, ThreadsOpt
   checkpointInterval?: number | undefined;
 }
 
+/** The names of rdrop's own metrics and of what else stands in a line of metrics.jsonl: no metric of a hook has one of them. */
+export const reservedMetrics: readonly string[] = [
+  ...['type', 'update', 'epoch', 'best', 'metrics', 'seconds', 'validationSeconds'],
+  ...['loss', 'nll', 'kl', 'crossEntropy', 'bleu'],
+];
+
+const hookMetricSchema = documented<HookMetric>()(
+  z.strictObject({
+    name: z.string().refine((name) => name !== '' && !reservedMetrics.includes(name), {
+      error: `expected a name of your own, not empty and none of ${reservedMetrics.join(', ')}`,
+    }),
+    mode: z.enum(['max', 'min']).default('max'),
+  }),
+);
+
 const validationSchema = documented<ValidationOptions>()(
   z.strictObject({
     interval: countOrZero.default(0),
-    metric: z.enum(['bleu', 'loss']).default('bleu'),
+    metric: z
+      .union([z.enum(['bleu', 'loss']), hookMetricSchema], {
+        error:
+          "expected 'bleu', 'loss' or {name, mode: 'max' or 'min'} with the name of a metric of your own",
+      })
+      .default('bleu'),
     bleu: z.enum(['raw', 'fairseq']).default('raw'),
     patience: countOrZero.default(0),
     beam: validationBeamSchema.prefault({}),

@@ -5,29 +5,47 @@ import { conditionOf } from './conditions.js';
 import type { ReportChart } from './document.js';
 import type { CurvePoint, RunSummary } from './run_summary.js';
 
-type Field = Exclude<keyof CurvePoint, 'update'>;
+interface Curve {
+  read: (point: CurvePoint) => number | undefined;
+  title: string;
+  unit: string;
+  about: string;
+  /** false: the second half is not drawn again. */
+  detail?: boolean;
+}
 
-const curves: { field: Field; title: string; unit: string; about: string }[] = [
+const curves: Curve[] = [
   {
-    field: 'trainLoss',
+    read: ({ trainLoss }) => trainLoss,
     title: 'Training loss',
     unit: 'bits per target token',
     about: 'Cross-entropy of both passes and weighted KL.',
   },
   {
-    field: 'validLoss',
+    read: ({ validLoss }) => validLoss,
     title: 'Validation loss',
     unit: 'bits per target token',
     about: 'One pass without dropout.',
   },
-  { field: 'validBleu', title: 'Validation BLEU', unit: 'BLEU', about: 'Of the validation split.' },
   {
-    field: 'kl',
+    read: ({ validBleu }) => validBleu,
+    title: 'Validation BLEU',
+    unit: 'BLEU',
+    about: 'Of the validation split.',
+  },
+  {
+    read: ({ kl }) => kl,
     title: 'KL divergence of the two passes',
     unit: 'bits per target token',
     about: 'In the direction that the loss weighs, before it is weighted.',
   },
-  { field: 'learningRate', title: 'Learning rate', unit: '', about: 'As the schedule gives it.' },
+  {
+    detail: false,
+    read: ({ learningRate }) => learningRate,
+    title: 'Learning rate',
+    unit: '',
+    about: 'As the schedule gives it.',
+  },
 ];
 
 /** All lines of a chart together have about this many points, and a line at most and at least so many. */
@@ -37,7 +55,7 @@ const shortestWithDetail = 10;
 
 /** One chart for each curve that some run has: a line a run, mean and band a condition. */
 export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): ReportChart[] {
-  const charts = curves.flatMap((curve) => {
+  const charts = [...curves, ...hookCurves(runs)].flatMap((curve) => {
     throwIfAborted(signal, 'the report');
     return curveChart(runs, curve) ?? [];
   });
@@ -52,14 +70,27 @@ export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): 
   return [{ ...first, caption: `${first.caption} ${lines}` }, ...others];
 }
 
+/** A curve for each metric of a hook, in the order in which they appear. */
+function hookCurves(runs: readonly RunSummary[]): Curve[] {
+  const names = runs.flatMap(({ curve }) => curve.flatMap(({ metrics = {} }) => Object.keys(metrics)));
+  return [...new Set(names)].map((name) => ({
+    // A name that every object has is a metric only where a run has it.
+    read: ({ metrics = {} }) => (Object.hasOwn(metrics, name) ? metrics[name] : undefined),
+    title: `Validation ${name}`,
+    unit: name,
+    about: 'A metric of the hook `validate`.',
+  }));
+}
+
 function curveChart(
   runs: readonly RunSummary[],
-  { field, title, unit, about }: (typeof curves)[number],
+  { read, title, unit, about, detail }: Curve,
 ): ReportChart | null {
   const lineOf = ({ curve }: RunSummary): Line['points'] =>
-    curve.flatMap(({ update, [field]: value }) =>
-      value !== undefined && Number.isFinite(value) ? [[update, value] as [number, number]] : [],
-    );
+    curve.flatMap((point) => {
+      const value = read(point);
+      return value !== undefined && Number.isFinite(value) ? [[point.update, value] as [number, number]] : [];
+    });
   const present = runs.filter((run) => lineOf(run).length > 0);
   if (present.length === 0) return null;
   const series = conditionColors(runs).filter(({ name }) => present.some((run) => conditionOf(run) === name));
@@ -88,7 +119,7 @@ function curveChart(
   const updates = thinned.flatMap((mark) => mark.points.map(([update]) => update));
   const half = Math.round(updates.reduce((most, each) => Math.max(most, each), 0) / 2);
   const panel = { kind: 'lines', x: { title: 'update' }, y: { title: unit }, zoom: true } as const;
-  const detailed = longest >= shortestWithDetail && field !== 'learningRate';
+  const detailed = longest >= shortestWithDetail && detail !== false;
   return {
     title,
     legend: true,

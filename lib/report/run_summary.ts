@@ -9,6 +9,8 @@ export interface CurvePoint {
   /** Divergence of the two passes, before it is weighted. */
   kl?: number;
   learningRate?: number;
+  /** Those of the hook `validate` of fit(). */
+  metrics?: Record<string, number>;
 }
 
 /** What the report knows of a run. */

@@ -48,6 +48,7 @@ const metricsLine = z.looseObject({
   update: z.number(),
   loss: optionalNumber,
   bleu: optionalNumber,
+  metrics: z.record(z.string(), z.number()).nullish(),
   kl: optionalNumber,
   learningRate: optionalNumber,
 });
@@ -210,6 +211,7 @@ async function readCurve(path: string): Promise<CurvePoint[]> {
       loss,
       bleu,
       kl,
+      metrics,
       learningRate,
     } = parseFile(metricsLine, value, `${path}:${i + 1}`);
     const type = currentLineType(written);
@@ -222,6 +224,7 @@ async function readCurve(path: string): Promise<CurvePoint[]> {
     }
     if (type === 'validation' && typeof loss === 'number') point.validLoss = loss;
     if (type === 'validation' && typeof bleu === 'number') point.validBleu = bleu;
+    if (type === 'validation' && metrics) point.metrics = metrics;
   });
   return [...points.values()].sort((one, other) => one.update - other.update);
 }

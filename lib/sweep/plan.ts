@@ -51,7 +51,14 @@ export function planTrials(options: SweepTrainOptions, sweep: SweepConfig): Tria
       const directory = join(resolve(sweep.directory), name);
       const own = { data: resolve(shared.data), seed, threads, runDirectory: directory };
       const config = resolveTrainOptions({ ...shared, ...own }, 'config');
-      const { loss } = config;
+      const { loss, validation } = config;
+      if (typeof validation.metric !== 'string') {
+        throw new RdropError(
+          'INVALID_CONFIG',
+          "config.validation.metric: expected 'bleu' or 'loss', since the processes of a sweep have no hook `validate`, got " +
+            JSON.stringify(validation.metric),
+        );
+      }
       if (direction === 'baseline') config.loss = { ...loss, alpha: 0 };
       else if (loss.alpha > 0) config.loss = { ...loss, direction };
       else {

@@ -26,7 +26,15 @@ export const trainingStateSchema = z.strictObject({
   /** Updates done in this epoch. */
   position: z.int().min(0),
   lastValidated: z.int().min(0),
-  best: z.strictObject({ update: z.int(), loss: z.number(), bleu: z.number().nullable() }).nullable(),
+  best: z
+    .strictObject({
+      update: z.int(),
+      loss: z.number(),
+      bleu: z.number().nullable(),
+      /** The value of the metric that validation.metric names. */
+      metric: z.number().optional(),
+    })
+    .nullable(),
   /** Validations since the best one. */
   sinceBest: z.int().min(0),
   /** Of the steps alone. */

@@ -52,6 +52,8 @@ export interface ValidationMetrics {
   nll: number;
   /** sacreBLEU of the beam search against the raw text; null where the loss alone picks the best checkpoint. */
   bleu: number | null;
+  /** Those of the hook `validate` of fit(), where there is one. */
+  metrics?: Record<string, number>;
   seconds: number;
   /** Seconds that this validation took. */
   validationSeconds: number;

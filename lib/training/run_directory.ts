@@ -33,6 +33,8 @@ export interface RunResult {
   seconds: number;
   bestUpdate: number;
   validBleu: number | null;
+  /** The metric of the hook that picked the best checkpoint, where one did. */
+  validMetric?: { name: string; mode: 'max' | 'min'; value: number };
   /** sacreBLEU's 13a on the text; the first of `scores`. */
   testBleu: { score: number; signature: string } | null;
   /** Every metric of the test split, signed; null without one. */

@@ -6,6 +6,7 @@ import type { RunData } from './run_data.js';
 import type { RunDirectory, RunResult } from './run_directory.js';
 import type { StageTeller } from './stages.js';
 import { translateTest } from './validation.js';
+import { chosenMetric } from './validation_hook.js';
 
 interface FinishedRun {
   config: TrainConfig;
@@ -48,6 +49,8 @@ export async function runResult(
       }
     }
   }
+  const chosen = chosenMetric(config);
+  const value = best?.state.best?.metric;
   const result: RunResult = {
     seed: config.seed,
     direction: config.loss.direction,
@@ -57,6 +60,7 @@ export async function runResult(
     seconds: state.trainingSeconds,
     bestUpdate: best?.state.update ?? state.update,
     validBleu: best?.state.best?.bleu ?? null,
+    ...(chosen !== null && value !== undefined && { validMetric: { ...chosen, value } }),
     testBleu: scores?.[0] ? { score: scores[0].score, signature: scores[0].signature } : null,
     scores,
     parameters: model.parameterCount,

@@ -22,6 +22,7 @@ import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 import type { TrainListener } from './stages.js';
 import { type TrainEvent, TrainingLoop } from './training_loop.js';
+import { checkHook, type ValidationHook } from './validation_hook.js';
 
 /** Opening a run reads its data and makes its model. */
 export interface OpenWork {
@@ -38,6 +39,8 @@ export interface FitOptions {
   signal?: AbortSignal | undefined;
   /** Called during validation and the translation of the test split. */
   onProgress?: TrainListener | undefined;
+  /** Measures the model at each validation; its metrics go to the event, metrics.jsonl and the report. Left out: nothing does. */
+  validate?: ValidationHook | undefined;
 }
 
 interface State {
@@ -226,14 +229,17 @@ export class Trainer implements Disposable, AsyncDisposable {
    * Trains until a limit is reached, validating and writing checkpoints; then translates the test split with the best
    * checkpoint and writes result.json. An abort ends it after the step under way, with a checkpoint. `onProgress` hears
    * what is done meanwhile, validation and the translation of the test split included.
+   * What the hook `validate` throws ends the iteration, and the run may continue from before that validation.
    *
-   * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE
+   * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE, INVALID_ARGUMENT (`validate`:
+   *   it is missing where validation.metric names one of its metrics, or returns anything but numbers under names of its own)
    */
-  async *fit({ signal, onProgress }: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
+  async *fit({ signal, onProgress, validate }: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
     const state = begin(this.#state, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
-      for await (const event of state.loop.events(both, onProgress)) {
+      checkHook(validate, state.loop.config);
+      for await (const event of state.loop.events(both, onProgress, validate)) {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
         state.waiting = true;
         try {

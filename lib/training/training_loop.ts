@@ -2,6 +2,7 @@ import { streamSafetensors } from '../data/safetensors/safetensors.js';
 import { tellNoGraphs } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import {
+  lentTransformer,
   loadParameters,
   modelMetadata,
   nativeTransformer,
@@ -42,6 +43,7 @@ import { runWarnings } from './run_warnings.js';
 import { StageTeller, type TrainListener } from './stages.js';
 import type { StopReason, TrainEvent } from './train_events.js';
 import { isBetter, validate } from './validation.js';
+import { chosenMetric, runHook, type ValidationHook } from './validation_hook.js';
 
 export type { StopReason, TrainEvent } from './train_events.js';
 
@@ -195,7 +197,11 @@ export class TrainingLoop {
   }
 
   /** Trains to the end. A generator that is left early stops between two updates and may be started again. */
-  async *events(signal?: AbortSignal, listener?: TrainListener): AsyncGenerator<TrainEvent, void> {
+  async *events(
+    signal: AbortSignal,
+    listener?: TrainListener,
+    hook?: ValidationHook,
+  ): AsyncGenerator<TrainEvent, void> {
     const { config, state, data } = this;
     const { updatesPerEpoch } = data.train;
     const teller = new StageTeller(listener, () => this.#moment());
@@ -209,11 +215,11 @@ export class TrainingLoop {
     for (;;) {
       this.#tick();
       if (this.#logDue()) yield await this.#log();
-      if (!signal?.aborted && this.#validationDue()) {
-        const events = await this.#validate(teller, signal);
+      if (!signal.aborted && this.#validationDue()) {
+        const events = await this.#validate(teller, signal, hook);
         if (events !== null) yield* events;
       }
-      const reason = signal?.aborted ? 'aborted' : this.#limitReached();
+      const reason = signal.aborted ? 'aborted' : this.#limitReached();
       if (reason !== null) {
         if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
         yield await this.#end(reason, teller, signal);
@@ -296,7 +302,11 @@ export class TrainingLoop {
    * Validates and writes the checkpoint that follows; null when it was aborted: then nothing happened. What it found is part of
    * the state only when that checkpoint stands: a run that is left or fails before validates again.
    */
-  async #validate(teller: StageTeller, signal?: AbortSignal): Promise<TrainEvent[] | null> {
+  async #validate(
+    teller: StageTeller,
+    signal: AbortSignal,
+    hook: ValidationHook | undefined,
+  ): Promise<TrainEvent[] | null> {
     const { config, state, data } = this;
     const began = performance.now();
     let line: ValidationMetrics;
@@ -307,24 +317,29 @@ export class TrainingLoop {
         onProgress: (...progress) => teller.tell('validation translation', ...progress),
         onLoss: (...progress) => teller.tell('validation loss', ...progress),
       });
+      const work = { model: lentTransformer(this.model), update: state.update, config, signal };
+      const metrics = hook === undefined ? null : await runHook(hook, work);
       line = {
         type: 'validation',
         update: state.update,
         epoch: state.epoch,
         ...losses,
+        ...(metrics !== null && { metrics }),
         seconds: state.trainingSeconds,
         validationSeconds: (performance.now() - began) / 1000,
       };
     } catch (error) {
-      if (asRdropError(error).code === 'ABORTED') return null;
+      if (signal.aborted && asRdropError(error).code === 'ABORTED') return null;
       throw error;
     }
     const { loss, bleu } = line;
-    const best = state.best === null || isBetter(line, state.best, config.validation.bleu);
+    const best = state.best === null || isBetter(line, state.best, config.validation);
+    const chosen = chosenMetric(config);
+    const metric = chosen === null ? undefined : line.metrics?.[chosen.name];
     const found = {
       lastValidated: state.update,
       sinceBest: best ? 0 : state.sinceBest + 1,
-      best: best ? { update: state.update, loss, bleu } : state.best,
+      best: best ? { update: state.update, loss, bleu, ...(metric !== undefined && { metric }) } : state.best,
     };
     this.#stray = true;
     await this.run.metrics.append(line);

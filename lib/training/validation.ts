@@ -25,8 +25,20 @@ export interface EvaluationSet {
 type OnProgress = ((done: number, total: number) => void) | undefined;
 type Validated = { loss: number; bleu: number | null };
 
-/** Whether a validation is better than the best so far: a higher BLEU, or without BLEU a lower loss. */
-export function isBetter(found: Validated, best: Validated, mode: 'raw' | 'fairseq'): boolean {
+/**
+ * Whether a validation is better than the best so far: a higher BLEU, or a lower loss, or by the metric of the hook that
+ * `validation.metric` names. Of equal ones the earlier stays the best, but for fairseq's BLEU.
+ */
+export function isBetter(
+  found: Validated & { metrics?: Record<string, number> },
+  best: Validated & { metric?: number | undefined },
+  { metric, bleu: mode }: TrainConfig['validation'],
+): boolean {
+  if (typeof metric !== 'string') {
+    const value = found.metrics?.[metric.name] as number;
+    if (best.metric === undefined) return true;
+    return metric.mode === 'max' ? value > best.metric : value < best.metric;
+  }
   if (found.bleu === null) return found.loss < best.loss;
   if (found.bleu > (best.bleu ?? Number.NEGATIVE_INFINITY)) return true;
   // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
@@ -140,7 +152,7 @@ export async function validationBleu(
   return Number(score.toFixed(2));
 }
 
-/** The metrics of a validation; no BLEU where the loss alone picks the best checkpoint. @throws RdropError ABORTED */
+/** The metrics of a validation; no BLEU where something else picks the best checkpoint. @throws RdropError ABORTED */
 export async function validate(
   model: Transformer,
   pipeline: TextPipeline,
@@ -152,9 +164,9 @@ export async function validate(
   const { maxTokens } = batches;
   const losses = await validationLoss(model, pairs, { loss, maxTokens, signal, onProgress: onLoss });
   const bleu =
-    validation.metric === 'loss'
-      ? null
-      : await validationBleu(model, pipeline, set, { config, signal, onProgress });
+    validation.metric === 'bleu'
+      ? await validationBleu(model, pipeline, set, { config, signal, onProgress })
+      : null;
   return { ...losses, bleu };
 }
 

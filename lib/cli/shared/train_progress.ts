@@ -77,6 +77,11 @@ function withBar(stream: NodeJS.WriteStream): ProgressDisplay {
   return { onEvent, onProgress, stop: hideBars };
 }
 
+const metricsText = (metrics: Record<string, number> = {}): string =>
+  Object.entries(metrics)
+    .map(([name, value]) => `, ${name} ${Number(value.toPrecision(6))}`)
+    .join('');
+
 /** Milliseconds after which a stage, or training without a line of metrics, is worth a line of its own. */
 const patience = 10_000;
 
@@ -117,7 +122,7 @@ function withLines(stream: NodeJS.WriteStream): ProgressDisplay {
     } else if (event.type === 'validation') {
       stream.write(
         `epoch ${epoch} update ${update}: valid loss ${number(event.loss, 3)}, nll ${number(event.nll, 3)}, ` +
-          `BLEU ${number(event.bleu, 2)}${event.best ? ' (best)' : ''}\n`,
+          `BLEU ${number(event.bleu, 2)}${metricsText(event.metrics)}${event.best ? ' (best)' : ''}\n`,
       );
     }
   };

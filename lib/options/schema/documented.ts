@@ -28,7 +28,7 @@ type OptionalKeys<T> = { [K in keyof T]-?: object extends Pick<T, K> ? K : never
 type Value<Option, Output> = Output extends readonly unknown[]
   ? Output
   : Output extends object
-    ? Resolved<NonNullable<Option>, Output>
+    ? Resolved<Extract<Option, object>, Output>
     : Output;
 
 type Flat<T> = { [K in keyof T]: T[K] };
