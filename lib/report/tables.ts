@@ -7,6 +7,7 @@ import {
 } from '../statistics/comparison.js';
 import { formatP, percentText } from '../statistics/comparison_lines.js';
 import { fixed, mean } from '../statistics/numbers.js';
+import { once } from '../util/once.js';
 import { conditionOf, poolingNotes } from './conditions.js';
 import type { RunSummary } from './run_summary.js';
 import type { ReportTable } from './table.js';
@@ -26,14 +27,14 @@ const rank = (direction: string) =>
   directionOrder.includes(direction) ? directionOrder.indexOf(direction) : directionOrder.length;
 
 /** 'alpha=2' before 'alpha=10'. */
-const inOrder = new Intl.Collator('en', { numeric: true });
+const inOrder = once(() => new Intl.Collator('en', { numeric: true }));
 
 /** By direction (uni, uni-reverse, bi, baseline, others), then by seed. */
 export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
   return [...runs].sort(
     (one, other) =>
       rank(one.direction) - rank(other.direction) ||
-      inOrder.compare(conditionOf(one), conditionOf(other)) ||
+      inOrder().compare(conditionOf(one), conditionOf(other)) ||
       one.seed - other.seed,
   );
 }

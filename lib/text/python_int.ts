@@ -1,9 +1,10 @@
 import { pythonSpace } from '../util/characters.js';
+import { once } from '../util/once.js';
 
 const number = '([+\\-]?)(\\p{Nd}(?:_?\\p{Nd})*)';
 /** In a text of ASCII alone U+001C to U+001F are no spaces for int(), though they are for str.split(). */
-const plainForm = new RegExp(`^[\\t-\\r ]*${number}[\\t-\\r ]*$`, 'v');
-const form = new RegExp(`^[${pythonSpace}]*${number}[${pythonSpace}]*$`, 'v');
+const plainForm = once(() => new RegExp(`^[\\t-\\r ]*${number}[\\t-\\r ]*$`, 'v'));
+const form = once(() => new RegExp(`^[${pythonSpace}]*${number}[${pythonSpace}]*$`, 'v'));
 const beyondAscii = /[^\0-\x7f]/;
 const digit = /^\p{Nd}$/u;
 
@@ -23,7 +24,7 @@ function digitValue(character: string): number {
  * script. Null where int() raises ValueError.
  */
 export function pythonInt(text: string): bigint | null {
-  const [, sign, written] = (beyondAscii.test(text) ? form : plainForm).exec(text) ?? [];
+  const [, sign, written] = (beyondAscii.test(text) ? form() : plainForm()).exec(text) ?? [];
   if (written === undefined) return null;
   const plain = written.replaceAll('_', '');
   const digits = /^[0-9]*$/.test(plain) ? plain : Array.from(plain, digitValue).join('');
