@@ -59,8 +59,16 @@ export type { ValidationHook } from './training/validation_hook.js';
 
 // Translation.
 
-export type { NBestTranslation, TextHypothesis, Translation } from './translation/translator.js';
-export { type LoadOptions, type TranslateOptions, Translator } from './translation/translator.js';
+export type {
+  LineStream,
+  LoadOptions,
+  NBestTranslation,
+  StreamOptions,
+  TextHypothesis,
+  TranslateOptions,
+  Translation,
+} from './translation/translator.js';
+export { Translator } from './translation/translator.js';
 
 // Interchange: fairseq's checkpoints, and directories for other programs.
 

@@ -1,17 +1,18 @@
+import { fstatSync, statSync } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import { type Command, Option } from 'commander';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
 import { type BeamOptions, type OverlongPolicy, overlongPolicies } from '../options/translation.js';
-import { utf8Blocks } from '../text/lines/line_writer.js';
 import type {
   NBestTranslation,
+  StreamOptions,
   TextHypothesis,
-  TranslateOptions,
   Translation,
 } from '../translation/translator.js';
+import { throwIfAborted } from '../util/yield_timer.js';
 import { addBeamFlags, beamOptions } from './shared/beam_flags.js';
 import { interruptible } from './shared/interrupt.js';
-import { blocksOf, inputBlocks, standardInput, writeLines } from './shared/line_filter.js';
+import { inputBlocks, OutputWriter, standardInput } from './shared/line_filter.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 
@@ -26,6 +27,7 @@ interface Flags {
   verify: boolean;
   precision?: RuntimeOptions['precision'];
   nBest?: number;
+  window?: number;
   json: boolean;
   [option: string]: unknown;
 }
@@ -64,6 +66,11 @@ export function translateCommand(): Command {
       'so many hypotheses a line, at most --beam: H-<line from 0>, score and text, separated by tabs',
       toNumber,
     )
+    .option(
+      '--window <n>',
+      'so many lines are read, translated together and printed before the next are read; 1 answers each line at once',
+      toNumber,
+    )
     .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option(
       '--json',
@@ -76,46 +83,42 @@ export function translateCommand(): Command {
 async function translate(flags: Flags): Promise<void> {
   const { writeFileAtomically } = await import('../util/files/files.js');
   const { checkWritableFile } = await import('../util/files/writable.js');
-  const { stageProgress } = await import('./shared/stage_progress.js');
-  const { output, nBest } = flags;
+  const { output } = flags;
   if (output !== undefined) await checkWritableFile(output);
-  const beam: BeamOptions = { ...beamOptions(flags), ...(nBest !== undefined && { nBest }) };
-  const progress = stageProgress(process.stderr, { quiet: true });
-  const { lines, translations } = await interruptible((signal) =>
-    translateLines(flags, beam, {
-      signal,
-      name: flags.input ?? standardInput,
-      overlong: flags.overlong,
-      onProgress: (done, total) => progress.onProgress({ text: 'translating', done, total }),
-    }).finally(progress.stop),
-  );
-  const texts = translations.flatMap((translation, i) => textsOf(translation, i));
-  if (output !== undefined) await writeFileAtomically(output, utf8Blocks(texts));
-  if (flags.json) {
-    const last = translations.length - 1;
-    const rows = translations.map((translation, i) => {
-      const row = {
-        source: lines[i],
-        ...plain(translation),
-        ...(translation.overlong !== undefined && { overlong: translation.overlong }),
-        ...('hypotheses' in translation && { hypotheses: translation.hypotheses.map(plain) }),
+  using writer = new OutputWriter();
+  await interruptible(async (signal) => {
+    const blocks = translatedBlocks(flags, signal);
+    if (output === undefined) {
+      for await (const block of blocks) {
+        const text = flags.json ? jsonOf(block) : textOf(block);
+        // With nobody who reads it there is nothing more to do.
+        if (!(await writer.write(text))) return;
+      }
+    } else {
+      const content = async function* () {
+        for await (const block of blocks) {
+          if (flags.json) await writer.write(jsonOf(block));
+          yield Buffer.from(textOf(block));
+        }
       };
-      return `${JSON.stringify(row)}${i < last ? ',' : ''}`;
-    });
-    await writeLines(blocksOf(['[', ...rows, ']']));
-  } else if (output === undefined) {
-    await writeLines(blocksOf(texts));
-  }
+      await writeFileAtomically(output, content());
+    }
+    if (flags.json) await writer.write('\n]\n');
+    await writer.flush();
+  });
 }
 
-async function translateLines(
-  { run, checkpoint, threads, device, precision, verify, input }: Flags,
-  beam: BeamOptions,
-  work: TranslateOptions,
-): Promise<{ lines: string[]; translations: (Translation | NBestTranslation)[] }> {
-  const { readLines } = await import('../text/lines/line_reader.js');
+interface Translated {
+  /** Counted from 0. */
+  line: number;
+  source: string;
+  translation: Translation | NBestTranslation;
+}
+
+/** Lines with their translations, a window at a time; where it fails, those before the failure come first. */
+async function* translatedBlocks(flags: Flags, signal: AbortSignal): AsyncGenerator<Translated[]> {
   const { Translator } = await import('../translation/translator.js');
-  const { signal } = work;
+  const { run, checkpoint, threads, device, precision, verify, input, nBest, overlong, window } = flags;
   using translator = await Translator.load(run, {
     checkpoint,
     threads,
@@ -124,9 +127,62 @@ async function translateLines(
     ...(device !== undefined && { device }),
     ...(precision !== undefined && { precision }),
   });
-  const lines = input === undefined ? await inputLines(signal) : await readLines(input);
-  return { lines, translations: await translator.translate(lines, beam, work) };
+  const progress = await translationProgress(flags);
+  /** Read and not yet translated. */
+  const sources: string[] = [];
+  const lines = async function* () {
+    for await (const line of inputLines(input, signal)) {
+      sources.push(line);
+      progress.onLine(line);
+      yield line;
+    }
+  };
+  const beam: BeamOptions = { ...beamOptions(flags), ...(nBest !== undefined && { nBest }) };
+  const { onProgress } = progress;
+  const work: StreamOptions = { signal, name: input ?? standardInput, overlong, window, onProgress };
+  let block: Translated[] = [];
+  let line = 0;
+  let failure: { error: unknown } | null = null;
+  try {
+    for await (const translation of translator.translate(lines(), beam, work)) {
+      block.push({ line: line++, source: sources[block.length]!, translation });
+      // Those of a window come at once, and nothing is read meanwhile.
+      if (block.length < sources.length) continue;
+      yield block;
+      block = [];
+      sources.length = 0;
+    }
+  } catch (error) {
+    failure = { error };
+  } finally {
+    progress.stop();
+  }
+  if (block.length > 0) yield block;
+  if (failure !== null) throw failure.error;
 }
+
+const textOf = (block: readonly Translated[]): string =>
+  block
+    .flatMap(linesOf)
+    .map((line) => `${line}\n`)
+    .join('');
+
+/** A line for each line; with --n-best one for each hypothesis, in the form of fairseq's: number, score and text. */
+const linesOf = ({ line, translation }: Translated): string[] =>
+  'hypotheses' in translation
+    ? translation.hypotheses.map(({ text, score }) => `H-${line}\t${score}\t${text}`)
+    : [translation.text];
+
+/** Elements of one JSON array, a line for each; `]` follows the last. */
+const jsonOf = (block: readonly Translated[]): string =>
+  block.map((each) => `${each.line === 0 ? '[\n' : ',\n'}${JSON.stringify(rowOf(each))}`).join('');
+
+const rowOf = ({ source, translation }: Translated) => ({
+  source,
+  ...plain(translation),
+  ...(translation.overlong !== undefined && { overlong: translation.overlong }),
+  ...('hypotheses' in translation && { hypotheses: translation.hypotheses.map(plain) }),
+});
 
 const plain = ({ text, score, tokens, logProbabilities }: TextHypothesis) => ({
   text,
@@ -135,20 +191,52 @@ const plain = ({ text, score, tokens, logProbabilities }: TextHypothesis) => ({
   logProbabilities: [...logProbabilities],
 });
 
-/** A line for each line; with --n-best one for each hypothesis, in the form of fairseq's: number, score and text. */
-const textsOf = (translation: Translation | NBestTranslation, line: number): string[] =>
-  'hypotheses' in translation
-    ? translation.hypotheses.map(({ text, score }) => `H-${line}\t${score}\t${text}`)
-    : [translation.text];
-
-async function inputLines(signal: AbortSignal | undefined): Promise<string[]> {
-  const { throwIfAborted } = await import('../util/yield_timer.js');
-  const { collectLines } = await import('../text/lines/line_reader.js');
+async function* inputLines(input: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+  const { lineBlocks } = await import('../text/lines/line_reader.js');
+  if (input !== undefined) {
+    for await (const block of lineBlocks(input, { signal })) yield* block;
+    return;
+  }
   try {
-    if (signal !== undefined) addAbortSignal(signal, process.stdin);
-    return await collectLines(inputBlocks(), standardInput);
+    // Ends it also while it waits for text.
+    addAbortSignal(signal, process.stdin);
+    for await (const block of inputBlocks()) yield* block;
   } catch (error) {
     throwIfAborted(signal, 'reading standard input');
     throw error;
+  }
+}
+
+/**
+ * Tells how far it is on standard error, where that is not a terminal that shows the translations. A share is known of a plain
+ * file alone.
+ */
+async function translationProgress({ input, output, json }: Flags) {
+  const shown = output === undefined && !json && process.stdout.isTTY;
+  const size = shown ? 0 : plainSize(input);
+  if (size === 0) return { onLine: () => {}, onProgress: undefined, stop: () => {} };
+  const { stageProgress } = await import('./shared/stage_progress.js');
+  const { onProgress, stop } = stageProgress(process.stderr, { quiet: true });
+  let lines = 0;
+  let bytes = 0;
+  return {
+    onLine: (line: string) => {
+      lines++;
+      bytes += Buffer.byteLength(line) + 1;
+    },
+    onProgress: (done: number) =>
+      onProgress({ text: 'translating', done: Math.min(size, (bytes * done) / lines), total: size }),
+    stop,
+  };
+}
+
+/** Bytes of the text, 0 where that is not known: of a pipe, of packed data. */
+function plainSize(input: string | undefined): number {
+  if (input?.endsWith('.gz')) return 0;
+  try {
+    const about = input === undefined ? fstatSync(0) : statSync(input);
+    return about.isFile() ? about.size : 0;
+  } catch {
+    return 0;
   }
 }

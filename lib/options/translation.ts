@@ -115,3 +115,19 @@ export interface LineOptions {
 export const translateSchema = documented<LineOptions>()(
   z.strictObject({ overlong: overlongSchema.default('refuse'), name: text.optional() }),
 );
+
+/** How lines that come one by one are read and translated. */
+export interface LineStreamOptions extends LineOptions {
+  /**
+   * Lines that are read, sorted by length and translated together; no more are read before these have been taken. Larger windows
+   * are faster, 1 answers each line at once.
+   * @default 1024
+   * @range 1 to 1,000,000
+   */
+  window?: number | undefined;
+}
+
+export const streamSchema = documented<LineStreamOptions>()(
+  z.strictObject({ ...translateSchema.shape, window: countTo(1_000_000).default(1024) }),
+);
+export type LineStreamConfig = Resolved<LineStreamOptions, z.output<typeof streamSchema>>;

@@ -1,7 +1,4 @@
-import type { z } from 'zod';
-import { type OverlongCount, overlongWarning, tooLong, truncate } from '../data/overlong.js';
-import { type Transformer, transformerOf } from '../model/transformer.js';
-import { translateCorpusNBest } from '../model/translate_corpus.js';
+import { transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
@@ -11,40 +8,23 @@ import {
   type BeamOptions,
   type BeamSearchConfig,
   beamSchema,
+  type LineStreamOptions,
   type OverlongPolicy,
+  streamSchema,
   translateSchema,
 } from '../options/translation.js';
-import { unk } from '../text/dictionary.js';
-import { piecesWarning, uncutWarning } from '../text/pieces/find_pieces.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
-import { warn } from '../util/warnings.js';
-import { throwIfAborted, YieldTimer } from '../util/yield_timer.js';
+import { throwIfAborted } from '../util/yield_timer.js';
+import { SourceEncoder } from './source_encoder.js';
+import { type TextModel, translateEncoded } from './translate_encoded.js';
+import { TranslationStream } from './translation_stream.js';
+import type { NBestTranslation, Translation } from './translations.js';
 
-/** A hypothesis as text. */
-export interface TextHypothesis {
-  text: string;
-  /** Token ids; the last is eos. Empty for an empty line. */
-  tokens: Int32Array;
-  /** Log-probability divided by length ** lengthPenalty. */
-  score: number;
-  /** One per token. */
-  logProbabilities: Float32Array;
-}
-
-/** The best hypothesis of a line. */
-export interface Translation extends TextHypothesis {
-  /** Where the line was too long: of its first tokens alone, or empty. */
-  overlong?: 'truncated' | 'skipped';
-}
-
-/** A line whose `nBest` best hypotheses were asked for; all of them, the best first, which also stands in front. */
-export interface NBestTranslation extends Translation {
-  hypotheses: TextHypothesis[];
-}
+export type { NBestTranslation, TextHypothesis, Translation } from './translations.js';
 
 export interface LoadOptions {
   /** Default 'best'. */
@@ -72,13 +52,22 @@ export interface TranslateOptions {
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-interface State {
-  model: Transformer;
-  pipeline: TextPipeline;
+/** Of a stream of lines, which has no total. */
+export interface StreamOptions extends LineStreamOptions {
+  /** Ends the work after the batch that is being translated. */
+  signal?: AbortSignal | undefined;
+  /** Called after each batch with the lines translated so far. */
+  onProgress?: ((done: number) => void) | undefined;
+}
+
+/** Lines as they come; a string is none, because its characters would be the lines. */
+export type LineStream = AsyncIterable<string> | (Iterable<string> & object);
+
+interface State extends TextModel {
   beam: BeamSearchConfig;
-  maxTokens: number;
   /** They end before the model goes. */
   readonly calls: CallsUnderWay;
+  readonly streams: Set<TranslationStream>;
   disposed: boolean;
 }
 
@@ -129,55 +118,95 @@ export class Translator implements Disposable, AsyncDisposable {
       beam: config.test.beam,
       maxTokens: config.batches.maxTokens,
       calls: new CallsUnderWay(),
+      streams: new Set(),
       disposed: false,
     });
   }
 
   /**
-   * Translates raw lines, in any number: sorted by length, batched, answered in the order given. The event loop stays free. Warns
-   * (OVERLONG) of lines that were too long, and (PIECES) of lines that another program has cut already where the run cuts them itself.
+   * Translates raw lines.
+   *
+   * Of an array, in any number: sorted by length, batched, answered in the order given. Of an iterable, also an asynchronous one
+   * (`node:readline` makes one of a file or of standard input): translations as they are asked for, in the order of the lines.
+   * `window` lines are read, sorted, batched and translated, and no more are read before those have been taken; breaking out of
+   * the loop ends the work and closes the source. Errors come from the iteration, those of a line behind the translations of the
+   * lines before it.
+   *
+   * The same lines with the same window give the same bits. With another window, or as an array, a line stands in another batch:
+   * its score may differ in the last digits, as the sums of a matrix product do, and its text only where two hypotheses are as
+   * good as equal.
+   *
+   * The event loop stays free. Warns (OVERLONG) of lines that were too long, and (PIECES) of lines that another program has cut
+   * already where the run cuts them itself.
    *
    * @param beamOptions over those of the run's `test.beam`; with `nBest` each translation has its `hypotheses` besides
    * @throws RdropError DISPOSED, INVALID_ARGUMENT (not strings, a line longer than maxPositions unless `overlong` says otherwise), ABORTED
    */
-  async translate(
+  translate(
     lines: readonly string[],
     beamOptions: BeamOptions & { nBest: number },
     work?: TranslateOptions,
   ): Promise<NBestTranslation[]>;
-  async translate(
+  translate(
     lines: readonly string[],
     beamOptions?: BeamOptions,
     work?: TranslateOptions,
   ): Promise<Translation[]>;
-  async translate(
-    lines: readonly string[],
+  translate(
+    lines: LineStream,
+    beamOptions: BeamOptions & { nBest: number },
+    work?: StreamOptions,
+  ): AsyncIterableIterator<NBestTranslation> & AsyncDisposable;
+  translate(
+    lines: LineStream,
+    beamOptions?: BeamOptions,
+    work?: StreamOptions,
+  ): AsyncIterableIterator<Translation> & AsyncDisposable;
+  translate(
+    lines: readonly string[] | LineStream,
     beamOptions: BeamOptions = {},
-    work: TranslateOptions = {},
-  ): Promise<Translation[] | NBestTranslation[]> {
+    work: TranslateOptions | StreamOptions = {},
+  ): Promise<Translation[]> | (AsyncIterableIterator<Translation> & AsyncDisposable) {
+    if (!isStream(lines)) return Translator.#translateAll(this, lines, beamOptions, work as TranslateOptions);
     const state = this.#state;
-    if (state.disposed) throw new RdropError('DISPOSED', 'Translator: used after dispose()');
-    const beam = parseConfig(beamSchema, { ...state.beam, ...beamOptions }, 'beam', 'INVALID_ARGUMENT');
+    const owner = {
+      streams: state.streams,
+      working: <T>(call: () => Promise<T>) => working(state, call),
+    };
+    return new TranslationStream(owner, lines, () => {
+      const beam = beamFor(state, beamOptions);
+      const { signal, onProgress, ...options } = work as StreamOptions;
+      const reading = parseConfig(streamSchema, options, 'translate', 'INVALID_ARGUMENT');
+      return [state, { ...reading, beam, nBest: beamOptions.nBest !== undefined, signal, onProgress }];
+    });
+  }
+
+  static async #translateAll(
+    translator: Translator,
+    lines: readonly string[],
+    beamOptions: BeamOptions,
+    work: TranslateOptions,
+  ): Promise<Translation[]> {
+    const state = translator.#state;
+    const beam = beamFor(state, beamOptions);
     const { signal, onProgress, ...options } = work;
-    const reading = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
+    const { overlong, name } = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
     checkLines(lines);
-    const end = state.calls.begin();
-    try {
-      const read = await sourcesOf(state, lines, reading, signal);
-      const found = await hypothesesOf(state, read, beam, { signal, onProgress });
-      return lines.map((_, i): Translation | NBestTranslation => {
-        const hypotheses = found.get(i) ?? [];
-        const overlong = read.overlong.get(i);
-        return {
-          ...(hypotheses[0] ?? empty()),
-          ...(overlong !== undefined && { overlong }),
-          ...(beamOptions.nBest !== undefined && { hypotheses }),
-        };
+    return working(state, async () => {
+      const encoder = new SourceEncoder(state.pipeline, {
+        most: state.model.config.maxPositions,
+        overlong,
+        name: name ?? 'lines to translate',
+        place: (line) => (name === undefined ? `lines[${line}] (line ${line + 1})` : `${name}:${line + 1}`),
       });
-    } finally {
-      end();
-      freeModel(state);
-    }
+      const encoded = await encoder.encode(lines, signal);
+      if (encoded.refused !== null) throw encoded.refused;
+      encoder.tellOverlong();
+      encoder.tellPieces(lines);
+      return translateEncoded(state, encoded, {
+        ...{ beam, nBest: beamOptions.nBest !== undefined, signal, onProgress },
+      });
+    });
   }
 
   /** Calls under way end first. May be called again. */
@@ -198,8 +227,12 @@ export class Translator implements Disposable, AsyncDisposable {
   }
 }
 
+const disposedError = (what: string) => new RdropError('DISPOSED', `Translator: ${what}`);
+
 function disposeOf(state: State): void {
   state.disposed = true;
+  for (const stream of state.streams)
+    stream.end(disposedError('was disposed of during translate(), which ended there'));
   freeModel(state);
 }
 
@@ -208,18 +241,36 @@ function freeModel(state: State): void {
   if (state.disposed && state.calls.count === 0) state.model.dispose();
 }
 
+/** Work that ends before the model goes. */
+async function working<T>(state: State, work: () => Promise<T>): Promise<T> {
+  const end = state.calls.begin();
+  try {
+    return await work();
+  } finally {
+    end();
+    freeModel(state);
+  }
+}
+
+/** @throws RdropError DISPOSED, INVALID_ARGUMENT */
+function beamFor(state: State, options: BeamOptions): BeamConfig {
+  if (state.disposed) throw disposedError('used after dispose()');
+  return parseConfig(beamSchema, { ...state.beam, ...options }, 'beam', 'INVALID_ARGUMENT');
+}
+
 const loading = 'loading the translator';
 
-const empty = (): TextHypothesis => ({
-  text: '',
-  tokens: new Int32Array(0),
-  score: 0,
-  logProbabilities: new Float32Array(0),
-});
+function isStream(lines: readonly string[] | LineStream): lines is LineStream {
+  if (typeof lines !== 'object' || lines === null || Array.isArray(lines)) return false;
+  return Symbol.asyncIterator in lines || Symbol.iterator in lines;
+}
 
 function checkLines(lines: unknown): asserts lines is readonly string[] {
   if (!Array.isArray(lines)) {
-    throw new RdropError('INVALID_ARGUMENT', `lines: expected an array of strings, got ${describe(lines)}`);
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `lines: expected an array or an iterable of strings, got ${describe(lines)}`,
+    );
   }
   const wrong = lines.findIndex((line) => typeof line !== 'string');
   if (wrong >= 0) {
@@ -228,81 +279,4 @@ function checkLines(lines: unknown): asserts lines is readonly string[] {
       `lines[${wrong}]: expected a string, got ${describe(lines[wrong])}`,
     );
   }
-}
-
-/** So many words that the model does not know, of at least so many, are looked into: were they meant to be cut? */
-const leastUnknown = 0.2;
-const leastTokens = 10;
-
-interface Sources {
-  /** Those to be translated, without the empty lines and those that are left out. */
-  tokens: Int32Array[];
-  /** The line of each. */
-  places: number[];
-  /** What became of lines that were too long. */
-  overlong: Map<number, 'truncated' | 'skipped'>;
-}
-
-async function sourcesOf(
-  { model, pipeline }: State,
-  lines: readonly string[],
-  { overlong: policy, name }: z.output<typeof translateSchema>,
-  signal: AbortSignal | undefined,
-): Promise<Sources> {
-  const breaks = new YieldTimer('the translation', signal);
-  const most = model.config.maxPositions;
-  const limit = { most, option: "the model's maxPositions" };
-  const goOn = 'overlong "truncate" or "skip" (--overlong)';
-  const sources: Sources = { tokens: [], places: [], overlong: new Map() };
-  let overlong: OverlongCount | null = null;
-  let read = 0;
-  let unknown = 0;
-  for (const [i, line] of lines.entries()) {
-    if (breaks.due()) await breaks.take();
-    const tokens = pipeline.encode(line);
-    if (tokens.length === 1) continue;
-    if (tokens.length > most) {
-      const place = name === undefined ? `lines[${i}] (line ${i + 1})` : `${name}:${i + 1}`;
-      if (policy === 'refuse') throw tooLong(place, limit, tokens.length, goOn);
-      overlong ??= { policy, count: 0, first: place, tokens: tokens.length };
-      overlong.count++;
-      sources.overlong.set(i, policy === 'skip' ? 'skipped' : 'truncated');
-      if (policy === 'skip') continue;
-    }
-    sources.places.push(i);
-    sources.tokens.push(truncate(tokens, most));
-    read += tokens.length - 1;
-    for (const token of tokens) if (token === unk) unknown++;
-  }
-  if (overlong !== null) warn(overlongWarning(overlong, lines.length, most));
-  if (pipeline.bpe !== null || pipeline.config.tokenizer === 'moses') {
-    const consequence =
-      'the run tokenizes or cuts its text itself, and takes them for words; give it whole text';
-    const warning = piecesWarning(lines, name ?? 'lines to translate', consequence);
-    if (warning !== null) warn(warning);
-  } else if (unknown >= leastUnknown * read && read >= leastTokens) {
-    const warning = uncutWarning(lines, name ?? 'lines to translate', pipeline.config, unknown / read);
-    if (warning !== null) warn(warning);
-  }
-  return sources;
-}
-
-/** The hypotheses of the lines that have some, by line. */
-async function hypothesesOf(
-  { model, pipeline, maxTokens }: State,
-  { tokens, places }: Sources,
-  beam: BeamConfig,
-  { signal, onProgress }: Pick<TranslateOptions, 'signal' | 'onProgress'>,
-): Promise<Map<number, TextHypothesis[]>> {
-  const found = await translateCorpusNBest(model, tokens, { beam, maxTokens, signal, onProgress });
-  const breaks = new YieldTimer('the translation', signal);
-  const results = new Map<number, TextHypothesis[]>();
-  for (const [i, hypotheses] of found.entries()) {
-    if (breaks.due()) await breaks.take();
-    results.set(
-      places[i]!,
-      hypotheses.map((each) => ({ text: pipeline.decode(each.tokens), ...each })),
-    );
-  }
-  return results;
 }

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Counts the calls under way on an object that can be disposed of, for whoever waits until there are none. */
+/** Counts the calls under way on an object that can be disposed of, so that one can wait until there are none. */
 export class CallsUnderWay {
   #count = 0;
   #waiting: (() => void)[] = [];

@@ -253,4 +253,11 @@ it('text that is cut already is told of where a run cuts it itself', async () =>
   expect(heard).toEqual([
     expect.stringMatching(/lines to translate: .*the run tokenizes or cuts its text itself/),
   ]);
+  // A stream is judged as a whole, once.
+  const streamed = await told(async () => {
+    const lines = new Set(['un@@ w5 ge@@ w1', 'w9', 'un@@ w2 ge@@ w1']);
+    const work = { name: 'streamed.de', window: 1 };
+    for await (const _ of translator.translate(lines, { beam: 1, maxLenB: 5 }, work));
+  });
+  expect(streamed).toEqual([expect.stringMatching(/^streamed\.de: .*cuts its text itself/)]);
 });

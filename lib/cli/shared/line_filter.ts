@@ -39,26 +39,57 @@ export async function writeLines(
   transform: (line: string) => string = (line) => line,
   output: NodeJS.WritableStream = process.stdout,
 ): Promise<void> {
-  let failure: NodeJS.ErrnoException | null = null;
-  const onError = (error: NodeJS.ErrnoException) => {
-    failure ??= error;
+  using writer = new OutputWriter(output);
+  for await (const lines of blocks) {
+    if (!(await writer.write(lines.map((line) => `${transform(line)}\n`).join('')))) return;
+  }
+  await writer.flush();
+}
+
+/** Writes to standard output no faster than it is read there. A reader that is gone is no error. */
+export class OutputWriter implements Disposable {
+  readonly #output: NodeJS.WritableStream;
+  #failure: NodeJS.ErrnoException | null = null;
+  readonly #onError = (error: NodeJS.ErrnoException) => {
+    this.#failure ??= error;
   };
-  output.on('error', onError);
-  try {
-    for await (const lines of blocks) {
-      const text = lines.map((line) => `${transform(line)}\n`).join('');
-      if (!output.write(text) && failure === null) await once(output, 'drain');
-      if (failure !== null) throw failure;
-    }
-    // A reader that is gone may show only now.
-    await new Promise<void>((resolve, reject) => {
-      output.write('', (error) => (error ? reject(error) : resolve()));
+
+  constructor(output: NodeJS.WritableStream = process.stdout) {
+    this.#output = output;
+    output.on('error', this.#onError);
+  }
+
+  /** @returns whether anybody reads. @throws RdropError DISK_FULL */
+  async write(text: string): Promise<boolean> {
+    return this.#unlessGone(async () => {
+      if (this.#failure === null && !this.#output.write(text)) await once(this.#output, 'drain');
+      if (this.#failure !== null) throw this.#failure;
     });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EPIPE') throw code === 'ENOSPC' ? fileError(error, 'standard output', 'write') : error;
-  } finally {
-    output.off('error', onError);
+  }
+
+  /** Waits until all is written: a reader that is gone may show only then. @returns and throws as write() */
+  async flush(): Promise<boolean> {
+    return this.#unlessGone(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          this.#output.write('', (error) => (error ? reject(error) : resolve()));
+        }),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#output.off('error', this.#onError);
+  }
+
+  async #unlessGone(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE') return false;
+      throw code === 'ENOSPC' ? fileError(error, 'standard output', 'write') : error;
+    }
   }
 }
 

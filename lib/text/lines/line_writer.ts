@@ -61,10 +61,3 @@ export class LineWriter {
     }
   }
 }
-
-/** Lines as bytes in blocks, each line with its line feed: what writeFileAtomically() takes of a text of any size. */
-export function* utf8Blocks(lines: readonly string[], size = 10_000): Generator<Uint8Array> {
-  for (let start = 0; start < lines.length; start += size) {
-    yield Buffer.from(`${lines.slice(start, start + size).join('\n')}\n`);
-  }
-}
