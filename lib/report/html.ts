@@ -104,6 +104,17 @@ const markedWords = (text: string, known: ReadonlySet<string>) =>
     )
     .join('');
 
+/** A cell with its heading for where the table is a list; of numbers what is short, or short between commas, is not broken. */
+function htmlCell(cell: string, heading: string, numbers: boolean): string {
+  if (numbers && isShort(cell)) return `<td data-head="${heading}" class="s">${escapeHtml(cell)}</td>`;
+  const parts = cell.split(', ');
+  const html =
+    numbers && parts.every(isShort)
+      ? parts.map((part) => `<span class="s">${escapeHtml(part)}</span>`).join(', ')
+      : escapeHtml(cell);
+  return `<td data-head="${heading}">${html}</td>`;
+}
+
 /** More notes than these are folded away. */
 const mostNotes = 5;
 
@@ -112,7 +123,7 @@ function htmlTable({ caption, head, rows, notes, folded }: ReportTable): string 
   const cells = rows.map(
     ([first, ...others]) =>
       `<tr><th scope="row">${escapeHtml(first as string)}</th>` +
-      `${others.map((cell, i) => `<td data-head="${heads[i + 1]}"${isShort(cell) ? ' class="s"' : ''}>${escapeHtml(cell)}</td>`).join('')}</tr>`,
+      `${others.map((cell, i) => htmlCell(cell, heads[i + 1] as string, head.length > 2)).join('')}</tr>`,
   );
   const table = `<table class="${tableClass(head, rows)}">
 <caption>${escapeHtml(caption)}</caption>

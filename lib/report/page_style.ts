@@ -57,7 +57,7 @@ th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 .words th { width: 34%; text-align: left; }
 .words td { overflow-wrap: anywhere; }
-td.s { white-space: nowrap; }
+.s { white-space: nowrap; }
 tbody th { min-width: 6rem; }
 tbody tr:hover { background: var(--band); }
 thead button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; }
@@ -111,7 +111,11 @@ export function tableClass(head: readonly string[], rows: readonly (readonly str
   if (head.length === 2) return 'words';
   // A cell breaks between words. 7.4 pixels a letter at .875rem, 19.2 of padding.
   const widest = (text: string) => Math.max(...text.split(/[\s-]+/).map((word) => word.length));
-  const cellWidth = (cell: string) => Math.min(40, isShort(cell) ? cell.length : widest(cell));
+  const cellWidth = (cell: string) => {
+    const parts = cell.split(', ');
+    const whole = parts.every(isShort) ? Math.max(...parts.map(({ length }) => length)) : widest(cell);
+    return Math.min(40, whole);
+  };
   const needed = head.reduce((sum, name, i) => {
     const letters = Math.max(widest(name), ...rows.map((row) => cellWidth(row[i] ?? '')));
     return sum + 7.4 * letters + 19.2;

@@ -6,6 +6,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeReport } from '../../lib/report/report.js';
+import { renderTheory } from '../../lib/theory/report.js';
+import type { DropoutMoments } from '../../lib/theory/theory.js';
 import { makeReportData, makeReportRun } from '../support/report_runs.js';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
@@ -23,6 +25,8 @@ let browser: Browser;
 let url: string;
 /** With more seeds than fit beside each other, and a name that would be a script. */
 let hostile: string;
+/** The report of a measured model. */
+let theory: string;
 
 beforeAll(async () => {
   if (executablePath === undefined) return;
@@ -49,6 +53,10 @@ beforeAll(async () => {
       score: 30 + i / 7,
     });
   hostile = pathToFileURL((await writeReport(runs, join(directory, 'out'))).html).href;
+  const measured = new URL('../../benchmarks/results/theory/trained.json', import.meta.url);
+  const moments = JSON.parse(await readFile(measured, 'utf8')) as DropoutMoments;
+  await writeFile(join(directory, 'theory.html'), (await renderTheory(moments)).html);
+  theory = pathToFileURL(join(directory, 'theory.html')).href;
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 });
 afterAll(async () => {
@@ -225,5 +233,17 @@ describe('a report in Chromium', () => {
         );
         expect(links).toHaveLength(16 * 5);
         for (const link of links) expect(existsSync(fileURLToPath(link))).toBe(true);
+      }));
+
+  for (const width of [390, 1280])
+    it(`shows the theory at ${width} pixels, with values under the mouse`, () =>
+      onPage(theory, { width }, async (page) => {
+        expect(await overflowing(page)).toEqual([]);
+        expect(await cutTexts(page)).toEqual([]);
+        const ratios = page.locator('figure').nth(1);
+        await ratios.locator('.live path[fill="#0087d0"]').first().hover({ force: true });
+        await expect
+          .poll(() => ratios.locator('.tip').innerText())
+          .toMatch(/^embeddings: 1\.046, 95 % interval 1\.014 to 1\.079$/);
       }));
 });

@@ -63,6 +63,8 @@ export const rowsOf = (html: string, caption: string) => {
   expect(from).toBeGreaterThan(0);
   const body = html.slice(html.indexOf('<tbody>', from), html.indexOf('</tbody>', from));
   return [...body.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row]) =>
-    [...(row as string).matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/g)].map(([, cell]) => cell),
+    [...(row as string).matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/g)].map(([, cell]) =>
+      cell?.replaceAll(/<\/?span[^>]*>/g, ''),
+    ),
   );
 };

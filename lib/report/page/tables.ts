@@ -10,7 +10,7 @@ const collator = new Intl.Collator('en', { numeric: true });
 const cellText = (row: HTMLTableRowElement, column: number) => row.cells[column]?.textContent?.trim() ?? '';
 /** The number that a cell begins with; null where it does not. */
 const leading = (text: string): number | null => {
-  const number = /^[-−+]?\d[\d,]*\.?\d*(e[-+]?\d+)?/i.exec(text)?.[0];
+  const number = /^[-\u2212+]?\d[\d,]*\.?\d*(e[-+]?\d+)?/i.exec(text)?.[0];
   return number === undefined ? null : Number(number.replaceAll(',', '').replace('−', '-'));
 };
 
