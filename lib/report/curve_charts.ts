@@ -63,7 +63,7 @@ export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): 
   const [first, ...others] = charts;
   if (first === undefined) return [];
   const lines =
-    'Thin: a line a run.' +
+    'Thin: one line per run.' +
     (pooled
       ? ' Thick: the mean of a condition, shaded: one sample standard deviation to either side, as far as all its runs go.'
       : '');

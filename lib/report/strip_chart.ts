@@ -76,7 +76,7 @@ export function stripChart(runs: readonly RunSummary[], metric: string): ReportC
     chart,
     legend: false,
     caption:
-      'A circle a run; the bar and the number are the mean of a condition, the line its 95 % t interval. Intervals of single ' +
-      'conditions may overlap where a test of their difference still sees one, and the reverse.',
+      'Each circle is a run; the bar and the number are the mean of a condition, the line its 95 % t interval. Two such intervals may ' +
+      'overlap although the conditions differ: the table of differences compares them.',
   };
 }
