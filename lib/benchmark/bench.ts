@@ -1,4 +1,5 @@
 /** The benchmark as a whole: its suites in turn. docs/benchmarks.md says what each row means. */
+
 import {
   type BenchConfig,
   type BenchOptions,
@@ -7,6 +8,7 @@ import {
   optionsOfQuick,
   suitesOfOption,
 } from '../options/benchmark.js';
+import { checkCall } from '../options/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { RdropError } from '../util/errors.js';
@@ -53,10 +55,9 @@ function refuseIgnored(options: BenchOptions, { suites, quick }: BenchConfig): v
  * @throws RdropError INVALID_ARGUMENT, ABORTED, BENCHMARK_FAILED (the peer ended, or a result is wrong: no time is then told), those of
  *   `native()` and of files
  */
-export async function bench(
-  options: BenchOptions,
-  { onProgress = () => {}, onRows = () => {}, signal }: BenchEvents = {},
-): Promise<BenchRow[]> {
+export async function bench(options: BenchOptions, events: BenchEvents = {}): Promise<BenchRow[]> {
+  checkCall(events, ['onProgress', 'onRows', 'signal'], 'bench');
+  const { onProgress = () => {}, onRows = () => {}, signal } = events;
   const config = parseConfig(benchSchema, options, 'bench', 'INVALID_ARGUMENT');
   throwIfAborted(signal, measuring);
   refuseIgnored(options, config);

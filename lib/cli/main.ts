@@ -28,6 +28,10 @@ const commands: Record<CommandName, () => Promise<Command>> = {
 const askedFor = ([first, second]: readonly string[]) =>
   first === 'help' || first === '--' ? second : first;
 
+/** `help bpe learn` as `bpe learn --help`: commander's own help command sees the first word alone. */
+const asHelpFlag = (argv: readonly string[]): readonly string[] =>
+  argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : argv;
+
 /** Lets a command throw what it has against its arguments, and those below it, instead of printing it and leaving. */
 function throwing(command: Command): Command {
   command.exitOverride().configureOutput({ outputError: () => {} });
@@ -82,13 +86,26 @@ async function unknownCommand(program: Command, words: readonly string[], help: 
   return null;
 }
 
+/** Where commander tells the choices of an option and no more: the one that was probably meant. */
+async function meantChoice(message: string): Promise<string> {
+  const [, value, choices] = /argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s.exec(message) ?? [];
+  if (value === undefined || choices === undefined) return '';
+  const { mostSimilar } = await import('../util/similar.js');
+  const meant = mostSimilar(value, choices.split(', '));
+  return meant === null ? '' : `\n(Did you mean ${meant}?)`;
+}
+
 /** What commander threw: help and version, which were printed, or wrong arguments. */
-function tellCommanderError({ message, exitCode, code }: CommanderError, asked: string | undefined): void {
+async function tellCommanderError(
+  { message, exitCode, code }: CommanderError,
+  asked: string | undefined,
+): Promise<void> {
   const wrong = message.startsWith('error: ');
   // An unknown option is the same mistake in a flag, in --set, in a file and in a call.
   const ofConfig = code === 'commander.unknownOption' && configured.includes(asked as CommandName);
   const told = ofConfig ? 'INVALID_CONFIG' : 'INVALID_ARGUMENT';
-  if (wrong) process.stderr.write(`rdrop: ${told}: ${message.slice('error: '.length)}\n`);
+  if (wrong)
+    process.stderr.write(`rdrop: ${told}: ${message.slice('error: '.length)}${await meantChoice(message)}\n`);
   process.exitCode = exitCode;
 }
 
@@ -113,8 +130,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // Progress that nobody reads any more must not end a training.
   process.stderr.on('error', () => {});
-  // Its tests block the event loop, where no handler is heard: there the signal itself ends the process, as 130 or 143 in a shell.
-  if (askedFor(argv) !== 'stats') endBySignals();
+  endBySignals();
   tellWarnings();
   const program = new Command('rdrop')
     // An option belongs to the command before it: `prepare` and `prepare iwslt14` share names.
@@ -130,7 +146,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const help = argv.some((word) => word === 'help' || word === '--help' || word === '-h');
     const unknown = help ? await unknownCommand(program, argv, true) : null;
     if (unknown !== null) throw unknown;
-    await throwing(program).parseAsync(argv, { from: 'user' });
+    await throwing(program).parseAsync(asHelpFlag(argv), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       const surplus = error.code === 'commander.excessArguments';
@@ -141,7 +157,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     const { code, message } = asRdropError(error);
     process.stderr.write(`rdrop: ${code}: ${message}\n`);
     if (code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    process.exitCode = (code === 'ABORTED' ? statusOfSignal() : null) ?? 1;
+    const ofSignal = code === 'ABORTED' ? statusOfSignal() : null;
+    // All is said and cleared away: native work that cannot be interrupted is not waited for.
+    if (ofSignal !== null) process.exit(ofSignal);
+    process.exitCode = 1;
   }
 }
 

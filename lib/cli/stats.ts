@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { alternatives, comparisonSchema } from '../options/statistics.js';
+import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 import { statsPowerCommand } from './stats_power.js';
@@ -43,12 +44,15 @@ export function statsCommand(): Command {
   );
 }
 
+const comparing = 'the comparison';
+
 async function run(options: StatsOptions): Promise<void> {
-  const { compareAllPairs, compareRuns } = await import('../statistics/comparison.js');
+  const { compareAllPairsYielding, compareRunsYielding } = await import('../statistics/comparison.js');
   const { comparisonLines } = await import('../statistics/comparison_lines.js');
   const { parseNumbers } = await import('../statistics/numbers.js');
   const { parseConfig } = await import('../options/schema/parse.js');
   const { RdropError } = await import('../util/errors.js');
+  const { YieldTimer } = await import('../util/yield_timer.js');
   const { samples, level, seed, alternative } = options;
   const settings = parseConfig(
     comparisonSchema,
@@ -62,7 +66,10 @@ async function run(options: StatsOptions): Promise<void> {
     if (a === undefined || b === undefined) {
       throw new RdropError('INVALID_ARGUMENT', 'stats: expected --a and --b, or --condition at least twice');
     }
-    const comparison = compareRuns(parseNumbers(a, '--a'), parseNumbers(b, '--b'), settings);
+    const [first, second] = [parseNumbers(a, '--a'), parseNumbers(b, '--b')];
+    const comparison = await interruptible((signal) =>
+      compareRunsYielding(first, second, settings, new YieldTimer(comparing, signal)),
+    );
     print(
       options.json
         ? JSON.stringify(comparison)
@@ -89,7 +96,9 @@ async function run(options: StatsOptions): Promise<void> {
       );
     conditions.set(name, parseNumbers(numbers, `--condition ${name}`));
   }
-  const pairs = compareAllPairs(conditions, settings);
+  const pairs = await interruptible((signal) =>
+    compareAllPairsYielding(conditions, settings, new YieldTimer(comparing, signal)),
+  );
   if (options.json) {
     print(JSON.stringify({ conditions: Object.fromEntries(conditions), comparisons: pairs }));
     return;

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { DropoutMomentsOptions } from '../options/theory.js';
+import { RdropError } from '../util/errors.js';
+import { assignment, assignments, nested } from './assignments.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 
@@ -54,16 +56,7 @@ export function theoryCommand(): Command {
 const collect = (value: string, values: string[]) => [...values, value];
 
 async function theoryOptions(flags: Flags): Promise<DropoutMomentsOptions> {
-  const { RdropError } = await import('../util/errors.js');
   const { mergeOptions, preset } = await import('../options/presets.js');
-  const { assignment, nested } = await import('./train.js');
-  const wrong = flags.set.find((text) => text.indexOf('=') < 1);
-  if (wrong !== undefined) {
-    throw new RdropError(
-      'INVALID_ARGUMENT',
-      `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`,
-    );
-  }
   if (flags.run !== undefined && flags.preset !== undefined) {
     throw new RdropError('INVALID_ARGUMENT', '--preset: expected either a run or a preset, got both');
   }
@@ -78,13 +71,14 @@ async function theoryOptions(flags: Flags): Promise<DropoutMomentsOptions> {
   const value = (flag: string, text: string) => (flag === 'data' ? text : assignment(`=${text}`)[1]);
   const given = shorthands.flatMap(([flag, , path]) => {
     const text = flags[camel(flag)] as string | undefined;
-    return text === undefined ? [] : [nested(path, value(flag, text))];
+    return text === undefined ? [] : [{ flag, path, value: value(flag, text) }];
   });
+  const set = assignments(flags.set, given);
   return mergeOptions(
     begin,
     flags.verify ? {} : { verify: false },
-    ...given,
-    ...flags.set.map((text) => nested(...assignment(text))),
+    ...given.map((each) => nested(each.path, each.value)),
+    ...set.map(([path, assigned]) => nested(path, assigned)),
   ) as unknown as DropoutMomentsOptions;
 }
 

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { ResumeOptions, TrainOptions } from '../options/training.js';
 import type { TrainEvent } from '../training/train_events.js';
+import { RdropError } from '../util/errors.js';
+import { assignment, assignments, type GivenFlag, nested } from './assignments.js';
 import { interruptible, statusOfSignal } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 
@@ -49,33 +51,31 @@ const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data'];
 
 const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** 'a.b=1' → {a: {b: 1}}; what is not JSON is text. */
-export function assignment(text: string): [path: string, value: unknown] {
-  const at = text.indexOf('=');
-  const value = text.slice(at + 1);
-  try {
-    return [text.slice(0, at), JSON.parse(value)];
-  } catch {
-    return [text.slice(0, at), value];
-  }
-}
+/** The flags that were given. A directory stays text, whatever it is called. */
+const given = (flags: Flags): GivenFlag[] => [
+  ...(flags.data === undefined ? [] : [{ flag: 'data', path: 'data', value: flags.data }]),
+  ...trainShorthands.flatMap(([flag, , path]) => {
+    const text = flags[camel(flag)];
+    return text === undefined ? [] : [{ flag, path, value: assignment(`=${text}`)[1] }];
+  }),
+];
 
-/** ('a.b', 1) → {a: {b: 1}}. */
-export const nested = (path: string, value: unknown): object =>
-  path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
+/** Those of --set. A directory stays text, whatever it is called. */
+const setOptions = (flags: Flags): [path: string, value: unknown][] =>
+  assignments(flags.set, given(flags)).map(([path, value]) => [
+    path,
+    path === 'data' ? String(value) : value,
+  ]);
 
-const given = (flags: Flags) =>
-  trainShorthands
-    .map(([flag, , path]) => [path, flags[camel(flag)]] as const)
-    .filter((entry): entry is [string, string] => entry[1] !== undefined)
-    .map(([path, text]) => [path, assignment(`=${text}`)[1]] as const);
-
-/** The configuration that the flags describe: file, then flags, then --set; the library lays it over the preset. */
+/**
+ * The configuration that the flags describe: file, then flags and --set; the library lays it over the preset.
+ *
+ * @throws RdropError INVALID_ARGUMENT where a flag and --set give an option different values, and those of the file
+ */
 export async function trainOptions(flags: Flags): Promise<TrainOptions> {
-  const { RdropError } = await import('../util/errors.js');
   const { mergeOptions, preset } = await import('../options/presets.js');
   const { readJsonFile } = await import('../util/files/files.js');
-  await checkAssignments(flags);
+  const set = setOptions(flags);
   const file = flags.config === undefined ? {} : await readJsonFile(flags.config);
   if (typeof file !== 'object' || file === null || Array.isArray(file)) {
     throw new RdropError('INVALID_CONFIG', `${flags.config}: expected an object of options`);
@@ -84,8 +84,8 @@ export async function trainOptions(flags: Flags): Promise<TrainOptions> {
   const merged = mergeOptions(
     file,
     { preset: flags.preset, data: flags.data, runDirectory: flags.run },
-    ...given(flags).map(([path, value]) => nested(path, value)),
-    ...flags.set.map((text) => nested(...assignment(text))),
+    ...given(flags).map(({ path, value }) => nested(path, value)),
+    ...set.map(([path, value]) => nested(path, value)),
   );
   return merged as unknown as TrainOptions;
 }
@@ -160,16 +160,7 @@ async function ofCommandLine(options: TrainOptions): Promise<TrainOptions> {
 
 /** The options of Trainer.resume that the flags describe: flags, then --set, as at the beginning of a run. */
 async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
-  const { RdropError } = await import('../util/errors.js');
-  await checkAssignments(flags);
-  const entries = [
-    ...(flags.data === undefined ? [] : [['data', flags.data] as const]),
-    ...given(flags),
-    // A directory stays text, whatever it is called.
-    ...flags.set
-      .map(assignment)
-      .map(([path, value]) => [path, path === 'data' ? String(value) : value] as const),
-  ];
+  const entries = [...given(flags).map(({ path, value }) => [path, value] as const), ...setOptions(flags)];
   const fixed = [
     ...(['preset', 'config'] as const).filter((name) => flags[name] !== undefined).map((name) => `--${name}`),
     ...entries.map(([path]) => path).filter((path) => !changeable.includes(path)),
@@ -184,14 +175,6 @@ async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
     );
   }
   return Object.fromEntries(entries) as ResumeOptions;
-}
-
-/** @throws RdropError INVALID_ARGUMENT for a --set without an option or a value */
-async function checkAssignments({ set }: Flags): Promise<void> {
-  const { RdropError } = await import('../util/errors.js');
-  const wrong = set.find((text) => text.indexOf('=') < 1);
-  if (wrong === undefined) return;
-  throw new RdropError('INVALID_ARGUMENT', `--set: expected <option>=<value>, got ${JSON.stringify(wrong)}`);
 }
 
 function report(ended: TrainEvent & { type: 'end' }, runDirectory: string, json: boolean): void {

@@ -1,4 +1,5 @@
 import { fstatSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { type Command, Option } from 'commander';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
@@ -85,9 +86,11 @@ async function translate(flags: Flags): Promise<void> {
   const { checkWritableFile } = await import('../util/files/writable.js');
   const { output } = flags;
   if (output !== undefined) await checkWritableFile(output);
+  const beam = beamOf(flags);
+  await checkBeam(flags.run, beam);
   using writer = new OutputWriter();
   await interruptible(async (signal) => {
-    const blocks = translatedBlocks(flags, signal);
+    const blocks = translatedBlocks(flags, beam, signal);
     if (output === undefined) {
       for await (const block of blocks) {
         const text = flags.json ? jsonOf(block) : textOf(block);
@@ -108,6 +111,19 @@ async function translate(flags: Flags): Promise<void> {
   });
 }
 
+const beamOf = (flags: Flags): BeamOptions => ({
+  ...beamOptions(flags),
+  ...(flags.nBest !== undefined && { nBest: flags.nBest }),
+});
+
+/** Before the model is loaded and the input is read. @throws RdropError INVALID_ARGUMENT, and those of reading the run's config.json */
+async function checkBeam(run: string, beam: BeamOptions): Promise<void> {
+  const { beamSchema, parseConfig } = await import('../options/index.js');
+  const { readRunConfig } = await import('../training/run_directory.js');
+  const { test } = await readRunConfig(resolve(run));
+  parseConfig(beamSchema, { ...test.beam, ...beam }, 'beam', 'INVALID_ARGUMENT');
+}
+
 interface Translated {
   /** Counted from 0. */
   line: number;
@@ -116,9 +132,13 @@ interface Translated {
 }
 
 /** Lines with their translations, a window at a time; where it fails, those before the failure come first. */
-async function* translatedBlocks(flags: Flags, signal: AbortSignal): AsyncGenerator<Translated[]> {
+async function* translatedBlocks(
+  flags: Flags,
+  beam: BeamOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Translated[]> {
   const { Translator } = await import('../translation/translator.js');
-  const { run, checkpoint, threads, device, precision, verify, input, nBest, overlong, window } = flags;
+  const { run, checkpoint, threads, device, precision, verify, input, overlong, window } = flags;
   using translator = await Translator.load(run, {
     checkpoint,
     threads,
@@ -137,7 +157,6 @@ async function* translatedBlocks(flags: Flags, signal: AbortSignal): AsyncGenera
       yield line;
     }
   };
-  const beam: BeamOptions = { ...beamOptions(flags), ...(nBest !== undefined && { nBest }) };
   const { onProgress } = progress;
   const work: StreamOptions = { signal, name: input ?? standardInput, overlong, window, onProgress };
   let block: Translated[] = [];

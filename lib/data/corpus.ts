@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkCall } from '../options/call_options.js';
 import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import type { Dictionary } from '../text/dictionary.js';
 import { readTextConfig } from '../text/pipeline.js';
@@ -44,6 +45,7 @@ export async function loadCorpus(
   dictionary: Dictionary | Dictionaries,
   work: LoadCorpusWork = {},
 ): Promise<Pairs<Int32Array>> {
+  checkCall(work, ['signal'], 'loadCorpus');
   const { source, target } = await loadPacked(directory, split, dictionary, work);
   return { source: source.toArray(), target: target.toArray() };
 }

@@ -1,3 +1,4 @@
+import { checkCall } from '../options/call_options.js';
 import { type ChrfConfig, type ChrfOptions, chrfSchema } from '../options/evaluation.js';
 import { parseConfig } from '../options/schema/parse.js';
 import type { Abortable } from '../util/abortable.js';
@@ -35,8 +36,10 @@ export async function chrf(
   hypotheses: readonly string[],
   references: References,
   options: ChrfOptions = {},
-  { signal }: Abortable = {},
+  work: Abortable = {},
 ): Promise<ChrfScore> {
+  checkCall(work, ['signal'], 'chrf');
+  const { signal } = work;
   const metric = chrfMetric(options);
   const segments = checkedSegments(hypotheses, references, 'chrf');
   warnOfPieces(hypotheses, references);

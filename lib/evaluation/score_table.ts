@@ -1,3 +1,4 @@
+import { checkCall, workOptions } from '../options/call_options.js';
 import { type MetricFamily, type ScoreTableOptions, scoreTableSchema } from '../options/evaluation.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
@@ -83,8 +84,10 @@ export async function scoreTable(
 export async function scoreRows(
   texts: ScoredTexts,
   options: ScoreTableOptions = {},
-  { signal, onProgress }: ScoreWork = {},
+  work: ScoreWork = {},
 ): Promise<ScoreRow[]> {
+  checkCall(work, workOptions, 'scoreTable');
+  const { signal, onProgress } = work;
   const rows: ScoreRow[] = [];
   const groups = scoreGroups(texts, options);
   const total = groups.reduce((sum, { metrics }) => sum + metrics.length, 0);

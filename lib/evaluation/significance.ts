@@ -1,3 +1,4 @@
+import { checkCall } from '../options/call_options.js';
 import {
   type RandomizationOptions,
   randomizationSchema,
@@ -76,9 +77,11 @@ const mostSegments = 2 ** 21;
 export async function bootstrapConfidence(
   { hypotheses, references, metrics = [bleuMetric()] }: SystemCorpus,
   options: SentenceBootstrapOptions = {},
-  { signal }: Work = {},
+  work: Work = {},
 ): Promise<ConfidenceResult[]> {
   const what = 'bootstrapConfidence';
+  checkCall(work, ['signal'], what);
+  const { signal } = work;
   const { samples, seed } = parseConfig(sentenceBootstrapSchema, options, what, 'INVALID_ARGUMENT');
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
   const breaks = new YieldTimer(what, signal);
@@ -109,9 +112,11 @@ export async function bootstrapConfidence(
 export async function pairedBootstrap(
   { baseline, hypotheses, references, metrics = [bleuMetric()] }: PairedCorpus,
   options: SentenceBootstrapOptions = {},
-  { signal }: Work = {},
+  work: Work = {},
 ): Promise<PairedResult[]> {
   const what = 'pairedBootstrap';
+  checkCall(work, ['signal'], what);
+  const { signal } = work;
   const { samples, seed } = parseConfig(sentenceBootstrapSchema, options, what, 'INVALID_ARGUMENT');
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);
   const other = await statisticsOf(`${what}: baseline`, baseline, references, metrics, signal);
@@ -152,9 +157,11 @@ export async function pairedBootstrap(
 export async function pairedApproximateRandomization(
   { baseline, hypotheses, references, metrics = [bleuMetric()] }: PairedCorpus,
   options: RandomizationOptions = {},
-  { signal }: Work = {},
+  work: Work = {},
 ): Promise<PairedResult[]> {
   const what = 'pairedApproximateRandomization';
+  checkCall(work, ['signal'], what);
+  const { signal } = work;
   const config = parseConfig(randomizationSchema, options, what, 'INVALID_ARGUMENT');
   const { samples, seed, confidenceSamples } = config;
   const system = await statisticsOf(what, hypotheses, references, metrics, signal);

@@ -1,3 +1,4 @@
+import { checkCall } from '../options/call_options.js';
 import { type TerOptions, terSchema } from '../options/evaluation.js';
 import { parseConfig } from '../options/schema/parse.js';
 import type { Abortable } from '../util/abortable.js';
@@ -36,8 +37,10 @@ export async function ter(
   hypotheses: readonly string[],
   references: References,
   options: TerOptions = {},
-  { signal }: Abortable = {},
+  work: Abortable = {},
 ): Promise<TerScore> {
+  checkCall(work, ['signal'], 'ter');
+  const { signal } = work;
   const metric = terMetric(options);
   const segments = checkedSegments(hypotheses, references, 'ter');
   warnOfPieces(hypotheses, references);

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { checkPlace, makeDirectoryAtomically } from '../data/preparation/prepared_directory.js';
+import { checkCall } from '../options/call_options.js';
 import { type ExportOptions, exportSchema } from '../options/interchange.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type BeamSearchOptions, beamSearchSchema } from '../options/translation.js';
@@ -29,8 +30,10 @@ export interface ModelExport {
 export async function exportModel(
   options: ExportOptions,
   beamOptions: BeamSearchOptions = {},
-  { signal }: InterchangeRun = {},
+  work: InterchangeRun = {},
 ): Promise<ModelExport> {
+  checkCall(work, ['signal'], 'exportModel');
+  const { signal } = work;
   const {
     run: from,
     checkpoint,

@@ -2,6 +2,7 @@ import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safeten
 import { type StoredTensors, wholeTensors } from '../data/safetensors/stored_tensor.js';
 import { native } from '../native/binding.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native/contract.js';
+import { checkCall } from '../options/call_options.js';
 import type { LossOptions } from '../options/loss.js';
 import { type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
@@ -115,8 +116,10 @@ export class Transformer implements Disposable, AsyncDisposable {
     path: string,
     config?: ModelOptions,
     runtime: RuntimeOptions = {},
-    { verify = true }: ModelLoadOptions = {},
+    loading: ModelLoadOptions = {},
   ): Promise<Transformer> {
+    checkCall(loading, ['verify'], 'Transformer.load');
+    const { verify = true } = loading;
     await using file = await OpenSafetensors.open(path);
     const { tensors, metadata } = file;
     const options =
@@ -184,8 +187,10 @@ export class Transformer implements Disposable, AsyncDisposable {
   async lossAndGradients(
     batch: Batch,
     options: LossOptions,
-    { secondSource, training = false, update = 0 }: GradientOptions = {},
+    gradient: GradientOptions = {},
   ): Promise<LossAndGradients> {
+    checkCall(gradient, ['secondSource', 'training', 'update'], 'lossAndGradients');
+    const { secondSource, training = false, update = 0 } = gradient;
     const model = this.#native;
     const packed = packBatch(batch);
     const loss = nativeLossOptions(options, this.#config.vocabSize);

@@ -57,6 +57,7 @@ export async function translateCorpusNBest(
       Array.from(batch, (i) => sources[i]!),
       beamOf(batch),
     );
+    throwIfAborted(signal, 'the translation');
     batch.forEach((sentence, i) => {
       results[sentence] = found[i]!;
     });

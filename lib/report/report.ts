@@ -1,4 +1,5 @@
 import { basename, join, resolve } from 'node:path';
+import { checkCall } from '../options/call_options.js';
 import { RdropError } from '../util/errors.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
@@ -112,6 +113,7 @@ export async function writeReport(
   outDirectory: string,
   options: ReportOptions = {},
 ): Promise<{ html: string; markdown: string }> {
+  checkCall(options, ['metric', 'verify', 'signal'], 'writeReport');
   const { signal } = options;
   throwIfAborted(signal, 'the report');
   const directories = typeof input === 'string' ? [input] : input;

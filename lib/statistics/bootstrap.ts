@@ -1,6 +1,7 @@
 import { parseConfig } from '../options/schema/parse.js';
 import { type BootstrapOptions, bootstrapSchema } from '../options/statistics.js';
 import { randomUnit } from '../util/random/uniform_random.js';
+import type { YieldTimer } from '../util/yield_timer.js';
 import { checkedNumbers } from './numbers.js';
 
 export interface BootstrapInterval {
@@ -23,6 +24,40 @@ export function bootstrapDifference(
   b: readonly number[],
   options: BootstrapOptions = {},
 ): BootstrapInterval {
+  const bootstrap = bootstrapOf(a, b, options);
+  for (;;) {
+    const { value, done } = bootstrap.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * bootstrapDifference() a few milliseconds at a time, so that the event loop stays free.
+ *
+ * @throws RdropError ABORTED besides
+ */
+export async function bootstrapYielding(
+  a: readonly number[],
+  b: readonly number[],
+  options: BootstrapOptions,
+  breaks: YieldTimer,
+): Promise<BootstrapInterval> {
+  const bootstrap = bootstrapOf(a, b, options);
+  for (;;) {
+    const { value, done } = bootstrap.next();
+    if (done) return value;
+    if (breaks.due()) await breaks.take();
+  }
+}
+
+/** Values that are drawn between two chances of a break: a fraction of a millisecond. */
+const drawnAtOnce = 20_000;
+
+function* bootstrapOf(
+  a: readonly number[],
+  b: readonly number[],
+  options: BootstrapOptions,
+): Generator<void, BootstrapInterval> {
   checkedNumbers(a, 'bootstrapDifference: a');
   checkedNumbers(b, 'bootstrapDifference: b');
   const { samples, level, seed } = parseConfig(
@@ -34,7 +69,11 @@ export function bootstrapDifference(
   if (a.length < 2 || b.length < 2) return { low: null, high: null, level };
   const random = randomUnit(seed);
   const differences = new Float64Array(samples);
-  for (let i = 0; i < samples; i++) differences[i] = redrawnMean(a, random) - redrawnMean(b, random);
+  const every = Math.ceil(drawnAtOnce / (a.length + b.length));
+  for (let i = 0; i < samples; i++) {
+    differences[i] = redrawnMean(a, random) - redrawnMean(b, random);
+    if (i % every === 0) yield;
+  }
   differences.sort();
   return { low: quantile(differences, (1 - level) / 2), high: quantile(differences, (1 + level) / 2), level };
 }

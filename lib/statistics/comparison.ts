@@ -1,7 +1,9 @@
+import type { Alternative } from '../options/index.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type ComparisonOptions, comparisonSchema } from '../options/statistics.js';
 import { RdropError } from '../util/errors.js';
-import { type BootstrapInterval, bootstrapDifference } from './bootstrap.js';
+import type { YieldTimer } from '../util/yield_timer.js';
+import { type BootstrapInterval, bootstrapDifference, bootstrapYielding } from './bootstrap.js';
 import { cohensD, type EffectSize, effectSize, hedgesG, pairedEffectSize } from './effect_sizes.js';
 import {
   type HodgesLehmannEstimate,
@@ -84,13 +86,36 @@ export function compareRuns(
   b: readonly number[],
   options: ComparisonOptions = {},
 ): RunComparison {
-  const { alternative, ...bootstrap } = parseConfig(
-    comparisonSchema,
-    options,
-    'compareRuns',
-    'INVALID_ARGUMENT',
-  );
-  const { level } = bootstrap;
+  const { alternative, ...bootstrap } = comparisonOf(options);
+  const compared = withoutBootstrap(a, b, alternative, bootstrap.level);
+  return { ...compared, bootstrap: bootstrapDifference(a, b, bootstrap) };
+}
+
+/**
+ * compareRuns() that leaves the event loop free.
+ *
+ * @throws RdropError ABORTED besides
+ */
+export async function compareRunsYielding(
+  a: readonly number[],
+  b: readonly number[],
+  options: ComparisonOptions,
+  breaks: YieldTimer,
+): Promise<RunComparison> {
+  const { alternative, ...bootstrap } = comparisonOf(options);
+  const compared = withoutBootstrap(a, b, alternative, bootstrap.level);
+  return { ...compared, bootstrap: await bootstrapYielding(a, b, bootstrap, breaks) };
+}
+
+const comparisonOf = (options: ComparisonOptions) =>
+  parseConfig(comparisonSchema, options, 'compareRuns', 'INVALID_ARGUMENT');
+
+function withoutBootstrap(
+  a: readonly number[],
+  b: readonly number[],
+  alternative: Alternative,
+  level: number,
+): Omit<RunComparison, 'bootstrap'> {
   const { d, g, ...effectInterval } = effectSize(a, b, { level });
   const [pairedA, pairedB] = a.length === b.length ? [a, b] : [[], []];
   const equal = sameNumbers(a, b);
@@ -105,7 +130,6 @@ export function compareRuns(
     hodgesLehmann:
       Math.max(a.length, b.length) > mostHodgesLehmannValues ? null : hodgesLehmann(a, b, { level }),
     ...comparePairs(pairedA, pairedB, { level, alternative }),
-    bootstrap: bootstrapDifference(a, b, bootstrap),
   };
 }
 
@@ -135,6 +159,8 @@ export interface PairOfConditions extends RunComparison {
   holm: { rankSum: number; signedRank: number | null };
 }
 
+type Conditions = ReadonlyMap<string, readonly number[]> | Readonly<Record<string, readonly number[]>>;
+
 /**
  * Every pair of several conditions, in their order, with Holm's correction.
  *
@@ -142,10 +168,40 @@ export interface PairOfConditions extends RunComparison {
  * @param options as for compareRuns.
  * @throws RdropError INVALID_ARGUMENT, NON_FINITE; the message names the condition.
  */
-export function compareAllPairs(
-  conditions: ReadonlyMap<string, readonly number[]> | Readonly<Record<string, readonly number[]>>,
-  options: ComparisonOptions = {},
-): PairOfConditions[] {
+export function compareAllPairs(conditions: Conditions, options: ComparisonOptions = {}): PairOfConditions[] {
+  return correctPairs(
+    pairsOfConditions(conditions).map(({ a, b, first, second }) => ({
+      a,
+      b,
+      ...compareRuns(first, second, options),
+    })),
+  );
+}
+
+/**
+ * compareAllPairs() that leaves the event loop free.
+ *
+ * @throws RdropError ABORTED besides
+ */
+export async function compareAllPairsYielding(
+  conditions: Conditions,
+  options: ComparisonOptions,
+  breaks: YieldTimer,
+): Promise<PairOfConditions[]> {
+  const pairs: (RunComparison & { a: string; b: string })[] = [];
+  for (const { a, b, first, second } of pairsOfConditions(conditions))
+    pairs.push({ a, b, ...(await compareRunsYielding(first, second, options, breaks)) });
+  return correctPairs(pairs);
+}
+
+interface TwoConditions {
+  a: string;
+  b: string;
+  first: readonly number[];
+  second: readonly number[];
+}
+
+function pairsOfConditions(conditions: Conditions): TwoConditions[] {
   const entries: [string, readonly number[]][] =
     conditions instanceof Map ? [...conditions.entries()] : Object.entries(conditions);
   if (entries.length < 2) {
@@ -155,10 +211,8 @@ export function compareAllPairs(
     );
   }
   for (const [name, values] of entries) checkedNumbers(values, `compareAllPairs: ${name}`);
-  return correctPairs(
-    entries.flatMap(([a, first], i) =>
-      entries.slice(i + 1).map(([b, second]) => ({ a, b, ...compareRuns(first, second, options) })),
-    ),
+  return entries.flatMap(([a, first], i) =>
+    entries.slice(i + 1).map(([b, second]) => ({ a, b, first, second })),
   );
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { checkCall } from '../options/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import {
   type Alternative,
@@ -101,7 +102,8 @@ const slack = (level: number): number => level * (1 + 1e-9);
  */
 export async function plannedPower(options: PlannedPowerOptions & Abortable): Promise<PlannedPower> {
   const { signal, ...rest } = options;
-  const plan = parseConfig(plannedPowerSchema, rest, 'plannedPower', 'INVALID_ARGUMENT');
+  checkCall({ signal }, ['signal'], 'plannedPower');
+  const plan = parseConfig(plannedPowerSchema, rest, 'plannedPower', 'INVALID_ARGUMENT', ['signal']);
   const { test, alternative, runsPerCondition, conditions, alpha, targetPower, hoursPerRun } = plan;
   const level = alpha / ((conditions * (conditions - 1)) / 2);
   const paired = test === 'signed-rank' || test === 'paired-t';

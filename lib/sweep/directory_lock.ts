@@ -1,9 +1,8 @@
-import { rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Lock } from '../lock/lock.js';
 import type { SweepConfig } from '../options/sweep.js';
 import { fileError } from '../util/files/files.js';
-import { makePath } from '../util/files/make_path.js';
+import { makePath, unmakePath } from '../util/files/make_path.js';
 
 /**
  * The events of a sweep while it alone writes to its directory.
@@ -24,16 +23,18 @@ export async function* whileLocked<T>(
     throw fileError(error, path, 'write');
   }
   const lost = new AbortController();
-  const lock = await Lock.acquire(join(path, 'sweep.lock'), {
-    what: 'sweep',
-    unlock,
-    onLost: (error) => lost.abort(error),
-  });
+  let lock: Lock | undefined;
   try {
-    yield* events(lost.signal, () => lock.verify());
+    const held = await Lock.acquire(join(path, 'sweep.lock'), {
+      what: 'sweep',
+      unlock,
+      onLost: (error) => lost.abort(error),
+    });
+    lock = held;
+    yield* events(lost.signal, () => held.verify());
   } finally {
-    lock.release();
+    lock?.release();
     // A sweep that could not begin leaves no directory: one that is not empty stays.
-    if (made !== undefined) await rmdir(path).catch(() => {});
+    await unmakePath(path, made);
   }
 }

@@ -1,7 +1,9 @@
 /**
  * A sweep: the same configuration trained with several seeds and KL directions, one process and one directory a trial.
  */
+
 import { join } from 'node:path';
+import { checkCall } from '../options/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type SweepConfig, type SweepOptions, sweepSchema } from '../options/sweep.js';
 import { plannedComparison } from '../statistics/planned_comparison.js';
@@ -52,7 +54,8 @@ export async function* sweep(
   options: SweepOptions & SweepControl,
 ): AsyncGenerator<SweepEvent, void, undefined> {
   const { signal, trialEntry, ...rest } = options;
-  const sweepConfig = parseConfig(sweepSchema, rest, 'sweep');
+  checkCall({ signal }, ['signal'], 'sweep');
+  const sweepConfig = parseConfig(sweepSchema, rest, 'sweep', 'INVALID_CONFIG', ['signal']);
   const trials = planTrials(config, sweepConfig);
   if (signal?.aborted) {
     yield { type: 'end', reason: 'aborted', finished: 0, failed: 0 };

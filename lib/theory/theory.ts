@@ -1,5 +1,6 @@
 import type { Batch } from '../model/pack.js';
 import type { LossAndGradients, Transformer } from '../model/transformer.js';
+import { checkCall, workOptions } from '../options/call_options.js';
 import type { LossOptions } from '../options/loss.js';
 import { parseConfig } from '../options/schema/parse.js';
 import {
@@ -8,6 +9,7 @@ import {
   dropoutMomentsSchema,
 } from '../options/theory.js';
 import { type DataHashes, environment, hashData } from '../training/run_directory.js';
+import { untilAborted } from '../util/abortable.js';
 import { RdropError } from '../util/errors.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 import { type GroupEstimate, groupEstimates, layerEstimates } from './estimates.js';
@@ -69,11 +71,19 @@ export interface DropoutMomentsRun {
  */
 export async function dropoutMoments(
   options: DropoutMomentsOptions,
-  { signal, onProgress }: DropoutMomentsRun = {},
+  run: DropoutMomentsRun = {},
 ): Promise<DropoutMoments> {
+  checkCall(run, workOptions, 'theory');
   const config = parseConfig(dropoutMomentsSchema, options, 'theory');
+  throwIfAborted(run.signal, 'the experiment');
+  return await untilAborted(experiment(config, run), run.signal, 'the experiment');
+}
+
+async function experiment(
+  config: DropoutMomentsConfig,
+  { signal, onProgress }: DropoutMomentsRun,
+): Promise<DropoutMoments> {
   const began = performance.now();
-  throwIfAborted(signal, 'the experiment');
   const subject = await openSubject(config);
   const { model, batches, loss } = subject;
   const { pairs, level, samples, seed } = config;

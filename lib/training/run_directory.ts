@@ -14,6 +14,7 @@ import { RdropError } from '../util/errors.js';
 import { makeDirectories, syncDirectory } from '../util/files/durable.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
+import { unmakePath } from '../util/files/make_path.js';
 import { clearLeftoversIn } from '../util/files/part_files.js';
 import { packageVersion } from '../util/package_version.js';
 import { processorName } from '../util/processor.js';
@@ -130,12 +131,18 @@ export class RunDirectory {
   }
 
   static async #lockAt(path: string, locking: Locking): Promise<RunDirectory> {
+    let made: string | undefined;
     try {
-      await makeDirectories(path);
+      made = await makeDirectories(path);
     } catch (error) {
       throw fileError(error, path, 'write');
     }
-    return new RunDirectory(path, await Lock.acquire(join(path, 'run.lock'), { ...locking, what: 'run' }));
+    try {
+      return new RunDirectory(path, await Lock.acquire(join(path, 'run.lock'), { ...locking, what: 'run' }));
+    } catch (error) {
+      await unmakePath(path, made);
+      throw error;
+    }
   }
 
   writeConfig(config: TrainConfig): Promise<void> {

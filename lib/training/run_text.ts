@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { hashFile, mismatch } from '../data/manifest.js';
+import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { readJsonFile } from '../util/files/files.js';
 
@@ -8,16 +9,22 @@ const textFile = /^(dict[^/]*\.txt|codes|text\.json)$/;
 
 /**
  * Compares the text files of a run directory with their SHA-256 in environment.json: another dictionary or other codes change
- * every translation, and nothing else shows it. A run without environment.json is as it is.
+ * every translation, and nothing else shows it. Every version has written environment.json, before config.json.
  *
- * @param complete whether they have to be there; of an archived run they may be missing
+ * @param complete whether they and environment.json have to be there; of an archived run they may be missing
  * @throws RdropError MANIFEST_MISMATCH, naming the file; MALFORMED_FILE
  */
 export async function checkRunText(directory: string, complete = true): Promise<void> {
   const origin = join(directory, 'environment.json');
-  if (!(await pathExists(origin))) return;
+  if (!(await pathExists(origin))) {
+    if (complete) throw unknownText(origin, 'none');
+    return;
+  }
   const { data } = ((await readJsonFile(origin)) ?? {}) as { data?: unknown };
-  if (typeof data !== 'object' || data === null) return;
+  if (typeof data !== 'object' || data === null) {
+    if (complete) throw unknownText(origin, 'one without them');
+    return;
+  }
   for (const [name, sha256] of Object.entries(data)) {
     if (!textFile.test(name)) continue;
     const path = join(directory, name);
@@ -29,3 +36,10 @@ export async function checkRunText(directory: string, complete = true): Promise<
     if (hash !== sha256) throw mismatch(path, origin, `one with the SHA-256 ${hash.slice(0, 12)}…`);
   }
 }
+
+const unknownText = (origin: string, got: string) =>
+  new RdropError(
+    'MANIFEST_MISMATCH',
+    `${origin}: expected the file with the SHA-256 of the run's dictionary and codes, got ${got}; bring it back, or go on with ` +
+      'verify false (--no-verify)',
+  );

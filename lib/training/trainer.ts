@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import type { Transformer } from '../model/transformer.js';
+import { checkCall, workOptions } from '../options/call_options.js';
 import { type OpenOptions, openSchema } from '../options/opening.js';
 import { resolveTrainOptions } from '../options/presets.js';
 import { parseConfig } from '../options/schema/parse.js';
@@ -124,7 +125,8 @@ export class Trainer implements Disposable, AsyncDisposable {
    */
   static async create(options: TrainOptions, work: CreateWork = {}): Promise<Trainer> {
     const { signal, onProgress, ...opening } = work;
-    const { unlock, verify } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT');
+    checkCall({ signal, onProgress }, workOptions, 'opening');
+    const { unlock, verify } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT', workOptions);
     throwIfAborted(signal, opened);
     const config = resolved(absolute(resolveTrainOptions(options, 'train')));
     await checkWritableDirectory(config.runDirectory);
@@ -152,6 +154,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     limits: ResumeOptions = {},
     work: OpenWork = {},
   ): Promise<Trainer> {
+    checkCall(work, workOptions, 'opening');
     const { signal } = work;
     throwIfAborted(signal, opened);
     const { unlock, verify, ...changed } = parseConfig(resumeSchema, limits, 'limits', 'INVALID_ARGUMENT');
@@ -234,7 +237,9 @@ export class Trainer implements Disposable, AsyncDisposable {
    * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE, INVALID_ARGUMENT (`validate`:
    *   it is missing where validation.metric names one of its metrics, or returns anything but numbers under names of its own)
    */
-  async *fit({ signal, onProgress, validate }: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
+  async *fit(options: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
+    checkCall(options, [...workOptions, 'validate'], 'fit');
+    const { signal, onProgress, validate } = options;
     const state = begin(this.#state, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {

@@ -2,6 +2,7 @@ import type { Transformer } from '../model/transformer.js';
 import { type TranslateCorpusOptions, translateCorpusNBest } from '../model/translate_corpus.js';
 import type { BeamConfig } from '../options/translation.js';
 import type { TextPipeline } from '../text/pipeline.js';
+import { untilAborted } from '../util/abortable.js';
 import { YieldTimer } from '../util/yield_timer.js';
 import type { EncodedLines } from './source_encoder.js';
 import type { NBestTranslation, TextHypothesis, Translation } from './translations.js';
@@ -20,13 +21,15 @@ export interface EncodedWork extends Pick<TranslateCorpusOptions, 'signal' | 'on
   nBest: boolean;
 }
 
-/** A translation for each line. @throws RdropError ABORTED, and those of Transformer.translate */
+/** A translation for each line. An abort is seen at once, in the midst of a batch. @throws RdropError ABORTED, and those of Transformer.translate */
 export async function translateEncoded(
   { model, pipeline, maxTokens }: TextModel,
   { count, tokens, places, overlong }: EncodedLines,
   { beam, nBest, signal, onProgress }: EncodedWork,
 ): Promise<(Translation | NBestTranslation)[]> {
-  const found = await translateCorpusNBest(model, tokens, { beam, maxTokens, signal, onProgress });
+  // The model outlives a batch that goes on unseen: its own dispose() waits for it.
+  const translating = translateCorpusNBest(model, tokens, { beam, maxTokens, signal, onProgress });
+  const found = await untilAborted(translating, signal, 'the translation');
   const breaks = new YieldTimer('the translation', signal);
   const translations = Array.from({ length: count }, (_, line) =>
     translationOf([], overlong.get(line), nBest),

@@ -48,7 +48,7 @@ export class TranslationStream
     return this.#owner.working(() => this.#translations.next());
   }
 
-  /** Ends the work, also that of a next() under way, after the batch that is being translated; closes the source of the lines. */
+  /** Ends the work, also that of a next() under way, whose batch ends unseen; closes the source of the lines. */
   return(): Promise<IteratorResult<Translation | NBestTranslation, void>> {
     this.end('returned');
     return this.#owner.working(() => this.#translations.return());

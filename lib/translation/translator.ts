@@ -1,6 +1,7 @@
 import { transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
+import { checkCall, workOptions } from '../options/call_options.js';
 import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
 import { describe, parseConfig } from '../options/schema/parse.js';
 import {
@@ -16,6 +17,7 @@ import {
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { untilAborted } from '../util/abortable.js';
 import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { throwIfAborted } from '../util/yield_timer.js';
@@ -85,11 +87,17 @@ export class Translator implements Disposable, AsyncDisposable {
    * @throws RdropError ABORTED, INVALID_ARGUMENT, FILE_NOT_FOUND (no run, or no such checkpoint yet), CHECKPOINT_CORRUPT,
    *   CHECKPOINT_MISMATCH, MANIFEST_MISMATCH (another dictionary or other codes than the run was made with)
    */
-  static async load(
-    runDirectory: string,
-    { checkpoint: name = 'best', threads = 0, device, precision, verify = true, signal }: LoadOptions = {},
-  ): Promise<Translator> {
+  static async load(runDirectory: string, options: LoadOptions = {}): Promise<Translator> {
+    checkCall(options, loadOptions, 'Translator.load');
+    const { signal } = options;
     throwIfAborted(signal, loading);
+    return await untilAborted(Translator.#load(runDirectory, options), signal, loading, (late) =>
+      late.dispose(),
+    );
+  }
+
+  static async #load(runDirectory: string, options: LoadOptions): Promise<Translator> {
+    const { checkpoint: name = 'best', threads = 0, device, precision, verify = true, signal } = options;
     const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
     const pipeline = await TextPipeline.load(directory);
     throwIfAborted(signal, loading);
@@ -106,12 +114,6 @@ export class Translator implements Disposable, AsyncDisposable {
       },
       checkpoint.path,
     );
-    try {
-      throwIfAborted(signal, loading);
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
     return new Translator({
       model,
       pipeline,
@@ -136,7 +138,7 @@ export class Translator implements Disposable, AsyncDisposable {
    * its score may differ in the last digits, as the sums of a matrix product do, and its text only where two hypotheses are as
    * good as equal.
    *
-   * The event loop stays free. Warns (OVERLONG) of lines that were too long, and (PIECES) of lines that another program has cut
+   * The event loop stays free. An abort is seen at once; the batch under way ends unseen, and the next call waits for it. Warns (OVERLONG) of lines that were too long, and (PIECES) of lines that another program has cut
    * already where the run cuts them itself.
    *
    * @param beamOptions over those of the run's `test.beam`; with `nBest` each translation has its `hypotheses` besides
@@ -176,7 +178,8 @@ export class Translator implements Disposable, AsyncDisposable {
     return new TranslationStream(owner, lines, () => {
       const beam = beamFor(state, beamOptions);
       const { signal, onProgress, ...options } = work as StreamOptions;
-      const reading = parseConfig(streamSchema, options, 'translate', 'INVALID_ARGUMENT');
+      checkCall({ signal, onProgress }, workOptions, 'translate');
+      const reading = parseConfig(streamSchema, options, 'translate', 'INVALID_ARGUMENT', workOptions);
       return [state, { ...reading, beam, nBest: beamOptions.nBest !== undefined, signal, onProgress }];
     });
   }
@@ -190,7 +193,14 @@ export class Translator implements Disposable, AsyncDisposable {
     const state = translator.#state;
     const beam = beamFor(state, beamOptions);
     const { signal, onProgress, ...options } = work;
-    const { overlong, name } = parseConfig(translateSchema, options, 'translate', 'INVALID_ARGUMENT');
+    checkCall({ signal, onProgress }, workOptions, 'translate');
+    const { overlong, name } = parseConfig(
+      translateSchema,
+      options,
+      'translate',
+      'INVALID_ARGUMENT',
+      workOptions,
+    );
     checkLines(lines);
     return working(state, async () => {
       const encoder = new SourceEncoder(state.pipeline, {
@@ -257,6 +267,10 @@ function beamFor(state: State, options: BeamOptions): BeamConfig {
   if (state.disposed) throw disposedError('used after dispose()');
   return parseConfig(beamSchema, { ...state.beam, ...options }, 'beam', 'INVALID_ARGUMENT');
 }
+
+const loadOptions: readonly (keyof LoadOptions)[] = [
+  ...(['checkpoint', 'threads', 'device', 'precision', 'verify', 'signal'] as const),
+];
 
 const loading = 'loading the translator';
 

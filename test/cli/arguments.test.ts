@@ -29,6 +29,31 @@ describe('arguments that no command understands', () => {
       ['train', '--resume', '--run', 'x', '--set', 'maxUpdats=3'],
       /got maxUpdats; did you mean maxUpdates\?/,
     ],
+    [
+      'two values of a limit of a run that goes on',
+      ['train', '--resume', '--run', 'x', '--max-updates', '5', '--set', 'maxUpdates=7'],
+      /--max-updates and --set maxUpdates: expected one value of maxUpdates, got 5 and 7/,
+    ],
+    [
+      'two values of its data',
+      ['train', '--resume', '--run', 'x', '--data', 'a', '--set', 'data=b'],
+      /--data and --set data: expected one value of data, got "a" and "b"/,
+    ],
+    [
+      'two values of an option',
+      ['train', '--run', 'x', '--data', 'y', '--direction', 'uni', '--set', 'loss={"direction":"bi"}'],
+      /--direction and --set loss: expected one value of loss\.direction, got "uni" and "bi"/,
+    ],
+    [
+      'two values of an option of a sweep',
+      ['sweep', '--out', 'x', '--data', 'y', '--alpha', '1', '--set', 'loss.alpha=2'],
+      /--alpha and --set loss\.alpha: expected one value of loss\.alpha, got 1 and 2/,
+    ],
+    [
+      'two values of an option of theory',
+      ['theory', '--data', 'y', '--pairs', '4', '--set', 'pairs=8'],
+      /--pairs and --set pairs: expected one value of pairs, got 4 and 8/,
+    ],
     ['a command', ['trian'], /unknown command 'trian'\n\(Did you mean train\?\)/],
     [
       'an option',
@@ -40,6 +65,21 @@ describe('arguments that no command understands', () => {
     ['a required option that is not there', ['score', '--hyp', 'x'], /required option '--ref <file>'/],
     ['an option without its value', ['translate', '--run'], /option '--run <directory>' argument missing/],
     ['a name outside a list', ['translate', '--run', 'x', '--checkpoint', 'first'], /'first' .*best, last/],
+    [
+      'almost a name of a list',
+      ['translate', '--run', 'x', '--checkpoint', 'bets'],
+      /Allowed choices are best, last\.\n\(Did you mean best\?\)/,
+    ],
+    [
+      'almost a name of a list below stats',
+      ['stats', '--a', '1', '--b', '2', '--alternative', 'greter'],
+      /stats\.alternative: .*"greter", did you mean greater\?/,
+    ],
+    [
+      'almost a preset',
+      ['train', '--run', 'x', '--data', 'y', '--preset', 'mult30k'],
+      /unknown preset, did you mean multi30k\?/,
+    ],
     [
       'letters for a number',
       ['translate', '--run', 'x', '--threads', 'two'],
@@ -103,6 +143,17 @@ describe('an option that does not exist', () => {
       ['theory', '--data', 'y', '--set', 'pears=1'],
       /theory\.pears: .*did you mean pairs\?/,
     ],
+    [
+      'a value of a flag',
+      [...train, '--direction', 'un'],
+      /train\.loss\.direction: .*"uni-reverse".*, got "un", did you mean uni\?/,
+    ],
+    ['a value of --set', [...train, '--set', 'loss.direction=unn'], /got "unn", did you mean uni\?/],
+    [
+      'a value in a list',
+      ['sweep', '--out', 'x', '--data', 'y', '--directions', 'bi,unireverse'],
+      /sweep\.directions\.1: .*did you mean uni-reverse\?/,
+    ],
   ])('is the same mistake, with what was meant, in %s', (_, args, message) => {
     const { status, stdout, stderr } = rdrop(...args);
     expect(stderr).toMatch(/^rdrop: INVALID_CONFIG: /);
@@ -142,6 +193,16 @@ describe('help and version', () => {
     expect(stdout).toMatch(/^Usage: rdrop/);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
+
+  it.each([['bpe learn'], ['text tokenize'], ['stats power'], ['prepare iwslt14'], ['import fairseq']])(
+    'help %s is that of the command below',
+    (words) => {
+      const asked = rdrop('help', ...words.split(' '));
+      expect(asked.stdout).toMatch(new RegExp(`^Usage: rdrop ${words} `));
+      expect(asked).toMatchObject({ status: 0, stderr: '' });
+      expect(asked.stdout).toBe(rdrop(...words.split(' '), '--help').stdout);
+    },
+  );
 
   it('the version alone', () => {
     const { status, stdout, stderr } = rdrop('--version');

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { packageRoot } from '../../lib/native/binding.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { fitAll, makeReversalData, tinyOptions, workplace } from '../training/tiny_run.js';
@@ -29,8 +32,12 @@ interface Started {
   errors: () => string;
   output: () => string;
 }
-function start(...args: string[]): Started {
-  const child = spawn(process.execPath, [join(packageRoot, 'dist/cli/main.js'), ...args], { stdio: 'pipe' });
+const start = (...args: string[]): Started => startWith({}, ...args);
+function startWith(env: Record<string, string>, ...args: string[]): Started {
+  const child = spawn(process.execPath, [join(packageRoot, 'dist/cli/main.js'), ...args], {
+    stdio: 'pipe',
+    env: { ...process.env, ...env },
+  });
   let errors = '';
   let output = '';
   child.stderr?.on('data', (text) => {
@@ -52,6 +59,9 @@ const words = Array.from(
   { length: 60_000 },
   (_, i) => `${(i * 7919 + 13).toString(3)}${(i * 104_729).toString(5)}`,
 ).join(' ');
+
+/** Figures of a condition whose bootstrap takes long. */
+const many = (first: number) => Array.from({ length: 400 }, (_, i) => first + (i % 7)).join(',');
 
 const train = (run: string) => [
   'train',
@@ -98,24 +108,66 @@ describe('a signal', () => {
     expect(JSON.parse(await readFile(state, 'utf8'))).toHaveProperty('state.update');
   });
 
-  it('ends a long test of rdrop stats at once', async () => {
-    const started = start(
-      'stats',
-      '--a',
-      '1,2,3,4',
-      '--b',
-      '2,3,4,5',
-      '--samples',
-      '10000000',
-      '--level',
-      '0.9',
-    );
-    await sleep(1000);
+  it.each([
+    ['of two arms', ['--a', many(1), '--b', many(2)]],
+    ['of all pairs', ['--condition', `x=${many(1)}`, '--condition', `y=${many(2)}`]],
+  ])('ends a long bootstrap %s of rdrop stats at once', async (_, conditions) => {
+    const started = start('stats', ...conditions, '--samples', '10000000');
+    await sleep(1500);
     started.child.kill('SIGINT');
     const begun = Date.now();
-    await started.ended;
-    expect(started.child.signalCode ?? 'ended').toBe('SIGINT');
+    expect(await started.ended).toBe(130);
     expect(Date.now() - begun).toBeLessThan(1000);
+    expect(started.errors()).toBe(
+      'rdrop: stopping (once more to end at once)\nrdrop: ABORTED: the comparison was aborted\n',
+    );
+  });
+
+  it('ends a setup whose download is slow, and leaves nothing of it', async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(200, { 'content-length': 1_000_000 });
+      response.write('PK');
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const arrived = once(server, 'request');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/torch.whl`;
+    const env = { RDROP_CACHE: at('cache') };
+    const started = startWith(env, 'setup', '--from', url, '--sha256', '0'.repeat(64));
+    await arrived;
+    await until(async () => existsSync(at('cache')));
+    started.child.kill('SIGINT');
+    expect(await started.ended).toBe(130);
+    expect(started.errors()).toMatch(/rdrop: ABORTED: the setup of libtorch was aborted\n$/);
+    expect(await readdir(at('cache'))).toEqual([]);
+  });
+
+  it('ends a translation in the midst of a batch', async () => {
+    const started = start(
+      'translate',
+      '--run',
+      at('run'),
+      '--beam',
+      '8',
+      '--min-len',
+      '900',
+      '--max-len-b',
+      '900',
+    );
+    const { stdin } = started.child;
+    stdin?.on('error', () => {});
+    // More than the pipe holds: what the input is read by has its model already. Empty lines cost nothing.
+    await new Promise((resolve) => stdin?.write('\n'.repeat(1_000_000), resolve));
+    stdin?.end('w1 w2 w3\n'.repeat(16));
+    await sleep(3000);
+    started.child.kill('SIGINT');
+    const begun = Date.now();
+    expect(await started.ended).toBe(130);
+    expect(Date.now() - begun).toBeLessThan(1000);
+    expect(started.errors()).toMatch(/rdrop: ABORTED: the translation was aborted\n$/);
   });
 
   it('that comes again ends at once, whatever is under way', async () => {

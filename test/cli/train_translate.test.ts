@@ -79,6 +79,24 @@ describe('rdrop train and translate', () => {
     expect(await readFile(at('out.txt'), 'utf8')).toBe(plain.out);
   });
 
+  it.each([
+    ['--beam', '0', /^rdrop: INVALID_ARGUMENT: beam\.beam: .*got 0/],
+    ['--n-best', '6', /^rdrop: INVALID_ARGUMENT: beam\.nBest: nBest must not exceed beam, got 6/],
+  ])('translate refuses %s %s before it loads a model or reads its input', async (flag, value, message) => {
+    await trainAll({ ...tinyOptions(data, at(`run${flag}`)), maxUpdates: 1, test: { beam: { beam: 5 } } });
+    await writeFile(join(at(`run${flag}`), 'checkpoints', 'best', 'model.safetensors'), 'damaged');
+    const child = spawn(process.execPath, [
+      join(packageRoot, 'dist', 'cli', 'main.js'),
+      ...['translate', '--run', at(`run${flag}`), flag, value],
+    ]);
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(err).toMatch(message);
+  });
+
   it('stops on SIGINT with a checkpoint, and says how to go on', async () => {
     const run = at('stopped');
     const { child, ended } = start([

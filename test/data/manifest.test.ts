@@ -130,6 +130,25 @@ describe('the text files of a run', () => {
     await open(run, false);
   });
 
+  it.each(readers)(
+    '%s refuses a run whose environment.json is gone, or says nothing of them',
+    async (name, open) => {
+      const run = await copyOf('run');
+      const path = join(run, 'environment.json');
+      for (const damage of [() => writeFile(path, '{}'), () => rm(path)]) {
+        await damage();
+        if (name === 'report') await open(run);
+        else
+          await expect(open(run)).rejects.toMatchObject({
+            code: 'MANIFEST_MISMATCH',
+            message: expect.stringContaining(`${path}: expected the file with the SHA-256`),
+          });
+      }
+      await rm(`${run}-out`, { recursive: true, force: true });
+      await open(run, false);
+    },
+  );
+
   it('of an archived run may be missing for a report', async () => {
     const run = await copyOf('run');
     for (const file of ['dict.txt', 'codes', 'text.json']) await rm(join(run, file));

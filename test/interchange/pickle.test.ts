@@ -1,8 +1,10 @@
 // The restricted reader of pickles against Python's own pickle.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { wholeTensor } from '../../lib/data/safetensors/stored_tensor.js';
 import { tensorOf, torchRules } from '../../lib/interchange/torch_file/globals.js';
 import { readPickle } from '../../lib/interchange/torch_file/pickle.js';
 import {
@@ -252,12 +254,14 @@ test('a tensor comes back', async () => {
   const weight = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
   const { pickle, storages } = writePickle([new PickleForeign(weight), new PickleForeign(weight)]);
   expect(storages).toMatchObject([{ key: '0', tensor: { dtype: 'F32', shape: [2, 2] } }]);
+  expect(await wholeTensor(storages[0]!.tensor, 'written')).toEqual(weight);
   const path = await writeTorch(join(scratchDirectory(), 'a.pt'), pickle, {
     0: new Uint8Array(weight.data.buffer),
   });
   const file = await TorchFile.open(path);
   const [first, second] = file.root as PickleValue[];
   expect(await file.tensor(tensorOf(first)!, 'first')).toEqual(weight);
+  expect(await file.tensor(tensorOf(second)!, 'second')).toEqual(weight);
   expect(file.stored(tensorOf(second)!, 'second')).toBe(file.stored(tensorOf(first)!, 'first'));
   await file.close();
 });

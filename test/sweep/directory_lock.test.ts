@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeDirectoryAtomically } from '../../lib/data/preparation/prepared_directory.js';
+import { trainSchema } from '../../lib/options/index.js';
+import { whileLocked } from '../../lib/sweep/directory_lock.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
+import { RunDirectory } from '../../lib/training/run_directory.js';
 import { makeReversalData, metricsOf, modelBytes, tinyOptions, workplace } from '../training/tiny_run.js';
 
 const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
@@ -71,7 +75,24 @@ describe('two sweeps in one directory', () => {
     const directory = at('three', 'sweep');
     const wrong = sweep({ data: at('nowhere') }, { directory, trialEntry });
     await expect(all(wrong)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
-    expect(existsSync(directory)).toBe(false);
+    expect(existsSync(at('three'))).toBe(false);
+  });
+
+  it('nor does whatever cannot write its lock: a sweep, a run, a preparation', async () => {
+    // The directory's path is short enough for the system, that of a lock in it or beside it is not.
+    const deep = (room: number) => {
+      const names = ['deep', ...Array.from({ length: 16 }, () => 'd'.repeat(240))];
+      return at(...names, 'e'.repeat(4095 - room - at(...names).length - 1));
+    };
+    const expected = { code: 'FILE_UNWRITABLE', message: expect.stringMatching(/\.lock.*ENAMETOOLONG/) };
+    const events = whileLocked({ directory: deep(5), unlock: false }, async function* () {});
+    await expect(events.next()).rejects.toMatchObject(expected);
+    expect(existsSync(at('deep'))).toBe(false);
+    const config = trainSchema.parse({ data: at('data'), runDirectory: deep(5) });
+    await expect(RunDirectory.create(config, {})).rejects.toMatchObject(expected);
+    expect(existsSync(at('deep'))).toBe(false);
+    await expect(makeDirectoryAtomically(deep(2), async () => {})).rejects.toMatchObject(expected);
+    expect(existsSync(at('deep'))).toBe(false);
   });
 
   it('one that was killed is followed at once: its trial ends, and the new one goes on with it', {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { Trainer } from '../../lib/training/trainer.js';
@@ -113,6 +114,37 @@ describe('nBest', () => {
       expect(hypotheses[0]!.tokens).not.toEqual(hypotheses[1]!.tokens);
     }
     expect('hypotheses' in one[0]!).toBe(false);
+  });
+});
+
+describe('an abort', () => {
+  it('is seen at once, in the midst of a batch; the search ends unseen, and dispose() waits for it', async () => {
+    const translator = await Translator.load(run, { checkpoint: 'last', threads: 1 });
+    const before = await translator.translate(['w1 w2']);
+    // Hypotheses that never end: one batch of seconds.
+    const slow = { beam: 8, minLen: 900, maxLenB: 900 };
+    const lines = Array.from({ length: 4 }, (_, i) => `w1 w2 w${i}`);
+    const progress: number[] = [];
+    const abort = async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const onProgress = (done: number) => progress.push(done);
+      const call = translator.translate(lines, slow, { signal, onProgress });
+      await sleep(300);
+      const at = performance.now();
+      controller.abort(new Error('enough'));
+      await expect(call).rejects.toMatchObject({ code: 'ABORTED', cause: { message: 'enough' } });
+      return performance.now() - at;
+    };
+    expect(await abort()).toBeLessThan(100);
+    const at = performance.now();
+    expect(await translator.translate(['w1 w2'])).toEqual(before);
+    // Else the batch was too short to show anything.
+    expect(performance.now() - at).toBeGreaterThan(200);
+    expect(await abort()).toBeLessThan(100);
+    translator.dispose();
+    await expect(translator.translate(['w1'])).rejects.toMatchObject({ code: 'DISPOSED' });
+    expect(progress).toEqual([]);
   });
 });
 

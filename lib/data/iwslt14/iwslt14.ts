@@ -1,3 +1,4 @@
+import { checkCall, workOptions } from '../../options/call_options.js';
 import { type Iwslt14Options, iwslt14Schema, refuseReplaced } from '../../options/preparation.js';
 import { parseConfig } from '../../options/schema/parse.js';
 import { type TextLimits, textSchema } from '../../options/text.js';
@@ -47,6 +48,7 @@ const textConfig = (bpe: number, separateDictionaries = false) =>
  */
 export async function prepareIwslt14(options: Iwslt14Options, run: PrepareRun = {}): Promise<PrepareResult> {
   const config = parseConfig(iwslt14Schema, options, 'iwslt14');
+  checkCall(run, workOptions, 'prepareIwslt14');
   throwIfAborted(run.signal, 'preparing text');
   refuseReplaced(options, 'iwslt14');
   await checkPlace(config.out, config.overwrite);

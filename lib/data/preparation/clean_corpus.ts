@@ -1,3 +1,4 @@
+import { checkCall, workOptions } from '../../options/call_options.js';
 import { type LineWork, mapLines } from '../../text/map_lines.js';
 import { perlSpace } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
@@ -51,8 +52,10 @@ const blankFactor = /[ |]\|/;
 export async function cleanCorpus(
   { source, target }: Pairs<string>,
   limits: LengthLimits,
-  { names = { source: 'source', target: 'target' }, ...work }: CleanWork = {},
+  options: CleanWork = {},
 ): Promise<CleanedCorpus> {
+  checkCall(options, [...workOptions, 'names'], 'cleanCorpus');
+  const { names = { source: 'source', target: 'target' }, ...work } = options;
   if (source.length !== target.length) {
     throw new RdropError(
       'LINE_COUNT_MISMATCH',

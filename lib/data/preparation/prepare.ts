@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkCall, workOptions } from '../../options/call_options.js';
 import {
   type PrepareConfig,
   type PrepareOptions,
@@ -41,6 +42,7 @@ import {
  */
 export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {}): Promise<PrepareResult> {
   const config = parseConfig(prepareSchema, options, 'prepare');
+  checkCall(run, workOptions, 'prepareCorpus');
   throwIfAborted(run.signal, 'preparing text');
   refuseReplaced(options, 'prepare');
   const text = textConfigOf(config);

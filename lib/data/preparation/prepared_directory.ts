@@ -6,6 +6,7 @@ import { RdropError } from '../../util/errors.js';
 import { makeDirectories, syncDirectory } from '../../util/files/durable.js';
 import { pathExists } from '../../util/files/exists.js';
 import { fileError } from '../../util/files/files.js';
+import { unmakePath } from '../../util/files/make_path.js';
 import { moveDirectory } from '../../util/files/move_directory.js';
 import {
   claimBeside,
@@ -84,8 +85,9 @@ export async function makeDirectoryAtomically(
   const beside = claimBeside(place, 'part');
   const old = claimBeside(place, 'old');
   let lock: Lock | undefined;
+  let made: string | undefined;
   try {
-    await makeDirectories(dirname(place));
+    made = await makeDirectories(dirname(place));
     lock = await Lock.acquire(`${place}.lock`, { what: 'directory', unlock });
     // Again: somebody else may have made it before the lock was ours.
     await checkPlace(out, overwrite);
@@ -112,6 +114,8 @@ export async function makeDirectoryAtomically(
     beside.release();
     old.release();
     lock?.release();
+    // Where nothing came of it: one that is not empty stays.
+    await unmakePath(dirname(place), made);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type StoredTensor, type Tensor, wholeTensor } from '../../data/safetensors/stored_tensor.js';
 import { embeddingNames } from '../../model/parameter_names.js';
+import { checkCall } from '../../options/call_options.js';
 import type { ModelConfig } from '../../options/model.js';
 import { RdropError } from '../../util/errors.js';
 import { throwIfAborted } from '../../util/yield_timer.js';
@@ -57,8 +58,10 @@ export async function readFairseqCheckpoint(
 /** Reads what readFairseqCheckpoint reads, but for the numbers of the parameters, which are read when they are asked for. */
 export async function openFairseqCheckpoint(
   path: string,
-  { signal }: InterchangeRun = {},
+  run: InterchangeRun = {},
 ): Promise<OpenFairseqCheckpoint> {
+  checkCall(run, ['signal'], 'readFairseqCheckpoint');
+  const { signal } = run;
   const file = await TorchFile.open(path);
   try {
     const root = fieldsOf(file.root);

@@ -4,6 +4,7 @@ import { checkPlace, makeDirectoryAtomically } from '../../data/preparation/prep
 import { encodeSafetensors, streamSafetensors } from '../../data/safetensors/safetensors.js';
 import { sizeOf } from '../../data/safetensors/stored_tensor.js';
 import { modelMetadata } from '../../model/transformer.js';
+import { checkCall } from '../../options/call_options.js';
 import {
   type FairseqImportConfig,
   type FairseqImportOptions,
@@ -57,6 +58,7 @@ export async function importFairseq(
   run: InterchangeRun = {},
 ): Promise<FairseqImport> {
   const config = parseConfig(fairseqImportSchema, options, 'import');
+  checkCall(run, ['signal'], 'importFairseq');
   throwIfAborted(run.signal, 'the import');
   const out = resolve(config.out);
   await checkPlace(out);

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, createReadStream, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, statSync, writeSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unzip, UnzipInflate, UnzipPassThrough } from 'fflate';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';
+import { makePathSync } from '../../util/files/make_path.js';
 import { checksumFile, recordedChecksums, type Checksums as Sums, seal } from './seal.js';
 
 /** Of what a setup makes: nobody else may write it, whatever the umask allows. */
@@ -75,7 +76,7 @@ async function extract(
       try {
         let file = opened.get(path);
         if (file === undefined) {
-          mkdirSync(dirname(target), { recursive: true, mode: directoryMode });
+          makePathSync(dirname(target), directoryMode);
           file = openSync(target, 'wx', fileMode);
           opened.set(path, file);
         }

@@ -1,13 +1,18 @@
 import type { z } from 'zod';
 import { RdropError } from '../../util/errors.js';
-import { unknownKeyText } from './unknown_key.js';
+import { unknownKeyText, unknownValueText } from './unknown_key.js';
 
-/** Parses with a schema; a failure is an RdropError that names each option, what was expected and what came. */
+/**
+ * Parses with a schema; a failure is an RdropError that names each option, what was expected and what came.
+ *
+ * @param beside names of options that the caller has taken out already, for the list of those that there are
+ */
 export function parseConfig<S extends z.ZodType>(
   schema: S,
   value: unknown,
   what: string,
   code: 'INVALID_CONFIG' | 'INVALID_ARGUMENT' = 'INVALID_CONFIG',
+  beside: readonly string[] = [],
 ): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -15,12 +20,14 @@ export function parseConfig<S extends z.ZodType>(
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => {
         const path = [what, ...issue.path, key].join('.');
-        const text = unknownKeyText(schema, issue.path, key);
+        const text = unknownKeyText(schema, issue.path, key, beside);
         return `${path}: ${text}; got ${describe(valueAt(value, [...issue.path, key]))}`;
       });
     }
     const path = [what, ...issue.path].join('.');
-    return `${path}: ${issue.message}, got ${describe(valueAt(value, issue.path))}`;
+    const got = valueAt(value, issue.path);
+    const meant = issue.code === 'invalid_value' ? unknownValueText(got, issue.values) : '';
+    return `${path}: ${issue.message}, got ${describe(got)}${meant}`;
   });
   throw new RdropError(code, issues.join('; '));
 }

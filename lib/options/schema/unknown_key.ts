@@ -31,18 +31,41 @@ const pathsOf = (schema: z.ZodType): string[] =>
     return below.length === 0 ? [key] : below.map((path) => `${key}.${path}`);
   });
 
-/** What an unknown key was probably meant to be, and the keys that there are. */
-export function unknownKeyText(schema: z.ZodType, path: readonly PropertyKey[], key: string): string {
+/**
+ * What an unknown key was probably meant to be, and the keys that there are.
+ *
+ * @param beside keys that may stand beside those of the schema, at its top
+ */
+export function unknownKeyText(
+  schema: z.ZodType,
+  path: readonly PropertyKey[],
+  key: string,
+  beside: readonly string[] = [],
+): string {
   let at: z.ZodType | undefined = schema;
   for (const step of path) at = at && shapeOf(at)?.[String(step)];
   if (at === undefined) return 'unknown option';
-  const keys = keysOf(at);
+  const keys = path.length === 0 ? [...keysOf(at), ...beside] : keysOf(at);
   // An option of the name may lie elsewhere: learningRate is optimizer.learningRate.
   const elsewhere = pathsOf(schema).find(
     (each) => each.split('.').at(-1)?.toLowerCase() === key.toLowerCase(),
   );
   const meant = elsewhere ?? mostSimilar(key, keys) ?? nearestPath(schema, key);
-  return `unknown option${meant === null ? '' : `, did you mean ${meant}?`}; expected one of ${keys.join(', ')}`;
+  return unknown(meant, keys);
+}
+
+const unknown = (meant: string | null, keys: readonly string[]): string =>
+  `unknown option${meant === null ? '' : `, did you mean ${meant}?`}; expected one of ${keys.join(', ')}`;
+
+/** The same where all the keys are known. */
+export const unknownNameText = (key: string, keys: readonly string[]): string =>
+  unknown(mostSimilar(key, keys), keys);
+
+/** What a value outside a list was probably meant to be. */
+export function unknownValueText(value: unknown, values: readonly unknown[]): string {
+  const names = values.filter((each) => typeof each === 'string');
+  const meant = typeof value === 'string' ? mostSimilar(value, names) : null;
+  return meant === null ? '' : `, did you mean ${meant}?`;
 }
 
 function nearestPath(schema: z.ZodType, key: string): string | null {

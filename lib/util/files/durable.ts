@@ -31,13 +31,18 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes a directory and those above it that are missing, and flushes the entries of all it made. */
-export async function makeDirectories(path: string): Promise<void> {
+/**
+ * Makes a directory and those above it that are missing, and flushes the entries of all it made.
+ *
+ * @returns the first directory that was made, undefined where all were there
+ */
+export async function makeDirectories(path: string): Promise<string | undefined> {
   const first = await makePath(path);
-  if (first === undefined) return;
+  if (first === undefined) return undefined;
   const top = dirname(resolve(first));
   for (let above = dirname(resolve(path)); above.startsWith(top); above = dirname(above)) {
     await syncDirectory(above);
     if (above === dirname(above)) break;
   }
+  return first;
 }

@@ -1,4 +1,5 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdirSync, statSync } from 'node:fs';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 const isDirectory = (path: string): Promise<boolean> =>
@@ -31,4 +32,37 @@ export async function makePath(path: string, mode?: number): Promise<string | un
     return first;
   }
   return first ?? resolve(path);
+}
+
+/** makePath() for what cannot wait. @throws that of the system for the directory that could not be made */
+export function makePathSync(path: string, mode?: number): void {
+  const isThere = () => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  try {
+    mkdirSync(path, { mode });
+    return;
+  } catch (error) {
+    if (isThere()) return;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  makePathSync(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (!isThere()) throw error;
+  }
+}
+
+/**
+ * Takes back what makePath() made, as far as it is empty.
+ *
+ * @param first what makePath() returned
+ */
+export async function unmakePath(path: string, first: string | undefined): Promise<void> {
+  if (first === undefined) return;
+  const top = resolve(first);
+  try {
+    for (let at = resolve(path); at.startsWith(top); at = dirname(at)) await rmdir(at);
+  } catch {
+    // Somebody has put something there: it stays, and so does what it lies in.
+  }
 }

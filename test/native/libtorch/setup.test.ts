@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { unpack } from '../../../lib/native/libtorch/archive.js';
 import { cachedLibtorch, libtorchVersion } from '../../../lib/native/libtorch/probe.js';
 import { setup } from '../../../lib/native/libtorch/setup.js';
 import { lackingForPip, missingTool, requireTools } from '../../../lib/native/libtorch/tools.js';
@@ -108,6 +109,14 @@ test('what an earlier, killed setup left is cleared away', async () => {
   utimesSync(abandoned, longAgo, longAgo);
   await setup({ env, from: wheel() });
   expect(left().sort()).toEqual(['.setup-def', `libtorch-${libtorchVersion}-cpu`]);
+});
+
+test('what is unpacked where nothing can be made ends in an error', async () => {
+  const { wheel } = machine();
+  await expect(unpack(wheel(), '/proc/rdrop')).rejects.toMatchObject({
+    code: 'FILE_UNWRITABLE',
+    message: expect.stringMatching(/^\/proc\/rdrop: .*ENOENT/),
+  });
 });
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
