@@ -1,4 +1,5 @@
-// The core's export table: Native of lib/native.ts. rdrop.node (loader.cc) calls rdrop_core_init once per environment.
+// The core's export table: Native of lib/native/contract.ts. rdrop.node (loader.cc) calls rdrop_core_init once per
+// environment.
 #include <napi.h>
 #include <torch/version.h>
 
@@ -105,7 +106,7 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     const double asked = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
     if (!(asked >= 0 && asked <= 1024) || asked != double(int64_t(asked))) {
-      fail("INVALID_ARGUMENT", "threads: expected 0 (every core) or a count up to 1024");
+      fail(ErrorCode::invalid_argument, "threads: expected 0 (every core) or a count up to 1024");
     }
     const auto wanted = int64_t(asked);
     return run_unprepared(
@@ -122,8 +123,8 @@ Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     const std::string name = info[0].ToString().Utf8Value();
     if (!select_kernels(name.c_str())) {
-      fail("INVALID_ARGUMENT", "instruction set: expected scalar, avx2 or avx512 where this machine runs it, got '",
-           name, "'");
+      fail(ErrorCode::invalid_argument,
+           "instruction set: expected scalar, avx2 or avx512 where this machine runs it, got '", name, "'");
     }
     return info.Env().Undefined();
   });
@@ -154,7 +155,7 @@ LossCall loss_call(const Napi::CallbackInfo& info) {
   // By division: the product of two numbers from outside may overflow.
   if (classes < 1 ||
       (rows == 0 ? logits.numel() != 0 : logits.numel() % rows != 0 || logits.numel() / rows != classes)) {
-    fail("INVALID_ARGUMENT", "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ",
+    fail(ErrorCode::invalid_argument, "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ",
          logits.numel());
   }
   return {logits.view({rows, classes}), targets, loss_options(info[3])};

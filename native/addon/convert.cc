@@ -13,19 +13,19 @@
 namespace rdrop {
 
 Napi::Value property(const Napi::Value& value, const char* name) {
-  if (!value.IsObject()) fail("INVALID_ARGUMENT", "expected an object with '", name, "'");
+  if (!value.IsObject()) fail(ErrorCode::invalid_argument, "expected an object with '", name, "'");
   return value.As<Napi::Object>().Get(name);
 }
 
 double number_property(const Napi::Value& value, const char* name) {
   const Napi::Value found = property(value, name);
-  if (!found.IsNumber()) fail("INVALID_ARGUMENT", name, ": expected a number");
+  if (!found.IsNumber()) fail(ErrorCode::invalid_argument, name, ": expected a number");
   return found.As<Napi::Number>().DoubleValue();
 }
 
 bool boolean_property(const Napi::Value& value, const char* name) {
   const Napi::Value found = property(value, name);
-  if (!found.IsBoolean()) fail("INVALID_ARGUMENT", name, ": expected a boolean");
+  if (!found.IsBoolean()) fail(ErrorCode::invalid_argument, name, ": expected a boolean");
   return found.As<Napi::Boolean>().Value();
 }
 
@@ -33,10 +33,10 @@ int64_t integer_property(const Napi::Value& value, const char* name, int64_t lea
   const double number = number_property(value, name);
   // Before the conversion, which is undefined for what does not fit.
   if (std::floor(number) != number || std::abs(number) > 9007199254740991.0) {
-    fail("INVALID_ARGUMENT", name, ": expected an integer, got ", number);
+    fail(ErrorCode::invalid_argument, name, ": expected an integer, got ", number);
   }
   if (int64_t(number) < least) {
-    fail("INVALID_ARGUMENT", name, ": expected a whole number from ", least, " on, got ", number);
+    fail(ErrorCode::invalid_argument, name, ": expected a whole number from ", least, " on, got ", number);
   }
   return int64_t(number);
 }
@@ -52,12 +52,12 @@ size_t choice_property(const Napi::Value& value, const char* name, std::initiali
     if (text == candidate) return index;
     ++index;
   }
-  fail("INVALID_ARGUMENT", name, ": got '", text, "', which is none of its values");
+  fail(ErrorCode::invalid_argument, name, ": got '", text, "', which is none of its values");
 }
 
 std::vector<int32_t> int_vector(const Napi::Value& value, const char* name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    fail("INVALID_ARGUMENT", name, ": expected an Int32Array");
+    fail(ErrorCode::invalid_argument, name, ": expected an Int32Array");
   }
   const auto array = value.As<Napi::Int32Array>();
   if (array.ElementLength() == 0) return {};  // without elements it may have no address
@@ -78,7 +78,7 @@ std::pair<at::ScalarType, const void*> float_data(const Napi::Value& value) {
         break;
     }
   }
-  fail("INVALID_ARGUMENT", "expected a Float32Array, a Float64Array or a Uint16Array (bfloat16)");
+  fail(ErrorCode::invalid_argument, "expected a Float32Array, a Float64Array or a Uint16Array (bfloat16)");
 }
 
 Napi::ArrayBuffer buffer_of(Napi::Env env, const at::Tensor& tensor) {
@@ -138,11 +138,11 @@ ModelConfig model_config(const Napi::Value& value) {
   if (config.vocab_size < 5 || config.source_vocab_size < 5 || config.heads < 1 || config.embed_dim < 2 ||
       config.embed_dim % config.heads != 0 || config.ffn_dim < 1 || config.encoder_layers < 1 ||
       config.decoder_layers < 1 || config.max_positions < 1) {
-    fail("INVALID_ARGUMENT", "model configuration: a size is out of range");
+    fail(ErrorCode::invalid_argument, "model configuration: a size is out of range");
   }
   if (config.share_embeddings == ModelConfig::Share::all && config.source_vocab_size != config.vocab_size) {
-    fail("INVALID_ARGUMENT", "model configuration: one matrix of embeddings for ", config.source_vocab_size, " and ",
-         config.vocab_size, " types");
+    fail(ErrorCode::invalid_argument, "model configuration: one matrix of embeddings for ", config.source_vocab_size,
+         " and ", config.vocab_size, " types");
   }
   return config;
 }
@@ -161,7 +161,8 @@ Runtime runtime(const Napi::Value& value) {
     options.where = Where::cuda;
   }
   if (options.where == Where::cpu ? precision == 2 || precision == 4 : precision == 1) {
-    fail("INVALID_ARGUMENT", "precision: float32, float64 and bfloat16 run on the CPU, all but float64 on a device");
+    fail(ErrorCode::invalid_argument,
+         "precision: float32, float64 and bfloat16 run on the CPU, all but float64 on a device");
   }
   return options;
 }
@@ -205,17 +206,17 @@ PackedBatch packed_batch(const Napi::Value& value) {
 }
 
 std::vector<PackedBatch> packed_batches(const Napi::Value& value) {
-  if (!value.IsArray()) fail("INVALID_ARGUMENT", "expected an array of batches");
+  if (!value.IsArray()) fail(ErrorCode::invalid_argument, "expected an array of batches");
   const auto array = value.As<Napi::Array>();
   std::vector<PackedBatch> batches;
   for (uint32_t i = 0; i < array.Length(); ++i) batches.push_back(packed_batch(array[i]));
-  if (batches.empty()) fail("INVALID_ARGUMENT", "expected at least one batch, got none");
+  if (batches.empty()) fail(ErrorCode::invalid_argument, "expected at least one batch, got none");
   return batches;
 }
 
 NamedValues named_values(const Napi::Value& value) {
   const Napi::Value entries = property(value, "entries");
-  if (!entries.IsFunction()) fail("INVALID_ARGUMENT", "expected a Map of names to arrays");
+  if (!entries.IsFunction()) fail(ErrorCode::invalid_argument, "expected a Map of names to arrays");
   const auto iterator = entries.As<Napi::Function>().Call(value, {}).As<Napi::Object>();
   const auto next = iterator.Get("next").As<Napi::Function>();
   NamedValues values;
@@ -228,11 +229,11 @@ NamedValues named_values(const Napi::Value& value) {
 }
 
 ParameterRange parameter_range(const Napi::CallbackInfo& info, size_t first) {
-  if (!info[first].IsString()) fail("INVALID_ARGUMENT", "expected the name of a parameter");
+  if (!info[first].IsString()) fail(ErrorCode::invalid_argument, "expected the name of a parameter");
   const auto place = [&](size_t i) {
     const double number = info[i].IsNumber() ? info[i].As<Napi::Number>().DoubleValue() : -1;
     if (!(number >= 0 && number <= 9007199254740991.0 && std::floor(number) == number)) {
-      fail("INVALID_ARGUMENT", "expected the place of a number of a parameter, a whole number");
+      fail(ErrorCode::invalid_argument, "expected the place of a number of a parameter, a whole number");
     }
     return int64_t(number);
   };

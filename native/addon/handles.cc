@@ -10,7 +10,7 @@ namespace rdrop {
 
 template <typename T>
 std::shared_ptr<T> Handle<T>::get() const {
-  if (!object_) fail("DISPOSED", name_, ": used after dispose()");
+  if (!object_) fail(ErrorCode::disposed, name_, ": used after dispose()");
   return object_;
 }
 
@@ -23,19 +23,19 @@ void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& va
   std::unordered_map<std::string, at::Tensor> by_name(values.begin(), values.end());
   for (const NamedSlice& slice : names) {
     const auto found = by_name.find(slice.name);
-    if (found == by_name.end()) fail("CHECKPOINT_MISMATCH", "parameter ", slice.name, " is missing");
+    if (found == by_name.end()) fail(ErrorCode::checkpoint_mismatch, "parameter ", slice.name, " is missing");
     if (found->second.numel() != slice.size()) {
-      fail("CHECKPOINT_MISMATCH", "parameter ", slice.name, ": expected ", slice.size(), " numbers, got ",
+      fail(ErrorCode::checkpoint_mismatch, "parameter ", slice.name, ": expected ", slice.size(), " numbers, got ",
            found->second.numel());
     }
     if (found->second.scalar_type() != flat.scalar_type()) {
-      fail("CHECKPOINT_MISMATCH", "parameter ", slice.name, ": expected ", c10::toString(flat.scalar_type()), ", got ",
-           c10::toString(found->second.scalar_type()));
+      fail(ErrorCode::checkpoint_mismatch, "parameter ", slice.name, ": expected ", c10::toString(flat.scalar_type()),
+           ", got ", c10::toString(found->second.scalar_type()));
     }
   }
   if (by_name.size() != names.size()) {
     for (const NamedSlice& slice : names) by_name.erase(slice.name);
-    fail("CHECKPOINT_MISMATCH", "parameter ", by_name.begin()->first, " is unknown to this model");
+    fail(ErrorCode::checkpoint_mismatch, "parameter ", by_name.begin()->first, " is unknown to this model");
   }
   Device* device = current_device();
   at::Tensor host = device ? device->download(flat) : flat;

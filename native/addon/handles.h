@@ -61,11 +61,11 @@ void own(Napi::Object object, const std::shared_ptr<Handle<T>>& handle) {
   owner.release();
 }
 
-/// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native.ts.
+/// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native/contract.ts.
 Napi::Object transformer_exports(Napi::Env env);
 Napi::Object trainer_exports(Napi::Env env);
 
-/// The transformer behind a JS object, or WRONG_RECEIVER.
+/// The transformer behind a JS object, or INVALID_ARGUMENT.
 std::shared_ptr<Transformer> transformer_of(const Napi::Value& value);
 
 /// Copies values into the slices of a flat buffer, which lies on the device of the scope; names, sizes and types must

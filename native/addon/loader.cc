@@ -12,13 +12,17 @@
 #include <string>
 #include <vector>
 
+#include "core/errors.h"
+
 namespace {
+
+using rdrop::ErrorCode;
 
 using CoreInit = napi_value (*)(napi_env, napi_value);
 
-/// Throws an Error with this code; the codes are those of lib/errors.ts.
-napi_value fail(napi_env env, const char* code, const std::string& message) {
-  napi_throw_error(env, code, message.c_str());
+/// Throws an Error with this code.
+napi_value fail(napi_env env, ErrorCode code, const std::string& message) {
+  napi_throw_error(env, name_of(code), message.c_str());
   return nullptr;
 }
 
@@ -78,27 +82,27 @@ napi_value open(napi_env env, napi_callback_info info) {
       !read_paths(env, argument, &libraries, &core)) {
     bool pending = false;
     if (napi_is_exception_pending(env, &pending) == napi_ok && pending) return nullptr;
-    return fail(env, "INVALID_ARGUMENT", "open: expected {libraries: string[], core: string}");
+    return fail(env, ErrorCode::invalid_argument, "open: expected {libraries: string[], core: string}");
   }
   const std::string other = other_core(core);
   if (!other.empty()) {
-    return fail(env, "ADDON_NOT_FOUND",
+    return fail(env, ErrorCode::addon_not_found,
                 core + ": this process has opened another copy of rdrop, " + other +
                     ", and only one can be. Next: npm ls rdrop shows which packages bring a copy of their own");
   }
   for (const std::string& library : libraries) {
     // Global, because the core finds libtorch's symbols there.
     if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
-      return fail(env, "LIBTORCH_UNUSABLE", library + ": libtorch could not be opened (" + dlerror() + ")");
+      return fail(env, ErrorCode::libtorch_unusable, library + ": libtorch could not be opened (" + dlerror() + ")");
     }
   }
   void* handle = dlopen(core.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
-    return fail(env, "ADDON_NOT_FOUND", core + ": the core library could not be opened (" + dlerror() + ")");
+    return fail(env, ErrorCode::addon_not_found, core + ": the core library could not be opened (" + dlerror() + ")");
   }
   CoreInit init = reinterpret_cast<CoreInit>(dlsym(handle, "rdrop_core_init"));
   if (!init) {
-    return fail(env, "ADDON_NOT_FOUND", core + ": not a core library of rdrop (" + dlerror() + ")");
+    return fail(env, ErrorCode::addon_not_found, core + ": not a core library of rdrop (" + dlerror() + ")");
   }
   napi_value exports;
   if (napi_create_object(env, &exports) != napi_ok) return nullptr;
@@ -115,7 +119,7 @@ napi_value lock_file(napi_env env, napi_callback_info info) {
   if (napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr) != napi_ok || count != 2 ||
       napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
       napi_get_value_bool(env, arguments[1], &exclusive) != napi_ok) {
-    return fail(env, "INVALID_ARGUMENT", "lockFile: expected a file descriptor and a boolean");
+    return fail(env, ErrorCode::invalid_argument, "lockFile: expected a file descriptor and a boolean");
   }
   int status;
   do {

@@ -51,7 +51,7 @@ int try_threads(int64_t more) {
 void make_team(int64_t count) {
   const int64_t more = count - std::max<int64_t>(1, team);
   if (const int failed = more > 0 ? try_threads(more) : 0) {
-    fail("PROCESS_LIMIT", "threads: ", count, " cannot be started here (", std::strerror(failed),
+    fail(ErrorCode::process_limit, "threads: ", count, " cannot be started here (", std::strerror(failed),
          "). Expected a count that the limits of this process allow: see ulimit -u, ulimit -v, and pids.max of its "
          "control group; OMP_NUM_THREADS says how many where no option does");
   }

@@ -100,7 +100,8 @@ Napi::Value time_loss_of(const Napi::CallbackInfo& info) {
     at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
     if (classes < 1 || repeats < 1 || targets.numel() < 1 || logits.numel() % (2 * targets.numel()) != 0 ||
         logits.numel() / (2 * targets.numel()) != classes) {
-      fail("INVALID_ARGUMENT", "timeLoss: expected logits [2N,V], V, targets [N], options, repeats and a runtime");
+      fail(ErrorCode::invalid_argument,
+           "timeLoss: expected logits [2N,V], V, targets [N], options, repeats and a runtime");
     }
     return run(
         info.Env(),

@@ -6,7 +6,7 @@
 
 namespace rdrop {
 
-/// timeLoss of lib/native.ts.
+/// timeLoss of lib/native/contract.ts.
 Napi::Value time_loss_of(const Napi::CallbackInfo& info);
 
 }  // namespace rdrop

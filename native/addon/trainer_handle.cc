@@ -1,4 +1,4 @@
-// The trainer as JavaScript sees it: NativeTrainer of lib/native.ts.
+// The trainer as JavaScript sees it: NativeTrainer of lib/native/contract.ts.
 #include <chrono>
 
 #include "addon/convert.h"
@@ -28,7 +28,7 @@ using Shared = std::shared_ptr<TrainerHandle>;
 /// Runs work that excludes every other call on this trainer.
 template <typename Work, typename Build>
 Napi::Value run_alone(const Napi::CallbackInfo& info, const Shared& handle, Work work, Build build) {
-  if (handle->busy) fail("BUSY", "Trainer: one call at a time; await the previous one first");
+  if (handle->busy) fail(ErrorCode::busy, "Trainer: one call at a time; await the previous one first");
   handle->busy = true;
   return run(info.Env(), std::move(work), std::move(build), [handle] { handle->busy = false; });
 }
@@ -98,7 +98,8 @@ Napi::Value set_counters(const Napi::CallbackInfo& info, const Shared& handle) {
 /// Whether the argument names the second moment or the first.
 bool is_second(const Napi::Value& value) {
   const std::string which = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
-  if (which != "first" && which != "second") fail("INVALID_ARGUMENT", "expected the moment 'first' or 'second'");
+  if (which != "first" && which != "second")
+    fail(ErrorCode::invalid_argument, "expected the moment 'first' or 'second'");
   return which == "second";
 }
 

@@ -1,4 +1,4 @@
-// The transformer as JavaScript sees it: NativeTransformer of lib/native.ts.
+// The transformer as JavaScript sees it: NativeTransformer of lib/native/contract.ts.
 #include "addon/convert.h"
 #include "translation/beam_search.h"
 #include "core/errors.h"
@@ -199,7 +199,7 @@ std::shared_ptr<Transformer> transformer_of(const Napi::Value& value) {
   void* data = nullptr;
   if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kTransformerTag) ||
       napi_unwrap(value.Env(), value, &data) != napi_ok) {
-    fail("WRONG_RECEIVER", "expected a native transformer");
+    fail(ErrorCode::invalid_argument, "expected a native transformer");
   }
   return (*static_cast<Shared*>(data))->get();
 }

@@ -23,25 +23,28 @@ Failure describe_current() {
   } catch (const Error& error) {
     return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
-    return {"OUT_OF_MEMORY", "memory could not be allocated"};
+    return {ErrorCode::out_of_memory, "memory could not be allocated"};
   } catch (const std::system_error& error) {
-    if (error.code() != std::errc::resource_unavailable_try_again) return {"INTERNAL", error.what()};
-    return {"PROCESS_LIMIT",
+    if (error.code() != std::errc::resource_unavailable_try_again) return {ErrorCode::internal, error.what()};
+    return {ErrorCode::process_limit,
             "a thread could not be started: the limits of this process (ulimit -u, ulimit -v, pids.max of "
             "its control group) allow no more"};
   } catch (const c10::OutOfMemoryError& error) {
-    return {"OUT_OF_MEMORY", std::string("libtorch: ") + error.what_without_backtrace()};
+    return {ErrorCode::out_of_memory, std::string("libtorch: ") + error.what_without_backtrace()};
   } catch (const c10::AcceleratorError& error) {
-    return {"CUDA_FAILED", std::string("libtorch: ") + error.what_without_backtrace()};
+    return {ErrorCode::cuda_failed, std::string("libtorch: ") + error.what_without_backtrace()};
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
     const bool cuda = says("CUDA error") || says("CUBLAS_STATUS");
-    return {says("allocate memory") ? "OUT_OF_MEMORY" : cuda ? "CUDA_FAILED" : "INTERNAL", "libtorch: " + message};
+    return {says("allocate memory") ? ErrorCode::out_of_memory
+            : cuda                  ? ErrorCode::cuda_failed
+                                    : ErrorCode::internal,
+            "libtorch: " + message};
   } catch (const std::exception& error) {
-    return {"INTERNAL", error.what()};
+    return {ErrorCode::internal, error.what()};
   } catch (...) {
-    return {"INTERNAL", "an exception of unknown type"};
+    return {ErrorCode::internal, "an exception of unknown type"};
   }
 }
 
@@ -51,7 +54,7 @@ Failure current_failure() noexcept {
   try {
     return describe_current();
   } catch (...) {
-    return {"OUT_OF_MEMORY", "no memory left"};  // short enough to need none
+    return {ErrorCode::out_of_memory, "no memory left"};  // short enough to need none
   }
 }
 
@@ -106,7 +109,7 @@ napi_value string_of(napi_env env, const std::string& text) {
 /// An Error with a code; null where the environment can make none.
 napi_value error_of(napi_env env, const Failure& failure) {
   napi_value error = nullptr;
-  napi_create_error(env, string_of(env, failure.code), string_of(env, failure.message), &error);
+  napi_create_error(env, string_of(env, name_of(failure.code)), string_of(env, failure.message), &error);
   return error;
 }
 

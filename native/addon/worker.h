@@ -12,12 +12,14 @@
 #include <utility>
 
 #include "addon/threads.h"
+#include "core/errors.h"
 
 namespace rdrop {
 
-/// A failure on its way to JavaScript: the code of lib/errors.ts and a message.
+/// A failure on its way to JavaScript: a code and a message.
 struct Failure {
-  std::string code, message;
+  ErrorCode code;
+  std::string message;
 };
 
 /// Describes the exception being handled.

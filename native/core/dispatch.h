@@ -22,7 +22,7 @@ auto dispatch_floating(const at::Tensor& tensor, F&& f) {
     case at::kDouble:
       return f(double{});
     default:
-      fail("INTERNAL", "expected float32 or float64, got ", c10::toString(tensor.scalar_type()));
+      fail(ErrorCode::internal, "expected float32 or float64, got ", c10::toString(tensor.scalar_type()));
   }
 }
 

@@ -12,7 +12,7 @@ template <typename T>
 void check_elements(const at::Tensor& tensor) {
   if (tensor.element_size() == sizeof(T)) return;
   if (tensor.scalar_type() == at::kByte && tensor.nbytes() % sizeof(T) == 0) return;
-  fail("INTERNAL", "elements of a tensor: expected ", sizeof(T), " bytes each, got ", tensor.element_size());
+  fail(ErrorCode::internal, "elements of a tensor: expected ", sizeof(T), " bytes each, got ", tensor.element_size());
 }
 
 template <typename T>

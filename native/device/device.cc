@@ -33,9 +33,10 @@ Device& open_device(const std::string& library, int index) {
   auto& device = opened[{library, index}];
   if (!device) {
     void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!handle) fail("CUDA_UNAVAILABLE", library, ": the device library could not be opened (", dlerror(), ")");
+    if (!handle)
+      fail(ErrorCode::cuda_unavailable, library, ": the device library could not be opened (", dlerror(), ")");
     const auto open = reinterpret_cast<OpenDevice>(dlsym(handle, "rdrop_open_device"));
-    if (!open) fail("CUDA_UNAVAILABLE", library, ": not a device library of rdrop (", dlerror(), ")");
+    if (!open) fail(ErrorCode::cuda_unavailable, library, ": not a device library of rdrop (", dlerror(), ")");
     device = open(index);
   }
   return *device;

@@ -18,7 +18,8 @@ auto dispatch_device(const at::Tensor& tensor, F&& f) {
     case at::kHalf:
       return f(Half{});
     default:
-      fail("INTERNAL", "expected float32, bfloat16 or float16 on a device, got ", c10::toString(tensor.scalar_type()));
+      fail(ErrorCode::internal, "expected float32, bfloat16 or float16 on a device, got ",
+           c10::toString(tensor.scalar_type()));
   }
 }
 

@@ -51,7 +51,7 @@ void open_libtorch(const CudaLibraries& libraries) {
   for (const std::string& library : libraries.libtorch) {
     // Global, because librdrop_cuda.so finds libtorch's symbols there.
     if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
-      fail("CUDA_UNAVAILABLE", library, ": the CUDA part of libtorch could not be opened (", dlerror(),
+      fail(ErrorCode::cuda_unavailable, library, ": the CUDA part of libtorch could not be opened (", dlerror(),
            "). Next: npx rdrop setup --cuda");
     }
   }
@@ -82,10 +82,10 @@ void prepare_cuda() noexcept {
 Device& open_cuda_device(int index) {
   const CudaLibraries libraries = told_libraries();
   const std::string reason = reason_of(libraries);
-  if (!reason.empty()) fail("CUDA_UNAVAILABLE", reason, ". Next: npx rdrop doctor");
+  if (!reason.empty()) fail(ErrorCode::cuda_unavailable, reason, ". Next: npx rdrop doctor");
   const auto& devices = driver().devices;
   if (index < 0 || size_t(index) >= devices.size()) {
-    fail("CUDA_UNAVAILABLE", "CUDA device ", index, ": the driver finds ", devices.size(),
+    fail(ErrorCode::cuda_unavailable, "CUDA device ", index, ": the driver finds ", devices.size(),
          ", counted from 0. Next: npx rdrop doctor");
   }
   const std::lock_guard lock(state.opening);

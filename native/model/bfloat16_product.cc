@@ -95,8 +95,8 @@ const char* bfloat16_product_library() {
 void bfloat16_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, double beta, at::Tensor& out) {
   const bool widened = out.scalar_type() == at::kFloat;
   if ((beta != 0 && beta != 1) || (bias.defined() && (widened || beta != 0))) {
-    fail("INTERNAL", "bfloat16_product: expected beta 0 or 1, and a bias alone and with bfloat16, got beta ", beta,
-         bias.defined() ? " with a bias" : "");
+    fail(ErrorCode::internal, "bfloat16_product: expected beta 0 or 1, and a bias alone and with bfloat16, got beta ",
+         beta, bias.defined() ? " with a bias" : "");
   }
   if (const WidenedGemm gemm = widened_gemm()) {
     if (widened) return multiply(gemm, a, b, float(beta), out.mutable_data_ptr<float>());

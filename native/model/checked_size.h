@@ -16,7 +16,7 @@ constexpr int64_t kMostElements = int64_t(1) << 59;
 inline int64_t checked_sum(int64_t a, int64_t b, const char* what) {
   int64_t sum;
   if (__builtin_add_overflow(a, b, &sum) || sum < 0 || sum > kMostElements) {
-    fail("INVALID_ARGUMENT", what, ": expected at most ", kMostElements, " elements, got more");
+    fail(ErrorCode::invalid_argument, what, ": expected at most ", kMostElements, " elements, got more");
   }
   return sum;
 }
@@ -26,7 +26,7 @@ inline int64_t checked_product(std::initializer_list<int64_t> factors, const cha
   int64_t product = 1;
   for (const int64_t factor : factors) {
     if (factor < 0 || __builtin_mul_overflow(product, factor, &product) || product > kMostElements) {
-      fail("INVALID_ARGUMENT", what, ": expected at most ", kMostElements, " elements, got more");
+      fail(ErrorCode::invalid_argument, what, ": expected at most ", kMostElements, " elements, got more");
     }
   }
   return product;

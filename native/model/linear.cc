@@ -15,7 +15,7 @@ namespace {
 
 /// matrix_product on the CPU; bias [n] or undefined, which goes with beta 0.
 void cpu_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, double beta, at::Tensor& out) {
-  if (beta != 0 && beta != 1) fail("INTERNAL", "matrix_product: expected beta 0 or 1, got ", beta);
+  if (beta != 0 && beta != 1) fail(ErrorCode::internal, "matrix_product: expected beta 0 or 1, got ", beta);
   if (panels_multiply(a.scalar_type())) {
     panel_product(a, b, bias, beta != 0, out);
   } else if (a.scalar_type() == at::kBFloat16) {

@@ -272,7 +272,7 @@ void Parameters::refresh_copy() {
 const NamedSlice& Parameters::find(const std::string& name) const {
   const auto found =
       std::find_if(names.begin(), names.end(), [&](const NamedSlice& slice) { return slice.name == name; });
-  if (found == names.end()) fail("CHECKPOINT_MISMATCH", "parameter ", name, " is unknown to this model");
+  if (found == names.end()) fail(ErrorCode::checkpoint_mismatch, "parameter ", name, " is unknown to this model");
   return *found;
 }
 
@@ -291,11 +291,12 @@ at::Tensor Parameters::read_range(const ParameterRange& range, const at::Tensor&
 void Parameters::write_range(const ParameterRange& range, const at::Tensor& values, at::Tensor& buffer) const {
   const Slice at = place_of(range);
   if (values.numel() != at.size) {
-    fail("CHECKPOINT_MISMATCH", "parameter ", range.name, ": expected ", at.size, " numbers, got ", values.numel());
+    fail(ErrorCode::checkpoint_mismatch, "parameter ", range.name, ": expected ", at.size, " numbers, got ",
+         values.numel());
   }
   if (values.scalar_type() != buffer.scalar_type()) {
-    fail("CHECKPOINT_MISMATCH", "parameter ", range.name, ": expected ", c10::toString(buffer.scalar_type()), ", got ",
-         c10::toString(values.scalar_type()));
+    fail(ErrorCode::checkpoint_mismatch, "parameter ", range.name, ": expected ", c10::toString(buffer.scalar_type()),
+         ", got ", c10::toString(values.scalar_type()));
   }
   at::Tensor to = buffer.narrow(0, at.begin, at.size);
   if (Device* device = current_device()) return device->upload(values.const_data_ptr(), values.nbytes(), to);
@@ -305,8 +306,8 @@ void Parameters::write_range(const ParameterRange& range, const at::Tensor& valu
 Parameters::Slice Parameters::place_of(const ParameterRange& range) const {
   const NamedSlice& slice = find(range.name);
   if (range.begin < 0 || range.end < range.begin || range.end > slice.size()) {
-    fail("INVALID_ARGUMENT", "parameter ", range.name, ": expected a range within its ", slice.size(), " numbers, got ",
-         range.begin, " to ", range.end);
+    fail(ErrorCode::invalid_argument, "parameter ", range.name, ": expected a range within its ", slice.size(),
+         " numbers, got ", range.begin, " to ", range.end);
   }
   return {slice.offset + range.begin, range.end - range.begin};
 }

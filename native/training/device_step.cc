@@ -89,7 +89,7 @@ void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
     try {
       recording.graph = device_.capture(work);
     } catch (const Error& error) {
-      if (std::strcmp(error.code(), "CUDA_FAILED") != 0) throw;
+      if (error.code() != ErrorCode::cuda_failed) throw;
       no_graphs_ = error.what();
     }
   }
@@ -195,7 +195,7 @@ StepWindow DeviceStep::read() {
   set_state(now);
   if (failed == 0) return window;
   const bool smallest = model_.type() == at::kHalf;
-  fail("NON_FINITE", "update ", failed, ": the gradient is not finite",
+  fail(ErrorCode::non_finite, "update ", failed, ": the gradient is not finite",
        now.failed_position > 0
            ? ", nor are the logits at target position " + std::to_string(int64_t(now.failed_position) - 1)
            : std::string(),

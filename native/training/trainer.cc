@@ -50,7 +50,7 @@ StepFigures Trainer::step_on_cpu(const std::vector<PackedBatch>& batches) {
     const double per_token = 1.0 / double(std::max<int64_t>(1, figures.sums.tokens));
     figures.gradient_norm = gradient_norm(parameters.gradient) * per_token;
     if (!std::isfinite(figures.gradient_norm)) {
-      fail("NON_FINITE", "update ", update_ + 1, ": the gradient is not finite (loss ", figures.sums.loss,
+      fail(ErrorCode::non_finite, "update ", update_ + 1, ": the gradient is not finite (loss ", figures.sums.loss,
            "); nothing was changed. Try a lower learning rate, more warm-up updates or clipNorm");
     }
     double scale = per_token;
@@ -67,7 +67,7 @@ StepFigures Trainer::step_on_cpu(const std::vector<PackedBatch>& batches) {
 }
 
 StepFigures Trainer::figures() {
-  if (!device_step_) fail("INTERNAL", "figures: on the CPU every step tells its own");
+  if (!device_step_) fail(ErrorCode::internal, "figures: on the CPU every step tells its own");
   StepWindow window;
   try {
     window = device_step_->read();

@@ -107,7 +107,8 @@ void find_continuations(const std::vector<Sentence>& sentences, const at::Tensor
   beam_candidates(logits, workspace.follow, 2 * options.beam, workspace.continuations);
   for (const double log_sum : workspace.continuations.log_sums) {
     if (!std::isfinite(log_sum)) {
-      fail("NON_FINITE", "beam search: the model's logits at position " + std::to_string(length) + " are not finite");
+      fail(ErrorCode::non_finite,
+           "beam search: the model's logits at position " + std::to_string(length) + " are not finite");
     }
   }
 }

@@ -2,7 +2,6 @@
 #include "translation/beam_search_device.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -110,10 +109,12 @@ class DeviceSearch {
       const at::Tensor host = device_.download(counters_);
       const int32_t* counters = host.const_data_ptr<int32_t>();
       if (counters[kNotFinite] > 0) {
-        fail("NON_FINITE", "beam search: the model's logits at position ", counters[kNotFinite] - 1, " are not finite");
+        fail(ErrorCode::non_finite, "beam search: the model's logits at position ", counters[kNotFinite] - 1,
+             " are not finite");
       }
       if (counters[kDone] == count) break;
-      if (length == most) fail("INTERNAL", "beam search: ", count - counters[kDone], " sentences have not ended");
+      if (length == most)
+        fail(ErrorCode::internal, "beam search: ", count - counters[kDone], " sentences have not ended");
     }
     read(group, results);
   }
@@ -137,7 +138,7 @@ class DeviceSearch {
       try {
         graph_ = device_.capture([this] { work(); });
       } catch (const Error& error) {
-        if (std::strcmp(error.code(), "CUDA_FAILED") != 0) throw;
+        if (error.code() != ErrorCode::cuda_failed) throw;
         no_graphs_ = error.what();
       }
     }
@@ -207,7 +208,7 @@ Translations beam_search_on(Device& device, const Transformer& model, const Pack
   const auto length_of = [](const Packed& packed, int64_t i) { return packed.offsets[i + 1] - packed.offsets[i]; };
   const int64_t room = kMostSharedFloats - 8 * (config.embed_dim / config.heads + 4);
   if (options.beam > kMostBeams || config.max_positions > room) {
-    fail("INVALID_ARGUMENT", "beam search on a device: expected a beam of at most ", kMostBeams,
+    fail(ErrorCode::invalid_argument, "beam search on a device: expected a beam of at most ", kMostBeams,
          " and a model with maxPositions of at most ", room, ", got ", options.beam, " and ", config.max_positions,
          ". Next: device cpu");
   }

@@ -32,12 +32,12 @@ int64_t longest_translation(int64_t place, int64_t source_length, const BeamOpti
   // Compared before it is made an integer, which is undefined for what does not fit: maxLenA may be 1e308, or NaN.
   const double allowed = options.max_len_a * double(source_length) + double(options.max_len_b);
   if (!(allowed >= 0)) {
-    fail("INVALID_ARGUMENT", "beam search: expected maxLenA and maxLenB that allow 0 tokens or more, got ", allowed,
-         " for source ", place);
+    fail(ErrorCode::invalid_argument, "beam search: expected maxLenA and maxLenB that allow 0 tokens or more, got ",
+         allowed, " for source ", place);
   }
   const int64_t most = max_positions - 1, longest = allowed < double(most) ? int64_t(allowed) : most;
   if (longest < options.min_len) {
-    fail("INVALID_ARGUMENT", "beam search: expected minLen of at most the longest length, which is ", longest,
+    fail(ErrorCode::invalid_argument, "beam search: expected minLen of at most the longest length, which is ", longest,
          " for source ", place, " of ", source_length, " tokens; got minLen ", options.min_len);
   }
   return longest;

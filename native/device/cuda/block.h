@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>()) 
 /// Throws CUDA_FAILED for a call's status, naming what was being done.
 inline void check_cuda(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  fail("CUDA_FAILED", what, ": ", cudaGetErrorString(status));
+  fail(ErrorCode::cuda_failed, what, ": ", cudaGetErrorString(status));
 }
 
 /// Starts a kernel on a stream; nothing happens for no blocks. Throws CUDA_FAILED.

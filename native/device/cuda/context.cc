@@ -36,14 +36,14 @@ CudaContext::CudaContext(int index) : index(index), stream(stream_of(index)) {}
 
 void CudaContext::check() const {
   if (broken_.empty()) return;
-  fail("CUDA_FAILED", "CUDA device ", index, " cannot be used any more in this process: an earlier error (", broken_,
-       ") has destroyed its state. Next: start the process again; the last checkpoint is intact");
+  fail(ErrorCode::cuda_failed, "CUDA device ", index, " cannot be used any more in this process: an earlier error (",
+       broken_, ") has destroyed its state. Next: start the process again; the last checkpoint is intact");
 }
 
 void CudaContext::check_status(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   examine();
-  const char* code = status == cudaErrorMemoryAllocation ? "OUT_OF_MEMORY" : "CUDA_FAILED";
+  const ErrorCode code = status == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::cuda_failed;
   fail(code, what, ": ", cudaGetErrorString(status), restart_hint());
 }
 

@@ -39,12 +39,12 @@ class CudaContext {
       examine();
       throw;
     } catch (const c10::OutOfMemoryError& error) {
-      fail("OUT_OF_MEMORY", what, ": the memory of CUDA device ", index, " does not suffice (",
+      fail(ErrorCode::out_of_memory, what, ": the memory of CUDA device ", index, " does not suffice (",
            first_line(error.what_without_backtrace()),
            "). Next: a smaller batch (maxTokens), or end what else uses the device");
     } catch (const c10::Error& error) {
       examine();
-      fail("CUDA_FAILED", what, ": ", first_line(error.what_without_backtrace()), restart_hint());
+      fail(ErrorCode::cuda_failed, what, ": ", first_line(error.what_without_backtrace()), restart_hint());
     }
   }
 
@@ -54,7 +54,7 @@ class CudaContext {
   /// The same for work that must not be recorded.
   template <typename F>
   auto run_now(const char* what, F&& f) {
-    if (capturing) fail("CUDA_FAILED", what, ": cannot be recorded");
+    if (capturing) fail(ErrorCode::cuda_failed, what, ": cannot be recorded");
     return run(what, std::forward<F>(f));
   }
 

@@ -35,19 +35,19 @@ cudaDeviceProp usable_device(int index) {
   const cudaError_t counted = cudaGetDeviceCount(&count);
   if (counted != cudaSuccess) {
     cudaGetLastError();
-    fail("CUDA_UNAVAILABLE", "CUDA cannot be used (", cudaGetErrorString(counted), "); ",
+    fail(ErrorCode::cuda_unavailable, "CUDA cannot be used (", cudaGetErrorString(counted), "); ",
          driver == 0 ? std::string("no driver is installed") : "the driver is for CUDA " + version_text(driver), "; ",
          needed, ". Next: npx rdrop doctor");
   }
   if (index < 0 || index >= count) {
-    fail("CUDA_UNAVAILABLE", "CUDA device ", index, ": there are ", count,
+    fail(ErrorCode::cuda_unavailable, "CUDA device ", index, ": there are ", count,
          " devices, counted from 0. Next: npx rdrop doctor");
   }
   cudaDeviceProp properties;
   const cudaError_t told = cudaGetDeviceProperties(&properties, index);
-  if (told != cudaSuccess) fail("CUDA_UNAVAILABLE", "CUDA device ", index, ": ", cudaGetErrorString(told));
+  if (told != cudaSuccess) fail(ErrorCode::cuda_unavailable, "CUDA device ", index, ": ", cudaGetErrorString(told));
   if (properties.major < 8) {
-    fail("CUDA_UNAVAILABLE", "CUDA device ", index, " (", properties.name, ") has compute capability ",
+    fail(ErrorCode::cuda_unavailable, "CUDA device ", index, " (", properties.name, ") has compute capability ",
          properties.major, ".", properties.minor, " (driver for CUDA ", version_text(driver), "); ", needed);
   }
   return properties;
@@ -110,7 +110,7 @@ class CudaDevice : public Device {
   void upload(const void* from, size_t bytes, at::Tensor& to) override {
     context_.run_now("upload", [&] {
       if (!to.is_contiguous() || bytes > to.nbytes()) {
-        fail("INTERNAL", "upload of ", bytes, " bytes to a tensor of ", to.nbytes(),
+        fail(ErrorCode::internal, "upload of ", bytes, " bytes to a tensor of ", to.nbytes(),
              to.is_contiguous() ? "" : ", which is not contiguous");
       }
       upload_->copy(from, bytes, to.mutable_data_ptr());
@@ -200,8 +200,8 @@ class CudaDevice : public Device {
       kernels_.float32.activation.forward({data, data, 4, Activation::relu, {}}, 1, context_.stream.stream());
       context_.check_status(cudaStreamSynchronize(context_.stream.stream()), "the first kernel");
     } catch (const Error& error) {
-      fail("CUDA_UNAVAILABLE", "librdrop_cuda.so has no kernels for ", properties_.name, " (compute capability ",
-           properties_.major, ".", properties_.minor, "): ", error.what(),
+      fail(ErrorCode::cuda_unavailable, "librdrop_cuda.so has no kernels for ", properties_.name,
+           " (compute capability ", properties_.major, ".", properties_.minor, "): ", error.what(),
            ". Next: npm run build:cuda -- --architectures native");
     }
   }

@@ -16,10 +16,10 @@ namespace {
 void check(const at::Tensor& logits, const at::Tensor& targets) {
   const at::ScalarType type = logits.scalar_type();
   if (type != at::kFloat && type != at::kBFloat16 && type != at::kHalf) {
-    fail("INVALID_ARGUMENT", "logits: expected float32, bfloat16 or float16 on a GPU, got ", type);
+    fail(ErrorCode::invalid_argument, "logits: expected float32, bfloat16 or float16 on a GPU, got ", type);
   }
   if (targets.device() != logits.device()) {
-    fail("INVALID_ARGUMENT", "targets: expected them beside the logits on ", logits.device(), ", got ",
+    fail(ErrorCode::invalid_argument, "targets: expected them beside the logits on ", logits.device(), ", got ",
          targets.device());
   }
 }

@@ -60,17 +60,17 @@ class EmulatedDevice : public Device {
   }
 
   void upload(const void* from, size_t bytes, at::Tensor& to) override {
-    if (stream_.recording) fail("CUDA_FAILED", "upload: cannot be recorded");
+    if (stream_.recording) fail(ErrorCode::cuda_failed, "upload: cannot be recorded");
     std::memcpy(to.mutable_data_ptr(), from, bytes);
   }
 
   at::Tensor download(const at::Tensor& from) override {
-    if (stream_.recording) fail("CUDA_FAILED", "download: cannot be recorded");
+    if (stream_.recording) fail(ErrorCode::cuda_failed, "download: cannot be recorded");
     return from.clone();
   }
 
   void synchronize() override {
-    if (stream_.recording) fail("CUDA_FAILED", "synchronize: cannot be recorded");
+    if (stream_.recording) fail(ErrorCode::cuda_failed, "synchronize: cannot be recorded");
   }
 
   void product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) override {
@@ -90,17 +90,17 @@ class EmulatedDevice : public Device {
 
   FlashSaved flash_attention(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
                              const at::Tensor&, int64_t, int64_t, bool) override {
-    fail("INTERNAL", "the emulated device has no flash attention");
+    fail(ErrorCode::internal, "the emulated device has no flash attention");
   }
 
   void flash_attention_backward(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
                                 const FlashSaved&, const at::Tensor&, const at::Tensor&, int64_t, int64_t, bool,
                                 at::Tensor&, at::Tensor&, at::Tensor&) override {
-    fail("INTERNAL", "the emulated device has no flash attention");
+    fail(ErrorCode::internal, "the emulated device has no flash attention");
   }
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
-    if (!records_) fail("CUDA_FAILED", "this device cannot record");
+    if (!records_) fail(ErrorCode::cuda_failed, "this device cannot record");
     stream_.recording = true;
     try {
       work();

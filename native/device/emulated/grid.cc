@@ -152,7 +152,8 @@ void run_block(Running& r) {
     if (r.failure) return;
   }
   const auto left = std::count_if(r.fibers.begin(), r.fibers.end(), [](const Fiber& fiber) { return !fiber.ended; });
-  if (left > 0) fail("INTERNAL", "emulated grid: ", left, " threads wait at a barrier that the others never reach");
+  if (left > 0)
+    fail(ErrorCode::internal, "emulated grid: ", left, " threads wait at a barrier that the others never reach");
 }
 
 void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape& shape) {
@@ -170,7 +171,7 @@ void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape
   const bool all_zero = std::all_of(counters.begin(), counters.end(), [](uint32_t counter) { return counter == 0; });
   std::fill(counters.begin(), counters.end(), 0);
   if (r.failure) std::rethrow_exception(r.failure);
-  if (!all_zero) fail("INTERNAL", "emulated grid: a launch left a counter behind that is not zero");
+  if (!all_zero) fail(ErrorCode::internal, "emulated grid: a launch left a counter behind that is not zero");
 }
 
 }  // namespace
@@ -205,7 +206,7 @@ char* EmulatedBlock::shared() {
 }
 
 uint32_t* EmulatedBlock::counter(int64_t index) {
-  if (index < 0 || index >= kCounters) fail("INTERNAL", "emulated grid: no counter ", index);
+  if (index < 0 || index >= kCounters) fail(ErrorCode::internal, "emulated grid: no counter ", index);
   return &running->counters[index];
 }
 
@@ -225,8 +226,8 @@ void set_emulated_order(uint64_t seed) {
 void emulate(std::function<void(EmulatedBlock&)> body, const LaunchShape& shape, int max_threads, void* stream) {
   if (shape.threads < 1 || shape.threads > max_threads || shape.threads > 1024 || shape.threads % kLanes != 0 ||
       shape.shared_bytes > kMostSharedBytes || shape.blocks < 0 || shape.blocks > 0x7fffffff) {
-    fail("INTERNAL", "emulated grid: no chip would start ", shape.blocks, " blocks of ", shape.threads, " threads (",
-         max_threads, " at most) with ", shape.shared_bytes, " bytes of shared memory");
+    fail(ErrorCode::internal, "emulated grid: no chip would start ", shape.blocks, " blocks of ", shape.threads,
+         " threads (", max_threads, " at most) with ", shape.shared_bytes, " bytes of shared memory");
   }
   if (shape.blocks == 0) return;
   enqueue(stream, [body = std::move(body), shape] { run_grid(body, shape); });

@@ -16,8 +16,8 @@ void adam_on(Device& device, at::Tensor& parameter, at::Tensor& gradient, at::Te
              at::Tensor& second_moment, at::Tensor& copy, const AdamOptions& options, const at::Tensor& coefficients) {
   const int64_t bytes = int64_t(sizeof(AdamCoefficients));
   if (coefficients.numel() != bytes || coefficients.scalar_type() != at::kByte) {
-    fail("INTERNAL", "expected Adam's coefficients as ", bytes, " bytes, got ", coefficients.numel(), " of type ",
-         c10::toString(coefficients.scalar_type()));
+    fail(ErrorCode::internal, "expected Adam's coefficients as ", bytes, " bytes, got ", coefficients.numel(),
+         " of type ", c10::toString(coefficients.scalar_type()));
   }
   dispatch_device(copy.defined() ? copy : parameter, [&](auto zero) {
     using T = decltype(zero);

@@ -17,8 +17,8 @@ namespace {
 template <typename T>
 PanelSource<T> panel_source(const at::Tensor& lines) {
   if (lines.stride(0) != 1 && lines.stride(1) != 1) {
-    fail("INTERNAL", "panel_product: expected contiguous rows or columns, got strides of ", lines.stride(0), " and ",
-         lines.stride(1));
+    fail(ErrorCode::internal, "panel_product: expected contiguous rows or columns, got strides of ", lines.stride(0),
+         " and ", lines.stride(1));
   }
   return {elements<T>(lines), lines.stride(0), lines.stride(1), lines.size(0), lines.size(1)};
 }
@@ -86,8 +86,8 @@ void multiply(const at::Tensor& a, const RightOf& right_of, const at::Tensor& bi
 
 void check_shapes(const at::Tensor& a, int64_t terms, int64_t columns, const at::Tensor& out) {
   if (a.size(1) != terms || out.size(0) != a.size(0) || out.size(1) != columns || !out.is_contiguous()) {
-    fail("INTERNAL", "panel_product: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(), " times [",
-         terms, ", ", columns, "] into ", out.sizes());
+    fail(ErrorCode::internal, "panel_product: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(),
+         " times [", terms, ", ", columns, "] into ", out.sizes());
   }
 }
 

@@ -40,13 +40,13 @@ LossSums sums_of(const at::Tensor& sums, double alpha) {
 
 void check(const at::Tensor& logits, const at::Tensor& targets, int64_t passes) {
   if (logits.dim() != 2 || !logits.is_contiguous() || logits.size(0) % passes != 0 || logits.size(1) < 1) {
-    fail("INVALID_ARGUMENT", "logits: expected a contiguous tensor [", passes == 2 ? "2N" : "N",
+    fail(ErrorCode::invalid_argument, "logits: expected a contiguous tensor [", passes == 2 ? "2N" : "N",
          ",V] with V >= 1, got ", logits.sizes());
   }
   if (targets.dim() != 1 || targets.scalar_type() != at::kInt || !targets.is_contiguous() ||
       targets.size(0) * passes != logits.size(0)) {
-    fail("INVALID_ARGUMENT", "targets: expected a contiguous int32 tensor [", logits.size(0) / passes, "], got ",
-         targets.scalar_type(), " ", targets.sizes());
+    fail(ErrorCode::invalid_argument, "targets: expected a contiguous int32 tensor [", logits.size(0) / passes,
+         "], got ", targets.scalar_type(), " ", targets.sizes());
   }
 }
 
@@ -57,7 +57,7 @@ LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const L
   check(logits, targets, 2);
   if (gradient.scalar_type() != logits.scalar_type() || gradient.sizes() != logits.sizes() ||
       !gradient.is_contiguous() || gradient.device() != logits.device()) {
-    fail("INVALID_ARGUMENT", "gradient: expected a contiguous tensor of the logits' type, shape and device (",
+    fail(ErrorCode::invalid_argument, "gradient: expected a contiguous tensor of the logits' type, shape and device (",
          logits.scalar_type(), " ", logits.sizes(), "), got ", gradient.scalar_type(), " ", gradient.sizes());
   }
   static const auto op = c10::Dispatcher::singleton()
@@ -93,13 +93,13 @@ RdropLossKernels::Rows kernel_of(at::ScalarType type) {
   if (type == at::kFloat) return table.float32;
   if (type == at::kDouble) return table.float64;
   if (type == at::kBFloat16) return table.bfloat16;
-  fail("INVALID_ARGUMENT", "logits: expected float32, float64 or bfloat16, got ", type);
+  fail(ErrorCode::invalid_argument, "logits: expected float32, float64 or bfloat16, got ", type);
 }
 
 void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_t ignore_index) {
   for (int64_t n = 0; n < rows; ++n) {
     if (targets[n] == ignore_index || (targets[n] >= 0 && targets[n] < classes)) continue;
-    fail("TOKEN_OUT_OF_RANGE", "targets[", n, "]: expected a class in 0..", classes - 1, " or the ignored ",
+    fail(ErrorCode::token_out_of_range, "targets[", n, "]: expected a class in 0..", classes - 1, " or the ignored ",
          ignore_index, ", got ", targets[n]);
   }
 }
@@ -107,9 +107,9 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
 /// Tells the fault of position n.
 [[noreturn]] void fail_at(int64_t n, int fault, int64_t rows) {
   if (fault == fault_overflow) {
-    fail("NON_FINITE", "the losses at position ", n, " overflow: its logits lie too far apart for their type");
+    fail(ErrorCode::non_finite, "the losses at position ", n, " overflow: its logits lie too far apart for their type");
   }
-  fail("NON_FINITE", "logits of pass ", fault, " at position ", n, " (row ", n + (fault - 1) * rows,
+  fail(ErrorCode::non_finite, "logits of pass ", fault, " at position ", n, " (row ", n + (fault - 1) * rows,
        "): expected finite numbers, got NaN or infinity");
 }
 

@@ -28,12 +28,13 @@ inline void check_sums(const double* sums) {
   const auto position = static_cast<int64_t>(whole) - 1;
   const int kind = static_cast<int>((sums[sum_first_fault] - whole) * fault_kinds);
   if (kind == fault_target) {
-    fail("TOKEN_OUT_OF_RANGE", "targets[", position, "]: expected a class of the logits or the ignored index");
+    fail(ErrorCode::token_out_of_range, "targets[", position, "]: expected a class of the logits or the ignored index");
   }
   if (kind == fault_overflow) {
-    fail("NON_FINITE", "the losses at position ", position, " overflow: its logits lie too far apart for their type");
+    fail(ErrorCode::non_finite, "the losses at position ", position,
+         " overflow: its logits lie too far apart for their type");
   }
-  fail("NON_FINITE", "logits of pass ", kind, " at position ", position,
+  fail(ErrorCode::non_finite, "logits of pass ", kind, " at position ", position,
        ": expected finite numbers, got NaN or infinity");
 }
 
