@@ -61,16 +61,16 @@ std::string real_path(const char* path) {
   return resolved ? resolved.get() : path;
 }
 
-/// The core that another copy of the package has opened in this process; empty: none. Two would register the same torch
-/// operators, which ends the process.
-std::string other_core(const std::string& core) {
-  void* handle = dlopen("librdrop_core.so", RTLD_LAZY | RTLD_NOLOAD);
+/// The file from which this process has opened a library of the same name as the one at `path`, when that is another;
+/// else empty.
+std::string other_opened(const std::string& path) {
+  void* handle = dlopen(path.substr(path.rfind('/') + 1).c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (!handle) return {};
   link_map* map = nullptr;
-  std::string path;
-  if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) path = real_path(map->l_name);
+  std::string opened;
+  if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) opened = real_path(map->l_name);
   dlclose(handle);
-  return path == real_path(core.c_str()) ? std::string() : path;
+  return opened == real_path(path.c_str()) ? std::string() : opened;
 }
 
 napi_value open(napi_env env, napi_callback_info info) {
@@ -84,13 +84,14 @@ napi_value open(napi_env env, napi_callback_info info) {
     if (napi_is_exception_pending(env, &pending) == napi_ok && pending) return nullptr;
     return fail(env, ErrorCode::invalid_argument, "open: expected {libraries: string[], core: string}");
   }
-  const std::string other = other_core(core);
-  if (!other.empty()) {
-    return fail(env, ErrorCode::addon_not_found,
-                core + ": this process has opened another copy of rdrop, " + other +
-                    ", and only one can be. Next: npm ls rdrop shows which packages bring a copy of their own");
-  }
   for (const std::string& library : libraries) {
+    // Two would share those of their variables that the linker keeps one of in a process, and break each other.
+    const std::string other = other_opened(library);
+    if (!other.empty()) {
+      return fail(env, ErrorCode::libtorch_unusable,
+                  library + ": this process has opened another libtorch, " + other +
+                      ", and only one can be. RDROP_LIBTORCH names the one for every copy of rdrop");
+    }
     // Global, because the core finds libtorch's symbols there.
     if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
       return fail(env, ErrorCode::libtorch_unusable, library + ": libtorch could not be opened (" + dlerror() + ")");

@@ -1,11 +1,18 @@
-// Flash attention through libtorch: see cuda_flash.h.
+// Flash attention through libtorch: see flash.h.
 #include "device/cuda/flash.h"
 
 #include <ATen/Context.h>
 #include <ATen/ops/_flash_attention_backward.h>
 #include <ATen/ops/_flash_attention_forward.h>
 
+#include <mutex>
+
 namespace rdrop {
+
+/// Held while libtorch's switch below is set. Exported, so that the linker keeps one for the process (STB_GNU_UNIQUE):
+/// the engine threads of two copies of the package would else read and restore each other's setting.
+__attribute__((visibility("default"))) inline std::mutex deterministic_switch;
+
 namespace {
 
 /// libtorch's switch of deterministic algorithms for a scope. It is the only way to the deterministic backward kernel,
@@ -14,7 +21,8 @@ namespace {
 class DeterministicScope {
  public:
   DeterministicScope()
-      : context_(at::globalContext()),
+      : lock_(deterministic_switch),
+        context_(at::globalContext()),
         algorithms_(context_.deterministicAlgorithms()),
         warn_only_(context_.deterministicAlgorithmsWarnOnly()),
         fill_(context_.deterministicFillUninitializedMemory()) {
@@ -28,6 +36,7 @@ class DeterministicScope {
   DeterministicScope(const DeterministicScope&) = delete;
 
  private:
+  const std::lock_guard<std::mutex> lock_;
   at::Context& context_;
   const bool algorithms_, warn_only_, fill_;
 };

@@ -1,11 +1,6 @@
-// The fused loss: the torch operators rdrop::loss and rdrop::cross_entropy, whose body the device picks, and their C++
-// front; the CPU's body, which checks the targets, splits the rows over threads and adds their losses in row order; the
-// launches on a device and their sums.
+// The fused loss on the host: the CPU's body, which checks its tensors, splits the rows over threads and adds their
+// losses in row order; the launches on a device and their sums.
 #include "ops/rdrop_loss/rdrop_loss.h"
-
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/ops/empty.h>
-#include <torch/library.h>
 
 #include <algorithm>
 #include <vector>
@@ -21,66 +16,26 @@
 #include "ops/rdrop_loss/rdrop_loss_sums.h"
 
 namespace rdrop {
-
-// Both return float64 [4] on the CPU: cross_entropy, nll, kl, tokens.
-TORCH_LIBRARY(rdrop, library) {
-  library.def(
-      "loss(Tensor logits, Tensor targets, int direction, float alpha, float label_smoothing, int "
-      "ignore_index, "
-      "int pass_reduction, Tensor(a!) gradient) -> Tensor");
-  library.def("cross_entropy(Tensor logits, Tensor targets, float label_smoothing, int ignore_index) -> Tensor");
-}
-
 namespace {
 
-LossSums sums_of(const at::Tensor& sums, double alpha) {
-  const double* s = sums.const_data_ptr<double>();
-  return {s[0] + (alpha == 0 ? 0 : alpha * s[2]), s[0], s[1], s[2], static_cast<int64_t>(s[3])};
-}
-
-void check(const at::Tensor& logits, const at::Tensor& targets, int64_t passes) {
-  if (logits.dim() != 2 || !logits.is_contiguous() || logits.size(0) % passes != 0 || logits.size(1) < 1) {
-    fail(ErrorCode::invalid_argument, "logits: expected a contiguous tensor [", passes == 2 ? "2N" : "N",
-         ",V] with V >= 1, got ", logits.sizes());
-  }
-  if (targets.dim() != 1 || targets.scalar_type() != at::kInt || !targets.is_contiguous() ||
-      targets.size(0) * passes != logits.size(0)) {
-    fail(ErrorCode::invalid_argument, "targets: expected a contiguous int32 tensor [", logits.size(0) / passes,
-         "], got ", targets.scalar_type(), " ", targets.sizes());
-  }
-}
-
-}  // namespace
-
-LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                    at::Tensor& gradient) {
-  check(logits, targets, 2);
-  if (gradient.scalar_type() != logits.scalar_type() || gradient.sizes() != logits.sizes() ||
-      !gradient.is_contiguous() || gradient.device() != logits.device()) {
-    fail(ErrorCode::invalid_argument, "gradient: expected a contiguous tensor of the logits' type, shape and device (",
-         logits.scalar_type(), " ", logits.sizes(), "), got ", gradient.scalar_type(), " ", gradient.sizes());
-  }
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("rdrop::loss", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, double, double, int64_t,
-                                               int64_t, at::Tensor&)>();
-  at::Tensor sums =
-      op.call(logits, targets, static_cast<int64_t>(options.direction), options.alpha, options.label_smoothing,
-              options.ignore_index, static_cast<int64_t>(options.pass_reduction), gradient);
-  return sums_of(sums, options.alpha);
-}
-
-LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options) {
-  check(logits, targets, 1);
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("rdrop::cross_entropy", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double, int64_t)>();
-  return sums_of(op.call(logits, targets, options.label_smoothing, options.ignore_index), 0);
+LossSums loss_sums_of(double cross_entropy, double nll, double kl, double tokens, double alpha) {
+  return {cross_entropy + (alpha == 0 ? 0 : alpha * kl), cross_entropy, nll, kl, static_cast<int64_t>(tokens)};
 }
 
 // The CPU.
 
-namespace {
+void check(const at::Tensor& logits, const at::Tensor& targets, int64_t passes) {
+  if (!logits.is_cpu() || logits.dim() != 2 || !logits.is_contiguous() || logits.size(0) % passes != 0 ||
+      logits.size(1) < 1) {
+    fail(ErrorCode::invalid_argument, "logits: expected a contiguous tensor [", passes == 2 ? "2N" : "N",
+         ",V] on the CPU with V >= 1, got ", logits.sizes(), " on ", logits.device());
+  }
+  if (!targets.is_cpu() || targets.dim() != 1 || targets.scalar_type() != at::kInt || !targets.is_contiguous() ||
+      targets.size(0) * passes != logits.size(0)) {
+    fail(ErrorCode::invalid_argument, "targets: expected a contiguous int32 tensor [", logits.size(0) / passes,
+         "] on the CPU, got ", targets.scalar_type(), " ", targets.sizes(), " on ", targets.device());
+  }
+}
 
 /// Rows of two passes that keep a thread busy longer than it takes to wake it.
 constexpr int64_t grain_elements = 1 << 14;
@@ -113,8 +68,8 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
        "): expected finite numbers, got NaN or infinity");
 }
 
-/// Runs the kernel over all rows; returns float64 [4]: cross_entropy, nll, kl, tokens.
-at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t rows) {
+/// Runs the kernel over all rows and adds up their losses.
+LossSums run(at::ScalarType element, RdropLossArguments arguments, int64_t rows, double alpha) {
   const RdropLossKernels::Rows kernel = kernel_of(element);
   check_targets(arguments.targets, rows, arguments.classes, arguments.ignore_index);
   std::vector<RdropLossRow> losses(rows);
@@ -127,21 +82,27 @@ at::Tensor run(at::ScalarType element, RdropLossArguments arguments, int64_t row
     kernel(own, begin, end);
   });
 
-  at::Tensor result = at::empty({4}, at::kDouble);
-  double* sums = result.mutable_data_ptr<double>();
-  std::fill_n(sums, 4, 0.0);
+  double cross_entropy = 0, nll = 0, kl = 0, tokens = 0;
   for (int64_t n = 0; n < rows; ++n) {
     if (losses[n].fault) fail_at(n, losses[n].fault, rows);
-    sums[0] += losses[n].cross_entropy;
-    sums[1] += losses[n].nll;
-    sums[2] += losses[n].kl;
-    sums[3] += losses[n].counted;
+    cross_entropy += losses[n].cross_entropy;
+    nll += losses[n].nll;
+    kl += losses[n].kl;
+    tokens += losses[n].counted;
   }
-  return result;
+  return loss_sums_of(cross_entropy, nll, kl, tokens, alpha);
 }
 
-at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t direction, double alpha,
-                    double label_smoothing, int64_t ignore_index, int64_t pass_reduction, at::Tensor& gradient) {
+}  // namespace
+
+LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
+                    at::Tensor& gradient) {
+  check(logits, targets, 2);
+  if (gradient.scalar_type() != logits.scalar_type() || gradient.sizes() != logits.sizes() ||
+      !gradient.is_contiguous() || !gradient.is_cpu()) {
+    fail(ErrorCode::invalid_argument, "gradient: expected a contiguous tensor of the logits' type, shape and device (",
+         logits.scalar_type(), " ", logits.sizes(), "), got ", gradient.scalar_type(), " ", gradient.sizes());
+  }
   const int64_t rows = targets.size(0), classes = logits.size(1);
   const size_t pass_bytes = static_cast<size_t>(rows) * classes * logits.element_size();
   const char* z = static_cast<const char*>(logits.const_data_ptr());
@@ -153,29 +114,22 @@ at::Tensor loss_cpu(const at::Tensor& logits, const at::Tensor& targets, int64_t
   arguments.gradient1 = g;
   arguments.gradient2 = g + pass_bytes;
   arguments.targets = targets.const_data_ptr<int32_t>();
-  arguments.ignore_index = ignore_index;
+  arguments.ignore_index = options.ignore_index;
   arguments.classes = classes;
-  arguments.weights = loss_weights(loss_options(direction, alpha, label_smoothing, ignore_index, pass_reduction));
+  arguments.weights = loss_weights(options);
   arguments.stream = z != g && 2 * pass_bytes > stream_bytes;
-  return run(logits.scalar_type(), arguments, rows);
+  return run(logits.scalar_type(), arguments, rows, options.alpha);
 }
 
-at::Tensor cross_entropy_cpu(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing,
-                             int64_t ignore_index) {
+LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options) {
+  check(logits, targets, 1);
   RdropLossArguments arguments{};
   arguments.logits1 = logits.const_data_ptr();
   arguments.targets = targets.const_data_ptr<int32_t>();
-  arguments.ignore_index = ignore_index;
+  arguments.ignore_index = options.ignore_index;
   arguments.classes = logits.size(1);
-  arguments.weights = {label_smoothing, 1, 0, 0, 0};
-  return run(logits.scalar_type(), arguments, targets.size(0));
-}
-
-}  // namespace
-
-TORCH_LIBRARY_IMPL(rdrop, CPU, library) {
-  library.impl("loss", loss_cpu);
-  library.impl("cross_entropy", cross_entropy_cpu);
+  arguments.weights = {options.label_smoothing, 1, 0, 0, 0};
+  return run(logits.scalar_type(), arguments, targets.size(0), 0);
 }
 
 // A device.
@@ -251,8 +205,7 @@ LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& op
   const at::Tensor host = device.download(sums);
   const double* s = host.const_data_ptr<double>();
   check_sums(s);
-  return {s[sum_cross_entropy] + (options.alpha == 0 ? 0 : options.alpha * s[sum_kl]), s[sum_cross_entropy], s[sum_nll],
-          s[sum_kl], static_cast<int64_t>(s[sum_tokens])};
+  return loss_sums_of(s[sum_cross_entropy], s[sum_nll], s[sum_kl], s[sum_tokens], options.alpha);
 }
 
 }  // namespace rdrop

@@ -26,13 +26,6 @@ struct LossOptions {
   PassReduction pass_reduction = PassReduction::sum;
 };
 
-/// The options from the numbers of the torch operator rdrop::loss.
-inline LossOptions loss_options(int64_t direction, double alpha, double label_smoothing, int64_t ignore_index,
-                                int64_t pass_reduction) {
-  return {static_cast<LossOptions::Direction>(direction), alpha, label_smoothing, ignore_index,
-          static_cast<LossOptions::PassReduction>(pass_reduction)};
-}
-
 /// Natural logarithm; tokens counts the positions of one pass that are not ignored.
 struct LossSums {
   double loss = 0, cross_entropy = 0, nll = 0, kl = 0;
@@ -50,9 +43,8 @@ struct LossSums {
 /// logits [2N,V], contiguous, float32, float64 or bfloat16, rows 0..N-1 pass 1 and N..2N-1 pass 2; targets
 /// int32 [N] on the CPU. gradient [2N,V] of the logits' type is overwritten and may be the logits themselves.
 /// The sums do not depend on the number of threads. Throws TOKEN_OUT_OF_RANGE (before anything is written)
-/// and NON_FINITE, naming the position and the pass (the gradient is then undefined). Tensors of torch on a GPU go to
-/// the device's kernel where librdrop_cuda.so is open: float32, bfloat16 or float16, targets beside them; a target out
-/// of range is told afterwards there.
+/// and NON_FINITE, naming the position and the pass (the gradient is then undefined). On the CPU; the same on a device
+/// is rdrop_loss_on.
 LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                     at::Tensor& gradient);
 
