@@ -173,7 +173,7 @@ Device* Runtime::open() const {
     return nullptr;
   }
   Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, index);
-  device.allow_tf32(tf32);
+  device.products().allow_tf32(tf32);
   return &device;
 }
 

@@ -38,11 +38,11 @@ void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& va
     fail(ErrorCode::checkpoint_mismatch, "parameter ", by_name.begin()->first, " is unknown to this model");
   }
   Device* device = current_device();
-  at::Tensor host = device ? device->download(flat) : flat;
+  at::Tensor host = device ? device->memory().download(flat) : flat;
   for (const NamedSlice& slice : names) {
     host.narrow(0, slice.offset, slice.size()).copy_(by_name.at(slice.name));
   }
-  if (device) device->upload(host.const_data_ptr(), host.nbytes(), flat);
+  if (device) device->memory().upload(host.const_data_ptr(), host.nbytes(), flat);
 }
 
 }  // namespace rdrop

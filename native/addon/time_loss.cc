@@ -54,19 +54,19 @@ Times time_on_cpu(const at::Tensor& logits, const at::Tensor& targets, const Los
 }
 
 at::Tensor uploaded(Device& device, const at::Tensor& tensor) {
-  at::Tensor there = device.empty(tensor.sizes(), tensor.scalar_type());
-  device.upload(tensor.const_data_ptr(), tensor.nbytes(), there);
+  at::Tensor there = device.memory().empty(tensor.sizes(), tensor.scalar_type());
+  device.memory().upload(tensor.const_data_ptr(), tensor.nbytes(), there);
   return there;
 }
 
 Times time_on(Device& device, const at::Tensor& host_logits, const at::Tensor& host_targets, const LossOptions& options,
               int64_t repeats) {
   const at::Tensor logits = uploaded(device, host_logits), targets = uploaded(device, host_targets);
-  at::Tensor other = device.empty(logits.sizes(), logits.scalar_type());
-  at::Tensor sums = device.empty({6}, at::kDouble);
-  device.zero(sums);
+  at::Tensor other = device.memory().empty(logits.sizes(), logits.scalar_type());
+  at::Tensor sums = device.memory().empty({6}, at::kDouble);
+  device.memory().zero(sums);
   const auto loss = [&] { rdrop_loss_on(device, logits, targets, options, other, sums, 0, at::Tensor()); };
-  const auto copy = [&] { device.copy(logits, other); };
+  const auto copy = [&] { device.memory().copy(logits, other); };
   const auto seconds = [&](const auto& work) {
     const double all = seconds_of([&] {
       for (int i = 0; i < kGroup; ++i) work();

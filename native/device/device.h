@@ -3,8 +3,9 @@
 // compiled by nvcc or by the C++ compiler, and export one function, rdrop_open_device. The core links neither.
 //
 // Work is put on the device's one stream in the order of the calls; nothing here waits for it unless it says so. What
-// runs inside capture() is recorded instead and runs at every replay, so it must use no other memory than the tensors
-// of empty() and those that outlive the graph, and no host value that changes from update to update.
+// runs inside DeviceGraphs::capture() is recorded instead and runs at every replay, so it must use no other memory than
+// the tensors of DeviceMemory::empty() and those that outlive the graph, and no host value that changes from update to
+// update.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,32 +27,10 @@ struct DeviceInfo {
   int multiprocessors;
 };
 
-/// Work that was recorded once; replay() runs it on the device's stream.
-class Graph {
+/// Tensors of the device, and the ways between them and the host.
+class DeviceMemory {
  public:
-  virtual ~Graph() = default;
-  virtual void replay() = 0;
-};
-
-/// What flash attention keeps for its backward pass.
-struct FlashSaved {
-  at::Tensor out, log_sum, random_state, unused;
-};
-
-class Device {
- public:
-  virtual ~Device() = default;
-
-  virtual DeviceInfo info() = 0;
-  virtual void reset_peak() = 0;
-
-  /// Where tensors of this device live.
-  virtual at::Device place() const = 0;
-  /// Rows of a training step are rounded up to a multiple of this, so that a few graphs serve every batch.
-  virtual int64_t row_step() const = 0;
-  virtual const DeviceKernels& kernels() const = 0;
-  /// The stream that kernels are launched on, as their launchers take it.
-  virtual void* stream() = 0;
+  virtual ~DeviceMemory() = default;
 
   /// Memory for a tensor, uninitialised; inside capture() it belongs to the graph.
   virtual at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) = 0;
@@ -63,34 +42,92 @@ class Device {
   virtual void upload(const void* from, size_t bytes, at::Tensor& to) = 0;
   /// Copies a tensor to the host; waits for the stream.
   virtual at::Tensor download(const at::Tensor& from) = 0;
-  virtual void synchronize() = 0;
+};
 
-  /// out = a·b + beta·out. a [m,k], b [k,n] of one type, transposed views welcome; out [m,n] of that type or float32,
-  /// accumulated in float32.
-  virtual void product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) = 0;
+/// Matrix products. a [m,k] and b [k,n] of one type, transposed views welcome; out [m,n] of that type or float32,
+/// accumulated in float32.
+class DeviceProducts {
+ public:
+  virtual ~DeviceProducts() = default;
+
+  /// out = a·b + beta·out.
+  virtual void multiply(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) = 0;
   /// out = a·b + bias, bias [n] of out's type.
-  virtual void product_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) = 0;
+  virtual void multiply_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias,
+                                  at::Tensor& out) = 0;
+  /// Products of float32 in TF32 from now on, or not.
+  virtual void allow_tf32(bool allow) = 0;
+};
 
-  /// Whether flash_attention takes queries of this type and width of head.
-  virtual bool has_flash_attention(at::ScalarType type, int64_t head_dim) const = 0;
-  /// query, key, value [R,H,Dh] packed, rows may be strided; starts int32 [n+1] on the device.
-  virtual FlashSaved flash_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                     const at::Tensor& query_starts, const at::Tensor& key_starts,
-                                     int64_t longest_query, int64_t longest_key, bool causal) = 0;
-  /// Writes the gradients, which have the strides of query, key and value. Deterministic.
-  virtual void flash_attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,
-                                        const at::Tensor& value, const FlashSaved& saved,
-                                        const at::Tensor& query_starts, const at::Tensor& key_starts,
-                                        int64_t longest_query, int64_t longest_key, bool causal,
-                                        at::Tensor& query_gradient, at::Tensor& key_gradient,
-                                        at::Tensor& value_gradient) = 0;
+/// What flash attention reads: n sequences of R query rows and K key rows, H heads of width Dh.
+struct FlashInputs {
+  at::Tensor query;                     ///< [R,H,Dh], rows may be strided
+  at::Tensor key, value;                ///< [K,H,Dh], rows may be strided
+  at::Tensor query_starts, key_starts;  ///< int32 [n+1] on the device
+  int64_t longest_query, longest_key;   ///< bounds of the sequences' lengths
+  bool causal;
+};
+
+/// What flash attention keeps for its backward pass; out [R,H,Dh] is its result.
+struct FlashSaved {
+  at::Tensor out, log_sum, random_state, unused;
+};
+
+/// What its backward pass writes, with the shapes and strides of query, key and value.
+struct FlashGradients {
+  at::Tensor query, key, value;
+};
+
+/// Attention whose probabilities are never in memory.
+class FlashAttention {
+ public:
+  virtual ~FlashAttention() = default;
+
+  /// Whether it takes queries of this type and width of head.
+  virtual bool takes(at::ScalarType type, int64_t head_dim) const = 0;
+  virtual FlashSaved forward(const FlashInputs& inputs) = 0;
+  /// out_gradient [R,H,Dh]. Deterministic.
+  virtual void backward(const FlashInputs& inputs, const FlashSaved& saved, const at::Tensor& out_gradient,
+                        FlashGradients& gradients) = 0;
+};
+
+/// Work that was recorded once; replay() runs it on the device's stream.
+class Graph {
+ public:
+  virtual ~Graph() = default;
+  virtual void replay() = 0;
+};
+
+class DeviceGraphs {
+ public:
+  virtual ~DeviceGraphs() = default;
 
   /// Records what work puts on the stream. Throws CUDA_FAILED when something in it cannot be recorded; the device is
   /// usable afterwards, nothing has run.
   virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
+};
 
-  /// Matrix products of float32 in TF32 from now on, or not.
-  virtual void allow_tf32(bool allow) = 0;
+/// The device itself: what it is, its stream, its kernels, and an interface for each concern, alive as long as it.
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual DeviceInfo info() = 0;
+  virtual void reset_peak() = 0;
+  /// Rows of a training step are rounded up to a multiple of this, so that a few graphs serve every batch.
+  virtual int64_t row_step() const = 0;
+
+  virtual const DeviceKernels& kernels() const = 0;
+  /// The stream that kernels are launched on, as their launchers take it.
+  virtual void* stream() = 0;
+  /// Waits for all work on the stream.
+  virtual void synchronize() = 0;
+
+  virtual DeviceMemory& memory() = 0;
+  virtual DeviceProducts& products() = 0;
+  /// Null on a device without.
+  virtual FlashAttention* flash_attention() = 0;
+  virtual DeviceGraphs& graphs() = 0;
 };
 
 /// The device that the operations of this thread run on; null: the CPU's own kernels.

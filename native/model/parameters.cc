@@ -187,14 +187,14 @@ class Builder {
  private:
   void move_to_device() {
     const at::Tensor host = flat_;
-    flat_ = device_->empty({layout_.size()}, at::kFloat);
-    device_->upload(host.const_data_ptr(), host.nbytes(), flat_);
-    gradient_ = device_->empty({layout_.size()}, at::kFloat);
-    device_->zero(gradient_);
+    flat_ = device_->memory().empty({layout_.size()}, at::kFloat);
+    device_->memory().upload(host.const_data_ptr(), host.nbytes(), flat_);
+    gradient_ = device_->memory().empty({layout_.size()}, at::kFloat);
+    device_->memory().zero(gradient_);
     network_ = flat_;
     if (type_ != at::kFloat) {
-      network_ = device_->empty({layout_.size()}, type_);
-      device_->copy(flat_, network_);
+      network_ = device_->memory().empty({layout_.size()}, type_);
+      device_->memory().copy(flat_, network_);
     }
   }
 
@@ -299,7 +299,7 @@ void Parameters::write_range(const ParameterRange& range, const at::Tensor& valu
          ", got ", c10::toString(values.scalar_type()));
   }
   at::Tensor to = buffer.narrow(0, at.begin, at.size);
-  if (Device* device = current_device()) return device->upload(values.const_data_ptr(), values.nbytes(), to);
+  if (Device* device = current_device()) return device->memory().upload(values.const_data_ptr(), values.nbytes(), to);
   to.copy_(values);
 }
 

@@ -88,19 +88,18 @@ State self_attention(Tape* tape, const State& state, const SelfAttention& weight
   const int64_t d = state.normed.size(1);
   const at::Tensor all = linear(state.normed, weights.query_key_value);
   at::Tensor attended = new_like(state.normed);
-  const AttentionSaved saved =
-      attention(part(all, 0, d), part(all, 1, d), part(all, 2, d), shape, dropout.inner, attended);
+  const AttentionInputs inputs{part(all, 0, d), part(all, 1, d), part(all, 2, d), shape, dropout.inner};
+  const AttentionSaved saved = attention(inputs, attended);
   Ending ending(attended, weights.out, state, norm, dropout.branch);
   const State result = ending.take_state();
   if (tape) {
-    tape->push([=, &weights, &shape, input = state.normed, inner = dropout.inner](const StateGradient& gradient) {
+    tape->push([=, &weights, input = state.normed](const StateGradient& gradient) {
       const NormedGradients end = ending.backward(gradient);
       open_linear_backward(end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
       const at::Tensor all_gradient = new_like(all);
-      at::Tensor dq = part(all_gradient, 0, d), dk = part(all_gradient, 1, d), dv = part(all_gradient, 2, d);
-      attention_backward(attended_gradient, part(all, 0, d), part(all, 1, d), part(all, 2, d), saved, shape, inner, dq,
-                         dk, dv);
+      AttentionGradients gradients{part(all_gradient, 0, d), part(all_gradient, 1, d), part(all_gradient, 2, d)};
+      attention_backward(inputs, saved, attended_gradient, gradients);
       linear_backward(all_gradient, input, weights.query_key_value);
       return ending.input_gradients(weights.query_key_value, all_gradient, end.residual);
     });
@@ -115,20 +114,18 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
   const at::Tensor query = linear(state.normed, weights.query);
   const at::Tensor key_value = linear(memory, weights.key_value);
   at::Tensor attended = new_like(state.normed);
-  const AttentionSaved saved =
-      attention(query, part(key_value, 0, d), part(key_value, 1, d), shape, dropout.inner, attended);
+  const AttentionInputs inputs{query, part(key_value, 0, d), part(key_value, 1, d), shape, dropout.inner};
+  const AttentionSaved saved = attention(inputs, attended);
   Ending ending(attended, weights.out, state, norm, dropout.branch);
   const State result = ending.take_state();
   if (tape) {
-    tape->push([=, &weights, &shape, input = state.normed, inner = dropout.inner](const StateGradient& gradient) {
+    tape->push([=, &weights, input = state.normed](const StateGradient& gradient) {
       const NormedGradients end = ending.backward(gradient);
       open_linear_backward(end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
-      at::Tensor query_gradient = new_like(query);
-      const at::Tensor key_value_gradient = new_like(key_value);
-      at::Tensor dk = part(key_value_gradient, 0, d), dv = part(key_value_gradient, 1, d);
-      attention_backward(attended_gradient, query, part(key_value, 0, d), part(key_value, 1, d), saved, shape, inner,
-                         query_gradient, dk, dv);
+      const at::Tensor query_gradient = new_like(query), key_value_gradient = new_like(key_value);
+      AttentionGradients gradients{query_gradient, part(key_value_gradient, 0, d), part(key_value_gradient, 1, d)};
+      attention_backward(inputs, saved, attended_gradient, gradients);
       linear_backward(key_value_gradient, memory, weights.key_value);
       linear_backward(query_gradient, input, weights.query);
       if (memory_gradient->defined()) {

@@ -42,8 +42,8 @@ Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_
   const at::Tensor host = sinusoidal_positions(rows, config.embed_dim, options);
   sinusoids_ = host;
   if (device_) {
-    sinusoids_ = device_->empty(host.sizes(), at::kFloat);
-    device_->upload(host.const_data_ptr(), host.nbytes(), sinusoids_);
+    sinusoids_ = device_->memory().empty(host.sizes(), at::kFloat);
+    device_->memory().upload(host.const_data_ptr(), host.nbytes(), sinusoids_);
   }
 }
 
@@ -115,7 +115,7 @@ at::Tensor Transformer::logits(const PackedBatch& batch) const {
   const DeviceScope scope(device_);
   at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
-  const at::Tensor host = device_ ? device_->download(logits) : logits;
+  const at::Tensor host = device_ ? device_->memory().download(logits) : logits;
   return host.to(device_ ? at::kFloat : wide_type(type_));
 }
 

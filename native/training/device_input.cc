@@ -90,7 +90,7 @@ struct Layout {
 
 DeviceInput::DeviceInput(Device& device, const Bucket& bucket) : bucket_(bucket) {
   const Layout layout(bucket);
-  indices_ = device.empty({layout.slices.size()}, at::kInt);
+  indices_ = device.memory().empty({layout.slices.size()}, at::kInt);
   input_ = {layout.source.views(indices_, bucket.longest), layout.target.views(indices_, bucket.longest),
             indices_.narrow(0, layout.targets, bucket.target_rows)};
 }
@@ -102,7 +102,7 @@ void DeviceInput::fill(Device& device, const PackedBatch& batch, int32_t ignored
   layout.source.fill(host, padded.source, padded.second_source);
   layout.target.fill(host, padded.target_input, padded.target_input);
   std::copy(padded.targets.begin(), padded.targets.end(), host.begin() + layout.targets);
-  device.upload(host.data(), host.size() * sizeof(int32_t), indices_);
+  device.memory().upload(host.data(), host.size() * sizeof(int32_t), indices_);
 }
 
 }  // namespace rdrop

@@ -44,11 +44,11 @@ DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, co
       loss_(loss),
       update_(std::make_unique<Recording>()) {
   const int64_t size = model_.parameters().flat.numel();
-  first_moment_ = device_.empty({size}, at::kFloat);
-  second_moment_ = device_.empty({size}, at::kFloat);
-  device_.zero(first_moment_);
-  device_.zero(second_moment_);
-  state_ = device_.empty({int64_t(sizeof(StepState)) / 8}, at::kDouble);
+  first_moment_ = device_.memory().empty({size}, at::kFloat);
+  second_moment_ = device_.memory().empty({size}, at::kFloat);
+  device_.memory().zero(first_moment_);
+  device_.memory().zero(second_moment_);
+  state_ = device_.memory().empty({int64_t(sizeof(StepState)) / 8}, at::kDouble);
   StepState start{};
   start.loss_scale = model_.type() == at::kHalf ? kFirstLossScale : 1;
   start.last_overflow = -1;
@@ -87,7 +87,7 @@ void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
   const bool record = no_graphs_.empty() && recording.runs++ > 0 && !recording.graph && graphs() < int64_t(kMostGraphs);
   if (record) {
     try {
-      recording.graph = device_.capture(work);
+      recording.graph = device_.graphs().capture(work);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::cuda_failed) throw;
       no_graphs_ = error.what();
@@ -136,7 +136,7 @@ void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
 
 void DeviceStep::forget_update() noexcept {
   try {
-    device_.zero(model_.parameters().gradient);
+    device_.memory().zero(model_.parameters().gradient);
     StepState now = state();
     now.micro_batch = 0;
     set_state(now);
@@ -159,14 +159,14 @@ void DeviceStep::enqueue_update(const std::vector<PackedBatch>& batches) {
 }
 
 StepState DeviceStep::state() {
-  const at::Tensor host = device_.download(state_);
+  const at::Tensor host = device_.memory().download(state_);
   StepState state;
   std::memcpy(&state, host.const_data_ptr(), sizeof(state));
   return state;
 }
 
 void DeviceStep::set_state(const StepState& state) {
-  device_.upload(&state, sizeof(state), state_);
+  device_.memory().upload(&state, sizeof(state), state_);
 }
 
 TrainerCounters DeviceStep::counters() {

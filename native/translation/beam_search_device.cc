@@ -44,8 +44,8 @@ class DeviceSearch {
         longest_source_(longest_source),
         decoder_(model, sentences, options.beam, positions, source_tokens, longest_source) {
     const int64_t rows = sentences * options.beam;
-    const auto ints = [&](std::vector<int64_t> sizes) { return device.empty(sizes, at::kInt); };
-    const auto doubles = [&](std::vector<int64_t> sizes) { return device.empty(sizes, at::kDouble); };
+    const auto ints = [&](std::vector<int64_t> sizes) { return device.memory().empty(sizes, at::kInt); };
+    const auto doubles = [&](std::vector<int64_t> sizes) { return device.memory().empty(sizes, at::kDouble); };
     counters_ = ints({4});
     longest_ = ints({sentences});
     live_ = ints({rows});
@@ -60,7 +60,7 @@ class DeviceSearch {
     candidate_sums_ = doubles({rows, 2 * options.beam});
     sum_history_ = doubles({positions, rows});
     finished_sum_ = doubles({sentences, options.beam});
-    logits_ = device.empty({rows, model.config().vocab_size}, at::kFloat);
+    logits_ = device.memory().empty({rows, model.config().vocab_size}, at::kFloat);
 
     int32_t* counters = mutable_elements<int32_t>(counters_);
     state_.sentences = sentences;
@@ -100,13 +100,13 @@ class DeviceSearch {
     const int64_t count = group.sources.count();
     const int32_t most = *std::max_element(longest.begin(), longest.end());
     longest.resize(size_t(sentences_), -1);
-    device_.upload(longest.data(), longest.size() * sizeof(int32_t), longest_);
+    device_.memory().upload(longest.data(), longest.size() * sizeof(int32_t), longest_);
     decoder_.load(group.sources);
     device_.kernels().beam_search.begin(state_, device_.stream());
     for (int64_t length = 0; length <= most; ++length) {
       step();
       if (length < most && (length + 1) % kStepsBetweenQuestions != 0) continue;
-      const at::Tensor host = device_.download(counters_);
+      const at::Tensor host = device_.memory().download(counters_);
       const int32_t* counters = host.const_data_ptr<int32_t>();
       if (counters[kNotFinite] > 0) {
         fail(ErrorCode::non_finite, "beam search: the model's logits at position ", counters[kNotFinite] - 1,
@@ -136,7 +136,7 @@ class DeviceSearch {
   void step() {
     if (steps_++ == 1) {
       try {
-        graph_ = device_.capture([this] { work(); });
+        graph_ = device_.graphs().capture([this] { work(); });
       } catch (const Error& error) {
         if (error.code() != ErrorCode::cuda_failed) throw;
         no_graphs_ = error.what();
@@ -152,8 +152,8 @@ class DeviceSearch {
   /// Follows the parents back from the end of every finished hypothesis.
   void read(const SourceGroup& group, std::vector<std::vector<Hypothesis>>& results) {
     const int64_t rows = sentences_ * options_.beam;
-    const at::Tensor counts = device_.download(finished_count_), ends = device_.download(finished_),
-                     end_sums = device_.download(finished_sum_);
+    const at::Tensor counts = device_.memory().download(finished_count_), ends = device_.memory().download(finished_),
+                     end_sums = device_.memory().download(finished_sum_);
     const int32_t* count = counts.const_data_ptr<int32_t>();
     const int32_t* length = ends.const_data_ptr<int32_t>();
     const int32_t* row = length + rows;
@@ -161,8 +161,8 @@ class DeviceSearch {
     for (int64_t i = 0; i < group.sources.count(); ++i) {
       for (int64_t f = 0; f < count[i]; ++f) used = std::max<int64_t>(used, length[i * options_.beam + f]);
     }
-    const at::Tensor histories = device_.download(history_.narrow(1, 0, used)),
-                     sum_history = device_.download(sum_history_.narrow(0, 0, used));
+    const at::Tensor histories = device_.memory().download(history_.narrow(1, 0, used)),
+                     sum_history = device_.memory().download(sum_history_.narrow(0, 0, used));
     const int32_t* token = histories.const_data_ptr<int32_t>();
     const int32_t* parent = token + used * rows;
     const double* sum = sum_history.const_data_ptr<double>();

@@ -18,11 +18,11 @@ DeviceDecoder::DeviceDecoder(const Transformer& model, int64_t sentences, int64_
       pre_norm_(model.config().pre_norm),
       sentences_(sentences),
       longest_source_(longest_source),
-      starts_(device_.empty({sentences + 1}, at::kInt)) {
+      starts_(device_.memory().empty({sentences + 1}, at::kInt)) {
   const int64_t width = 2 * model.config().embed_dim;
   for (size_t i = 0; i < model.parameters().decoder.size(); ++i) {
-    memory_.push_back(device_.empty({source_tokens, width}, model.type()));
-    cache_.push_back(device_.empty({positions, sentences * beam, width}, model.type()));
+    memory_.push_back(device_.memory().empty({source_tokens, width}, model.type()));
+    cache_.push_back(device_.memory().empty({positions, sentences * beam, width}, model.type()));
   }
 }
 
@@ -33,13 +33,13 @@ int64_t DeviceDecoder::cache_bytes(const Transformer& model) {
 void DeviceDecoder::load(const Packed& sources) {
   std::vector<int32_t> starts = sources.offsets;
   starts.resize(size_t(sentences_ + 1), starts.back());
-  device_.upload(starts.data(), starts.size() * sizeof(int32_t), starts_);
+  device_.memory().upload(starts.data(), starts.size() * sizeof(int32_t), starts_);
   const at::Tensor encoded = model_.encode(sources);
   const auto& layers = model_.parameters().decoder;
   for (size_t i = 0; i < layers.size(); ++i) {
     const Linear& key_value = layers[i].cross_attention.key_value;
     at::Tensor rows = memory_[i].narrow(0, 0, sources.size());
-    device_.product_with_bias(encoded, key_value.weight.value.t(), key_value.bias.value, rows);
+    device_.products().multiply_with_bias(encoded, key_value.weight.value.t(), key_value.bias.value, rows);
   }
 }
 
@@ -105,7 +105,7 @@ void DeviceDecoder::step(const BeamSearchState& state, const at::Tensor& tokens,
     now = feed_forward(nullptr, now, layer.feed_forward, pre_norm_ ? last : layer.feed_forward.norm,
                        model_.config().activation, {});
   }
-  device_.product(now.normed, parameters.output_projection.value.t(), 0, logits);
+  device_.products().multiply(now.normed, parameters.output_projection.value.t(), 0, logits);
 }
 
 }  // namespace rdrop

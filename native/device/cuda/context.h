@@ -1,6 +1,7 @@
 // What every part of the CUDA device shares: the device's number, its stream, and how failures become coded errors.
 #pragma once
 
+#include <c10/core/Device.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <c10/util/Exception.h>
@@ -21,6 +22,8 @@ class CudaContext {
   /// Where all work of this device is put, but for the copies of CudaUpload. From libtorch's pool, because the default
   /// stream cannot be captured.
   const c10::cuda::CUDAStream stream;
+  /// Where tensors of this device live.
+  c10::Device place() const { return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index)}; }
   /// True while work is recorded instead of run.
   bool capturing = false;
 

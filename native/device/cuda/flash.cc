@@ -43,37 +43,37 @@ class DeterministicScope {
 
 }  // namespace
 
-bool cuda_has_flash_attention(int compute_major, int compute_minor, at::ScalarType type, int64_t head_dim) {
+bool CudaFlashAttention::takes(at::ScalarType type, int64_t head_dim) const {
   if (type != at::kBFloat16 && type != at::kHalf) return false;
   // Chips other than sm_80 and sm_90 have too little shared memory for the backward pass of the widest heads.
-  const bool large = compute_minor == 0 && (compute_major == 8 || compute_major == 9);
-  return compute_major >= 8 && head_dim % 8 == 0 && head_dim <= (large ? 256 : 192);
+  const bool large = compute_minor_ == 0 && (compute_major_ == 8 || compute_major_ == 9);
+  return compute_major_ >= 8 && head_dim % 8 == 0 && head_dim <= (large ? 256 : 192);
 }
 
-FlashSaved cuda_flash_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                const at::Tensor& query_starts, const at::Tensor& key_starts, int64_t longest_query,
-                                int64_t longest_key, bool causal) {
-  auto [out, log_sum, random_state, unused, mask] =
-      at::_flash_attention_forward(query, key, value, query_starts, key_starts, longest_query, longest_key,
-                                   /*dropout_p=*/0.0, causal, /*return_debug_mask=*/false);
-  return {std::move(out), std::move(log_sum), std::move(random_state), std::move(unused)};
+FlashSaved CudaFlashAttention::forward(const FlashInputs& inputs) {
+  return context_.run("flash attention", [&]() -> FlashSaved {
+    auto [out, log_sum, random_state, unused, mask] = at::_flash_attention_forward(
+        inputs.query, inputs.key, inputs.value, inputs.query_starts, inputs.key_starts, inputs.longest_query,
+        inputs.longest_key, /*dropout_p=*/0.0, inputs.causal, /*return_debug_mask=*/false);
+    return {std::move(out), std::move(log_sum), std::move(random_state), std::move(unused)};
+  });
 }
 
-void cuda_flash_attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,
-                                   const at::Tensor& value, const FlashSaved& saved, const at::Tensor& query_starts,
-                                   const at::Tensor& key_starts, int64_t longest_query, int64_t longest_key,
-                                   bool causal, at::Tensor& query_gradient, at::Tensor& key_gradient,
-                                   at::Tensor& value_gradient) {
-  const auto gradients = [&] {
-    const DeterministicScope scope;
-    return at::_flash_attention_backward(out_gradient, query, key, value, saved.out, saved.log_sum, query_starts,
-                                         key_starts, longest_query, longest_key, /*dropout_p=*/0.0, causal,
-                                         saved.random_state, saved.unused);
-  }();
-  // The kernel's own tensors are dense; the caller's are slices of one gradient of queries, keys and values.
-  query_gradient.copy_(std::get<0>(gradients));
-  key_gradient.copy_(std::get<1>(gradients));
-  value_gradient.copy_(std::get<2>(gradients));
+void CudaFlashAttention::backward(const FlashInputs& inputs, const FlashSaved& saved, const at::Tensor& out_gradient,
+                                  FlashGradients& gradients) {
+  context_.run("flash attention, backward", [&] {
+    const auto dense = [&] {
+      const DeterministicScope scope;
+      return at::_flash_attention_backward(out_gradient, inputs.query, inputs.key, inputs.value, saved.out,
+                                           saved.log_sum, inputs.query_starts, inputs.key_starts, inputs.longest_query,
+                                           inputs.longest_key, /*dropout_p=*/0.0, inputs.causal, saved.random_state,
+                                           saved.unused);
+    }();
+    // The kernel's own tensors are dense; the caller's are slices of one gradient of queries, keys and values.
+    gradients.query.copy_(std::get<0>(dense));
+    gradients.key.copy_(std::get<1>(dense));
+    gradients.value.copy_(std::get<2>(dense));
+  });
 }
 
 }  // namespace rdrop

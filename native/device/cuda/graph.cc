@@ -61,12 +61,12 @@ void abandon(CudaContext& context, at::cuda::MempoolId_t pool) noexcept {
 
 }  // namespace
 
-CudaRecorder::CudaRecorder(CudaContext& context) : context_(context), pool_(at::cuda::graph_pool_handle()) {
+CudaGraphs::CudaGraphs(CudaContext& context) : context_(context), pool_(at::cuda::graph_pool_handle()) {
   // A pool that no graph holds any more would be dissolved, and could not be named again.
   allocator::createOrIncrefPool(static_cast<c10::DeviceIndex>(context.index), pool_);
 }
 
-std::unique_ptr<Graph> CudaRecorder::record(const std::function<void()>& work) {
+std::unique_ptr<Graph> CudaGraphs::capture(const std::function<void()>& work) {
   return context_.run_now("recording of a graph", [&]() -> std::unique_ptr<Graph> {
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
     {

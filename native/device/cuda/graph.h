@@ -13,12 +13,11 @@ namespace rdrop {
 
 /// Records graphs that share one pool of memory. That is safe because they run on one stream: two never run at the same
 /// time, and what a graph reads or writes between two replays are tensors that their holders keep.
-class CudaRecorder {
+class CudaGraphs final : public DeviceGraphs {
  public:
-  explicit CudaRecorder(CudaContext& context);
+  explicit CudaGraphs(CudaContext& context);
 
-  /// As Device::capture().
-  std::unique_ptr<Graph> record(const std::function<void()>& work);
+  std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
 
  private:
   CudaContext& context_;

@@ -17,7 +17,7 @@
 namespace rdrop {
 namespace {
 
-class EmulatedGraph : public Graph {
+class EmulatedGraph final : public Graph {
  public:
   EmulatedGraph(std::vector<std::function<void()>> work, std::vector<at::Tensor> memory)
       : work_(std::move(work)), memory_(std::move(memory)) {}
@@ -30,24 +30,16 @@ class EmulatedGraph : public Graph {
   std::vector<at::Tensor> memory_;  // what the work reads and writes
 };
 
-/// Device 0; device 1 cannot record, as a GPU where capture is impossible.
-class EmulatedDevice : public Device {
+class EmulatedMemory final : public DeviceMemory {
  public:
-  explicit EmulatedDevice(bool records) : records_(records) {}
-
-  DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
-  void reset_peak() override {}
-  at::Device place() const override { return at::kCPU; }
-  int64_t row_step() const override { return 32; }
-  const DeviceKernels& kernels() const override { return kernels_; }
-  void* stream() override { return &stream_; }
+  explicit EmulatedMemory(EmulatedStream& stream) : stream_(stream) {}
 
   /// Filled with NaN: nothing may count on what memory held before.
   at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) override {
     at::Tensor tensor = at::isFloatingType(type)
                             ? at::full(sizes, std::numeric_limits<double>::quiet_NaN(), at::TensorOptions(type))
                             : at::full(sizes, -1, at::TensorOptions(type));
-    if (stream_.recording) memory_.push_back(tensor);
+    if (stream_.recording) recorded_.push_back(tensor);
     return tensor;
   }
 
@@ -69,35 +61,41 @@ class EmulatedDevice : public Device {
     return from.clone();
   }
 
-  void synchronize() override {
-    if (stream_.recording) fail(ErrorCode::cuda_failed, "synchronize: cannot be recorded");
-  }
+  /// The tensors made while the stream recorded; from now on none.
+  std::vector<at::Tensor> take_recorded() { return std::exchange(recorded_, {}); }
 
-  void product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) override {
+ private:
+  EmulatedStream& stream_;
+  std::vector<at::Tensor> recorded_;
+};
+
+class EmulatedProducts final : public DeviceProducts {
+ public:
+  explicit EmulatedProducts(EmulatedStream& stream) : stream_(stream) {}
+
+  void multiply(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) override {
     enqueue(&stream_, [a, b, beta, out]() mutable {
       const at::Tensor result = at::mm(a.to(at::kFloat), b.to(at::kFloat));
       out.copy_(beta == 0 ? result : at::add(result, out.to(at::kFloat), beta));
     });
   }
 
-  void product_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) override {
+  void multiply_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) override {
     enqueue(&stream_, [a, b, bias, out]() mutable {
       out.copy_(at::add(at::mm(a.to(at::kFloat), b.to(at::kFloat)), bias.to(at::kFloat)));
     });
   }
 
-  bool has_flash_attention(at::ScalarType, int64_t) const override { return false; }
+  void allow_tf32(bool) override {}
 
-  FlashSaved flash_attention(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                             const at::Tensor&, int64_t, int64_t, bool) override {
-    fail(ErrorCode::internal, "the emulated device has no flash attention");
-  }
+ private:
+  EmulatedStream& stream_;
+};
 
-  void flash_attention_backward(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                const FlashSaved&, const at::Tensor&, const at::Tensor&, int64_t, int64_t, bool,
-                                at::Tensor&, at::Tensor&, at::Tensor&) override {
-    fail(ErrorCode::internal, "the emulated device has no flash attention");
-  }
+class EmulatedGraphs final : public DeviceGraphs {
+ public:
+  EmulatedGraphs(EmulatedStream& stream, EmulatedMemory& memory, bool records)
+      : stream_(stream), memory_(memory), records_(records) {}
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
     if (!records_) fail(ErrorCode::cuda_failed, "this device cannot record");
@@ -105,25 +103,49 @@ class EmulatedDevice : public Device {
     try {
       work();
     } catch (...) {
-      end_recording();
+      end();
       throw;
     }
-    auto recorded = end_recording();
-    return std::make_unique<EmulatedGraph>(std::move(recorded.first), std::move(recorded.second));
+    return end();
   }
-
-  void allow_tf32(bool) override {}
 
  private:
-  std::pair<std::vector<std::function<void()>>, std::vector<at::Tensor>> end_recording() {
+  std::unique_ptr<Graph> end() {
     stream_.recording = false;
-    return {std::exchange(stream_.recorded, {}), std::exchange(memory_, {})};
+    return std::make_unique<EmulatedGraph>(std::exchange(stream_.recorded, {}), memory_.take_recorded());
   }
 
-  bool records_;
+  EmulatedStream& stream_;
+  EmulatedMemory& memory_;
+  const bool records_;
+};
+
+/// Device 0; device 1 cannot record, as a GPU where capture is impossible.
+class EmulatedDevice final : public Device {
+ public:
+  explicit EmulatedDevice(bool records) : graphs_(stream_, memory_, records) {}
+
+  DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
+  void reset_peak() override {}
+  int64_t row_step() const override { return 32; }
+  const DeviceKernels& kernels() const override { return kernels_; }
+  void* stream() override { return &stream_; }
+
+  void synchronize() override {
+    if (stream_.recording) fail(ErrorCode::cuda_failed, "synchronize: cannot be recorded");
+  }
+
+  DeviceMemory& memory() override { return memory_; }
+  DeviceProducts& products() override { return products_; }
+  FlashAttention* flash_attention() override { return nullptr; }
+  DeviceGraphs& graphs() override { return graphs_; }
+
+ private:
   DeviceKernels kernels_ = device_kernels();
   EmulatedStream stream_;
-  std::vector<at::Tensor> memory_;
+  EmulatedMemory memory_{stream_};
+  EmulatedProducts products_{stream_};
+  EmulatedGraphs graphs_;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace rdrop {
 
 at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout) {
-  at::Tensor out = kind == Activation::relu ? in : device.empty(in.sizes(), in.scalar_type());
+  at::Tensor out = kind == Activation::relu ? in : device.memory().empty(in.sizes(), in.scalar_type());
   dispatch_device(in, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().activation.forward(

@@ -31,7 +31,7 @@ void adam_on(Device& device, at::Tensor& parameter, at::Tensor& gradient, at::Te
 
 void sum_of_squares_on(Device& device, const at::Tensor& gradient, at::Tensor& out) {
   const int64_t blocks = 4 * int64_t(device.info().multiprocessors);
-  at::Tensor partial = device.empty({blocks}, at::kDouble);
+  at::Tensor partial = device.memory().empty({blocks}, at::kDouble);
   device.kernels().float32.adam.sum_of_squares(
       {elements<float>(gradient), gradient.numel(), mutable_elements<double>(out), mutable_elements<double>(partial)},
       blocks, device.stream());

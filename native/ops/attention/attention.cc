@@ -15,82 +15,83 @@ at::Tensor heads_of(const at::Tensor& rows, int64_t heads) {
   return rows.unflatten(1, {heads, rows.size(1) / heads});
 }
 
+FlashInputs flash_inputs(const AttentionInputs& inputs) {
+  const AttentionShape& shape = inputs.shape;
+  return {heads_of(inputs.query, shape.heads),
+          heads_of(inputs.key, shape.heads),
+          heads_of(inputs.value, shape.heads),
+          shape.query_starts,
+          shape.key_starts,
+          shape.longest_query,
+          shape.longest_key,
+          shape.causal};
+}
+
 /// What forward and backward pass to the plain path alike.
 template <typename T>
-DeviceAttention<T> arguments_of(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                const AttentionShape& shape, const Dropout& dropout, const at::Tensor& out,
-                                const at::Tensor& log_sum) {
+DeviceAttention<T> plain_arguments(const AttentionInputs& inputs, const at::Tensor& out, const at::Tensor& log_sum) {
+  const AttentionShape& shape = inputs.shape;
   DeviceAttention<T> arguments{};
-  arguments.query = elements<T>(query);
-  arguments.key = elements<T>(key);
-  arguments.value = elements<T>(value);
+  arguments.query = elements<T>(inputs.query);
+  arguments.key = elements<T>(inputs.key);
+  arguments.value = elements<T>(inputs.value);
   arguments.query_starts = elements<int32_t>(shape.query_starts);
   arguments.key_starts = elements<int32_t>(shape.key_starts);
-  arguments.query_stride = query.stride(0);
-  arguments.key_stride = key.stride(0);
+  arguments.query_stride = inputs.query.stride(0);
+  arguments.key_stride = inputs.key.stride(0);
   arguments.sequences = shape.query_starts.size(0) - 1;
   arguments.longest_query = shape.longest_query;
   arguments.longest_key = shape.longest_key;
   arguments.heads = shape.heads;
-  arguments.head_dim = query.size(1) / shape.heads;
+  arguments.head_dim = inputs.query.size(1) / shape.heads;
   arguments.causal = shape.causal;
-  arguments.dropout = dropout;
+  arguments.dropout = inputs.dropout;
   arguments.out = mutable_elements<T>(out);
   arguments.log_sum = mutable_elements<float>(log_sum);
   return arguments;
 }
 
-}  // namespace
-
-AttentionSaved attention_on(Device& device, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
+AttentionSaved attention_on(Device& device, const AttentionInputs& inputs, at::Tensor& out) {
+  const int64_t rows = inputs.query.size(0), heads = inputs.shape.heads;
+  FlashAttention* flash = inputs.dropout.p == 0 ? device.flash_attention() : nullptr;
   AttentionSaved saved;
-  if (dropout.p == 0 && device.has_flash_attention(query.scalar_type(), query.size(1) / shape.heads)) {
-    saved.flash = device.flash_attention(heads_of(query, shape.heads), heads_of(key, shape.heads),
-                                         heads_of(value, shape.heads), shape.query_starts, shape.key_starts,
-                                         shape.longest_query, shape.longest_key, shape.causal);
+  if (flash && flash->takes(inputs.query.scalar_type(), inputs.query.size(1) / heads)) {
+    saved.flash = flash->forward(flash_inputs(inputs));
     out = saved.flash.out.flatten(1);
-  } else {
-    saved.out = out;
-    saved.log_sum = device.empty({query.size(0), shape.heads}, at::kFloat);
-    dispatch_device(query, [&](auto zero) {
-      using T = decltype(zero);
-      device.kernels().layers<T>().attention.forward(
-          arguments_of<T>(query, key, value, shape, dropout, out, saved.log_sum), device.stream());
-    });
+    return saved;
   }
+  saved.out = out;
+  saved.log_sum = device.memory().empty({rows, heads}, at::kFloat);
+  dispatch_device(inputs.query, [&](auto zero) {
+    using T = decltype(zero);
+    device.kernels().layers<T>().attention.forward(plain_arguments<T>(inputs, out, saved.log_sum), device.stream());
+  });
   return saved;
 }
 
-void attention_backward_on(Device& device, const at::Tensor& out_gradient, const at::Tensor& query,
-                           const at::Tensor& key, const at::Tensor& value, const AttentionSaved& saved,
-                           const AttentionShape& shape, const Dropout& dropout, at::Tensor& query_gradient,
-                           at::Tensor& key_gradient, at::Tensor& value_gradient) {
+void attention_backward_on(Device& device, const AttentionInputs& inputs, const AttentionSaved& saved,
+                           const at::Tensor& out_gradient, AttentionGradients& gradients) {
+  const int64_t rows = inputs.query.size(0), heads = inputs.shape.heads;
   if (saved.flash.out.defined()) {
-    at::Tensor query_heads = heads_of(query_gradient, shape.heads), key_heads = heads_of(key_gradient, shape.heads),
-               value_heads = heads_of(value_gradient, shape.heads);
-    device.flash_attention_backward(heads_of(out_gradient, shape.heads), heads_of(query, shape.heads),
-                                    heads_of(key, shape.heads), heads_of(value, shape.heads), saved.flash,
-                                    shape.query_starts, shape.key_starts, shape.longest_query, shape.longest_key,
-                                    shape.causal, query_heads, key_heads, value_heads);
-  } else {
-    const at::Tensor slope = device.empty({query.size(0), shape.heads}, at::kFloat);
-    dispatch_device(query, [&](auto zero) {
-      using T = decltype(zero);
-      DeviceAttention<T> arguments = arguments_of<T>(query, key, value, shape, dropout, saved.out, saved.log_sum);
-      arguments.out_gradient = elements<T>(out_gradient);
-      arguments.slope = mutable_elements<float>(slope);
-      arguments.query_gradient = mutable_elements<T>(query_gradient);
-      arguments.key_gradient = mutable_elements<T>(key_gradient);
-      arguments.value_gradient = mutable_elements<T>(value_gradient);
-      device.kernels().layers<T>().attention.backward(arguments, device.stream());
-    });
+    FlashGradients by_head{heads_of(gradients.query, heads), heads_of(gradients.key, heads),
+                           heads_of(gradients.value, heads)};
+    return device.flash_attention()->backward(flash_inputs(inputs), saved.flash, heads_of(out_gradient, heads),
+                                              by_head);
   }
+  const at::Tensor slope = device.memory().empty({rows, heads}, at::kFloat);
+  dispatch_device(inputs.query, [&](auto zero) {
+    using T = decltype(zero);
+    DeviceAttention<T> arguments = plain_arguments<T>(inputs, saved.out, saved.log_sum);
+    arguments.out_gradient = elements<T>(out_gradient);
+    arguments.slope = mutable_elements<float>(slope);
+    arguments.query_gradient = mutable_elements<T>(gradients.query);
+    arguments.key_gradient = mutable_elements<T>(gradients.key);
+    arguments.value_gradient = mutable_elements<T>(gradients.value);
+    device.kernels().layers<T>().attention.backward(arguments, device.stream());
+  });
 }
 
 // The CPU.
-
-namespace {
 
 struct Plan {
   std::vector<int64_t> probability_offsets;
@@ -122,71 +123,57 @@ void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& s
   });
 }
 
+/// What forward and backward pass to the kernels alike.
+template <typename T>
+Attention<T> cpu_arguments(const AttentionInputs& inputs, const Plan& plan, const at::Tensor& probability) {
+  const AttentionShape& shape = inputs.shape;
+  Attention<T> arguments{};
+  arguments.query = elements<T>(inputs.query);
+  arguments.key = elements<T>(inputs.key);
+  arguments.value = elements<T>(inputs.value);
+  arguments.probability = mutable_elements<Wide<T>>(probability);
+  arguments.query_offsets = shape.query_offsets.data();
+  arguments.key_begin = shape.key_begin.data();
+  arguments.key_end = shape.key_end.data();
+  arguments.probability_offsets = plan.probability_offsets.data();
+  arguments.query_stride = inputs.query.stride(0);
+  arguments.key_stride = inputs.key.stride(0);
+  arguments.heads = shape.heads;
+  arguments.head_dim = inputs.query.size(1) / shape.heads;
+  arguments.causal = shape.causal;
+  arguments.dropout = inputs.dropout;
+  return arguments;
+}
+
 }  // namespace
 
-AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                         const AttentionShape& shape, const Dropout& dropout, at::Tensor& out) {
-  if (Device* device = current_device()) return attention_on(*device, query, key, value, shape, dropout, out);
-  const int64_t head_dim = query.size(1) / shape.heads;
-  const Plan plan = plan_of(shape, head_dim, query.scalar_type());
-  at::Tensor probability = temporary({plan.probabilities}, wide_type(query.scalar_type()));
-  dispatch_layers(query, [&](auto zero) {
-    using T = decltype(zero);
-    Attention<T> arguments{};
-    arguments.query = elements<T>(query);
-    arguments.key = elements<T>(key);
-    arguments.value = elements<T>(value);
-    arguments.out = mutable_elements<T>(out);
-    arguments.probability = mutable_elements<Wide<T>>(probability);
-    arguments.query_offsets = shape.query_offsets.data();
-    arguments.key_begin = shape.key_begin.data();
-    arguments.key_end = shape.key_end.data();
-    arguments.probability_offsets = plan.probability_offsets.data();
-    arguments.query_stride = query.stride(0);
-    arguments.key_stride = key.stride(0);
-    arguments.heads = shape.heads;
-    arguments.head_dim = head_dim;
-    arguments.causal = shape.causal;
-    arguments.dropout = dropout;
-    run_items(arguments, plan, shape, kernels<AttentionKernels<T>>().forward);
-  });
+AttentionSaved attention(const AttentionInputs& inputs, at::Tensor& out) {
+  if (Device* device = current_device()) return attention_on(*device, inputs, out);
+  const at::ScalarType type = inputs.query.scalar_type();
+  const Plan plan = plan_of(inputs.shape, inputs.query.size(1) / inputs.shape.heads, type);
   AttentionSaved saved;
-  saved.probability = probability;
+  saved.probability = temporary({plan.probabilities}, wide_type(type));
+  dispatch_layers(inputs.query, [&](auto zero) {
+    using T = decltype(zero);
+    Attention<T> arguments = cpu_arguments<T>(inputs, plan, saved.probability);
+    arguments.out = mutable_elements<T>(out);
+    run_items(arguments, plan, inputs.shape, kernels<AttentionKernels<T>>().forward);
+  });
   return saved;
 }
 
-void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,
-                        const at::Tensor& value, const AttentionSaved& saved, const AttentionShape& shape,
-                        const Dropout& dropout, at::Tensor& query_gradient, at::Tensor& key_gradient,
-                        at::Tensor& value_gradient) {
-  if (Device* device = current_device()) {
-    return attention_backward_on(*device, out_gradient, query, key, value, saved, shape, dropout, query_gradient,
-                                 key_gradient, value_gradient);
-  }
-  const int64_t head_dim = query.size(1) / shape.heads;
-  const Plan plan = plan_of(shape, head_dim, query.scalar_type());
-  dispatch_layers(query, [&](auto zero) {
+void attention_backward(const AttentionInputs& inputs, const AttentionSaved& saved, const at::Tensor& out_gradient,
+                        AttentionGradients& gradients) {
+  if (Device* device = current_device()) return attention_backward_on(*device, inputs, saved, out_gradient, gradients);
+  const Plan plan = plan_of(inputs.shape, inputs.query.size(1) / inputs.shape.heads, inputs.query.scalar_type());
+  dispatch_layers(inputs.query, [&](auto zero) {
     using T = decltype(zero);
-    Attention<T> arguments{};
-    arguments.query = elements<T>(query);
-    arguments.key = elements<T>(key);
-    arguments.value = elements<T>(value);
-    arguments.probability = const_cast<Wide<T>*>(elements<Wide<T>>(saved.probability));
-    arguments.query_offsets = shape.query_offsets.data();
-    arguments.key_begin = shape.key_begin.data();
-    arguments.key_end = shape.key_end.data();
-    arguments.probability_offsets = plan.probability_offsets.data();
-    arguments.query_stride = query.stride(0);
-    arguments.key_stride = key.stride(0);
-    arguments.heads = shape.heads;
-    arguments.head_dim = head_dim;
-    arguments.causal = shape.causal;
-    arguments.dropout = dropout;
+    Attention<T> arguments = cpu_arguments<T>(inputs, plan, saved.probability);
     arguments.out_gradient = elements<T>(out_gradient);
-    arguments.query_gradient = mutable_elements<T>(query_gradient);
-    arguments.key_gradient = mutable_elements<T>(key_gradient);
-    arguments.value_gradient = mutable_elements<T>(value_gradient);
-    run_items(arguments, plan, shape, kernels<AttentionKernels<T>>().backward);
+    arguments.query_gradient = mutable_elements<T>(gradients.query);
+    arguments.key_gradient = mutable_elements<T>(gradients.key);
+    arguments.value_gradient = mutable_elements<T>(gradients.value);
+    run_items(arguments, plan, inputs.shape, kernels<AttentionKernels<T>>().backward);
   });
 }
 

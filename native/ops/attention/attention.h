@@ -33,24 +33,26 @@ struct AttentionSaved {
   FlashSaved flash;         // flash attention
 };
 
-/// query, key, value [Rq or Rk, D]: slices of wider tensors are welcome (unit stride in the last dimension; key and
-/// value share their row stride). Writes out [Rq, D]; where flash attention makes the output, `out` becomes its tensor.
-AttentionSaved attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                         const AttentionShape& shape, const Dropout& dropout, at::Tensor& out);
+/// What attention reads. Slices of wider tensors are welcome: unit stride in the last dimension; key and value share
+/// their row stride.
+struct AttentionInputs {
+  at::Tensor query;       ///< [Rq,D]
+  at::Tensor key, value;  ///< [Rk,D]
+  const AttentionShape& shape;
+  Dropout dropout;
+};
 
-/// out_gradient [Rq, D]; writes query_, key_ and value_gradient, which have the strides of query, key and value.
-void attention_backward(const at::Tensor& out_gradient, const at::Tensor& query, const at::Tensor& key,
-                        const at::Tensor& value, const AttentionSaved& saved, const AttentionShape& shape,
-                        const Dropout& dropout, at::Tensor& query_gradient, at::Tensor& key_gradient,
-                        at::Tensor& value_gradient);
+/// What its backward pass writes, with the shapes and strides of query, key and value.
+struct AttentionGradients {
+  at::Tensor query, key, value;
+};
 
-/// The same on a device: the two functions above go there where current_device() says so. Flash
-/// attention where the device has it for this type and width of head and nothing is dropped, the plain path elsewhere.
-AttentionSaved attention_on(Device& device, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            const AttentionShape& shape, const Dropout& dropout, at::Tensor& out);
-void attention_backward_on(Device& device, const at::Tensor& out_gradient, const at::Tensor& query,
-                           const at::Tensor& key, const at::Tensor& value, const AttentionSaved& saved,
-                           const AttentionShape& shape, const Dropout& dropout, at::Tensor& query_gradient,
-                           at::Tensor& key_gradient, at::Tensor& value_gradient);
+/// Writes out [Rq,D]. On a device by flash attention where the device has it for this type and width of head and
+/// nothing is dropped, and then `out` becomes its tensor; else by the plain path.
+AttentionSaved attention(const AttentionInputs& inputs, at::Tensor& out);
+
+/// out_gradient [Rq,D].
+void attention_backward(const AttentionInputs& inputs, const AttentionSaved& saved, const at::Tensor& out_gradient,
+                        AttentionGradients& gradients);
 
 }  // namespace rdrop

@@ -13,8 +13,8 @@ namespace rdrop {
 Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const at::Tensor& residual,
                                 const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout) {
   const int64_t rows = branch.size(0), columns = branch.size(1);
-  Normed result{branch, device.empty({rows, columns}, branch.scalar_type()), device.empty({rows}, at::kFloat),
-                device.empty({rows}, at::kFloat)};
+  Normed result{branch, device.memory().empty({rows, columns}, branch.scalar_type()),
+                device.memory().empty({rows}, at::kFloat), device.memory().empty({rows}, at::kFloat)};
   dispatch_device(branch, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().dropout_residual_norm.forward(
@@ -32,10 +32,10 @@ NormedGradients dropout_residual_norm_backward_on(Device& device, const at::Tens
                                                   at::Tensor& gamma_gradient, at::Tensor& beta_gradient) {
   const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
   const int64_t blocks = 2 * int64_t(device.info().multiprocessors);
-  at::Tensor partial = device.empty({portable::grid_sum_rows(blocks), 2 * columns}, at::kFloat);
+  at::Tensor partial = device.memory().empty({portable::grid_sum_rows(blocks), 2 * columns}, at::kFloat);
   NormedGradients result;
-  result.residual = device.empty({rows, columns}, saved.sum.scalar_type());
-  result.branch = dropout.p > 0 ? device.empty({rows, columns}, saved.sum.scalar_type()) : result.residual;
+  result.residual = device.memory().empty({rows, columns}, saved.sum.scalar_type());
+  result.branch = dropout.p > 0 ? device.memory().empty({rows, columns}, saved.sum.scalar_type()) : result.residual;
   dispatch_device(saved.sum, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().dropout_residual_norm.backward(

@@ -24,7 +24,7 @@ namespace rdrop {
 at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
                         const at::Tensor& positions, const Dropout& dropout) {
   const int64_t rows = tokens.size(0), columns = table.size(1);
-  at::Tensor out = device.empty({rows, columns}, table.scalar_type());
+  at::Tensor out = device.memory().empty({rows, columns}, table.scalar_type());
   dispatch_device(table, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().embedding.forward(
@@ -39,7 +39,7 @@ void embedding_backward_on(Device& device, const at::Tensor& gradient, const Emb
                            const Dropout& dropout, at::Tensor& table_gradient) {
   const int64_t rows = groups.order.size(0), columns = gradient.size(1);
   const int64_t blocks = std::min<int64_t>(rows, 8 * int64_t(device.info().multiprocessors));
-  at::Tensor partial = device.empty({embedding_partial_rows(rows), columns}, at::kFloat);
+  at::Tensor partial = device.memory().empty({embedding_partial_rows(rows), columns}, at::kFloat);
   dispatch_device(gradient, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().embedding.backward(

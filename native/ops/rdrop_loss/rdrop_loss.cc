@@ -141,9 +141,9 @@ struct Scratch {
   at::Tensor rows, blocks_done;
 
   Scratch(Device& device, int64_t positions)
-      : rows(device.empty({positions * int64_t(sizeof(RdropLossRow))}, at::kByte)),
-        blocks_done(device.empty({1}, at::kInt)) {
-    device.zero(blocks_done);
+      : rows(device.memory().empty({positions * int64_t(sizeof(RdropLossRow))}, at::kByte)),
+        blocks_done(device.memory().empty({1}, at::kInt)) {
+    device.memory().zero(blocks_done);
   }
 };
 
@@ -196,13 +196,13 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
 }
 
 at::Tensor zero_sums(Device& device) {
-  at::Tensor sums = device.empty({loss_sums}, at::kDouble);
-  device.zero(sums);
+  at::Tensor sums = device.memory().empty({loss_sums}, at::kDouble);
+  device.memory().zero(sums);
   return sums;
 }
 
 LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options) {
-  const at::Tensor host = device.download(sums);
+  const at::Tensor host = device.memory().download(sums);
   const double* s = host.const_data_ptr<double>();
   check_sums(s);
   return loss_sums_of(s[sum_cross_entropy], s[sum_nll], s[sum_kl], s[sum_tokens], options.alpha);

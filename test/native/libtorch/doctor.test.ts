@@ -1,6 +1,6 @@
 // rdrop doctor and the opening of the addon: a libtorch that is missing, of another version, or no library at all.
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findAddon, loadLoader } from '../../../lib/native/addon.js';
 import { openNative, packageRoot } from '../../../lib/native/binding.js';
@@ -72,21 +72,6 @@ test('no addon, and a broken one: ADDON_NOT_FOUND', () => {
   const broken = failing({}, root);
   expect(broken.code).toBe('ADDON_NOT_FOUND');
   expect(broken.message).toContain('could not be loaded');
-});
-
-test('another copy of the package in one process: ADDON_NOT_FOUND naming both, and the first goes on', () => {
-  const opened = openNative();
-  const root = scratchDirectory();
-  const copy = join(root, 'build/Release');
-  mkdirSync(copy, { recursive: true });
-  const own = dirname(findAddon());
-  for (const name of ['rdrop.node', 'librdrop_core.so']) copyFileSync(join(own, name), join(copy, name));
-  const { code, message } = failing(process.env, root);
-  expect(code).toBe('ADDON_NOT_FOUND');
-  expect(message).toContain(`${join(copy, 'librdrop_core.so')}: this process has opened another copy`);
-  expect(message).toContain(join(own, 'librdrop_core.so'));
-  expect(message).toContain('Next: npm ls rdrop');
-  expect(openNative().info()).toEqual(opened.info());
 });
 
 test('doctor tells every probe and the next command', async () => {

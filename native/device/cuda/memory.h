@@ -1,0 +1,25 @@
+// Tensors on the GPU, from libtorch's allocator.
+#pragma once
+
+#include "device/cuda/context.h"
+#include "device/cuda/upload.h"
+#include "device/device.h"
+
+namespace rdrop {
+
+class CudaMemory final : public DeviceMemory {
+ public:
+  explicit CudaMemory(CudaContext& context) : context_(context), upload_(context) {}
+
+  at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) override;
+  void zero(at::Tensor& tensor) override;
+  void copy(const at::Tensor& from, at::Tensor& to) override;
+  void upload(const void* from, size_t bytes, at::Tensor& to) override;
+  at::Tensor download(const at::Tensor& from) override;
+
+ private:
+  CudaContext& context_;
+  CudaUpload upload_;
+};
+
+}  // namespace rdrop
