@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { findAddon } from '../../lib/native/addon.js';
 import { packageRoot } from '../../lib/util/package_root.js';
@@ -44,3 +44,21 @@ test('two copies compute side by side, on the main thread and in workers, with t
   );
   expect(both.digests).toEqual(Array(6).fill(alone.digests[0]));
 }, 60_000);
+
+test('another libtorch in the process is LIBTORCH_UNUSABLE: two would end it', ({ skip }) => {
+  // A library of libtorch's name that lies elsewhere.
+  const other = join(scratchDirectory(), 'libc10.so');
+  const compiler = ['-shared', '-Wl,-soname,libc10.so', '-x', 'c', '/dev/null', '-o', other];
+  if (spawnSync(process.env['CC'] ?? 'cc', compiler).status !== 0) skip('no C compiler');
+  const binding = pathToFileURL(join(packageRoot, 'dist/native/binding.js')).href;
+  const program = `const { native } = await import('${binding}');
+    try { native(); } catch ({ code, message }) { console.log(code, message); }`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    env: { ...process.env, LD_PRELOAD: other },
+  });
+  expect(stdout).toMatch(
+    /^LIBTORCH_UNUSABLE .*\/lib\/libc10\.so: this process has opened another libtorch, /,
+  );
+  expect(stdout).toContain(other);
+});

@@ -26,6 +26,16 @@ const failing = (env: Environment, root = packageRoot) => {
   throw new Error('the native core opened');
 };
 
+// Before anything is opened: afterwards the other libtorch is refused without a look at its files.
+test('files that are no libraries: LIBTORCH_UNUSABLE naming the file', () => {
+  const env = bareMachine();
+  const directory = fakeLibtorch(join(env.HOME, 'fake'), compiledAgainst());
+  const { code, message } = failing({ ...env, RDROP_LIBTORCH: directory });
+  expect(code).toBe('LIBTORCH_UNUSABLE');
+  expect(message).toContain(`${join(directory, 'lib/libc10.so')}: libtorch could not be opened`);
+  expect(message).toContain('Next: npx rdrop doctor');
+});
+
 test('missing libtorch: LIBTORCH_NOT_FOUND, and opening works once there is one', () => {
   const { code, message } = failing(bareMachine());
   expect(code).toBe('LIBTORCH_NOT_FOUND');
@@ -50,15 +60,6 @@ test('another patch of the same minor version is not refused for its version', (
   const [major, minor] = compiledAgainst().split('.');
   const directory = fakeLibtorch(join(env.HOME, 'patched'), `${major}.${minor}.99`);
   expect(failing({ ...env, RDROP_LIBTORCH: directory }).code).toBe('LIBTORCH_UNUSABLE');
-});
-
-test('files that are no libraries: LIBTORCH_UNUSABLE naming the file', () => {
-  const env = bareMachine();
-  const directory = fakeLibtorch(join(env.HOME, 'fake'), compiledAgainst());
-  const { code, message } = failing({ ...env, RDROP_LIBTORCH: directory });
-  expect(code).toBe('LIBTORCH_UNUSABLE');
-  expect(message).toContain(join(directory, 'lib/libc10.so'));
-  expect(message).toContain('Next: npx rdrop doctor');
 });
 
 test('no addon, and a broken one: ADDON_NOT_FOUND', () => {
