@@ -1,5 +1,5 @@
 # librdrop_cuda.so: the kernels of native/ops/*/*.cu, compiled by nvcc without libtorch's headers, and the device of
-# native/device/cuda/*.cc, compiled by the C++ compiler with them. It exports rdrop_open_device and has no run path: the
+# native/device/cuda/*.cc, compiled by the C++ compiler with them. It exports rdrop_open_device and a lock of the process, and has no run path: the
 # core opens libtorch first. RDROP_CUDA_ARCHITECTURES has CMake's syntax for CMAKE_CUDA_ARCHITECTURES.
 set(RDROP_CUDA_ARCHITECTURES "80-real;86-real;89-real;90" CACHE STRING "chips to compile for, and the PTX of the last")
 set(CMAKE_CUDA_ARCHITECTURES "${RDROP_CUDA_ARCHITECTURES}")
