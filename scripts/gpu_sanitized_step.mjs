@@ -31,7 +31,7 @@ for (const precision of ['float32', 'tf32', 'bfloat16', 'float16']) {
   const trainer = await native().Trainer.create(model, optimizer, loss);
   // The second and third of a shape run as a graph.
   for (let update = 0; update < 3; update++) await trainer.step([batch]);
-  const { loss: sum } = await trainer.figures();
+  const { loss: sum } = await trainer.metrics();
   if (!Number.isFinite(sum)) throw new Error(`${precision}: the loss is ${sum}`);
   await model.translate(packed([4, 9, 1]), beam);
   trainer.dispose();

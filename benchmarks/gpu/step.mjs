@@ -16,7 +16,7 @@ export class Steps {
   #device;
   #trainers = new Map();
   /** Of the last group of steps in a direction. */
-  #figures = new Map();
+  #metrics = new Map();
   #tokens;
 
   constructor(settings, device) {
@@ -48,10 +48,10 @@ export class Steps {
   async #run(direction, batches) {
     const trainer = this.#trainers.get(direction);
     const start = performance.now();
-    let figures = null;
-    for (const batch of batches) ({ figures } = await trainer.step([batch]));
-    // On a device a step waits for nothing: its figures do.
-    this.#figures.set(direction, figures ?? (await trainer.figures()));
+    let metrics = null;
+    for (const batch of batches) ({ metrics } = await trainer.step([batch]));
+    // On a device a step waits for nothing: its metrics do.
+    this.#metrics.set(direction, metrics ?? (await trainer.metrics()));
     return (performance.now() - start) / 1000;
   }
 
@@ -75,13 +75,13 @@ export class Steps {
     return directions.map((direction) => {
       const times = seconds.get(direction);
       const perStep = sum(times) / times.length;
-      const { graphs, noGraphs, skipped } = this.#figures.get(direction);
+      const { graphs, graphFallbackReason, skipped } = this.#metrics.get(direction);
       const operationsPerSecond = operations / sample.batches.length / perStep;
       return {
         ...{ side: 'rdrop', direction, precision, ...spread(times), stepsPerGroup: group },
         ...{ steps: passes * this.sample.length, batches: this.sample.length, stepsPerSecond: 1 / perStep },
         tokensPerSecond: sum(sample.batches.map(tokensOf)) / sample.batches.length / perStep,
-        ...{ graphs, noGraphs, skipped, operationsPerSecond },
+        ...{ graphs, graphFallbackReason, skipped, operationsPerSecond },
         shareOfMatrixPeak: peak === undefined || precision !== 'bfloat16' ? null : operationsPerSecond / peak,
       };
     });

@@ -88,7 +88,7 @@ export function markdownOf({
       step.map((row) => [
         ...[row.side, row.direction, row.precision, spreadOf(row), number(row.stepsPerSecond)],
         ...[number(row.tokensPerSecond), percent(row.shareOfMatrixPeak), row.steps, row.stepsPerGroup],
-        row.noGraphs ? `none: ${row.noGraphs}` : (row.graphs ?? '–'),
+        row.graphFallbackReason ? `none: ${row.graphFallbackReason}` : (row.graphs ?? '–'),
       ]),
     ),
     '## Epoch',

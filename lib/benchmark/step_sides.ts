@@ -169,7 +169,7 @@ export class StepSides {
     }
     const began = performance.now();
     const result = await fromNative(() => trainer.step([packBatch(batch)]));
-    stepMetrics(result, result.figures!);
+    stepMetrics(result, result.metrics!);
     return { seconds: (performance.now() - began) / 1000, nativeSeconds: result.seconds };
   }
 

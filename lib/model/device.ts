@@ -20,7 +20,7 @@ const precisions = {
 const toldNoGraphs = new Set<string>();
 
 /** Warns, once a process for each kind of work, that it launches its kernels one by one; an empty reason: it does not. */
-export function tellNoGraphs(what: string, reason: string): void {
+export function reportGraphFallback(what: string, reason: string): void {
   if (reason === '' || toldNoGraphs.has(what)) return;
   toldNoGraphs.add(what);
   warn({

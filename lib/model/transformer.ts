@@ -11,7 +11,7 @@ import { type BeamOptions, beamSchema } from '../options/translation.js';
 import { CallsUnderWay } from '../util/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
-import { type ResolvedRuntime, resolveRuntime, tellNoGraphs } from './device.js';
+import { type ResolvedRuntime, reportGraphFallback, resolveRuntime } from './device.js';
 import { nativeLossOptions } from './loss_options.js';
 import { checkMemory } from './model_memory.js';
 import { type Batch, pack, packBatch } from './pack.js';
@@ -211,8 +211,8 @@ export class Transformer implements Disposable, AsyncDisposable {
     const model = this.#native;
     const packed = pack(sources, 'source');
     const options = parseConfig(beamSchema, beamOptions, 'beam', 'INVALID_ARGUMENT');
-    const { hypotheses, noGraphs } = await this.#call(() => model.translate(packed, options));
-    tellNoGraphs('beam search', noGraphs);
+    const { hypotheses, graphFallbackReason } = await this.#call(() => model.translate(packed, options));
+    reportGraphFallback('beam search', graphFallbackReason);
     return hypotheses;
   }
 

@@ -95,7 +95,7 @@ export interface NativeTranslations {
   /** nBest a source, best first. */
   hypotheses: NativeHypothesis[][];
   /** Why a device's kernels were launched one by one, not as a CUDA graph; empty: they were not. */
-  noGraphs: string;
+  graphFallbackReason: string;
 }
 
 export type FloatArray = Float32Array | Float64Array;
@@ -135,7 +135,7 @@ export interface NativeTransformer {
 }
 
 /** What one or more updates did: sums, but for learningRate and lossScale, which are those of the last. */
-export interface NativeFigures extends NativeLoss {
+export interface NativeMetrics extends NativeLoss {
   /** Of the gradient divided by tokens, before clipping. */
   gradientNorm: number;
   learningRate: number;
@@ -146,7 +146,7 @@ export interface NativeFigures extends NativeLoss {
   /** Steps recorded as CUDA graphs so far, one a bucket of shapes. */
   graphs: number;
   /** Why kernels are launched one by one instead; empty: they are not. */
-  noGraphs: string;
+  graphFallbackReason: string;
 }
 
 export interface NativeStep {
@@ -158,8 +158,8 @@ export interface NativeStep {
   tokens: number;
   /** That the core worked on it; on a device until it was under way. */
   seconds: number;
-  /** null on a device, where a step does not wait: figures() reads them. */
-  figures: NativeFigures | null;
+  /** null on a device, where a step does not wait: metrics() reads them. */
+  metrics: NativeMetrics | null;
 }
 
 /** Of an optimizer, besides the moments. */
@@ -181,7 +181,7 @@ export interface NativeTrainer {
   /** One update from the summed gradients of all batches. */
   step(batches: PackedBatch[]): Promise<NativeStep>;
   /** On a device: of the steps since the last call. Waits for them. */
-  figures(): Promise<NativeFigures>;
+  metrics(): Promise<NativeMetrics>;
   counters(): Promise<NativeCounters>;
   setCounters(counters: NativeCounters): Promise<void>;
   /** The numbers begin..end of a moment of a parameter, row-major; in the type of NativeTransformer.parameters(). */

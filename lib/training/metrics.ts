@@ -1,7 +1,7 @@
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { z } from 'zod';
-import type { NativeFigures, NativeLoss, NativeStep } from '../native/contract.js';
+import type { NativeLoss, NativeMetrics, NativeStep } from '../native/contract.js';
 
 import { withCleanup } from '../util/cleanup.js';
 import { syncDirectory } from '../util/files/durable.js';
@@ -67,7 +67,7 @@ export function perToken({ loss, nll, kl, crossEntropy, tokens }: NativeLoss): T
   return { loss: loss / unit, nll: nll / unit, kl: kl / unit, crossEntropy: crossEntropy / unit };
 }
 
-export function stepMetrics(step: NativeStep, metrics: NativeFigures): StepMetrics {
+export function stepMetrics(step: NativeStep, metrics: NativeMetrics): StepMetrics {
   const { update, tokens, pairs, sourceTokens } = step;
   const { learningRate, gradientNorm } = metrics;
   return {
@@ -111,7 +111,7 @@ export const emptyWindow = (): Window => ({
   seconds: 0,
 });
 
-export function addToWindow(window: Window, metrics: NativeFigures): void {
+export function addToWindow(window: Window, metrics: NativeMetrics): void {
   for (const key of ['loss', 'crossEntropy', 'nll', 'kl', 'tokens', 'gradientNorm', 'skipped'] as const) {
     window[key] += metrics[key];
   }

@@ -219,7 +219,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     try {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
       const result = await state.loop.step(batches.map(packBatch));
-      const metrics = result.figures ?? (await state.loop.settle())!;
+      const metrics = result.metrics ?? (await state.loop.synchronize())!;
       return stepMetrics(result, metrics);
     } catch (error) {
       throw endedBy(error, state, 'step()');

@@ -1,5 +1,5 @@
 import { streamSafetensors } from '../data/safetensors/safetensors.js';
-import { tellNoGraphs } from '../model/device.js';
+import { reportGraphFallback } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import {
   lentTransformer,
@@ -11,7 +11,7 @@ import {
 } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
-import type { NativeFigures, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
+import type { NativeMetrics, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
 import type { TrainConfig } from '../options/training.js';
 import { asRdropError, fromNative, RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
@@ -162,8 +162,8 @@ export class TrainingLoop {
     this.run.check();
     const result = await this.#timed(() => this.trainer.step(batches));
     this.state.update = result.update;
-    if (result.figures === null) this.#unread = true;
-    else addToWindow(this.state.window, result.figures);
+    if (result.metrics === null) this.#unread = true;
+    else addToWindow(this.state.window, result.metrics);
     return result;
   }
 
@@ -172,13 +172,13 @@ export class TrainingLoop {
    *
    * @throws RdropError NON_FINITE; the model and `state.update` are then those before the update that it names
    */
-  async settle(): Promise<NativeFigures | null> {
+  async synchronize(): Promise<NativeMetrics | null> {
     if (!this.#unread) return null;
     this.#unread = false;
     try {
-      const metrics = await this.#timed(() => this.trainer.figures());
+      const metrics = await this.#timed(() => this.trainer.metrics());
       addToWindow(this.state.window, metrics);
-      tellNoGraphs('training', metrics.noGraphs);
+      reportGraphFallback('training', metrics.graphFallbackReason);
       return metrics;
     } finally {
       this.state.update = this.trainer.update;
@@ -245,7 +245,7 @@ export class TrainingLoop {
       if (teller.due('training')) {
         this.#tick();
         // A device is waited for once, so that the loss shows from the first update on.
-        if (first) await this.settle();
+        if (first) await this.synchronize();
         first = false;
         teller.tell('training', this.progress, 1);
       }
@@ -288,7 +288,7 @@ export class TrainingLoop {
   }
 
   async #log(): Promise<TrainMetrics> {
-    await this.settle();
+    await this.synchronize();
     const { state } = this;
     const line = trainLine(state);
     this.#stray = true;
@@ -360,7 +360,7 @@ export class TrainingLoop {
     names: readonly CheckpointName[],
     found: Partial<TrainingState> = {},
   ): Promise<TrainEvent & { type: 'checkpoint' }> {
-    await this.settle();
+    await this.synchronize();
     const { checkpoints } = this.run;
     {
       using snapshot = await snapshotOf(this.model);

@@ -35,11 +35,11 @@ Napi::Object cuda_info(Napi::Env env) {
   object.Set("driver", version.empty() ? env.Null() : Napi::Value(Napi::String::New(env, version)));
   auto devices = Napi::Array::New(env);
   for (const DriverDevice& device : driver().devices) {
-    auto told = Napi::Object::New(env);
-    told.Set("name", device.name);
-    told.Set("computeCapability", compute_capability(device.compute_major, device.compute_minor));
-    told.Set("totalBytes", double(device.total_bytes));
-    devices.Set(devices.Length(), told);
+    auto found = Napi::Object::New(env);
+    found.Set("name", device.name);
+    found.Set("computeCapability", compute_capability(device.compute_major, device.compute_minor));
+    found.Set("totalBytes", double(device.total_bytes));
+    devices.Set(devices.Length(), found);
   }
   object.Set("devices", devices);
   return object;

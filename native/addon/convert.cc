@@ -299,7 +299,7 @@ Napi::Value translations(Napi::Env env, const Translations& found) {
   }
   auto object = Napi::Object::New(env);
   object.Set("hypotheses", lists);
-  object.Set("noGraphs", found.no_graphs);
+  object.Set("graphFallbackReason", found.graph_fallback_reason);
   return object;
 }
 

@@ -12,7 +12,7 @@
 
 namespace rdrop {
 
-/// What keeps a native object alive from JavaScript, and tells V8 how much memory hangs on it.
+/// What keeps a native object alive from JavaScript, and reports its memory to V8.
 template <typename T>
 class Handle {
  public:

@@ -1,6 +1,6 @@
 // rdrop.node: the file that Node opens. It links nothing of libtorch. open({libraries, core}) opens libc10
 // and libtorch_cpu with RTLD_GLOBAL from wherever they were found, then the core library, which has no run
-// path of its own, and hands a fresh exports object to the core's initialiser.
+// path of its own, and hands a fresh exports object to the core's initializer.
 #include <dlfcn.h>
 #include <link.h>
 #include <node_api.h>
@@ -111,7 +111,7 @@ napi_value open(napi_env env, napi_callback_info info) {
 }
 
 /// lockFile(fd, exclusive): flock(2) without waiting, which Node does not offer. Needs nothing of libtorch, so that
-/// whoever only takes a lock need not open it.
+/// a program that only takes a lock need not open it.
 napi_value lock_file(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2] = {nullptr, nullptr};

@@ -1,6 +1,6 @@
 // The threads of the engine: libgomp's, which ATen, oneMKL, oneDNN and our own loops share. One team, owned by the
-// engine thread. libgomp ends the process when a thread cannot be started, so a team is made where that can be told as
-// an error.
+// engine thread. libgomp ends the process when a thread cannot be started, so a team is made where that can be reported
+// as an error.
 #pragma once
 
 #include <cstdint>

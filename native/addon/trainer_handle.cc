@@ -10,15 +10,15 @@
 namespace rdrop {
 namespace {
 
-Napi::Value step_figures(Napi::Env env, const StepFigures& figures) {
-  Napi::Object object = loss_object(env, figures.sums);
-  object.Set("gradientNorm", figures.gradient_norm);
-  object.Set("learningRate", figures.learning_rate);
-  object.Set("steps", double(figures.steps));
-  object.Set("skipped", double(figures.skipped));
-  object.Set("lossScale", figures.loss_scale);
-  object.Set("graphs", double(figures.graphs));
-  object.Set("noGraphs", figures.no_graphs);
+Napi::Value step_metrics(Napi::Env env, const StepMetrics& metrics) {
+  Napi::Object object = loss_object(env, metrics.sums);
+  object.Set("gradientNorm", metrics.gradient_norm);
+  object.Set("learningRate", metrics.learning_rate);
+  object.Set("steps", double(metrics.steps));
+  object.Set("skipped", double(metrics.skipped));
+  object.Set("lossScale", metrics.loss_scale);
+  object.Set("graphs", double(metrics.graphs));
+  object.Set("graphFallbackReason", metrics.graph_fallback_reason);
   return object;
 }
 
@@ -56,16 +56,16 @@ Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
         object.Set("pairs", double(result.pairs));
         object.Set("sourceTokens", double(result.source_tokens));
         object.Set("seconds", timed.seconds);
-        object.Set("figures", result.figures ? step_figures(env, *result.figures) : env.Null());
+        object.Set("metrics", result.metrics ? step_metrics(env, *result.metrics) : env.Null());
         return Napi::Value(object);
       });
 }
 
-Napi::Value figures(const Napi::CallbackInfo& info, const Shared& handle) {
+Napi::Value metrics(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto trainer = handle->get();
   return run_alone(
-      info, handle, [trainer] { return trainer->figures(); },
-      [](Napi::Env env, const StepFigures& result) { return step_figures(env, result); });
+      info, handle, [trainer] { return trainer->metrics(); },
+      [](Napi::Env env, const StepMetrics& result) { return step_metrics(env, result); });
 }
 
 Napi::Value counters(const Napi::CallbackInfo& info, const Shared& handle) {
@@ -137,7 +137,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
   auto object = Napi::Object::New(env);
   auto handle = std::make_shared<TrainerHandle>(env, std::move(trainer), "Trainer");
   const std::pair<const char*, Method> methods[] = {{"step", step},
-                                                    {"figures", figures},
+                                                    {"metrics", metrics},
                                                     {"counters", counters},
                                                     {"setCounters", set_counters},
                                                     {"readMoment", read_moment},

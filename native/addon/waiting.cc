@@ -42,7 +42,7 @@ struct Times {
   double ran, in_line;
 };
 
-/// Nothing: no such thread any more, or the system does not tell.
+/// Nothing: no such thread any more, or the system does not say.
 std::optional<Times> times_of(int thread) {
   char path[64], text[128];
   std::snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", thread);
@@ -68,8 +68,8 @@ struct SchedulingAttributes {
 
 constexpr uint64_t kShortSlice = 100'000;  ///< nanoseconds; the least that Linux takes
 
-/// While one lives, its threads ask for short slices of time: whoever asks for less is let in sooner when it wakes, and
-/// gets no more in all. A wish: older systems do not know it.
+/// While one lives, its threads ask for short slices of time: a thread that asks for less is let in sooner when it
+/// wakes, and gets no more in all. A wish: older systems do not know it.
 class ShortSlices {
  public:
   explicit ShortSlices(const std::vector<int>& threads) {
@@ -138,7 +138,7 @@ class Watcher {
     running_ = true;
   }
 
-  /// Whether the team must be told anew.
+  /// Whether the team must be set up again.
   bool job() {
     jobs_.fetch_add(1);
     if (asleep_.load()) {

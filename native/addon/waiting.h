@@ -14,7 +14,7 @@
 namespace rdrop {
 
 /// On the engine thread: the ids of its team's threads. Nothing is watched where there is one alone, where the
-/// environment says how to wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT), or where the system does not tell (schedstat).
+/// environment says how to wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT), or where the system does not say (schedstat).
 void watch_waiting(const std::vector<int>& threads);
 
 /// On the engine thread: a job begins. True: some of the threads watched are gone, and watch_waiting() is due again.

@@ -14,18 +14,18 @@ namespace rdrop {
 
 /// Blocks between 512 bytes and 4 MiB, in sizes an eighth of a power of two apart; larger ones, whose work outweighs
 /// their pages, are not kept. For any number of threads.
-class KeptMemory {
+class CachingAllocator {
  public:
   using Allocate = void* (*)(size_t bytes);  ///< on a boundary of 64 bytes; throws when there is none
   using Free = void (*)(void*);
   static constexpr size_t kLargest = size_t(4) << 20;
   static constexpr size_t kMostIdle = size_t(64) << 20;  ///< beyond it all idle blocks are freed
 
-  KeptMemory(Allocate allocate, Free free) : allocate_(allocate), free_(free) {}
-  KeptMemory(const KeptMemory&) = delete;
-  ~KeptMemory() { release(); }
+  CachingAllocator(Allocate allocate, Free free) : allocate_(allocate), free_(free) {}
+  CachingAllocator(const CachingAllocator&) = delete;
+  ~CachingAllocator() { release(); }
 
-  /// At least `bytes`, uninitialised, on a boundary of 64 bytes.
+  /// At least `bytes`, uninitialized, on a boundary of 64 bytes.
   void* take(size_t bytes) {
     const size_t size = rounded(bytes + kHeader);
     if (size <= kLargest) {

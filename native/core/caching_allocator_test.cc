@@ -27,7 +27,7 @@ template <typename Body>
 void with_memory(const Body& body) {
   allocated = freed = 0;
   {
-    KeptMemory memory(counted_allocate, counted_free);
+    CachingAllocator memory(counted_allocate, counted_free);
     body(memory);
   }
   expect(allocated == freed, std::to_string(allocated) + " blocks allocated, " + std::to_string(freed) + " freed");
@@ -53,7 +53,7 @@ const std::vector<size_t> kSizes{0,
                                  9 << 20};
 
 const Case reuse{"kept memory: a block comes again for its size and for no larger one", [] {
-                   with_memory([](KeptMemory& memory) {
+                   with_memory([](CachingAllocator& memory) {
                      for (const size_t bytes : kSizes) {
                        const bool kept = bytes <= (size_t(4) << 20) - 64;
                        void* first = memory.take(bytes);
@@ -73,7 +73,7 @@ const Case reuse{"kept memory: a block comes again for its size and for no large
                  }};
 
 const Case apart{"kept memory: blocks lie on boundaries of 64 bytes, and none in another", [] {
-                   with_memory([](KeptMemory& memory) {
+                   with_memory([](CachingAllocator& memory) {
                      for (int round = 0; round < 3; ++round) {
                        std::vector<unsigned char*> blocks;
                        for (const size_t bytes : kSizes) {
@@ -92,12 +92,12 @@ const Case apart{"kept memory: blocks lie on boundaries of 64 bytes, and none in
                  }};
 
 const Case bound{"kept memory: no more than 64 MiB lie idle", [] {
-                   with_memory([](KeptMemory& memory) {
+                   with_memory([](CachingAllocator& memory) {
                      std::vector<void*> blocks;
                      for (int i = 0; i < 100; ++i) blocks.push_back(memory.take(1 << 20));
                      for (void* block : blocks) {
                        memory.give(block);
-                       expect(memory.idle_bytes() <= KeptMemory::kMostIdle, "more lie idle");
+                       expect(memory.idle_bytes() <= CachingAllocator::kMostIdle, "more lie idle");
                      }
                      expect(freed > 50, "nothing was given back to the system");
                      expect(memory.idle_bytes() > 0, "and then blocks are kept again");
@@ -105,8 +105,8 @@ const Case bound{"kept memory: no more than 64 MiB lie idle", [] {
                  }};
 
 const Case threads{"kept memory: threads take and give at once", [] {
-                     KeptMemory memory([](size_t bytes) { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); },
-                                       std::free);
+                     CachingAllocator memory(
+                         [](size_t bytes) { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); }, std::free);
                      std::atomic<int> mixed{0};
                      const auto work = [&](unsigned char own) {
                        for (int i = 0; i < 20000; ++i) {

@@ -1,4 +1,4 @@
-// Dropout masks inside a block of threads: the words of dropout_kernel.h, four neighbouring applications of Philox at a
+// Dropout masks inside a block of threads: the words of dropout_kernel.h, four neighboring applications of Philox at a
 // time. Such a group decides four runs of four columns, one in each quarter of the row.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The counter-based generator behind dropout and initialisation: Philox4x32-10 (Salmon et al., "Parallel random
+// The counter-based generator behind dropout and initialization: Philox4x32-10 (Salmon et al., "Parallel random
 // numbers: as easy as 1, 2, 3", SC 2011). The same arithmetic runs on CPU and CUDA; a mask is recomputed, never stored.
 //
 // Plain inline code without libtorch or the C++ library: kernels.cc compiles it once per instruction set, hence the
@@ -19,7 +19,7 @@ struct DropoutStream {
 };
 
 /// Roles never share a stream.
-enum class StreamRole : uint64_t { initialisation = 1, dropout = 2 };
+enum class StreamRole : uint64_t { initialization = 1, dropout = 2 };
 
 namespace RDROP_ISA {
 
@@ -42,7 +42,7 @@ RDROP_INLINE void philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3,
   *w3 = c3;
 }
 
-/// Key of the stream of one role: SplitMix64's finaliser, so that neighbouring seeds have unrelated keys.
+/// Key of the stream of one role: SplitMix64's finalizer, so that neighboring seeds have unrelated keys.
 RDROP_INLINE uint64_t stream_key(uint64_t seed, StreamRole role) {
   uint64_t z = seed + uint64_t(role) * 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

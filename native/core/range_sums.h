@@ -17,7 +17,7 @@ constexpr int64_t kSumRanges = 16;
 template <typename W, size_t sums, typename F>
 void sum_over_ranges(int64_t rows, int64_t columns, at::Tensor* const (&targets)[sums], const F& f) {
   const int64_t ranges = std::min(kSumRanges, std::max<int64_t>(1, rows)), size = int64_t(sums) * columns;
-  const at::Tensor memory = temporary({ranges, size}, c10::CppTypeToScalarType<W>::value);
+  const at::Tensor memory = scratch({ranges, size}, c10::CppTypeToScalarType<W>::value);
   W* partial = mutable_elements<W>(memory);
   parallel_parts(ranges, [&](int64_t part, int64_t parts) {
     W* own = partial + part * size;

@@ -1,4 +1,4 @@
-// See temporary.h.
+// See scratch.h.
 #include "core/scratch.h"
 
 #include <ATen/EmptyTensor.h>
@@ -13,8 +13,8 @@ namespace rdrop {
 namespace {
 
 /// Never destroyed: a tensor that JavaScript holds may be the last to go.
-KeptMemory& memory() {
-  static KeptMemory* kept = std::make_unique<KeptMemory>(c10::alloc_cpu, c10::free_cpu).release();
+CachingAllocator& memory() {
+  static CachingAllocator* kept = std::make_unique<CachingAllocator>(c10::alloc_cpu, c10::free_cpu).release();
   return *kept;
 }
 
@@ -35,7 +35,7 @@ class TemporaryAllocator final : public c10::Allocator {
 
 }  // namespace
 
-at::Tensor temporary(at::IntArrayRef sizes, at::ScalarType type) {
+at::Tensor scratch(at::IntArrayRef sizes, at::ScalarType type) {
   static TemporaryAllocator allocator;
   return at::detail::empty_generic(sizes, &allocator, c10::DispatchKeySet(c10::DispatchKey::CPU), type, std::nullopt);
 }

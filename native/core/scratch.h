@@ -5,10 +5,10 @@
 
 namespace rdrop {
 
-/// Uninitialised, on the CPU, in memory that earlier ones left (kept_memory.h).
-at::Tensor temporary(at::IntArrayRef sizes, at::ScalarType type);
-inline at::Tensor temporary_like(const at::Tensor& tensor) {
-  return temporary(tensor.sizes(), tensor.scalar_type());
+/// Uninitialized, on the CPU, in memory that earlier ones left (kept_memory.h).
+at::Tensor scratch(at::IntArrayRef sizes, at::ScalarType type);
+inline at::Tensor scratch_like(const at::Tensor& tensor) {
+  return scratch(tensor.sizes(), tensor.scalar_type());
 }
 
 }  // namespace rdrop

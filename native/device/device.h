@@ -20,7 +20,7 @@
 namespace rdrop {
 
 struct DeviceInfo {
-  std::string name;  ///< as the driver tells it
+  std::string name;  ///< as the driver reports it
   int compute_major, compute_minor;
   int64_t total_bytes;  ///< of the device's memory
   int64_t peak_bytes;   ///< largest sum of tensors since reset_peak
@@ -32,7 +32,7 @@ class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
 
-  /// Memory for a tensor, uninitialised; inside capture() it belongs to the graph.
+  /// Memory for a tensor, uninitialized; inside capture() it belongs to the graph.
   virtual at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) = 0;
   virtual void zero(at::Tensor& tensor) = 0;
   /// Copies between tensors of the device, converting the type where they differ.

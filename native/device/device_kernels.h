@@ -1,6 +1,6 @@
 // The table of a device's kernels: what each ops/*/*.cu launches, by type of the activations. Their arguments are in
-// ops/<op>/<op>_kernel.h, which only whoever launches them includes, so that a change of one operation's kernels does
-// not rebuild the others.
+// ops/<op>/<op>_kernel.h, which only the code that launches them includes, so that a change of one operation's kernels
+// does not rebuild the others.
 #pragma once
 
 #include <type_traits>

@@ -47,16 +47,16 @@ Driver ask() {
   for (int i = 0; i < count; ++i) {
     int device = 0;
     char name[256] = "";
-    DriverDevice told{};
+    DriverDevice found{};
     size_t bytes = 0;
     if (get(&device, i) != 0 || name_of(name, sizeof(name), device) != 0 ||
-        attribute_of(&told.compute_major, kMajor, device) != 0 ||
-        attribute_of(&told.compute_minor, kMinor, device) != 0 || bytes_of(&bytes, device) != 0) {
+        attribute_of(&found.compute_major, kMajor, device) != 0 ||
+        attribute_of(&found.compute_minor, kMinor, device) != 0 || bytes_of(&bytes, device) != 0) {
       continue;
     }
-    told.name = name;
-    told.total_bytes = int64_t(bytes);
-    driver.devices.push_back(told);
+    found.name = name;
+    found.total_bytes = int64_t(bytes);
+    driver.devices.push_back(found);
   }
   if (driver.devices.empty()) driver.reason = "the NVIDIA driver finds no device";
   return driver;
@@ -65,8 +65,8 @@ Driver ask() {
 }  // namespace
 
 const Driver& driver() {
-  static const Driver told = ask();
-  return told;
+  static const Driver found = ask();
+  return found;
 }
 
 }  // namespace rdrop

@@ -23,7 +23,7 @@ RDROP_INLINE bool last_to_finish(Block& block, uint32_t* counter, int64_t expect
   return last;
 }
 
-/// Blocks are summed by groups of neighbours, then the groups: √blocks of them, rounded up.
+/// Blocks are summed by groups of neighbors, then the groups: √blocks of them, rounded up.
 RDROP_INLINE int64_t blocks_a_group(int64_t blocks) {
   int64_t size = 1;
   while (size * size < blocks) ++size;

@@ -13,7 +13,7 @@
 namespace rdrop {
 namespace {
 
-/// What has been told and done so far. Never destroyed: the engine thread may outlive static objects.
+/// What is known and done so far. Never destroyed: the engine thread may outlive static objects.
 struct State {
   std::mutex telling;  // guards `libraries`
   CudaLibraries libraries;
@@ -75,7 +75,7 @@ void prepare_cuda() noexcept {
     const std::lock_guard lock(state.opening);
     if (reason_of(libraries).empty()) open_libtorch(libraries);
   } catch (const std::exception&) {
-    // Told when a device is asked for.
+    // Reported when a device is asked for.
   }
 }
 

@@ -1,4 +1,4 @@
-// The core's way to CUDA: which libraries it takes is told by lib/native/binding.ts; they are opened when a model is
+// The core's way to CUDA: the libraries are chosen by lib/native/binding.ts; they are opened when a model is
 // first made where there is a GPU that can be used, and never elsewhere.
 #pragma once
 

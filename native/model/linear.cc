@@ -16,8 +16,8 @@ namespace {
 /// matrix_product on the CPU; bias [n] or undefined, which goes with beta 0.
 void cpu_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, double beta, at::Tensor& out) {
   if (beta != 0 && beta != 1) fail(ErrorCode::internal, "matrix_product: expected beta 0 or 1, got ", beta);
-  if (panels_multiply(a.scalar_type())) {
-    panel_product(a, b, bias, beta != 0, out);
+  if (packed_gemm_fits(a.scalar_type())) {
+    packed_gemm(a, b, bias, beta != 0, out);
   } else if (a.scalar_type() == at::kBFloat16) {
     bfloat16_product(a, b, bias, beta, out);
   } else {
@@ -47,15 +47,15 @@ void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Line
   column_sums(gradient, bias);
 }
 
-OpenLinear open_linear(const at::Tensor& x, const Linear& layer) {
+LinearWithDeferredBias linear_with_deferred_bias(const at::Tensor& x, const Linear& layer) {
   if (current_device()) return {linear(x, layer), {}, {}};
-  OpenLinear open{new_tensor({x.size(0), layer.weight.value.size(0)}, x.scalar_type()), layer.bias.value,
-                  layer.bias.gradient};
-  matrix_product(x, layer.weight.value.t(), 0, open.product);
-  return open;
+  LinearWithDeferredBias result{new_tensor({x.size(0), layer.weight.value.size(0)}, x.scalar_type()), layer.bias.value,
+                                layer.bias.gradient};
+  matrix_product(x, layer.weight.value.t(), 0, result.product);
+  return result;
 }
 
-void open_linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
+void linear_backward_without_bias(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
   if (current_device()) return linear_backward(gradient, x, layer);
   at::Tensor weight = layer.weight.gradient;
   matrix_product(gradient.t(), x, 1, weight);
@@ -77,7 +77,7 @@ void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::T
 }
 
 const char* product_library(at::ScalarType type) {
-  if (panels_multiply(type)) return "rdrop";
+  if (packed_gemm_fits(type)) return "rdrop";
   return type == at::kBFloat16 ? bfloat16_product_library() : "ATen";
 }
 

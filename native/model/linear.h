@@ -18,15 +18,15 @@ void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Line
 /// A layer whose bias the operation after it adds, and whose bias's gradient that operation's backward sums, so that no
 /// sweep is made for either. On a device linear() and linear_backward() do both, and bias and bias_gradient are
 /// undefined.
-struct OpenLinear {
+struct LinearWithDeferredBias {
   at::Tensor product;        // [R,out]
   at::Tensor bias;           // [out]
   at::Tensor bias_gradient;  // [out]
 };
-OpenLinear open_linear(const at::Tensor& x, const Linear& layer);
+LinearWithDeferredBias linear_with_deferred_bias(const at::Tensor& x, const Linear& layer);
 
-/// As linear_backward, for an open layer.
-void open_linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
+/// As linear_backward, for a layer whose bias is deferred.
+void linear_backward_without_bias(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
 
 /// The gradient of x [R,in], given that of y [R,out].
 at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer);

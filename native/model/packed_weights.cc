@@ -19,13 +19,13 @@ at::Tensor PackedWeights::linear(const at::Tensor& x, const Linear& layer) {
 }
 
 void PackedWeights::linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out) {
-  if (!panels_multiply(x.scalar_type())) return rdrop::linear_into(x, layer, out);
-  panel_product(x, packed(layer.weight.value), layer.bias.value, out);
+  if (!packed_gemm_fits(x.scalar_type())) return rdrop::linear_into(x, layer, out);
+  packed_gemm(x, packed(layer.weight.value), layer.bias.value, out);
 }
 
 void PackedWeights::product_into(const at::Tensor& x, const at::Tensor& weight, at::Tensor& out) {
-  if (!panels_multiply(x.scalar_type())) return matrix_product(x, weight.t(), 0, out);
-  panel_product(x, packed(weight), at::Tensor(), out);
+  if (!packed_gemm_fits(x.scalar_type())) return matrix_product(x, weight.t(), 0, out);
+  packed_gemm(x, packed(weight), at::Tensor(), out);
 }
 
 }  // namespace rdrop

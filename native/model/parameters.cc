@@ -1,4 +1,4 @@
-// Layout and initialisation of the parameters: fairseq/models/transformer and modules/multihead_attention.py.
+// Layout and initialization of the parameters: fairseq/models/transformer and modules/multihead_attention.py.
 #include "model/parameters.h"
 
 #include <ATen/ops/zeros.h>
@@ -70,8 +70,8 @@ uint64_t hash_of(const std::string& name) {
 }
 
 template <typename T>
-void initialise(T* out, const Piece& piece, uint64_t seed) {
-  const uint64_t key = portable::stream_key(seed, StreamRole::initialisation);
+void initialize(T* out, const Piece& piece, uint64_t seed) {
+  const uint64_t key = portable::stream_key(seed, StreamRole::initialization);
   const uint64_t stream = hash_of(piece.slice.name);
   const int64_t size = piece.slice.size();
   for (int64_t i = 0; i < size; i += 4) {
@@ -168,7 +168,7 @@ class Builder {
       for (const Piece& piece : layout_.pieces()) {
         T* out = data + piece.slice.offset;
         if (piece.start.kind == Start::one) std::fill_n(out, piece.slice.size(), T(1));
-        if (piece.start.kind == Start::uniform || piece.start.kind == Start::normal) initialise(out, piece, seed);
+        if (piece.start.kind == Start::uniform || piece.start.kind == Start::normal) initialize(out, piece, seed);
         if (piece.padding_row) std::fill_n(out + kPad * config_.embed_dim, config_.embed_dim, T(0));
       }
     });
@@ -249,7 +249,7 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
   build.allocate(seed);
   flat = build.flat();
   gradient = build.gradient();
-  copy = build.copy();
+  compute_weights = build.copy();
   for (const Piece& piece : build.layout().pieces()) {
     names.push_back(piece.slice);
     count += piece.slice.size();
@@ -266,7 +266,7 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
 }
 
 void Parameters::refresh_copy() {
-  if (copy.defined()) copy_tensor(flat, copy);
+  if (compute_weights.defined()) copy_tensor(flat, compute_weights);
 }
 
 const NamedSlice& Parameters::find(const std::string& name) const {
@@ -278,7 +278,7 @@ const NamedSlice& Parameters::find(const std::string& name) const {
 
 void Parameters::write(const ParameterRange& range, const at::Tensor& values) {
   write_range(range, values, flat);
-  if (!copy.defined()) return;
+  if (!compute_weights.defined()) return;
   const Slice at = place_of(range);
   copy_tensor(flat.narrow(0, at.begin, at.size), copy.narrow(0, at.begin, at.size));
 }

@@ -1,5 +1,5 @@
-// The parameters of a Transformer in one flat buffer and their gradients in another, so that norm, optimiser and
-// checkpoint are one sweep each. Fused matrices (query, key and value in one product) are neighbours in the buffer;
+// The parameters of a Transformer in one flat buffer and their gradients in another, so that norm, optimizer and
+// checkpoint are one sweep each. Fused matrices (query, key and value in one product) are neighbors in the buffer;
 // on disk they have fairseq's names one by one. V types (those of source and target may differ in number), D width, F
 // feed-forward width.
 #pragma once
@@ -74,7 +74,7 @@ struct ParameterRange {
 };
 
 struct Parameters {
-  /// Allocates and initialises (design, "The model"): every parameter is a function of the seed and its own name, so
+  /// Allocates and initializes (design, "The model"): every parameter is a function of the seed and its own name, so
   /// that fusing or reordering layers changes nothing.
   /// device null: on the CPU. Masters are float32, or float64 where `type` is; where `type` has 16 bits there is a copy
   /// of that type for the network.
@@ -95,9 +95,9 @@ struct Parameters {
   at::Tensor read_range(const ParameterRange& range, const at::Tensor& buffer) const;
   void write_range(const ParameterRange& range, const at::Tensor& values, at::Tensor& buffer) const;
 
-  at::Tensor flat;      // [P] padded so that each tensor starts on a 64-byte boundary
-  at::Tensor gradient;  // [P]
-  at::Tensor copy;      // [P] of the activations' 16-bit type; undefined where that is the masters' own
+  at::Tensor flat;             // [P] padded so that each tensor starts on a 64-byte boundary
+  at::Tensor gradient;         // [P]
+  at::Tensor compute_weights;  // [P] of the activations' 16-bit type; undefined where that is the masters' own
   std::vector<NamedSlice> names;
   int64_t count = 0;  ///< parameters, padding excluded
 

@@ -20,13 +20,13 @@ constexpr int64_t kLeastRows = 32;
 
 /// The loss of a chunk whose first position is `first`; the gradient takes the place of the logits.
 void chunk_loss(at::Tensor& logits, const at::Tensor& targets, const LossOptions& options, int64_t first,
-                LossFigures& figures) {
+                LossOutput& output) {
   if (Device* device = current_device()) {
-    rdrop_loss_on(*device, logits, targets, options, logits, figures.device_sums, first, figures.gradient_scale);
+    rdrop_loss_on(*device, logits, targets, options, logits, output.device_sums, first, output.gradient_scale);
     return;
   }
   try {
-    figures.sums.add(rdrop_loss(logits, targets, options, logits));
+    output.sums.add(rdrop_loss(logits, targets, options, logits));
   } catch (const Error& error) {
     fail(error.code(), "target positions from ", first, " on: ", error.what());
   }
@@ -35,7 +35,7 @@ void chunk_loss(at::Tensor& logits, const at::Tensor& targets, const LossOptions
 }  // namespace
 
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, LossFigures& figures) {
+                           const LossOptions& options, LossOutput& output) {
   const at::Tensor& weight = projection.value;
   at::Tensor weight_gradient = projection.gradient;
   const int64_t positions = targets.size(0), width = hidden.size(1), classes = weight.size(0);
@@ -53,7 +53,7 @@ at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, c
     copy_tensor(hidden.narrow(0, positions + first, count), both.narrow(0, count, count));
     at::Tensor logits = memory.narrow(0, 0, 2 * count * classes).view({2 * count, classes});
     matrix_product(both, weight.t(), 0, logits);
-    chunk_loss(logits, targets.narrow(0, first, count), options, first, figures);
+    chunk_loss(logits, targets.narrow(0, first, count), options, first, output);
     matrix_product(logits.t(), both, 1, weight_gradient);
     matrix_product(logits, weight, 0, both);
     copy_tensor(both.narrow(0, 0, count), hidden_gradient.narrow(0, first, count));

@@ -11,7 +11,7 @@ namespace rdrop {
 
 /// Where the losses go: on the CPU they are there when the call returns, on a device they are added to `device_sums`,
 /// float64 [6] (rdrop_loss_on), and the gradient is multiplied by gradient_scale, float32 [1] or undefined.
-struct LossFigures {
+struct LossOutput {
   LossSums sums;
   at::Tensor device_sums, gradient_scale;
 };
@@ -19,6 +19,6 @@ struct LossFigures {
 /// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]. Returns the gradient of hidden and adds
 /// that of the projection.
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, LossFigures& figures);
+                           const LossOptions& options, LossOutput& output);
 
 }  // namespace rdrop

@@ -1,4 +1,4 @@
-// The parameters of a model as they were at one moment, for whoever reads them piece by piece. They cost no memory
+// The parameters of a model as they were at one moment, to be read piece by piece. They cost no memory
 // until the model is about to change: then they are copied first. Everything here runs on the engine's thread.
 #pragma once
 
@@ -18,7 +18,7 @@ class Snapshot {
   /// The model is about to change.
   void keep();
 
-  int64_t bytes() const { return 0; }  // of its own, for V8's accounts: those of the model are told already
+  int64_t bytes() const { return 0; }  // of its own, for V8's accounts: those of the model are counted already
 
  private:
   explicit Snapshot(std::shared_ptr<Transformer> model) : model_(std::move(model)) {}

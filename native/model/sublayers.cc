@@ -18,18 +18,19 @@ at::Tensor part(const at::Tensor& fused, int64_t i, int64_t width) {
 }
 
 /// The end of a sub-layer, kept for its backward.
-class Ending {
+class ResidualNorm {
  public:
   /// Consumes the branch, which the sub-layer's last linear layer makes of `input`.
-  Ending(const at::Tensor& input, const Linear& last, const State& state, const LayerNorm& norm, const Dropout& dropout)
+  ResidualNorm(const at::Tensor& input, const Linear& last, const State& state, const LayerNorm& norm,
+               const Dropout& dropout)
       : norm_(&norm), dropout_(dropout), pre_norm_(state.sum.defined()) {
-    const OpenLinear branch = open_linear(input, last);
+    const LinearWithDeferredBias branch = linear_with_deferred_bias(input, last);
     bias_gradient_ = branch.bias_gradient;
     normed_ = dropout_residual_norm(branch.product, pre_norm_ ? state.sum : state.normed, norm.gamma.value,
                                     norm.beta.value, dropout, branch.bias);
   }
 
-  /// The state after the sub-layer; the ending gives the normed state away, for its backward does without.
+  /// The state after the sub-layer; the normed state is given away, for its backward does without.
   State take_state() { return {std::exchange(normed_.normed, at::Tensor()), pre_norm_ ? normed_.sum : at::Tensor()}; }
 
   NormedGradients backward(const StateGradient& gradient) const {
@@ -90,18 +91,18 @@ State self_attention(Tape* tape, const State& state, const SelfAttention& weight
   at::Tensor attended = new_like(state.normed);
   const AttentionInputs inputs{part(all, 0, d), part(all, 1, d), part(all, 2, d), shape, dropout.inner};
   const AttentionSaved saved = attention(inputs, attended);
-  Ending ending(attended, weights.out, state, norm, dropout.branch);
-  const State result = ending.take_state();
+  ResidualNorm residual_norm(attended, weights.out, state, norm, dropout.branch);
+  const State result = residual_norm.take_state();
   if (tape) {
     tape->push([=, &weights, input = state.normed](const StateGradient& gradient) {
-      const NormedGradients end = ending.backward(gradient);
-      open_linear_backward(end.branch, attended, weights.out);
+      const NormedGradients end = residual_norm.backward(gradient);
+      linear_backward_without_bias(end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
       const at::Tensor all_gradient = new_like(all);
       AttentionGradients gradients{part(all_gradient, 0, d), part(all_gradient, 1, d), part(all_gradient, 2, d)};
       attention_backward(inputs, saved, attended_gradient, gradients);
       linear_backward(all_gradient, input, weights.query_key_value);
-      return ending.input_gradients(weights.query_key_value, all_gradient, end.residual);
+      return residual_norm.input_gradients(weights.query_key_value, all_gradient, end.residual);
     });
   }
   return result;
@@ -116,12 +117,12 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
   at::Tensor attended = new_like(state.normed);
   const AttentionInputs inputs{query, part(key_value, 0, d), part(key_value, 1, d), shape, dropout.inner};
   const AttentionSaved saved = attention(inputs, attended);
-  Ending ending(attended, weights.out, state, norm, dropout.branch);
-  const State result = ending.take_state();
+  ResidualNorm residual_norm(attended, weights.out, state, norm, dropout.branch);
+  const State result = residual_norm.take_state();
   if (tape) {
     tape->push([=, &weights, input = state.normed](const StateGradient& gradient) {
-      const NormedGradients end = ending.backward(gradient);
-      open_linear_backward(end.branch, attended, weights.out);
+      const NormedGradients end = residual_norm.backward(gradient);
+      linear_backward_without_bias(end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
       const at::Tensor query_gradient = new_like(query), key_value_gradient = new_like(key_value);
       AttentionGradients gradients{query_gradient, part(key_value_gradient, 0, d), part(key_value_gradient, 1, d)};
@@ -133,7 +134,7 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
       } else {
         *memory_gradient = input_gradient(key_value_gradient, weights.key_value);
       }
-      return ending.input_gradients(weights.query, query_gradient, end.residual);
+      return residual_norm.input_gradients(weights.query, query_gradient, end.residual);
     });
   }
   return result;
@@ -141,20 +142,20 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
 
 State feed_forward(Tape* tape, const State& state, const FeedForward& weights, const LayerNorm& norm,
                    Activation activation_kind, const SublayerDropout& dropout) {
-  const OpenLinear before = open_linear(state.normed, weights.fc1);
+  const LinearWithDeferredBias before = linear_with_deferred_bias(state.normed, weights.fc1);
   const at::Tensor hidden = activation(before.product, activation_kind, dropout.inner, before.bias);
-  Ending ending(hidden, weights.fc2, state, norm, dropout.branch);
-  const State result = ending.take_state();
+  ResidualNorm residual_norm(hidden, weights.fc2, state, norm, dropout.branch);
+  const State result = residual_norm.take_state();
   if (tape) {
     const at::Tensor kept = activation_kind == Activation::gelu ? before.product : hidden;
     tape->push([=, &weights, input = state.normed, inner = dropout.inner, bias = before.bias,
                 bias_gradient = before.bias_gradient](const StateGradient& gradient) {
-      const NormedGradients end = ending.backward(gradient);
-      open_linear_backward(end.branch, hidden, weights.fc2);
+      const NormedGradients end = residual_norm.backward(gradient);
+      linear_backward_without_bias(end.branch, hidden, weights.fc2);
       at::Tensor hidden_gradient = input_gradient(end.branch, weights.fc2);
       activation_backward(kept, hidden_gradient, activation_kind, inner, bias, bias_gradient);
-      open_linear_backward(hidden_gradient, input, weights.fc1);
-      return ending.input_gradients(weights.fc1, hidden_gradient, end.residual);
+      linear_backward_without_bias(hidden_gradient, input, weights.fc1);
+      return residual_norm.input_gradients(weights.fc1, hidden_gradient, end.residual);
     });
   }
   return result;

@@ -10,7 +10,7 @@ namespace rdrop {
 
 at::Tensor new_tensor(at::IntArrayRef sizes, at::ScalarType type) {
   if (Device* device = current_device()) return device->memory().empty(sizes, type);
-  return temporary(sizes, type);
+  return scratch(sizes, type);
 }
 
 void fill_zero(at::Tensor& tensor) {

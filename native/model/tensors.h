@@ -8,7 +8,7 @@
 
 namespace rdrop {
 
-/// Uninitialised.
+/// Uninitialized.
 at::Tensor new_tensor(at::IntArrayRef sizes, at::ScalarType type);
 inline at::Tensor new_like(const at::Tensor& tensor) {
   return new_tensor(tensor.sizes(), tensor.scalar_type());

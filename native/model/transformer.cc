@@ -137,7 +137,7 @@ StepInput step_input(const PackedBatch& batch) {
 }
 
 void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
-                                             LossFigures& figures) {
+                                             LossOutput& output) {
   Pass pass{config_,
             key.on,
             {portable::stream_key(seed_, StreamRole::dropout), key.update << 16 | key.micro_batch, 0, key.update_at}};
@@ -151,7 +151,7 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
     const at::Tensor memory = encode(pass, &encoder, input.source, source_to_source);
     const at::Tensor hidden =
         decode(pass, &decoder, input.target, memory, &memory_gradient, target_to_target, target_to_source);
-    gradient = projection_loss(hidden, parameters_.output_projection, input.targets, options, figures);
+    gradient = projection_loss(hidden, parameters_.output_projection, input.targets, options, output);
   }
   decoder.run({std::exchange(gradient, at::Tensor()), at::Tensor()});
   encoder.run({std::exchange(memory_gradient, at::Tensor()), at::Tensor()});
@@ -159,15 +159,16 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
 
 LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key) {
   const DeviceScope scope(device_);
-  LossFigures figures;
-  if (device_) figures.device_sums = zero_sums(*device_);
-  enqueue_loss_and_gradients(step_input(batch), options, key, figures);
-  return device_ ? read_sums(*device_, figures.device_sums, options) : figures.sums;
+  LossOutput output;
+  if (device_) output.device_sums = zero_sums(*device_);
+  enqueue_loss_and_gradients(step_input(batch), options, key, output);
+  return device_ ? read_sums(*device_, output.device_sums, options) : output.sums;
 }
 
 int64_t Transformer::bytes() const {
   if (device_) return 0;
-  return 2 * parameters_.flat.nbytes() + (parameters_.copy.defined() ? parameters_.copy.nbytes() : 0);
+  return 2 * parameters_.flat.nbytes() +
+         (parameters_.compute_weights.defined() ? parameters_.compute_weights.nbytes() : 0);
 }
 
 }  // namespace rdrop

@@ -53,9 +53,9 @@ class Transformer {
   /// The loss of both passes; adds its gradient to parameters().gradient. Throws NON_FINITE.
   LossSums loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key);
 
-  /// The same without waiting and without a check: the losses go where `figures` says.
+  /// The same without waiting and without a check: the losses go where `output` says.
   void enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
-                                  LossFigures& figures);
+                                  LossOutput& output);
 
   /// The cross-entropy of one pass without dropout; kl is 0.
   LossSums evaluate(const PackedBatch& batch, const LossOptions& options) const;

@@ -1,5 +1,5 @@
 // The vectors of an instruction set: Floats (float32) and Doubles (float64) with the same functions, so that a body is
-// written once. Included by the vectorised bodies alone (RDROP_ISA avx2 or avx512); what differs between the two is in
+// written once. Included by the vectorized bodies alone (RDROP_ISA avx2 or avx512); what differs between the two is in
 // vector_avx2.inc and vector_avx512.inc.
 #pragma once
 

@@ -145,7 +145,7 @@ inline void stream(Bfloat16* p, Floats x) {
   _mm_stream_si128(reinterpret_cast<__m128i*>(p), narrow(x));
 }
 
-/// The sum of neighbouring halves, in double.
+/// The sum of neighboring halves, in double.
 inline Doubles promote(Floats x) {
   return Doubles(_mm256_cvtps_pd(_mm256_castps256_ps128(x.v))) +
          Doubles(_mm256_cvtps_pd(_mm256_extractf128_ps(x.v, 1)));

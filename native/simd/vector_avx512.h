@@ -140,7 +140,7 @@ inline void stream(Bfloat16* p, Floats x) {
   _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrow(x));
 }
 
-/// The sum of neighbouring halves, in double.
+/// The sum of neighboring halves, in double.
 inline Doubles promote(Floats x) {
   return Doubles(_mm512_cvtps_pd(_mm512_castps512_ps256(x.v))) +
          Doubles(_mm512_cvtps_pd(_mm512_extractf32x8_ps(x.v, 1)));

@@ -1,4 +1,4 @@
-// What a trainer goes on from, besides the moments.
+// What a trainer resumes from, besides the moments.
 #pragma once
 
 #include <cstdint>

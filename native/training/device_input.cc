@@ -64,7 +64,7 @@ struct SideLayout {
     side.longest = longest;
     side.groups = {indices.narrow(0, order, rows), indices.narrow(0, group_starts, rows + 1),
                    indices.narrow(0, group_tokens, rows), indices.narrow(0, group_count, 1)};
-    // Attention on a device reads the starts; the host's offsets tell it the number of sequences alone.
+    // Attention on a device reads the starts; the host's offsets give it the number of sequences alone.
     side.offsets.assign(size_t(sequences + 1), 0);
     return side;
   }

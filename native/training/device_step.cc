@@ -84,13 +84,14 @@ int64_t DeviceStep::graphs() const {
 }
 
 void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
-  const bool record = no_graphs_.empty() && recording.runs++ > 0 && !recording.graph && graphs() < int64_t(kMostGraphs);
+  const bool record =
+      graph_fallback_reason_.empty() && recording.runs++ > 0 && !recording.graph && graphs() < int64_t(kMostGraphs);
   if (record) {
     try {
       recording.graph = device_.graphs().capture(work);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::cuda_failed) throw;
-      no_graphs_ = error.what();
+      graph_fallback_reason_ = error.what();
     }
   }
   if (recording.graph) {
@@ -106,12 +107,12 @@ void DeviceStep::forward_backward(const StepInput& input) {
   DropoutKey key;
   key.on = true;
   key.update_at = reinterpret_cast<const uint64_t*>(state + offsetof(StepState, mask));
-  LossFigures figures;
-  figures.device_sums = field(offsetof(StepState, sums), loss_sums);
+  LossOutput output;
+  output.device_sums = field(offsetof(StepState, sums), loss_sums);
   if (model_.type() == at::kHalf) {
-    figures.gradient_scale = state_.view(at::kFloat).narrow(0, int64_t(offsetof(StepState, loss_scale)) / 4, 1);
+    output.gradient_scale = state_.view(at::kFloat).narrow(0, int64_t(offsetof(StepState, loss_scale)) / 4, 1);
   }
-  model_.enqueue_loss_and_gradients(input, loss_, key, figures);
+  model_.enqueue_loss_and_gradients(input, loss_, key, output);
 }
 
 void DeviceStep::update() {
@@ -119,7 +120,7 @@ void DeviceStep::update() {
   at::Tensor squares = field(offsetof(StepState, squares), 1);
   sum_of_squares_on(device_, parameters.gradient, squares);
   device_.kernels().step.finish(control(), device_.stream());
-  adam_on(device_, parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.copy,
+  adam_on(device_, parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights,
           optimizer_.adam,
           field(offsetof(StepState, coefficients), int64_t(sizeof(AdamCoefficients)) / 8).view(at::kByte));
 }
@@ -141,7 +142,7 @@ void DeviceStep::forget_update() noexcept {
     now.micro_batch = 0;
     set_state(now);
   } catch (...) {
-    // A device that is lost: whoever calls next is told so.
+    // A device that is lost: the next call reports it.
   }
 }
 

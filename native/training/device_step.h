@@ -31,20 +31,20 @@ class DeviceStep {
   /// Puts one update from the summed gradients of all batches on the device.
   void enqueue(const std::vector<PackedBatch>& batches);
 
-  /// The figures since the last reading; waits. Throws NON_FINITE when a gradient was not finite: the parameters are
-  /// those before that update, and training may go on from there.
+  /// The metrics since the last reading; waits. Throws NON_FINITE when a gradient was not finite: the parameters are
+  /// those before that update, and training may continue from there.
   StepWindow read();
 
   /// Waits.
   TrainerCounters counters();
-  /// Forgets the figures.
+  /// Forgets the metrics.
   void set_counters(const TrainerCounters& counters);
 
   at::Tensor& first_moment() { return first_moment_; }
   at::Tensor& second_moment() { return second_moment_; }
 
   /// Why steps are launched kernel by kernel although graphs were wanted; empty: they are graphs.
-  const std::string& no_graphs() const { return no_graphs_; }
+  const std::string& graph_fallback_reason() const { return graph_fallback_reason_; }
   int64_t graphs() const;
 
  private:
@@ -73,7 +73,7 @@ class DeviceStep {
   at::Tensor first_moment_, second_moment_;  // float32 [P]
   std::map<Bucket, std::unique_ptr<Entry>> entries_;
   std::unique_ptr<Recording> update_;
-  std::string no_graphs_;
+  std::string graph_fallback_reason_;
 };
 
 }  // namespace rdrop

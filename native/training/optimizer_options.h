@@ -1,4 +1,4 @@
-// The options of the optimiser, complete: defaults live in lib/config alone.
+// The options of the optimizer, complete: defaults live in lib/config alone.
 #pragma once
 
 #include "ops/adam/adam.h"

@@ -32,42 +32,42 @@ StepResult Trainer::step(const std::vector<PackedBatch>& batches) {
   if (device_step_) {
     device_step_->enqueue(batches);
   } else {
-    result.figures = step_on_cpu(batches);
+    result.metrics = step_on_cpu(batches);
   }
   ++update_;
   return result;
 }
 
-StepFigures Trainer::step_on_cpu(const std::vector<PackedBatch>& batches) {
-  StepFigures figures;
-  figures.steps = 1;
-  figures.learning_rate = portable::scheduled_rate(optimizer_.schedule, update_);
+StepMetrics Trainer::step_on_cpu(const std::vector<PackedBatch>& batches) {
+  StepMetrics metrics;
+  metrics.steps = 1;
+  metrics.learning_rate = portable::scheduled_rate(optimizer_.schedule, update_);
   Parameters& parameters = model_->parameters();
   try {
     for (size_t i = 0; i < batches.size(); ++i) {
-      figures.sums.add(model_->loss_and_gradients(batches[i], loss_, {true, uint64_t(update_), i}));
+      metrics.sums.add(model_->loss_and_gradients(batches[i], loss_, {true, uint64_t(update_), i}));
     }
-    const double per_token = 1.0 / double(std::max<int64_t>(1, figures.sums.tokens));
-    figures.gradient_norm = gradient_norm(parameters.gradient) * per_token;
-    if (!std::isfinite(figures.gradient_norm)) {
-      fail(ErrorCode::non_finite, "update ", update_ + 1, ": the gradient is not finite (loss ", figures.sums.loss,
+    const double per_token = 1.0 / double(std::max<int64_t>(1, metrics.sums.tokens));
+    metrics.gradient_norm = gradient_norm(parameters.gradient) * per_token;
+    if (!std::isfinite(metrics.gradient_norm)) {
+      fail(ErrorCode::non_finite, "update ", update_ + 1, ": the gradient is not finite (loss ", metrics.sums.loss,
            "); nothing was changed. Try a lower learning rate, more warm-up updates or clipNorm");
     }
     double scale = per_token;
-    if (optimizer_.clip_norm > 0 && figures.gradient_norm > optimizer_.clip_norm) {
-      scale *= optimizer_.clip_norm / (figures.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
+    if (optimizer_.clip_norm > 0 && metrics.gradient_norm > optimizer_.clip_norm) {
+      scale *= optimizer_.clip_norm / (metrics.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
     }
-    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.copy, optimizer_.adam,
-         figures.learning_rate, scale, update_ + 1);
+    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights,
+         optimizer_.adam, metrics.learning_rate, scale, update_ + 1);
   } catch (...) {
     parameters.gradient.zero_();  // a step that failed leaves nothing behind for the next one
     throw;
   }
-  return figures;
+  return metrics;
 }
 
-StepFigures Trainer::figures() {
-  if (!device_step_) fail(ErrorCode::internal, "figures: on the CPU every step tells its own");
+StepMetrics Trainer::metrics() {
+  if (!device_step_) fail(ErrorCode::internal, "metrics: on the CPU every step returns its own");
   StepWindow window;
   try {
     window = device_step_->read();
@@ -83,7 +83,7 @@ StepFigures Trainer::figures() {
           window.skipped,
           counters().loss_scale,
           device_step_->graphs(),
-          device_step_->no_graphs()};
+          device_step_->graph_fallback_reason()};
 }
 
 TrainerCounters Trainer::counters() {

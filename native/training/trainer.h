@@ -16,20 +16,20 @@
 namespace rdrop {
 
 /// What one or more updates did. Sums over all of them, but for the learning rate, which is that of the last.
-struct StepFigures {
+struct StepMetrics {
   LossSums sums;
   double gradient_norm = 0;  ///< of the gradient per token, before clipping
   double learning_rate = 0;
   int64_t steps = 0;
   int64_t skipped = 0;  ///< left out because their gradient overflowed (fp16)
   double loss_scale = 1;
-  int64_t graphs = 0;     ///< recorded so far
-  std::string no_graphs;  ///< why steps are launched kernel by kernel; empty: they are graphs
+  int64_t graphs = 0;                 ///< recorded so far
+  std::string graph_fallback_reason;  ///< why steps are launched kernel by kernel; empty: they are graphs
 };
 
 struct StepResult {
   int64_t update, pairs, source_tokens, tokens;
-  std::optional<StepFigures> figures;  ///< on a device nothing: figures() reads them
+  std::optional<StepMetrics> metrics;  ///< on a device nothing: metrics() reads them
 };
 
 class Trainer {
@@ -37,12 +37,12 @@ class Trainer {
   Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss);
 
   /// One update from the summed gradients of all batches. On the CPU throws NON_FINITE, leaving parameters and moments
-  /// as they were, when loss or gradient is not finite; on a device figures() does.
+  /// as they were, when loss or gradient is not finite; on a device metrics() does.
   StepResult step(const std::vector<PackedBatch>& batches);
 
   /// On a device: of the updates since the last call; waits. Throws NON_FINITE: the parameters are then those before
   /// the update that it names, and so is update().
-  StepFigures figures();
+  StepMetrics metrics();
 
   int64_t update() const { return update_; }
   TrainerCounters counters();
@@ -56,7 +56,7 @@ class Trainer {
   int64_t bytes() const { return device_step_ ? 0 : 2 * first_moment_.nbytes(); }
 
  private:
-  StepFigures step_on_cpu(const std::vector<PackedBatch>& batches);
+  StepMetrics step_on_cpu(const std::vector<PackedBatch>& batches);
 
   std::shared_ptr<Transformer> model_;
   OptimizerOptions optimizer_;

@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kGroupSentences = 128;
 constexpr int64_t kGroupTokens = 4096;
 
-/// A hypothesis that goes on: its tokens so far and the sum of log-probabilities after each.
+/// A live hypothesis: its tokens so far and the sum of log-probabilities after each.
 struct Beam {
   std::vector<int32_t> tokens;
   std::vector<double> sums;

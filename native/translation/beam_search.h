@@ -12,7 +12,7 @@ namespace rdrop {
 
 struct Translations {
   std::vector<std::vector<Hypothesis>> hypotheses;  ///< n_best a source, best first
-  std::string no_graphs;  ///< why a device's steps were launched kernel by kernel; empty: they were not
+  std::string graph_fallback_reason;  ///< why a device's steps were launched kernel by kernel; empty: they were not
 };
 
 /// Translates on the model's device where it has one.

@@ -120,7 +120,7 @@ class DeviceSearch {
   }
 
   /// Why the steps could not be recorded; empty: they could.
-  const std::string& no_graphs() const { return no_graphs_; }
+  const std::string& graph_fallback_reason() const { return graph_fallback_reason_; }
 
  private:
   enum Counter { kLength, kDone, kNotFinite, kArrived };
@@ -139,7 +139,7 @@ class DeviceSearch {
         graph_ = device_.graphs().capture([this] { work(); });
       } catch (const Error& error) {
         if (error.code() != ErrorCode::cuda_failed) throw;
-        no_graphs_ = error.what();
+        graph_fallback_reason_ = error.what();
       }
     }
     if (graph_) {
@@ -196,7 +196,7 @@ class DeviceSearch {
   BeamSearchState state_{};
   int64_t steps_ = 0;
   std::unique_ptr<Graph> graph_;
-  std::string no_graphs_;
+  std::string graph_fallback_reason_;
 };
 
 }  // namespace
@@ -236,7 +236,7 @@ Translations beam_search_on(Device& device, const Transformer& model, const Pack
                                               std::max(kGroupTokens, group.sources.size()), longest_source);
     }
     search->run(group, std::move(longest), translations.hypotheses);
-    if (!search->no_graphs().empty()) translations.no_graphs = search->no_graphs();
+    if (!search->graph_fallback_reason().empty()) translations.graph_fallback_reason = search->graph_fallback_reason();
   }
   return translations;
 }

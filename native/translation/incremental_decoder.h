@@ -44,7 +44,7 @@ class IncrementalDecoder {
   std::vector<at::Tensor> sources_;                 // L × [S,2D]: keys and values of the sources
   std::vector<std::vector<at::Tensor>> history_;    // L × positions × [R,2D]: keys and values of the hypotheses
   std::vector<int32_t> source_begin_, source_end_;  // [R]
-  // Keys and values stay where they were computed; ancestors [R, ancestor_stride_] tells for each position the row
+  // Keys and values stay where they were computed; ancestors [R, ancestor_stride_] gives for each position the row
   // that held it.
   std::vector<int32_t> ancestors_, next_ancestors_;
   int64_t ancestor_stride_;

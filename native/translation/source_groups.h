@@ -1,4 +1,4 @@
-// The sources that are decoded together: neighbours by falling length, so that they end at about the same time.
+// The sources that are decoded together: neighbors by falling length, so that they end at about the same time.
 #pragma once
 
 #include <cstdint>

@@ -57,8 +57,8 @@ const ours = rdrop([
   {
     stage: 'step',
     rows: [
-      stepRow('rdrop', 'uni', 25, { shareOfMatrixPeak: 0.57, graphs: 12, noGraphs: '' }),
-      stepRow('rdrop', 'bi', 24, { noGraphs: 'no memory' }),
+      stepRow('rdrop', 'uni', 25, { shareOfMatrixPeak: 0.57, graphs: 12, graphFallbackReason: '' }),
+      stepRow('rdrop', 'bi', 24, { graphFallbackReason: 'no memory' }),
     ],
   },
   { stage: 'epoch', rows: [epochRow('uni', 44.1, false), epochRow('bi', 45.8, true)] },

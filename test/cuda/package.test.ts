@@ -33,7 +33,7 @@ const training = `
   const losses = [];
   for (let update = 0; update < 20; update++) {
     const batch = { source: pack(5 + (update % 3)), target: pack(6) };
-    losses.push((await trainer.step([batch])).figures.loss);
+    losses.push((await trainer.step([batch])).metrics.loss);
   }
   const refusal = await native().openCuda(0).then(() => null, ({ code, message }) => ({ code, message }));
   console.log(JSON.stringify({ losses, info: native().info(), refusal }));

@@ -29,7 +29,7 @@ async function hypotheses(device: NativeRuntime['device'], precision: NativeRunt
     new Map(model.parameterShapes.map(([name]) => [name, floats(weights, name) as Float32Array])),
   );
   const found = await model.translate(sources, options);
-  expect(found.noGraphs).toBe('');
+  expect(found.graphFallbackReason).toBe('');
   model.dispose();
   return found.hypotheses;
 }

@@ -153,8 +153,8 @@ describe.each(precisions)('model in $precision', ({ precision, key, tolerance })
       secondSource: pack(ragged(batches.get('b0/src_tokens_second')!)),
     };
     for (let step = 1; step <= 5; step++) {
-      const { figures, update } = await trainer.step([batch]);
-      const metrics = figures!;
+      const { metrics: reported, update } = await trainer.step([batch]);
+      const metrics = reported!;
       const at = `${key}/step${step}`;
       expect(update).toBe(step);
       expect(relativeError([metrics.loss], [scalar(truth, `${at}/loss`)]), at).toBeLessThan(tolerance);

@@ -64,8 +64,8 @@ const side = {
 };
 const start = performance.now();
 for (let step = 0; step < 20 || (how === 'until-sleeping' && performance.now() - start < 10_000); step++) {
-  const { figures } = await trainer.step([{ source: side, target: side }]);
-  answer.loss.push(figures.loss);
+  const { metrics } = await trainer.step([{ source: side, target: side }]);
+  answer.loss.push(metrics.loss);
   const { waiting } = core.info();
   if (!answer.waiting.includes(waiting)) answer.waiting.push(waiting);
   if (step >= 20 && (waiting === 'sleeping' || process.env.OMP_WAIT_POLICY || process.env.GOMP_SPINCOUNT))

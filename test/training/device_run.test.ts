@@ -54,10 +54,10 @@ test('tells the metrics that the CPU tells, reading them when a line is due', as
   const createTrainer = native().Trainer.create;
   vi.spyOn(native().Trainer, 'create').mockImplementation(async (...given) => {
     const trainer = await createTrainer(...given);
-    const figures = trainer.figures.bind(trainer);
-    trainer.figures = () => {
+    const metrics = trainer.metrics.bind(trainer);
+    trainer.metrics = () => {
       reads();
-      return figures();
+      return metrics();
     };
     return trainer;
   });
@@ -91,7 +91,7 @@ test('goes on from a checkpoint bit for bit', async () => {
   expect(await modelBytes(stopped.runDirectory)).toEqual(await modelBytes(join(place.path, 'whole')));
 });
 
-test('step() waits for its own figures', async () => {
+test('step() waits for its own metrics', async () => {
   device = emulatedDevice;
   using trainer = await Trainer.create(options('steps'));
   const batch = { source: [Int32Array.of(4, 5, 2)], target: [Int32Array.of(6, 2)] };

@@ -5,8 +5,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import type {
-  NativeFigures,
   NativeLossOptions,
+  NativeMetrics,
   NativeModelConfig,
   NativeOptimizerOptions,
   NativeRuntime,
@@ -164,7 +164,7 @@ const updates = [
 ];
 
 describe('a training on a device', () => {
-  test('leaves the parameters that the CPU leaves, and tells the same figures', async () => {
+  test('leaves the parameters that the CPU leaves, and tells the same metrics', async () => {
     const models = await pair({});
     const trainers = {
       cpu: await native().Trainer.create(models.cpu, optimizer, loss),
@@ -174,26 +174,26 @@ describe('a training on a device', () => {
     for (const batches of updates) {
       const expected = await trainers.cpu.step(batches);
       const actual = await trainers.device.step(batches);
-      expect(actual.figures).toBeNull();
+      expect(actual.metrics).toBeNull();
       expect(actual).toMatchObject({
         update: expected.update,
         tokens: expected.tokens,
         pairs: expected.pairs,
       });
       for (const key of ['loss', 'kl', 'tokens', 'gradientNorm'] as const)
-        sums[key] += expected.figures![key];
-      sums.learningRate = expected.figures!.learningRate;
+        sums[key] += expected.metrics![key];
+      sums.learningRate = expected.metrics!.learningRate;
     }
-    const figures = await trainers.device.figures();
+    const metrics = await trainers.device.metrics();
     for (const [key, value] of Object.entries(sums)) {
-      expect(relativeError([figures[key as 'loss']], [value]), key).toBeLessThan(1e-4);
+      expect(relativeError([metrics[key as 'loss']], [value]), key).toBeLessThan(1e-4);
     }
-    expect(figures).toMatchObject({ steps: updates.length, skipped: 0, noGraphs: '' });
-    expect(figures.graphs).toBeGreaterThan(1);
+    expect(metrics).toMatchObject({ steps: updates.length, skipped: 0, graphFallbackReason: '' });
+    expect(metrics.graphs).toBeGreaterThan(1);
     expect(relativeError(await parametersOf(models.device), await parametersOf(models.cpu))).toBeLessThan(
       1e-4,
     );
-    expect((await trainers.device.figures()).steps).toBe(0);
+    expect((await trainers.device.metrics()).steps).toBe(0);
   });
 
   test('is the same to the last bit when it is run again, or stopped and taken up', async () => {
@@ -223,12 +223,12 @@ describe('a training on a device', () => {
       const model = await device({}, 'float32', where);
       const trainer = await native().Trainer.create(model, optimizer, loss);
       for (const batches of updates.slice(0, 3)) await trainer.step(batches);
-      results.push({ figures: await trainer.figures(), parameters: await parametersOf(model) });
+      results.push({ metrics: await trainer.metrics(), parameters: await parametersOf(model) });
     }
     const [recorded, unrecorded] = results as [(typeof results)[0], (typeof results)[0]];
     expect(unrecorded.parameters).toEqual(recorded.parameters);
-    expect(unrecorded.figures).toMatchObject({ graphs: 0, steps: 3 });
-    expect(unrecorded.figures.noGraphs).toContain('cannot record');
+    expect(unrecorded.metrics).toMatchObject({ graphs: 0, steps: 3 });
+    expect(unrecorded.metrics.graphFallbackReason).toContain('cannot record');
   });
 
   test('float16 leaves out a step that overflows and halves the loss scale', async () => {
@@ -239,19 +239,19 @@ describe('a training on a device', () => {
     await trainer.setCounters({ ...fresh, lossScale: 2 ** 20 });
     const before = await parametersOf(models.device);
     await trainer.step([randomBatch(21, 5)]);
-    expect(await trainer.figures()).toMatchObject({ steps: 0, skipped: 1, lossScale: 2 ** 19 });
+    expect(await trainer.metrics()).toMatchObject({ steps: 0, skipped: 1, lossScale: 2 ** 19 });
     expect(await parametersOf(models.device)).toEqual(before);
     expect(await trainer.counters()).toMatchObject({ update: 1, applied: 0, lastOverflow: 0 });
-    let told: NativeFigures;
+    let told: NativeMetrics;
     do {
       await trainer.step([randomBatch(21, 5)]);
-      told = await trainer.figures();
+      told = await trainer.metrics();
     } while (told.steps === 0);
     expect(told.lossScale).toBeLessThan(2 ** 19);
     const reference = await native().Trainer.create(models.cpu, optimizer, loss);
     const { update } = await trainer.counters();
     await reference.setCounters({ ...(await reference.counters()), update: update - 1, applied: update - 1 });
-    const expected = (await reference.step([randomBatch(21, 5)])).figures!;
+    const expected = (await reference.step([randomBatch(21, 5)])).metrics!;
     expect(relativeError([told.gradientNorm], [expected.gradientNorm])).toBeLessThan(0.01);
     expect(await parametersOf(models.device)).not.toEqual(before);
   });
@@ -266,7 +266,7 @@ describe('a training on a device', () => {
     await model.setParameters(broken);
     await trainer.step([randomBatch(32, 5)]);
     await trainer.step([randomBatch(33, 5)]);
-    await expect(trainer.figures()).rejects.toMatchObject({
+    await expect(trainer.metrics()).rejects.toMatchObject({
       code: 'NON_FINITE',
       message: expect.stringContaining('update 2'),
     });
@@ -275,6 +275,6 @@ describe('a training on a device', () => {
     await model.setParameters(good);
     await trainer.step([randomBatch(32, 5)]);
     // The first step was not read before the failure.
-    expect(await trainer.figures()).toMatchObject({ steps: 2 });
+    expect(await trainer.metrics()).toMatchObject({ steps: 2 });
   });
 });

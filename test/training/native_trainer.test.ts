@@ -65,8 +65,8 @@ test('two batches accumulated are one batch of both', async () => {
   for (const step of [[b0, b1], [both]]) {
     const model = await modelOf();
     const trainer = await native().Trainer.create(model, optimizer, loss);
-    const { figures, ...counts } = await trainer.step(step);
-    const metrics = { ...counts, ...figures! };
+    const { metrics: reported, ...counts } = await trainer.step(step);
+    const metrics = { ...counts, ...reported! };
     results.push({ metrics, parameters: await flat(model) });
   }
   const [accumulated, whole] = results as [(typeof results)[0], (typeof results)[0]];
@@ -83,7 +83,7 @@ test('clipping scales the gradient to the norm and reports the norm before', asy
   for (const clipNorm of [0, 0.5]) {
     const model = await modelOf();
     const trainer = await native().Trainer.create(model, { ...optimizer, clipNorm }, loss);
-    norms.push((await trainer.step([fixtureBatch(batches, 'b0')])).figures!.gradientNorm);
+    norms.push((await trainer.step([fixtureBatch(batches, 'b0')])).metrics!.gradientNorm);
     const { first } = (await trainerState(trainer, model)).moments;
     firstMoments.push(Math.hypot(...[...first.values()].flatMap((values) => Array.from(values))));
   }
@@ -110,8 +110,8 @@ test('a step whose gradient is not finite changes nothing', async () => {
   await model.setParameters(parameters);
   const after = await trainer.step([fixtureBatch(batches, 'b0')]);
   const fresh = await native().Trainer.create(await modelOf(), optimizer, loss);
-  expect(after.figures!.gradientNorm).toBe(
-    (await fresh.step([fixtureBatch(batches, 'b0')])).figures!.gradientNorm,
+  expect(after.metrics!.gradientNorm).toBe(
+    (await fresh.step([fixtureBatch(batches, 'b0')])).metrics!.gradientNorm,
   );
 });
 

@@ -18,10 +18,10 @@ struct CudaBlock {
   __device__ int64_t index() const { return int64_t(blockIdx.x); }
   __device__ int64_t count() const { return int64_t(gridDim.x); }
 
-  /// Every thread of the block arrives before any goes on.
+  /// Every thread of the block arrives before any continues.
   __device__ void barrier() { __syncthreads(); }
 
-  /// Every lane of the warp arrives before any goes on.
+  /// Every lane of the warp arrives before any continues.
   __device__ void warp_barrier() { __syncwarp(); }
 
   /// The value of the lane whose number differs by the bits of `mask`. Every lane of the warp takes part.

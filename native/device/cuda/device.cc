@@ -44,8 +44,8 @@ cudaDeviceProp usable_device(int index) {
          " devices, counted from 0. Next: npx rdrop doctor");
   }
   cudaDeviceProp properties;
-  const cudaError_t told = cudaGetDeviceProperties(&properties, index);
-  if (told != cudaSuccess) fail(ErrorCode::cuda_unavailable, "CUDA device ", index, ": ", cudaGetErrorString(told));
+  const cudaError_t status = cudaGetDeviceProperties(&properties, index);
+  if (status != cudaSuccess) fail(ErrorCode::cuda_unavailable, "CUDA device ", index, ": ", cudaGetErrorString(status));
   if (properties.major < 8) {
     fail(ErrorCode::cuda_unavailable, "CUDA device ", index, " (", properties.name, ") has compute capability ",
          properties.major, ".", properties.minor, " (driver for CUDA ", version_text(driver), "); ", needed);
@@ -102,7 +102,7 @@ class CudaDevice final : public Device {
   DeviceGraphs& graphs() override { return *graphs_; }
 
  private:
-  /// Runs a kernel, so that a library without code for this chip is told here and not inside a step.
+  /// Runs a kernel, so that a library without code for this chip is reported here and not inside a step.
   void prove_kernels() {
     at::Tensor values = at::zeros({1, 4}, at::TensorOptions(at::kFloat).device(context_.place()));
     auto* data = static_cast<float*>(values.mutable_data_ptr());

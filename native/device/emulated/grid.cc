@@ -27,7 +27,7 @@ uint64_t thread_order = 0;
 /// One fiber. `waits` is what it waits for; it may go on when `generation` of that has moved.
 struct Fiber {
   ucontext_t context;  // where it starts
-  jmp_buf place;       // where it goes on
+  jmp_buf place;       // where it continues
   bool started = false;
   enum class Waits { nothing, warp, block } waits = Waits::nothing;
   uint64_t generation = 0;

@@ -33,7 +33,7 @@ void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor&
 
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias) {
   if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
-  at::Tensor out = kind == Activation::relu ? in : temporary_like(in);
+  at::Tensor out = kind == Activation::relu ? in : scratch_like(in);
   dispatch_layers(in, [&](auto zero) {
     using T = decltype(zero);
     const ActivationForward<T> arguments{elements<T>(in), mutable_elements<T>(out),  in.size(1), kind,

@@ -116,7 +116,7 @@ void run_items(Attention<T> arguments, const Plan& plan, const AttentionShape& s
   constexpr at::ScalarType type = c10::CppTypeToScalarType<Wide<T>>::value;
   const int64_t items = int64_t(plan.probability_offsets.size()) * shape.heads;
   parallel_ranges(0, items, 4, [&](int64_t begin, int64_t end) {
-    const at::Tensor scratch = temporary({plan.scratch}, type);
+    const at::Tensor scratch = rdrop::scratch({plan.scratch}, type);
     Attention<T> mine = arguments;
     mine.scratch = mutable_elements<Wide<T>>(scratch);
     run(mine, begin, end);
@@ -152,7 +152,7 @@ AttentionSaved attention(const AttentionInputs& inputs, at::Tensor& out) {
   const at::ScalarType type = inputs.query.scalar_type();
   const Plan plan = plan_of(inputs.shape, inputs.query.size(1) / inputs.shape.heads, type);
   AttentionSaved saved;
-  saved.probability = temporary({plan.probabilities}, wide_type(type));
+  saved.probability = scratch({plan.probabilities}, wide_type(type));
   dispatch_layers(inputs.query, [&](auto zero) {
     using T = decltype(zero);
     Attention<T> arguments = cpu_arguments<T>(inputs, plan, saved.probability);

@@ -155,7 +155,7 @@ Finished row_of(const Group& group, int32_t length, int32_t row) {
   return result;
 }
 
-/// Runs the kernels until all sentences are done; on the way the ancestors must tell the same history as the parents.
+/// Runs the kernels until all sentences are done; on the way the ancestors must give the same history as the parents.
 void run(Group& group, const Model& model) {
   const auto kernels = beam_search_launchers();
   const BeamSearchState& s = group.state;
@@ -165,7 +165,7 @@ void run(Group& group, const Model& model) {
   kernels.begin(s, nullptr);
   while (int64_t(*s.done) < open) {
     const int32_t length = *s.length;
-    expect(length < group.capacity, "the search goes on beyond the longest length");
+    expect(length < group.capacity, "the search continues beyond the longest length");
     Array<float> logits(std::vector<double>(size_t(rows * model.classes), std::nan("")));
     inputs.emplace_back(s.tokens, s.tokens + rows);
     for (int64_t row = 0; row < rows; ++row) {
@@ -175,7 +175,7 @@ void run(Group& group, const Model& model) {
       expect(s.tokens[row] == (before.empty() ? kEos : before.back()), "the next input");
       for (int32_t p = 1; p < length; ++p) {
         const int32_t held = s.ancestors[(length % 2 * group.capacity + p) * rows + row];
-        expect(inputs[size_t(p)][size_t(held)] == before[size_t(p - 1)], "the ancestors tell another history");
+        expect(inputs[size_t(p)][size_t(held)] == before[size_t(p - 1)], "the ancestors give another history");
       }
       const std::vector<float> x = model.logits(row / group.beam, before);
       std::copy(x.begin(), x.end(), logits.data() + row * model.classes);

@@ -1,4 +1,4 @@
-// Bodies of attention over cached keys and values. The rows of one sentence are neighbours and share most of their
+// Bodies of attention over cached keys and values. The rows of one sentence are neighbors and share most of their
 // keys, which therefore stay in the cache from row to row.
 #include "ops/cached_attention/cached_attention_kernel.h"
 

@@ -57,7 +57,7 @@ Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residua
   }
   const int64_t rows = branch.size(0), columns = branch.size(1);
   const at::ScalarType statistics = wide_type(branch.scalar_type());
-  Normed result{branch, temporary_like(branch), temporary({rows}, statistics), temporary({rows}, statistics)};
+  Normed result{branch, scratch_like(branch), scratch({rows}, statistics), scratch({rows}, statistics)};
   dispatch_layers(branch, [&](auto zero) {
     using T = decltype(zero);
     using W = Wide<T>;
@@ -89,8 +89,8 @@ NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient
   }
   const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
   NormedGradients result;
-  result.residual = temporary_like(saved.sum);
-  result.branch = dropout.p > 0 ? temporary_like(saved.sum) : result.residual;
+  result.residual = scratch_like(saved.sum);
+  result.branch = dropout.p > 0 ? scratch_like(saved.sum) : result.residual;
   dispatch_layers(saved.sum, [&](auto zero) {
     using T = decltype(zero);
     using W = Wide<T>;

@@ -62,7 +62,7 @@ RDROP_INLINE void norm_run(const DropoutResidualNormForward<T, float>& a, int64_
   load_four(a.gamma + column, whole && on_boundary(a.gamma), count, gamma);
   load_four(a.beta + column, whole && on_boundary(a.beta), count, beta);
   RDROP_UNROLL
-  for (int i = 0; i < 4; ++i) normed[i] = standardised(sum[i], mean, rstd) * gamma[i] + beta[i];
+  for (int i = 0; i < 4; ++i) normed[i] = standardized(sum[i], mean, rstd) * gamma[i] + beta[i];
   store_four(a.normed + at, whole, count, normed);
 }
 
@@ -93,8 +93,8 @@ struct ForwardKernel {
     visit_runs(a.columns, group, [&](int w, int64_t, int count) {
       RDROP_UNROLL
       for (int i = 0; i < 4; ++i) {
-        const float centred = i < count ? x[w][i] - mean : 0.0f;
-        squares += centred * centred;
+        const float centered = i < count ? x[w][i] - mean : 0.0f;
+        squares += centered * centered;
       }
     });
     const float rstd = reciprocal_deviation(team_sum<Team>(block, squares, scratch), a.columns, a.epsilon);
@@ -137,8 +137,8 @@ struct LongForwardKernel {
         load_four(a.sum + start + column, whole, count, sum);
         RDROP_UNROLL
         for (int i = 0; i < 4; ++i) {
-          const float centred = i < count ? sum[i] - mean : 0.0f;
-          squares += centred * centred;
+          const float centered = i < count ? sum[i] - mean : 0.0f;
+          squares += centered * centered;
         }
       });
     }
@@ -164,7 +164,7 @@ RDROP_INLINE void load_run(const DropoutResidualNormBackward<T, float>& a, int64
   load_four(a.normed_gradient + at, whole, count, dy);
   load_four(a.sum + at, whole, count, x);
   RDROP_UNROLL
-  for (int i = 0; i < 4; ++i) x[i] = i < count ? standardised(x[i], mean, rstd) : 0.0f;
+  for (int i = 0; i < 4; ++i) x[i] = i < count ? standardized(x[i], mean, rstd) : 0.0f;
 }
 
 /// Writes the gradients of a run of columns. g: dy·γ.

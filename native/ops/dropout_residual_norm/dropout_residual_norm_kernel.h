@@ -63,7 +63,7 @@ namespace RDROP_ISA {
 
 /// x̂ of an element s of the sum.
 template <typename R>
-RDROP_INLINE R standardised(R s, R mean, R rstd) {
+RDROP_INLINE R standardized(R s, R mean, R rstd) {
   return (s - mean) * rstd;
 }
 

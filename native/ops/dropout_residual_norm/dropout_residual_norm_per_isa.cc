@@ -53,13 +53,13 @@ void norm_rows(const DropoutResidualNormForward<T>& a, int64_t begin, int64_t en
     W squares = 0;
 #pragma omp simd reduction(+ : squares)
     for (int64_t c = 0; c < columns; ++c) {
-      const W centred = wide(sum[c]) - mean;
-      squares += centred * centred;
+      const W centered = wide(sum[c]) - mean;
+      squares += centered * centered;
     }
     const W rstd = W(1) / W(__builtin_sqrt(double(squares / W(columns)) + a.epsilon));
 #pragma omp simd
     for (int64_t c = 0; c < columns; ++c) {
-      normed[c] = rounded<T>(standardised(wide(sum[c]), mean, rstd) * gamma[c] + beta[c]);
+      normed[c] = rounded<T>(standardized(wide(sum[c]), mean, rstd) * gamma[c] + beta[c]);
     }
     a.mean[row] = mean;
     a.rstd[row] = rstd;
@@ -114,7 +114,7 @@ void dropout_residual_norm_backward(const DropoutResidualNormBackward<T>& a, int
     W g_sum = 0, gx_sum = 0;
 #pragma omp simd reduction(+ : g_sum, gx_sum)
     for (int64_t c = 0; c < columns; ++c) {
-      const W y = wide(dy[c]), x = standardised(wide(sum[c]), mean, rstd);
+      const W y = wide(dy[c]), x = standardized(wide(sum[c]), mean, rstd);
       const W g = y * gamma[c];
       gamma_gradient[c] += y * x;
       beta_gradient[c] += y;
@@ -124,7 +124,7 @@ void dropout_residual_norm_backward(const DropoutResidualNormBackward<T>& a, int
     const W g_mean = g_sum / W(columns), gx_mean = gx_sum / W(columns);
     const T* __restrict extra = a.sum_gradient ? a.sum_gradient + row * columns : nullptr;
     const auto gradient = [&](int64_t c) {
-      return norm_gradient(wide(dy[c]) * gamma[c], standardised(wide(sum[c]), mean, rstd), rstd, g_mean, gx_mean);
+      return norm_gradient(wide(dy[c]) * gamma[c], standardized(wide(sum[c]), mean, rstd), rstd, g_mean, gx_mean);
     };
     if (extra) {
 #pragma omp simd

@@ -56,10 +56,10 @@ void compare(Shape shape, Options options) {
                  columns, kEpsilon, Dropout{}},
                 0, rows);
     // A row of one column is its mean: what is left of (s - mean) is the rounding of a mean, times 1/√ε.
-    const double cancelled = columns == 1 ? 0 : 1e-5;
+    const double canceled = columns == 1 ? 0 : 1e-5;
     expect_close("mean", mean.values(), mean64.values(), 1e-6, 1e-6);
     expect_close("rstd", rstd.values(), rstd64.values(), 2e-6, 0);
-    expect_close("normed", normed.values(), normed64.values(), roundings, cancelled);
+    expect_close("normed", normed.values(), normed64.values(), roundings, canceled);
 
     Array<double> residual_gradient64(size), branch_gradient64(size);
     const std::vector<double> before = normal(size_t(columns), 7);
@@ -231,7 +231,7 @@ void compare(int64_t rows, int64_t columns, const Options& options) {
                       begin, end);
     }
     const std::string where = set + " " + type_name<T>() + " " + std::to_string(columns) + " columns: ";
-    // The standardised numbers of bfloat16 come from sums that were rounded.
+    // The standardized numbers of bfloat16 come from sums that were rounded.
     const double one = allowance<T>(4), many = allowance<T>(4) * double(rows);
     expect_close(where + "sum", sum.values(), expected.sum, one, one);
     if (columns < 3) return;  // σ of one or two numbers magnifies every rounding

@@ -56,7 +56,7 @@ at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const
                      const at::Tensor& positions, const Dropout& dropout) {
   if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
   const int64_t rows = tokens.size(0), columns = table.size(1);
-  at::Tensor out = temporary({rows, columns}, table.scalar_type());
+  at::Tensor out = scratch({rows, columns}, table.scalar_type());
   dispatch_layers(table, [&](auto zero) {
     using T = decltype(zero);
     const EmbeddingForward<T> arguments{elements<T>(table),         elements<Wide<T>>(sinusoids),

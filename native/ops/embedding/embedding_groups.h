@@ -16,7 +16,7 @@ constexpr int32_t kPaddingToken = 1;
 struct TokenGroups {
   std::vector<int32_t> order;   // at most R; rows of padding are left out
   std::vector<int32_t> starts;  // a start a group, then the end
-  std::vector<int32_t> tokens;  // ascending; the groups of one token are neighbours
+  std::vector<int32_t> tokens;  // ascending; the groups of one token are neighbors
 };
 
 TokenGroups embedding_groups(const std::vector<int32_t>& tokens);

@@ -6,7 +6,7 @@
 
 namespace rdrop::RDROP_ISA {
 
-/// A run of columns of one row. Everything by value: GCC 12 does not vectorise these loops where they read `keep`
+/// A run of columns of one row. Everything by value: GCC 12 does not vectorize these loops where they read `keep`
 /// or `scale` through a reference. words: of the dropout, or null.
 template <typename T, bool dropped>
 inline void embed_run(int64_t count, const T* __restrict entry, const Wide<T>* __restrict position, Wide<T> scale,

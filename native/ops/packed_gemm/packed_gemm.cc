@@ -1,4 +1,4 @@
-// See panel_product.h.
+// See packed_gemm.h.
 #include "ops/packed_gemm/packed_gemm.h"
 
 #include <ATen/ops/empty.h>
@@ -17,7 +17,7 @@ namespace {
 template <typename T>
 PanelSource<T> panel_source(const at::Tensor& lines) {
   if (lines.stride(0) != 1 && lines.stride(1) != 1) {
-    fail(ErrorCode::internal, "panel_product: expected contiguous rows or columns, got strides of ", lines.stride(0),
+    fail(ErrorCode::internal, "packed_gemm: expected contiguous rows or columns, got strides of ", lines.stride(0),
          " and ", lines.stride(1));
   }
   return {elements<T>(lines), lines.stride(0), lines.stride(1), lines.size(0), lines.size(1)};
@@ -43,7 +43,7 @@ void multiply_into_float32(const at::Tensor& a, const Right& right, const float*
   const int64_t columns = out.size(1);
   for_rectangles(out, left.terms, [&](const Rectangle& part) {
     const PanelSums sums{to + part.row * columns + part.column, columns, bias ? bias + part.column : nullptr, add};
-    multiply_rectangle(kernels<PanelProductKernels<T>>(), left, right, part, sums, workspace<T>(),
+    multiply_rectangle(kernels<PackedGemmKernels<T>>(), left, right, part, sums, workspace<T>(),
                        [](int64_t, int64_t) {});
   });
 }
@@ -67,7 +67,7 @@ void multiply_into_bfloat16(const at::Tensor& a, const Right& right, const at::T
                             columns,
                             part.columns,
                             add};
-    multiply_rectangle(kernels<PanelProductKernels<T>>(), left, right, part, sums, workspace<T>(),
+    multiply_rectangle(kernels<PackedGemmKernels<T>>(), left, right, part, sums, workspace<T>(),
                        [&](int64_t begin, int64_t end) { kernels<RoundingKernels>().round(rounding, begin, end); });
   });
 }
@@ -86,20 +86,20 @@ void multiply(const at::Tensor& a, const RightOf& right_of, const at::Tensor& bi
 
 void check_shapes(const at::Tensor& a, int64_t terms, int64_t columns, const at::Tensor& out) {
   if (a.size(1) != terms || out.size(0) != a.size(0) || out.size(1) != columns || !out.is_contiguous()) {
-    fail(ErrorCode::internal, "panel_product: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(),
+    fail(ErrorCode::internal, "packed_gemm: expected [M,K] times [K,N] into a contiguous [M,N], got ", a.sizes(),
          " times [", terms, ", ", columns, "] into ", out.sizes());
   }
 }
 
 }  // namespace
 
-bool panels_multiply(at::ScalarType type) {
+bool packed_gemm_fits(at::ScalarType type) {
   static const bool intel = __builtin_cpu_is("intel"), pairs = __builtin_cpu_supports("avx512bf16");
   if (intel || instruction_set() != InstructionSet::avx512) return false;
   return type == at::kFloat || (type == at::kBFloat16 && pairs);
 }
 
-void panel_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out) {
+void packed_gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out) {
   check_shapes(a, b.size(0), b.size(1), out);
   multiply(
       a, [&](auto zero) { return panel_source<decltype(zero)>(b.t()); }, bias, add, out);
@@ -111,14 +111,14 @@ PackedFactor pack_factor(const at::Tensor& b) {
     using T = decltype(zero);
     const PanelSource<T> right = panel_source<T>(b.t());
     packed.panels = at::empty({PackedRight<T>::size(right) * kStepTerms<T>}, b.options());
-    pack_whole_right(kernels<PanelProductKernels<T>>(), right,
+    pack_whole_right(kernels<PackedGemmKernels<T>>(), right,
                      reinterpret_cast<Step<T>*>(mutable_elements<T>(packed.panels)));
   };
   b.scalar_type() == at::kFloat ? pack(float{}) : pack(Bfloat16{});
   return packed;
 }
 
-void panel_product(const at::Tensor& a, const PackedFactor& b, const at::Tensor& bias, at::Tensor& out) {
+void packed_gemm(const at::Tensor& a, const PackedFactor& b, const at::Tensor& bias, at::Tensor& out) {
   check_shapes(a, b.terms, b.columns, out);
   const auto right_of = [&](auto zero) {
     using T = decltype(zero);

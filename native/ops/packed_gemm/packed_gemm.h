@@ -9,22 +9,22 @@
 
 namespace rdrop {
 
-/// Whether panel_product is the way to multiply this type with the instruction set in use.
-bool panels_multiply(at::ScalarType type);
+/// Whether packed_gemm is the way to multiply this type with the instruction set in use.
+bool packed_gemm_fits(at::ScalarType type);
 
 /// The right factor of many products, packed once.
 struct PackedFactor {
   at::Tensor panels;
   int64_t terms = 0, columns = 0;
 };
-/// b [K,N] as panel_product takes it, of a type for which panels_multiply.
+/// b [K,N] as packed_gemm takes it, of a type for which packed_gemm_fits.
 PackedFactor pack_factor(const at::Tensor& b);
 
-/// out = a·b + bias. Bit for bit what panel_product makes of b itself.
-void panel_product(const at::Tensor& a, const PackedFactor& b, const at::Tensor& bias, at::Tensor& out);
+/// out = a·b + bias. Bit for bit what packed_gemm makes of b itself.
+void packed_gemm(const at::Tensor& a, const PackedFactor& b, const at::Tensor& bias, at::Tensor& out);
 
 /// out = a·b + bias (+ out). a [M,K] and b [K,N] float32 or bfloat16, each with contiguous rows or contiguous columns;
 /// bias [N] of their type or undefined; out [M,N] contiguous, of their type or float32 (then without a bias).
-void panel_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out);
+void packed_gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, bool add, at::Tensor& out);
 
 }  // namespace rdrop

@@ -43,7 +43,7 @@ class PanelGrid {
   }
 
   int64_t tasks() const { return down_ * across_; }
-  /// Neighbours share their columns, that is the larger factor's part.
+  /// Neighbors share their columns, that is the larger factor's part.
   Rectangle task(int64_t index) const {
     const int64_t row = index % down_ * row_step_, column = index / down_ * column_step_;
     return {row, std::min(row_step_, rows_ - row), column, std::min(column_step_, columns_ - column)};
@@ -95,7 +95,7 @@ struct PackedRight {
 };
 
 template <typename T>
-void pack_whole_right(const PanelProductKernels<T>& kernels, const PanelSource<T>& right, Step<T>* to) {
+void pack_whole_right(const PackedGemmKernels<T>& kernels, const PanelSource<T>& right, Step<T>* to) {
   for (int64_t term = 0; term < right.terms; term += kBlockTerms<T>) {
     const int64_t terms = std::min(kBlockTerms<T>, right.terms - term);
     const PanelSource<T> block = cut(right, int64_t(0), right.lines, term, terms);
@@ -107,7 +107,7 @@ void pack_whole_right(const PanelProductKernels<T>& kernels, const PanelSource<T
 /// The panels of a block of the right factor: itself where it already is one panel beside the other and a step is not
 /// far from the next, else packed now.
 template <typename T>
-RightPanels<T> right_panels(const PanelProductKernels<T>& kernels, const PanelSource<T>& right, const Rectangle& part,
+RightPanels<T> right_panels(const PackedGemmKernels<T>& kernels, const PanelSource<T>& right, const Rectangle& part,
                             int64_t term, int64_t terms, PanelWorkspace<T>& workspace) {
   constexpr int64_t near = 1024 / int64_t(sizeof(T));
   const PanelSource<T> columns = cut(right, part.column, part.columns, term, terms);
@@ -120,7 +120,7 @@ RightPanels<T> right_panels(const PanelProductKernels<T>& kernels, const PanelSo
 }
 /// The same of one that is packed.
 template <typename T>
-RightPanels<T> right_panels(const PanelProductKernels<T>&, const PackedRight<T>& right, const Rectangle& part,
+RightPanels<T> right_panels(const PackedGemmKernels<T>&, const PackedRight<T>& right, const Rectangle& part,
                             int64_t term, int64_t terms, PanelWorkspace<T>&) {
   const int64_t steps = (terms + kStepTerms<T> - 1) / kStepTerms<T>;
   const int64_t before = PackedRight<T>::padded(right.lines) * (term / kStepTerms<T>);
@@ -130,7 +130,7 @@ RightPanels<T> right_panels(const PanelProductKernels<T>&, const PackedRight<T>&
 /// The sums of `part` of left·right, with the bias; right is a PanelSource or a PackedRight. Calls done(begin, end) for
 /// rows of the rectangle that are complete.
 template <typename T, typename Right, typename Done>
-void multiply_rectangle(const PanelProductKernels<T>& kernels, const PanelSource<T>& left, const Right& right,
+void multiply_rectangle(const PackedGemmKernels<T>& kernels, const PanelSource<T>& left, const Right& right,
                         const Rectangle& part, const PanelSums& sums, PanelWorkspace<T>& workspace, const Done& done) {
   const int64_t blocks = (part.rows + kBlockRows - 1) / kBlockRows;  // even ones, none small
   const int64_t block_rows = in_panels(part.rows, blocks, kLeftPanel);

@@ -2,7 +2,7 @@
 // ACM Transactions on Mathematical Software 34, 2008), summed in float32: out [M,N] = left [M,K] · right [K,N].
 //
 // A panel holds some rows of the left factor, or some columns of the right one, step by step along K, so that the
-// innermost loop reads both in order. A step is 32 bits: one number in float32; in bfloat16 two that are neighbours
+// innermost loop reads both in order. A step is 32 bits: one number in float32; in bfloat16 two that are neighbors
 // along K, which a chip multiplies and adds up at once.
 #pragma once
 
@@ -51,7 +51,7 @@ struct PanelBlock {
 };
 
 template <typename T>
-struct PanelProductKernels {
+struct PackedGemmKernels {
   /// Lines into panels [lines / width rounded up, steps, width], zeros where the source has ended.
   void (*pack_left)(const PanelSource<T>&, Step<T>* to);
   void (*pack_right)(const PanelSource<T>&, Step<T>* to);

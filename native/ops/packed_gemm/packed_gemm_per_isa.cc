@@ -1,4 +1,4 @@
-// Bodies of panel_product_kernel.h.
+// Bodies of packed_gemm_kernel.h.
 #include "ops/packed_gemm/packed_gemm_kernel.h"
 
 #include "core/kernels.h"
@@ -67,14 +67,14 @@ void multiply_panels(const PanelBlock<T>& a) {
 }
 
 template <typename T>
-constexpr PanelProductKernels<T> table = {pack_panels<T, kLeftPanel>, pack_panels<T, kRightPanel>, multiply_panels<T>};
+constexpr PackedGemmKernels<T> table = {pack_panels<T, kLeftPanel>, pack_panels<T, kRightPanel>, multiply_panels<T>};
 
 template <>
-const PanelProductKernels<float>& kernels() {
+const PackedGemmKernels<float>& kernels() {
   return table<float>;
 }
 template <>
-const PanelProductKernels<Bfloat16>& kernels() {
+const PackedGemmKernels<Bfloat16>& kernels() {
   return table<Bfloat16>;
 }
 

@@ -35,7 +35,7 @@ std::vector<double> product(const PanelSource<T>& left, const Right& right, cons
     const Rectangle part = grid.task(task);
     const PanelSums sums{out.data() + part.row * stride + part.column, stride,
                          bias ? bias->data() + part.column : nullptr, add};
-    multiply_rectangle(kernels<PanelProductKernels<T>>(), left, right, part, sums, workspace,
+    multiply_rectangle(kernels<PackedGemmKernels<T>>(), left, right, part, sums, workspace,
                        [&](int64_t begin, int64_t end) {
                          for (int64_t row = part.row + begin; row < part.row + end; ++row) {
                            for (int64_t c = 0; c < part.columns; ++c)
@@ -77,7 +77,7 @@ void compare_product(const Shape& shape, bool left_by_line, bool right_by_line, 
              where + ": the number of threads changes the result");
     }
     std::vector<Step<T>> panels(size_t(PackedRight<T>::size(b)));
-    pack_whole_right(kernels<PanelProductKernels<T>>(), b, panels.data());
+    pack_whole_right(kernels<PackedGemmKernels<T>>(), b, panels.data());
     const PackedRight<T> packed{panels.data(), columns, terms};
     for (const int64_t threads : {1, 7}) {
       expect(product(a, packed, has_bias ? &bias : nullptr, add, before, stride, threads) == found,

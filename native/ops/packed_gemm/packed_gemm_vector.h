@@ -1,4 +1,4 @@
-// The bodies of panel_product_kernel.h in AVX-512: a tile of the product stays in 24 registers while a left and a right
+// The bodies of packed_gemm_kernel.h in AVX-512: a tile of the product stays in 24 registers while a left and a right
 // panel pass by.
 #pragma once
 
@@ -14,7 +14,7 @@ inline __mmask16 first_lanes(int64_t count) {
   return count >= kLanes ? __mmask16(0xffff) : count <= 0 ? __mmask16(0) : __mmask16((1u << count) - 1);
 }
 
-/// Up to 16 steps of one line whose terms are neighbours in memory; zeros beyond `terms`.
+/// Up to 16 steps of one line whose terms are neighbors in memory; zeros beyond `terms`.
 template <typename T>
 inline __m512i load_steps(const T* from, int64_t terms) {
   const int64_t halves = terms * int64_t(sizeof(T) / 2);
@@ -22,7 +22,7 @@ inline __m512i load_steps(const T* from, int64_t terms) {
   return _mm512_maskz_loadu_epi16(mask, from);
 }
 
-/// The steps at one place of up to 16 lines that are neighbours in memory.
+/// The steps at one place of up to 16 lines that are neighbors in memory.
 inline __m512i load_lines(const float* from, int64_t, int64_t, __mmask16 lines) {
   return _mm512_maskz_loadu_epi32(lines, from);
 }

@@ -59,7 +59,7 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
   }
 }
 
-/// Tells the fault of position n.
+/// Reports the fault of position n.
 [[noreturn]] void fail_at(int64_t n, int fault, int64_t rows) {
   if (fault == fault_overflow) {
     fail(ErrorCode::non_finite, "the losses at position ", n, " overflow: its logits lie too far apart for their type");
@@ -77,7 +77,8 @@ LossSums run(at::ScalarType element, RdropLossArguments arguments, int64_t rows,
   const int64_t grain = std::max<int64_t>(1, grain_elements / arguments.classes);
   parallel_ranges(0, rows, grain, [&](int64_t begin, int64_t end) {
     RdropLossArguments own = arguments;
-    const at::Tensor scratch = temporary({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
+    const at::Tensor scratch =
+        rdrop::scratch({2 * arguments.classes}, element == at::kDouble ? at::kDouble : at::kFloat);
     own.scratch = scratch.mutable_data_ptr();
     kernel(own, begin, end);
   });

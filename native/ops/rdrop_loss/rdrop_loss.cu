@@ -4,8 +4,8 @@
 // Sweep 1 takes the power form's sums of each thread's share of the rows, sweep 2 writes both gradients. Rows that fit
 // stay in registers between the two, as they are stored, so that each logit is read from memory once; longer rows are
 // read again. Between the sweeps one warp adds up the block's sums in double and finishes the losses. A position whose
-// sums are not finite or not safe takes the book form, in double. The block that finishes last adds up the positions'
-// losses in a fixed order.
+// sums are not finite or not safe takes the log-softmax form, in double. The block that finishes last adds up the
+// positions' losses in a fixed order.
 #include <type_traits>
 
 #include "device/launch.h"
@@ -29,8 +29,8 @@ struct WarpSums {
   PowerSums<float> sums;
 };
 
-/// How sweep 2 goes: in the power form; in the book form; or the same value everywhere.
-enum class Sweep : int32_t { power, book, constant };
+/// How sweep 2 goes: in the power form; in the log-softmax form; or the same value everywhere.
+enum class Sweep : int32_t { power, log_softmax, constant };
 
 struct Outcome {
   Sweep sweep;
@@ -141,9 +141,9 @@ struct LossKernel {
                                   Memory& shared) const {
     const RowPair<T> rows = rows_of(block);
     const int32_t target = a.targets[block.index()];
-    if (shared.outcome.sweep == Sweep::book) {
+    if (shared.outcome.sweep == Sweep::log_softmax) {
       const RdropLossRow row =
-          careful_position<pair>(block, rows, a.weights, a.classes, target, gradient_scale(), shared.scratch);
+          fallback_position<pair>(block, rows, a.weights, a.classes, target, gradient_scale(), shared.scratch);
       if (block.thread() == 0) shared.row = row;
       hand_in(block, shared);
     } else {
@@ -166,7 +166,7 @@ struct LossKernel {
 
   RDROP_INLINE float gradient_scale() const { return a.gradient_scale ? *a.gradient_scale : 1; }
 
-  /// Hands in the position's losses; tells whether every other position's were before.
+  /// Hands in the position's losses; returns whether every other position's were before.
   template <class Block>
   RDROP_INLINE void hand_in(Block& block, Memory& shared) const {
     if (block.thread() != 0) return;
@@ -262,7 +262,7 @@ struct LossKernel {
       outcome.sweep = Sweep::constant, outcome.value = __builtin_nanf("");
       shared.row = {0, 0, 0, fault_target, 0};
     } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale) || cancels(shared.losses)) {
-      outcome.sweep = Sweep::book;
+      outcome.sweep = Sweep::log_softmax;
     } else {
       const GradientTerms<double>& g = shared.terms;
       outcome.sweep = Sweep::power;

@@ -54,11 +54,11 @@ LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, cons
 /// rdrop_loss on a device, without waiting for it. logits [2N,V] and gradient of one type,
 /// float32, bfloat16 or float16; gradient may be the logits. targets int32 [N] on the device. sums float64 [6] on the
 /// device is added to: cross_entropy, nll, kl, tokens, faulty positions, the first of those (rdrop_loss_sums.h); so the
-/// chunks of a batch add up, and whoever starts a batch zeroes it. first_position: the batch's position of the first
+/// chunks of a batch add up, and the start of a batch zeroes it. first_position: the batch's position of the first
 /// row here. gradient_scale: float32 [1] on the device, which every gradient is multiplied by, or undefined.
 ///
 /// A fault (see read_sums) throws nothing here: the position has no part in the losses and tokens, and its gradients
-/// are NaN, which the norm of the gradient tells.
+/// are NaN, and so is the norm of the gradient.
 void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                    at::Tensor& gradient, at::Tensor& sums, int64_t first_position, const at::Tensor& gradient_scale);
 

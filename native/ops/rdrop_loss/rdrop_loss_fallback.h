@@ -1,5 +1,5 @@
-// A target position whose sums are not finite or not safe in float32, by a whole block of threads: the book form of
-// rdrop_loss_terms.h in double, element by element. It finds out what is wrong with the position, if anything. V
+// A target position whose sums are not finite or not safe in float32, by a whole block of threads: the log-softmax form
+// of rdrop_loss_terms.h in double, element by element. It finds out what is wrong with the position, if anything. V
 // classes, y the target.
 #pragma once
 
@@ -17,7 +17,7 @@ struct RowPair {
 
 /// log(sum(exp(z))) of a row, its largest logit given.
 template <class Block, typename T>
-RDROP_INLINE double careful_log_sum(Block& block, const T* z, int64_t classes, double largest, double* scratch) {
+RDROP_INLINE double fallback_log_sum(Block& block, const T* z, int64_t classes, double largest, double* scratch) {
   double sum = 0;
   for (int64_t v = block.thread(); v < classes; v += block.threads()) {
     sum += __builtin_exp(double(to_float(z[v])) - largest);
@@ -28,8 +28,8 @@ RDROP_INLINE double careful_log_sum(Block& block, const T* z, int64_t classes, d
 /// Writes the gradients, multiplied by scale, where there are two passes; every thread returns what the position adds
 /// to the sums. scratch: a double for each warp, in shared memory.
 template <bool pair, class Block, typename T>
-RDROP_INLINE RdropLossRow careful_position(Block& block, const RowPair<T>& rows, const LossWeights& weights,
-                                           int64_t classes, int64_t y, double scale, double* scratch) {
+RDROP_INLINE RdropLossRow fallback_position(Block& block, const RowPair<T>& rows, const LossWeights& weights,
+                                            int64_t classes, int64_t y, double scale, double* scratch) {
   const double target1 = to_float(rows.z1[y]), target2 = pair ? to_float(rows.z2[y]) : 0;
   double largest1 = -__builtin_inf(), largest2 = largest1, logits = 0, fault = 0;
   for (int64_t v = block.thread(); v < classes; v += block.threads()) {
@@ -44,10 +44,10 @@ RDROP_INLINE RdropLossRow careful_position(Block& block, const RowPair<T>& rows,
   PairLogs logs{};
   if (fault == 0) {
     largest1 = block_reduce(block, largest1, Larger{}, scratch);
-    logs.log_sum1 = careful_log_sum(block, rows.z1, classes, largest1, scratch);
+    logs.log_sum1 = fallback_log_sum(block, rows.z1, classes, largest1, scratch);
     if constexpr (pair) {
       largest2 = block_reduce(block, largest2, Larger{}, scratch);
-      logs.log_sum2 = careful_log_sum(block, rows.z2, classes, largest2, scratch);
+      logs.log_sum2 = fallback_log_sum(block, rows.z2, classes, largest2, scratch);
       for (int64_t v = block.thread(); v < classes; v += block.threads()) {
         const double l1 = to_float(rows.z1[v]) - logs.log_sum1, l2 = to_float(rows.z2[v]) - logs.log_sum2;
         logs.d12 += divergence_term(__builtin_exp(l1), l1, l2);
@@ -64,7 +64,7 @@ RDROP_INLINE RdropLossRow careful_position(Block& block, const RowPair<T>& rows,
     for (int64_t v = block.thread(); v < classes; v += block.threads()) {
       double g1 = __builtin_nan(""), g2 = g1;
       if (row.fault == fault_none) {
-        book_gradients(weights, logs, classes, v == y, to_float(rows.z1[v]), to_float(rows.z2[v]), &g1, &g2);
+        log_softmax_gradients(weights, logs, classes, v == y, to_float(rows.z1[v]), to_float(rows.z2[v]), &g1, &g2);
       }
       assign(rows.g1[v], float(g1 * scale));
       assign(rows.g2[v], float(g2 * scale));

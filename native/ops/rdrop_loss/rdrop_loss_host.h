@@ -1,5 +1,5 @@
-// What the host does around the fused loss's kernels: the options become weights, faults are told. In a header because
-// librdrop_cuda.so needs it as well as the core.
+// What the host does around the fused loss's kernels: the options become weights, faults become errors. In a header
+// because librdrop_cuda.so needs it as well as the core.
 #pragma once
 
 #include <cmath>

@@ -21,7 +21,7 @@ struct LossWeights {
 /// no class (the CPU refuses those before it starts).
 enum LossFault : int32_t { fault_none = 0, fault_pass1 = 1, fault_pass2 = 2, fault_overflow = 3, fault_target = 4 };
 
-/// What one target position adds to the sums; its fault, if any, is told instead.
+/// What one target position adds to the sums; its fault, if any, is reported instead.
 struct RdropLossRow {
   double cross_entropy, nll, kl;
   int32_t fault;

@@ -1,5 +1,5 @@
-// The scalar body of the fused loss: the formulas of the R-Drop paper (eqs. 2-5) as a book would print them
-// (rdrop_loss_terms.h), in double. It judges the vectorised body (rdrop_loss_vector.h) and the device's kernel, and
+// The scalar body of the fused loss: the formulas of the R-Drop paper (eqs. 2-5) as they are written there
+// (rdrop_loss_terms.h), in double. It judges the vectorized body (rdrop_loss_vector.h) and the device's kernel, and
 // computes the rows that overflow in the former.
 #include "ops/rdrop_loss/rdrop_loss_kernel.h"
 
@@ -33,7 +33,7 @@ inline void assign(Bfloat16& to, double x) {
 
 /// log(sum(exp(z))) over V classes and sum(z); false when a logit is NaN or infinite.
 template <class Element>
-bool normalise(const Element* z, int64_t classes, double* log_sum_exp, double* sum) {
+bool normalize(const Element* z, int64_t classes, double* log_sum_exp, double* sum) {
   double largest = -__builtin_inf(), total = 0;
   for (int64_t v = 0; v < classes; ++v) {
     double x = to_double(z[v]);
@@ -65,11 +65,11 @@ void rdrop_loss_scalar_row(const RdropLossArguments& a, int64_t n) {
 
   PairLogs logs{};
   double sum1, sum2 = 0;
-  if (!normalise(z1, classes, &logs.log_sum1, &sum1)) {
+  if (!normalize(z1, classes, &logs.log_sum1, &sum1)) {
     row.fault = fault_pass1;
     return;
   }
-  if (z2 && !normalise(z2, classes, &logs.log_sum2, &sum2)) {
+  if (z2 && !normalize(z2, classes, &logs.log_sum2, &sum2)) {
     row.fault = fault_pass2;
     return;
   }
@@ -86,7 +86,7 @@ void rdrop_loss_scalar_row(const RdropLossArguments& a, int64_t n) {
 
   for (int64_t v = 0; g1 && v < classes; ++v) {
     double gradient1, gradient2;
-    book_gradients(a.weights, logs, classes, v == y, to_double(z1[v]), to_double(z2[v]), &gradient1, &gradient2);
+    log_softmax_gradients(a.weights, logs, classes, v == y, to_double(z1[v]), to_double(z2[v]), &gradient1, &gradient2);
     assign(g1[v], gradient1);
     assign(g2[v], gradient2);
   }

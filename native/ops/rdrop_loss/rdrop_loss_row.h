@@ -58,7 +58,7 @@ RDROP_ALWAYS_INLINE Group pack(const float* values) {
 }
 
 /// The groups of one thread of a block of `threads`. whole: rows start on a boundary of 16 bytes and hold whole groups,
-/// which move at once; group i lies at threads·i + thread. Otherwise neighbouring threads move neighbouring elements,
+/// which move at once; group i lies at threads·i + thread. Otherwise neighboring threads move neighboring elements,
 /// so that a warp still moves one piece of memory; element j of group i lies at threads·(elements·i + j) + thread.
 template <typename T, bool whole, int threads>
 class Share {

@@ -1,6 +1,6 @@
 // The arithmetic of the fused loss, shared by the CPU's bodies and the device's kernel. V classes, y the target.
 //
-// Book form, from log P1 and log P2:
+// Log-softmax form, from log P1 and log P2:
 //   P = softmax(z), L = log P        D12 = sum P1 (L1 - L2),  D21 = sum P2 (L2 - L1)
 //   CE/z  = P - (1 - eps) onehot(y) - eps/V
 //   D12/z1 = P1 (L1 - L2 - D12),  D12/z2 = P2 - P1           (D21 the same with 1 and 2 exchanged)
@@ -61,9 +61,9 @@ struct PairLogs {
   double log_sum1, log_sum2, d12, d21;
 };
 
-/// The gradients of one class in book form. target: whether it is y.
-RDROP_INLINE void book_gradients(const LossWeights& w, const PairLogs& logs, int64_t classes, bool target, double z1,
-                                 double z2, double* g1, double* g2) {
+/// The gradients of one class in log-softmax form. target: whether it is y.
+RDROP_INLINE void log_softmax_gradients(const LossWeights& w, const PairLogs& logs, int64_t classes, bool target,
+                                        double z1, double z2, double* g1, double* g2) {
   const double l1 = z1 - logs.log_sum1, l2 = z2 - logs.log_sum2;
   const double p1 = __builtin_exp(l1), p2 = __builtin_exp(l2);
   const double wanted = (target ? 1 - w.label_smoothing : 0) + w.label_smoothing / double(classes);
@@ -137,7 +137,7 @@ struct PassSums {
 /// Losses of a position in the power form, and what its gradients need of them.
 struct PowerLosses {
   /// Whether everything lies within the bound given, so that no product of the second sweep overflows; the rest means
-  /// nothing otherwise, and the position needs the book form.
+  /// nothing otherwise, and the position needs the log-softmax form.
   bool safe;
   RdropLossRow row;
   /// log_e of pass 2 less that of pass 1, so that log P1 - log P2 is unit (y1 - y2) + offset: the references fall out.

@@ -1,4 +1,4 @@
-// The vectorised body of the fused loss: the scalar body's results from two sweeps over a pair of rows.
+// The vectorized body of the fused loss: the scalar body's results from two sweeps over a pair of rows.
 //
 // It computes the power form of rdrop_loss_terms.h. Sweep 1 keeps the reference near the pass's largest logit so far:
 // when a chunk exceeds it by more than `slack`, the sums are rescaled and the chunk is done again, so that no sweep is
@@ -6,7 +6,7 @@
 // most of the arithmetic. Sweep 2 reads the rows again, from the cache too, and writes both gradients. Sums are kept in
 // lanes of the logits' type over a chunk and added up in double. A pair whose sums are not finite (NaN, infinity, or
 // numbers near the type's limit) goes to the scalar body. Sweep 2 of one pair and sweep 1 of the next alternate chunk
-// by chunk, so that memory is read and written evenly while the arithmetic goes on.
+// by chunk, so that memory is read and written evenly while the arithmetic continues.
 #include "simd/vector.h"
 
 namespace rdrop::RDROP_ISA {
@@ -309,7 +309,7 @@ void rdrop_loss_vector_rows(const RdropLossArguments& a, int64_t begin, int64_t 
   const uintptr_t apart = reinterpret_cast<uintptr_t>(a.gradient1) - reinterpret_cast<uintptr_t>(a.gradient2);
   if (!a.stream || apart % bytes != 0) return sweeps.template run<false>(begin, end);
   sweeps.template run<true>(begin, end);
-  // Streamed stores are weakly ordered: they must be visible before another thread is told of the end.
+  // Streamed stores are weakly ordered: they must be visible before another thread learns of the end.
   _mm_sfence();
 }
 

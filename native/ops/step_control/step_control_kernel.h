@@ -1,6 +1,6 @@
 // What a trainer keeps on a device, so that a step needs nothing from the host: counters, the loss scale, the
-// coefficients of the optimiser, the figures since they were last read. Two kernels of one thread: `begin` before each
-// forward pass, `finish` between the norm of the gradient and the optimiser.
+// coefficients of the optimizer, the metrics since they were last read. Two kernels of one thread: `begin` before each
+// forward pass, `finish` between the norm of the gradient and the optimizer.
 //
 // The loss scale is fairseq's (fairseq/optim/dynamic_loss_scaler.py, tolerance 0): halved when a gradient is not
 // finite, whose step is left out; doubled after `scale_window` steps without.

@@ -1,4 +1,4 @@
-// Step control under the emulated grid: the loss scale against fairseq's own, the figures against plain sums.
+// Step control under the emulated grid: the loss scale against fairseq's own, the metrics against plain sums.
 #include "ops/step_control/step_control_kernel.h"
 
 #include <cmath>
@@ -71,8 +71,8 @@ void as_fairseq() {
 
 const Case loss_scale{"step control: the loss scale is fairseq's", as_fairseq};
 
-const Case figures{
-    "step control: figures, rate and coefficients", [] {
+const Case metrics{
+    "step control: metrics, rate and coefficients", [] {
       StepState state = fresh(1);
       const StepControl control = control_of(state, false, 1);
       for (int i = 0; i < 7; ++i) step(control, 16 * 9.0);

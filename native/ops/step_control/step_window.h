@@ -1,11 +1,11 @@
-// What a trainer on a device has to tell.
+// What a trainer on a device reports.
 #pragma once
 
 #include <stdint.h>
 
 namespace rdrop {
 
-/// The figures of the steps since they were last read; sums over target positions, natural logarithm.
+/// The metrics of the steps since they were last read; sums over target positions, natural logarithm.
 struct StepWindow {
   double cross_entropy, nll, kl, tokens;
   double gradient_norm;  ///< sum over the steps; of the gradient per token, before clipping

@@ -16,8 +16,8 @@
 
 namespace {
 
+using rdrop::CachingAllocator;
 using rdrop::JobQueue;
-using rdrop::KeptMemory;
 
 void expect(bool condition, const char* what) {
   if (!condition) throw std::runtime_error(what);
@@ -118,7 +118,7 @@ void queue_ends_at_any_time() {
 }
 
 void memory_belongs_to_one_thread_at_a_time() {
-  KeptMemory memory(
+  CachingAllocator memory(
       [](size_t bytes) -> void* {
         void* block = nullptr;
         if (posix_memalign(&block, 64, bytes) != 0) throw std::bad_alloc();
@@ -143,7 +143,7 @@ void memory_belongs_to_one_thread_at_a_time() {
       memory.give(first);
     }
     for (const auto& [block, size] : held) memory.give(block);
-    expect(memory.idle_bytes() <= KeptMemory::kMostIdle, "more lies idle than may");
+    expect(memory.idle_bytes() <= CachingAllocator::kMostIdle, "more lies idle than may");
   });
 }
 
