@@ -31,14 +31,11 @@ inline float wide(Bfloat16 x) {
   return to_float(x);
 }
 
-/// x as T holds it: to nearest, ties to even; NaN stays NaN. Without a branch, so that loops become vectors.
+/// x as T holds it.
 template <typename T>
 inline T rounded(Wide<T> x) {
   if constexpr (sizeof(T) == sizeof(Bfloat16)) {
-    const uint32_t bits = __builtin_bit_cast(uint32_t, x);
-    const uint32_t nearest = bits + 0x7fffu + (bits >> 16 & 1u);
-    const uint32_t is_nan = (bits & 0x7fffffffu) > 0x7f800000u ? ~0u : 0u;
-    return T{uint16_t(((nearest & ~is_nan) | (0x7fc00000u & is_nan)) >> 16)};
+    return to_bfloat16(x);
   } else {
     return x;
   }

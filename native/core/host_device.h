@@ -59,14 +59,21 @@ RDROP_INLINE void assign(float& to, float x) {
   to = x;
 }
 
-/// Rounds to nearest, ties to even; NaN stays NaN.
-RDROP_INLINE void assign(Bfloat16& to, float x) {
+/// Rounds to nearest, ties to even; NaN stays NaN. Without a branch, so that loops become vectors. Vectors of an
+/// instruction set have a function of the same name (simd/vector_avx2.h, simd/vector_avx512.h).
+RDROP_INLINE Bfloat16 to_bfloat16(float x) {
 #ifdef __CUDA_ARCH__
-  to.bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
+  return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};
 #else
   const uint32_t bits = __builtin_bit_cast(uint32_t, x);
-  to.bits = x != x ? uint16_t(0x7fc0) : uint16_t((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+  const uint32_t nearest = bits + 0x7fffu + (bits >> 16 & 1u);
+  const uint32_t is_nan = (bits & 0x7fffffffu) > 0x7f800000u ? ~0u : 0u;
+  return {uint16_t(((nearest & ~is_nan) | (0x7fc00000u & is_nan)) >> 16)};
 #endif
+}
+
+RDROP_INLINE void assign(Bfloat16& to, float x) {
+  to = to_bfloat16(x);
 }
 
 /// Rounds to nearest, ties to even; beyond 65504 infinite.

@@ -28,21 +28,6 @@ inline double sum_of_exponentials(const T* x, int64_t count, T largest, T scale)
 
 #else
 
-inline Floats vector_of(float x) {
-  return Floats(x);
-}
-inline Doubles vector_of(double x) {
-  return Doubles(x);
-}
-
-/// Calls f(lanes, i) for the vectors of `count` elements: whole ones, and what is left.
-template <class V, class F>
-inline void each_vector(int64_t count, const F& f) {
-  int64_t i = 0;
-  for (; i + V::lanes <= count; i += V::lanes) f(All{}, i);
-  if (i < count) f(First{int(count - i)}, i);
-}
-
 /// exp((x - largest)·scale)
 template <class V>
 struct Exponential {
@@ -57,7 +42,7 @@ struct Exponential {
 
 template <typename T>
 inline double sum_of_exponentials(const T* x, int64_t count, T largest, T scale) {
-  using V = decltype(vector_of(T(0)));
+  using V = VectorOf<T>;
   constexpr int64_t lanes = V::lanes;
   const Exponential<V> exponential(largest, scale);
   const V zero = vector_of(T(0));

@@ -23,7 +23,7 @@ inline void softmax_row(W* row, int64_t count, W scale) {
   for (int64_t l = count; l < attention_padded(count); ++l) row[l] = 0;
 #else
   // Loads and stores of whole vectors alone: a load would wait for a masked store, or one of a part of it.
-  using V = decltype(vector_of(W(0)));
+  using V = VectorOf<W>;
   const V zero = vector_of(W(0)), first = vector_of(row[0]);
   V highest = first, odd = zero;
   each_vector<V>(count, [&](auto lanes, int64_t l) {

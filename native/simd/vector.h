@@ -1,11 +1,11 @@
 // The vectors of an instruction set: Floats (float32) and Doubles (float64) with the same functions, so that a body is
-// written once. Included by the vectorized bodies alone (RDROP_ISA avx2 or avx512); what differs between the two is in
-// vector_avx2.inc and vector_avx512.inc.
+// written once. What differs between the sets is in vector_avx512.h, vector_avx2.h and vector_scalar.h; the last has
+// what whole vectors need.
 #pragma once
 
 #include <stdint.h>
 
-#include "core/host_device.h"
+#include "core/element.h"
 #include "simd/intrinsics.h"
 
 namespace rdrop::RDROP_ISA {
@@ -28,8 +28,10 @@ inline Doubles exp2_of_fraction(Doubles f);
 
 #if defined(RDROP_ISA_avx512)
 #include "simd/vector_avx512.h"
-#else
+#elif defined(RDROP_ISA_avx2)
 #include "simd/vector_avx2.h"
+#else
+#include "simd/vector_scalar.h"
 #endif
 
 namespace rdrop::RDROP_ISA {
@@ -38,6 +40,16 @@ namespace {
 inline Doubles promote(Doubles x) {
   return x;
 }
+
+inline Floats vector_of(float x) {
+  return Floats(x);
+}
+inline Doubles vector_of(double x) {
+  return Doubles(x);
+}
+/// The vectors that elements of T are computed with.
+template <typename T>
+using VectorOf = decltype(vector_of(wide(T())));
 
 /// How many lanes take part.
 template <class Vector>
@@ -66,6 +78,14 @@ inline void put(First lanes, Element* p, Vector x) {
 template <class Vector>
 inline Vector choose(All, Vector x, Vector) {
   return x;
+}
+
+/// Calls f(lanes, i) for the vectors of `count` elements: whole ones, and what is left.
+template <class Vector, class F>
+inline void each_vector(int64_t count, const F& f) {
+  int64_t i = 0;
+  for (; i + Vector::lanes <= count; i += Vector::lanes) f(All{}, i);
+  if (i < count) f(First{int(count - i)}, i);
 }
 
 inline Floats exp2_of_fraction(Floats f) {

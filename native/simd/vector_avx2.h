@@ -1,5 +1,5 @@
 // The vectors of AVX2: 8 floats or 4 doubles; the first n lanes by a mask of sign bits.
-// Included by vector.inc alone.
+// Included by vector.h alone.
 #pragma once
 
 #include "simd/intrinsics.h"
@@ -11,6 +11,7 @@ struct Floats {
   using Scalar = float;
   static constexpr int lanes = 8;
   __m256 v;
+  Floats() = default;
   explicit Floats(__m256 x) : v(x) {}
   explicit Floats(float x) : v(_mm256_set1_ps(x)) {}
 };
@@ -18,6 +19,7 @@ struct Doubles {
   using Scalar = double;
   static constexpr int lanes = 4;
   __m256d v;
+  Doubles() = default;
   explicit Doubles(__m256d x) : v(x) {}
   explicit Doubles(double x) : v(_mm256_set1_pd(x)) {}
 };
@@ -119,11 +121,15 @@ inline void stream(double* p, Doubles x) {
 inline Floats widen(__m128i bits) {
   return Floats(_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)));
 }
-inline __m128i narrow(Floats x) {
-  __m256i bits = _mm256_castps_si256(x.v);
-  __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  bits = _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
-  return _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+/// As host_device.h's: to nearest, ties to even; NaN stays NaN.
+inline __m128i to_bfloat16(Floats x) {
+  const __m256i bits = _mm256_castps_si256(x.v);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i nearest = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256 kept = _mm256_blendv_ps(_mm256_castsi256_ps(nearest), _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000)),
+                                       _mm256_cmp_ps(x.v, x.v, _CMP_UNORD_Q));
+  const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(kept), 16);
+  return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
 }
 inline Floats load(All, const Bfloat16* p, Floats) {
   return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -134,7 +140,7 @@ inline Floats load(First f, const Bfloat16* p, Floats other) {
   return choose(f, load(All{}, whole, other), other);
 }
 inline void store(All, Bfloat16* p, Floats x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow(x));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), to_bfloat16(x));
 }
 inline void store(First f, Bfloat16* p, Floats x) {
   Bfloat16 whole[8];
@@ -142,7 +148,7 @@ inline void store(First f, Bfloat16* p, Floats x) {
   for (int i = 0; i < f.n; ++i) p[i] = whole[i];
 }
 inline void stream(Bfloat16* p, Floats x) {
-  _mm_stream_si128(reinterpret_cast<__m128i*>(p), narrow(x));
+  _mm_stream_si128(reinterpret_cast<__m128i*>(p), to_bfloat16(x));
 }
 
 /// The sum of neighboring halves, in double.

@@ -1,5 +1,5 @@
 // The vectors of AVX-512: 16 floats or 8 doubles.
-// Included by vector.inc alone.
+// Included by vector.h alone.
 #pragma once
 
 #include "simd/intrinsics.h"
@@ -11,6 +11,7 @@ struct Floats {
   using Scalar = float;
   static constexpr int lanes = 16;
   __m512 v;
+  Floats() = default;
   explicit Floats(__m512 x) : v(x) {}
   explicit Floats(float x) : v(_mm512_set1_ps(x)) {}
 };
@@ -18,6 +19,7 @@ struct Doubles {
   using Scalar = double;
   static constexpr int lanes = 8;
   __m512d v;
+  Doubles() = default;
   explicit Doubles(__m512d x) : v(x) {}
   explicit Doubles(double x) : v(_mm512_set1_pd(x)) {}
 };
@@ -118,11 +120,14 @@ inline void stream(double* p, Doubles x) {
 inline Floats widen(__m256i bits) {
   return Floats(_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)));
 }
-inline __m256i narrow(Floats x) {
-  __m512i bits = _mm512_castps_si512(x.v);
-  __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+/// As host_device.h's: to nearest, ties to even; NaN stays NaN.
+inline __m256i to_bfloat16(Floats x) {
+  const __m512i bits = _mm512_castps_si512(x.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i kept =
+      _mm512_mask_mov_epi32(nearest, _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc00000));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
 }
 inline Floats load(All, const Bfloat16* p, Floats) {
   return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
@@ -131,13 +136,13 @@ inline Floats load(First f, const Bfloat16* p, Floats other) {
   return choose(f, widen(_mm256_maskz_loadu_epi16(mask16(f), p)), other);
 }
 inline void store(All, Bfloat16* p, Floats x) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(x));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bfloat16(x));
 }
 inline void store(First f, Bfloat16* p, Floats x) {
-  _mm256_mask_storeu_epi16(p, mask16(f), narrow(x));
+  _mm256_mask_storeu_epi16(p, mask16(f), to_bfloat16(x));
 }
 inline void stream(Bfloat16* p, Floats x) {
-  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrow(x));
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), to_bfloat16(x));
 }
 
 /// The sum of neighboring halves, in double.

@@ -4,8 +4,8 @@
 
 #include "core/kernels.h"
 #include "simd/dropout_row.h"
-#include "simd/lanes.h"
 #include "simd/softmax_row.h"
+#include "simd/vector.h"
 
 namespace rdrop::RDROP_ISA {
 
@@ -13,28 +13,23 @@ namespace rdrop::RDROP_ISA {
 template <typename T, int Rows, int Vectors>
 inline void product_tile(int64_t depth, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c,
                          int64_t c_row, bool accumulate) {
-  using V = typename Lanes<T>::type;
-  constexpr int64_t lanes = Lanes<T>::count;
+  using V = VectorOf<T>;
+  constexpr int64_t lanes = V::lanes;
+  const V zero(T(0));
   V sum[Rows][Vectors];
   for (int r = 0; r < Rows; ++r) {
-    for (int v = 0; v < Vectors; ++v) {
-      if (accumulate) {
-        __builtin_memcpy(&sum[r][v], c + r * c_row + v * lanes, vector_bytes);
-      } else {
-        sum[r][v] = V{};
-      }
-    }
+    for (int v = 0; v < Vectors; ++v) sum[r][v] = accumulate ? load(All{}, c + r * c_row + v * lanes, zero) : zero;
   }
   for (int64_t k = 0; k < depth; ++k) {
     V row[Vectors];
-    for (int v = 0; v < Vectors; ++v) __builtin_memcpy(&row[v], b + k * b_row + v * lanes, vector_bytes);
+    for (int v = 0; v < Vectors; ++v) row[v] = load(All{}, b + k * b_row + v * lanes, zero);
     for (int r = 0; r < Rows; ++r) {
-      const T scalar = a[r * a_row + k * a_column];
-      for (int v = 0; v < Vectors; ++v) sum[r][v] += scalar * row[v];
+      const V scalar(a[r * a_row + k * a_column]);
+      for (int v = 0; v < Vectors; ++v) sum[r][v] = fma(scalar, row[v], sum[r][v]);
     }
   }
   for (int r = 0; r < Rows; ++r) {
-    for (int v = 0; v < Vectors; ++v) __builtin_memcpy(c + r * c_row + v * lanes, &sum[r][v], vector_bytes);
+    for (int v = 0; v < Vectors; ++v) store(All{}, c + r * c_row + v * lanes, sum[r][v]);
   }
 }
 
@@ -63,7 +58,7 @@ inline void product_panel(int64_t m, int64_t depth, const T* a, int64_t a_row, i
 template <typename T>
 inline void product(int64_t m, int64_t n, int64_t depth, const T* a, int64_t a_row, int64_t a_column, const T* b,
                     int64_t b_row, T* c, int64_t c_row, bool accumulate) {
-  constexpr int64_t lanes = Lanes<T>::count;
+  constexpr int64_t lanes = VectorOf<T>::lanes;
   int64_t j = 0;
   for (; j + 2 * lanes <= n; j += 2 * lanes) {
     product_panel<T, 2>(m, depth, a, a_row, a_column, b + j, b_row, c + j, c_row, accumulate);

@@ -3,32 +3,33 @@
 #include "ops/cached_attention/cached_attention_kernel.h"
 
 #include "core/kernels.h"
-#include "simd/lanes.h"
 #include "simd/softmax_row.h"
+#include "simd/vector.h"
 
 namespace rdrop::RDROP_ISA {
 
 /// out[0, Vectors·lanes) = Σ_p weights[p]·values[p][column...].
 template <typename T, int Vectors>
 inline void weighted_values(const T* weights, const T* const* values, int64_t column, int64_t count, T* out) {
-  using V = typename Lanes<T>::type;
-  constexpr int64_t lanes = Lanes<T>::count;
-  V sum[Vectors] = {};
+  using V = VectorOf<T>;
+  constexpr int64_t lanes = V::lanes;
+  const V zero(T(0));
+  V sum[Vectors];
+  for (V& one : sum) one = zero;
   for (int64_t p = 0; p < count; ++p) {
+    const V weight(weights[p]);
     for (int v = 0; v < Vectors; ++v) {
-      V value;
-      __builtin_memcpy(&value, values[p] + column + v * lanes, vector_bytes);
-      sum[v] += weights[p] * value;
+      sum[v] = fma(weight, load(All{}, values[p] + column + v * lanes, zero), sum[v]);
     }
   }
-  __builtin_memcpy(out, sum, sizeof(sum));
+  for (int v = 0; v < Vectors; ++v) store(All{}, out + v * lanes, sum[v]);
 }
 
 /// out[0, columns) likewise.
 template <typename T>
 inline void weighted_wide_values(const T* weights, const T* const* values, int64_t column, int64_t columns,
                                  int64_t count, T* out) {
-  constexpr int64_t lanes = Lanes<T>::count;
+  constexpr int64_t lanes = VectorOf<T>::lanes;
   int64_t d = 0;
   for (; d + 4 * lanes <= columns; d += 4 * lanes) {
     weighted_values<T, 4>(weights, values, column + d, count, out + d);

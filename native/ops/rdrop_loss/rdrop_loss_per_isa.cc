@@ -3,32 +3,21 @@
 // computes the rows that overflow in the former.
 #include "ops/rdrop_loss/rdrop_loss_kernel.h"
 
+#include "core/element.h"
 #include "core/kernels.h"
 #include "ops/rdrop_loss/rdrop_loss_terms.h"
 
 namespace rdrop::RDROP_ISA {
 namespace {
 
-inline double to_double(float x) {
-  return x;
-}
-inline double to_double(double x) {
-  return x;
-}
-inline double to_double(Bfloat16 x) {
-  return __builtin_bit_cast(float, uint32_t(x.bits) << 16);
+template <class Element>
+double to_double(Element x) {
+  return double(wide(x));
 }
 
-inline void assign(float& to, double x) {
-  to = float(x);
-}
-inline void assign(double& to, double x) {
-  to = x;
-}
-/// Rounds to nearest, ties to even. A gradient is never NaN here.
-inline void assign(Bfloat16& to, double x) {
-  uint32_t bits = __builtin_bit_cast(uint32_t, float(x));
-  to.bits = uint16_t((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+template <class Element>
+void assign(Element& to, double x) {
+  to = rounded<Element>(Wide<Element>(x));
 }
 
 /// log(sum(exp(z))) over V classes and sum(z); false when a logit is NaN or infinite.

@@ -12,15 +12,6 @@
 namespace rdrop::RDROP_ISA {
 namespace {
 
-template <class Element>
-struct VectorOf {
-  using type = Floats;
-};
-template <>
-struct VectorOf<double> {
-  using type = Doubles;
-};
-
 /// Elements of a row between two promotions of the sums to double; a multiple of every number of lanes.
 constexpr int64_t chunk_elements = 512;
 
@@ -61,7 +52,7 @@ struct Exponent {
 /// Sweep 1 of a chunk: its sums, lane by lane.
 template <class Element, bool forward, bool reverse>
 struct ChunkSums {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   using Scalar = typename Vector::Scalar;
   const Element *z1, *z2;
   Scalar *kept1, *kept2;
@@ -85,7 +76,7 @@ struct ChunkSums {
 /// Sweep 1 of a pair of rows: sums over the chunks so far.
 template <class Element, bool forward, bool reverse>
 struct RowSums {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   using Scalar = typename Vector::Scalar;
   using Chunk = ChunkSums<Element, forward, reverse>;
   const Element *z1, *z2;
@@ -129,7 +120,7 @@ struct RowSums {
 /// The coefficients of a pair's gradients and the rows they are written to.
 template <class Element>
 struct PairGradient {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   const Element *z1, *z2;
   const typename Vector::Scalar *kept1, *kept2;
   Element *g1, *g2;
@@ -148,7 +139,7 @@ struct PairGradient {
 /// Sweep 2.
 template <class Element, bool forward, bool reverse>
 struct GradientWriter {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   using Scalar = typename Vector::Scalar;
   const Element *z1, *z2;
   const Scalar *kept1, *kept2;
@@ -185,7 +176,7 @@ struct GradientWriter {
 template <class Element, bool forward, bool reverse>
 bool finish_sums(const RdropLossArguments& a, int64_t n, const RowSums<Element, forward, reverse>& sums,
                  PairGradient<Element>* gradient) {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   const int64_t classes = a.classes, y = a.targets[n];
   const PowerSums<Doubles>& lanes = sums.sums;
   PassSums one{sum(lanes.e1), sum(lanes.gap1), sums.exponent1.reference(), to_double(sums.z1[y]), 0, 0, 0};
@@ -215,7 +206,7 @@ bool finish_sums(const RdropLossArguments& a, int64_t n, const RowSums<Element, 
 /// The two sweeps over rows begin..end.
 template <class Element, bool forward, bool reverse>
 struct Sweeps {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   using Sums = RowSums<Element, forward, reverse>;
   using Writer = GradientWriter<Element, forward, reverse>;
   const RdropLossArguments& a;
@@ -303,7 +294,7 @@ struct Sweeps {
 
 template <class Element, bool forward, bool reverse>
 void rdrop_loss_vector_rows(const RdropLossArguments& a, int64_t begin, int64_t end) {
-  using Vector = typename VectorOf<Element>::type;
+  using Vector = VectorOf<Element>;
   Sweeps<Element, forward, reverse> sweeps{a};
   constexpr uintptr_t bytes = Vector::lanes * sizeof(Element);
   const uintptr_t apart = reinterpret_cast<uintptr_t>(a.gradient1) - reinterpret_cast<uintptr_t>(a.gradient2);
