@@ -10,7 +10,9 @@
 #include "addon/convert.h"
 #include "core/errors.h"
 #include "core/dispatch.h"
+#include "device/device_struct.h"
 #include "ops/rdrop_loss/rdrop_loss.h"
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
 #include "addon/worker.h"
 
 namespace rdrop {
@@ -63,9 +65,9 @@ Times time_on(Device& device, const at::Tensor& host_logits, const at::Tensor& h
               int64_t repeats) {
   const at::Tensor logits = uploaded(device, host_logits), targets = uploaded(device, host_targets);
   at::Tensor other = device.memory().empty(logits.sizes(), logits.scalar_type());
-  at::Tensor sums = device.memory().empty({6}, at::kDouble);
-  device.memory().zero(sums);
-  const auto loss = [&] { rdrop_loss_on(device, logits, targets, options, other, sums, 0, at::Tensor()); };
+  DeviceStruct<DeviceLossSums> sums(device);
+  sums.write({});
+  const auto loss = [&] { rdrop_loss_on(device, logits, targets, options, other, sums.address(), 0, nullptr); };
   const auto copy = [&] { device.memory().copy(logits, other); };
   const auto seconds = [&](const auto& work) {
     const double all = seconds_of([&] {
@@ -76,7 +78,7 @@ Times time_on(Device& device, const at::Tensor& host_logits, const at::Tensor& h
   };
   copy();
   loss();
-  read_sums(device, sums, options);  // warm, and free of faults
+  checked_sums(sums.read(), options);  // warm, and free of faults
   Times times;
   for (int64_t i = 0; i < repeats; ++i) {
     times.tensor_copy.push_back(seconds(copy));

@@ -182,7 +182,7 @@ class Builder {
 
   const at::Tensor& flat() const { return flat_; }
   const at::Tensor& gradient() const { return gradient_; }
-  at::Tensor copy() const { return network_.is_same(flat_) ? at::Tensor() : network_; }
+  at::Tensor compute_weights() const { return network_.is_same(flat_) ? at::Tensor() : network_; }
 
  private:
   void move_to_device() {
@@ -249,7 +249,7 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
   build.allocate(seed);
   flat = build.flat();
   gradient = build.gradient();
-  compute_weights = build.copy();
+  compute_weights = build.compute_weights();
   for (const Piece& piece : build.layout().pieces()) {
     names.push_back(piece.slice);
     count += piece.slice.size();
@@ -280,7 +280,7 @@ void Parameters::write(const ParameterRange& range, const at::Tensor& values) {
   write_range(range, values, flat);
   if (!compute_weights.defined()) return;
   const Slice at = place_of(range);
-  copy_tensor(flat.narrow(0, at.begin, at.size), copy.narrow(0, at.begin, at.size));
+  copy_tensor(flat.narrow(0, at.begin, at.size), compute_weights.narrow(0, at.begin, at.size));
 }
 
 at::Tensor Parameters::read_range(const ParameterRange& range, const at::Tensor& buffer) const {

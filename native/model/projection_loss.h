@@ -10,10 +10,11 @@
 namespace rdrop {
 
 /// Where the losses go: on the CPU they are there when the call returns, on a device they are added to `device_sums`,
-/// float64 [6] (rdrop_loss_on), and the gradient is multiplied by gradient_scale, float32 [1] or undefined.
+/// and the gradient is multiplied by gradient_scale unless that is null; both on the device (rdrop_loss_on).
 struct LossOutput {
   LossSums sums;
-  at::Tensor device_sums, gradient_scale;
+  DeviceLossSums* device_sums = nullptr;
+  const float* gradient_scale = nullptr;
 };
 
 /// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]. Returns the gradient of hidden and adds

@@ -3,10 +3,11 @@
 
 #include <ATen/ops/zeros.h>
 
-#include "device/device.h"
+#include "device/device_struct.h"
 #include "model/checked_size.h"
 #include "model/linear.h"
 #include "model/tensors.h"
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
 #include "core/dispatch.h"
 #include "core/philox.h"
 
@@ -125,9 +126,10 @@ LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& opti
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
   const at::Tensor targets = int_tensor(batch.target.tokens);
   if (!device_) return cross_entropy(logits, targets, options);
-  at::Tensor sums = zero_sums(*device_);
-  cross_entropy_on(*device_, logits, targets, options, sums, 0);
-  return read_sums(*device_, sums, options);
+  DeviceStruct<DeviceLossSums> sums(*device_);
+  sums.write({});
+  cross_entropy_on(*device_, logits, targets, options, sums.address(), 0);
+  return checked_sums(sums.read(), options);
 }
 
 StepInput step_input(const PackedBatch& batch) {
@@ -160,9 +162,15 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
 LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key) {
   const DeviceScope scope(device_);
   LossOutput output;
-  if (device_) output.device_sums = zero_sums(*device_);
+  if (!device_) {
+    enqueue_loss_and_gradients(step_input(batch), options, key, output);
+    return output.sums;
+  }
+  DeviceStruct<DeviceLossSums> sums(*device_);
+  sums.write({});
+  output.device_sums = sums.address();
   enqueue_loss_and_gradients(step_input(batch), options, key, output);
-  return device_ ? read_sums(*device_, output.device_sums, options) : output.sums;
+  return checked_sums(sums.read(), options);
 }
 
 int64_t Transformer::bytes() const {

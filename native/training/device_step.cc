@@ -1,7 +1,6 @@
 // See device_step.h.
 #include "training/device_step.h"
 
-#include <cstddef>
 #include <cstring>
 #include <functional>
 
@@ -18,8 +17,6 @@ constexpr size_t kMostGraphs = 512;
 
 /// fairseq's --fp16-scale-window when it is not given: 2^14 divided by the batches of an update.
 constexpr int64_t kScaleWindow = 1 << 14;
-
-static_assert(sizeof(StepState) % 8 == 0 && offsetof(StepState, sums) % 8 == 0 && offsetof(StepState, window) % 8 == 0);
 
 }  // namespace
 
@@ -42,25 +39,21 @@ DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, co
       device_(*model.device()),
       optimizer_(optimizer),
       loss_(loss),
+      state_(device_),
       update_(std::make_unique<Recording>()) {
   const int64_t size = model_.parameters().flat.numel();
   first_moment_ = device_.memory().empty({size}, at::kFloat);
   second_moment_ = device_.memory().empty({size}, at::kFloat);
   device_.memory().zero(first_moment_);
   device_.memory().zero(second_moment_);
-  state_ = device_.memory().empty({int64_t(sizeof(StepState)) / 8}, at::kDouble);
   StepState start{};
   start.loss_scale = model_.type() == at::kHalf ? kFirstLossScale : 1;
   start.last_overflow = -1;
-  set_state(start);
-}
-
-at::Tensor DeviceStep::field(size_t offset, int64_t count) const {
-  return state_.narrow(0, int64_t(offset) / 8, count);
+  state_.write(start);
 }
 
 StepControl DeviceStep::control() const {
-  return {static_cast<StepState*>(state_.mutable_data_ptr()),
+  return {state_.address(),
           optimizer_.schedule,
           optimizer_.adam.beta1,
           optimizer_.adam.beta2,
@@ -103,26 +96,23 @@ void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
 
 void DeviceStep::forward_backward(const StepInput& input) {
   device_.kernels().step.begin(control(), device_.stream());
-  const char* state = static_cast<const char*>(state_.const_data_ptr());
+  StepState* state = state_.address();
   DropoutKey key;
   key.on = true;
-  key.update_at = reinterpret_cast<const uint64_t*>(state + offsetof(StepState, mask));
+  key.update_at = &state->mask;
   LossOutput output;
-  output.device_sums = field(offsetof(StepState, sums), loss_sums);
-  if (model_.type() == at::kHalf) {
-    output.gradient_scale = state_.view(at::kFloat).narrow(0, int64_t(offsetof(StepState, loss_scale)) / 4, 1);
-  }
+  output.device_sums = &state->sums;
+  if (model_.type() == at::kHalf) output.gradient_scale = &state->loss_scale;
   model_.enqueue_loss_and_gradients(input, loss_, key, output);
 }
 
 void DeviceStep::update() {
   Parameters& parameters = model_.parameters();
-  at::Tensor squares = field(offsetof(StepState, squares), 1);
-  sum_of_squares_on(device_, parameters.gradient, squares);
+  StepState* state = state_.address();
+  sum_of_squares_on(device_, parameters.gradient, &state->squares);
   device_.kernels().step.finish(control(), device_.stream());
   adam_on(device_, parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights,
-          optimizer_.adam,
-          field(offsetof(StepState, coefficients), int64_t(sizeof(AdamCoefficients)) / 8).view(at::kByte));
+          optimizer_.adam, &state->coefficients);
 }
 
 void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
@@ -138,9 +128,9 @@ void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
 void DeviceStep::forget_update() noexcept {
   try {
     device_.memory().zero(model_.parameters().gradient);
-    StepState now = state();
+    StepState now = state_.read();
     now.micro_batch = 0;
-    set_state(now);
+    state_.write(now);
   } catch (...) {
     // A device that is lost: the next call reports it.
   }
@@ -159,24 +149,13 @@ void DeviceStep::enqueue_update(const std::vector<PackedBatch>& batches) {
   run(*update_, [&] { update(); });
 }
 
-StepState DeviceStep::state() {
-  const at::Tensor host = device_.memory().download(state_);
-  StepState state;
-  std::memcpy(&state, host.const_data_ptr(), sizeof(state));
-  return state;
-}
-
-void DeviceStep::set_state(const StepState& state) {
-  device_.memory().upload(&state, sizeof(state), state_);
-}
-
 TrainerCounters DeviceStep::counters() {
-  const StepState now = state();
+  const StepState now = state_.read();
   return {now.attempts, now.updates, now.loss_scale, now.last_overflow};
 }
 
 void DeviceStep::set_counters(const TrainerCounters& counters) {
-  StepState now = state();
+  StepState now = state_.read();
   now.attempts = counters.update;
   now.updates = counters.applied;
   now.loss_scale = float(counters.loss_scale);
@@ -184,22 +163,21 @@ void DeviceStep::set_counters(const TrainerCounters& counters) {
   now.failed = 0;
   now.micro_batch = 0;
   now.window = {};
-  set_state(now);
+  state_.write(now);
 }
 
 StepWindow DeviceStep::read() {
-  StepState now = state();
+  StepState now = state_.read();
   const StepWindow window = now.window;
   const int64_t failed = now.failed;
   if (failed == 0) now.window = {};
   now.failed = 0;
-  set_state(now);
+  state_.write(now);
   if (failed == 0) return window;
   const bool smallest = model_.type() == at::kHalf;
   fail(ErrorCode::non_finite, "update ", failed, ": the gradient is not finite",
-       now.failed_position > 0
-           ? ", nor are the logits at target position " + std::to_string(int64_t(now.failed_position) - 1)
-           : std::string(),
+       now.fault.kind != fault_none ? ", nor are the logits at target position " + std::to_string(now.fault.position)
+                                    : std::string(),
        smallest ? " at the smallest loss scale" : "",
        "; that update and all after it were left out. Try a lower learning rate, more warm-up updates or clipNorm");
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "device/device_struct.h"
 #include "model/transformer.h"
 #include "training/bucket.h"
 #include "training/counters.h"
@@ -59,17 +60,13 @@ class DeviceStep {
   void update();
   Entry& entry_of(const PackedBatch& batch);
   StepControl control() const;
-  /// Waits.
-  StepState state();
-  void set_state(const StepState& state);
-  at::Tensor field(size_t offset, int64_t count) const;
 
   Transformer& model_;
   Device& device_;
   OptimizerOptions optimizer_;
   LossOptions loss_;
-  int64_t micro_batches_ = 1;                ///< of the last update: fp16's scale window is divided by it
-  at::Tensor state_;                         // float64 [sizeof(StepState) / 8]
+  int64_t micro_batches_ = 1;  ///< of the last update: fp16's scale window is divided by it
+  DeviceStruct<StepState> state_;
   at::Tensor first_moment_, second_moment_;  // float32 [P]
   std::map<Bucket, std::unique_ptr<Entry>> entries_;
   std::unique_ptr<Recording> update_;

@@ -6,6 +6,7 @@
 namespace rdrop {
 
 class Device;
+struct AdamCoefficients;
 
 struct AdamOptions {
   double beta1, beta2, epsilon, weight_decay;
@@ -21,12 +22,13 @@ void adam(at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment,
 double gradient_norm(const at::Tensor& gradient);
 
 /// One step on a device. parameter, gradient, moments float32 [P]; copy [P] of the network's type, or undefined: the
-/// new parameters rounded, written by the same kernel. coefficients: the bytes of an AdamCoefficients (adam_kernel.h)
-/// as uint8, on the device, read when the kernel runs; options.weight_decay has its part in them.
+/// new parameters rounded, written by the same kernel. coefficients: on the device,
+/// read when the kernel runs; options.weight_decay has its part in them.
 void adam_on(Device& device, at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment,
-             at::Tensor& second_moment, at::Tensor& copy, const AdamOptions& options, const at::Tensor& coefficients);
+             at::Tensor& second_moment, at::Tensor& copy, const AdamOptions& options,
+             const AdamCoefficients* coefficients);
 
-/// out float64 [1] = Σ gradient² of float32 [P] on a device, always in the same order.
-void sum_of_squares_on(Device& device, const at::Tensor& gradient, at::Tensor& out);
+/// *out, on the device, = Σ gradient² of float32 [P], always in the same order.
+void sum_of_squares_on(Device& device, const at::Tensor& gradient, double* out);
 
 }  // namespace rdrop

@@ -3,6 +3,7 @@
 #include "ops/rdrop_loss/rdrop_loss.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "core/dispatch.h"
@@ -11,15 +12,23 @@
 #include "core/scratch.h"
 #include "device/device.h"
 #include "device/dispatch.h"
-#include "ops/rdrop_loss/rdrop_loss_host.h"
 #include "ops/rdrop_loss/rdrop_loss_kernel.h"
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
 
 namespace rdrop {
 namespace {
 
 LossSums loss_sums_of(double cross_entropy, double nll, double kl, double tokens, double alpha) {
   return {cross_entropy + (alpha == 0 ? 0 : alpha * kl), cross_entropy, nll, kl, static_cast<int64_t>(tokens)};
+}
+
+/// The options as the kernels take them.
+LossWeights loss_weights(const LossOptions& options) {
+  using Direction = LossOptions::Direction;
+  const auto weight = [&](Direction one) {
+    return options.direction == one ? 1.0 : options.direction == Direction::bi ? 0.5 : 0.0;
+  };
+  return {options.label_smoothing, options.pass_reduction == LossOptions::PassReduction::mean ? 0.5 : 1.0,
+          options.alpha, weight(Direction::uni), weight(Direction::uni_reverse)};
 }
 
 // The CPU.
@@ -59,13 +68,14 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes, int64_
   }
 }
 
-/// Reports the fault of position n.
-[[noreturn]] void fail_at(int64_t n, int fault, int64_t rows) {
+/// Reports the fault of position n. rows: of a pass, where the caller knows its logits by row.
+[[noreturn]] void fail_at(int64_t n, int fault, int64_t rows = 0) {
   if (fault == fault_overflow) {
     fail(ErrorCode::non_finite, "the losses at position ", n, " overflow: its logits lie too far apart for their type");
   }
-  fail(ErrorCode::non_finite, "logits of pass ", fault, " at position ", n, " (row ", n + (fault - 1) * rows,
-       "): expected finite numbers, got NaN or infinity");
+  fail(ErrorCode::non_finite, "logits of pass ", fault, " at position ", n,
+       rows > 0 ? " (row " + std::to_string(n + (fault - 1) * rows) + ")" : "",
+       ": expected finite numbers, got NaN or infinity");
 }
 
 /// Runs the kernel over all rows and adds up their losses.
@@ -151,7 +161,7 @@ struct Scratch {
 /// What both operations share.
 template <typename T>
 RdropLossOnDevice<T> arguments_of(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                                  at::Tensor& sums, int64_t first_position, Scratch& scratch) {
+                                  DeviceLossSums* sums, int64_t first_position, Scratch& scratch) {
   RdropLossOnDevice<T> arguments{};
   arguments.logits1 = elements<T>(logits);
   arguments.targets = targets.const_data_ptr<int32_t>();
@@ -161,14 +171,14 @@ RdropLossOnDevice<T> arguments_of(const at::Tensor& logits, const at::Tensor& ta
   arguments.first_position = first_position;
   arguments.rows = static_cast<RdropLossRow*>(scratch.rows.mutable_data_ptr());
   arguments.blocks_done = static_cast<uint32_t*>(scratch.blocks_done.mutable_data_ptr());
-  arguments.sums = sums.mutable_data_ptr<double>();
+  arguments.sums = sums;
   return arguments;
 }
 
 }  // namespace
 
 void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                   at::Tensor& gradient, at::Tensor& sums, int64_t first_position, const at::Tensor& gradient_scale) {
+                   at::Tensor& gradient, DeviceLossSums* sums, int64_t first_position, const float* gradient_scale) {
   const int64_t positions = targets.size(0);
   if (positions == 0) return;
   Scratch scratch(device, positions);
@@ -178,13 +188,13 @@ void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& t
     arguments.logits2 = arguments.logits1 + positions * arguments.classes;
     arguments.gradient1 = mutable_elements<T>(gradient);
     arguments.gradient2 = arguments.gradient1 + positions * arguments.classes;
-    if (gradient_scale.defined()) arguments.gradient_scale = gradient_scale.const_data_ptr<float>();
+    arguments.gradient_scale = gradient_scale;
     device.kernels().layers<T>().rdrop_loss.loss(arguments, positions, device.stream());
   });
 }
 
 void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                      at::Tensor& sums, int64_t first_position) {
+                      DeviceLossSums* sums, int64_t first_position) {
   const int64_t positions = targets.size(0);
   if (positions == 0) return;
   Scratch scratch(device, positions);
@@ -196,17 +206,14 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
   });
 }
 
-at::Tensor zero_sums(Device& device) {
-  at::Tensor sums = device.memory().empty({loss_sums}, at::kDouble);
-  device.memory().zero(sums);
-  return sums;
-}
-
-LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options) {
-  const at::Tensor host = device.memory().download(sums);
-  const double* s = host.const_data_ptr<double>();
-  check_sums(s);
-  return loss_sums_of(s[sum_cross_entropy], s[sum_nll], s[sum_kl], s[sum_tokens], options.alpha);
+LossSums checked_sums(const DeviceLossSums& sums, const LossOptions& options) {
+  const PositionFault& first = sums.first;
+  if (first.kind == fault_target) {
+    fail(ErrorCode::token_out_of_range, "targets[", first.position,
+         "]: expected a class of the logits or the ignored index");
+  }
+  if (first.kind != fault_none) fail_at(first.position, first.kind);
+  return loss_sums_of(sums.cross_entropy, sums.nll, sums.kl, sums.tokens, options.alpha);
 }
 
 }  // namespace rdrop

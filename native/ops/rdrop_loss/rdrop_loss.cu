@@ -11,7 +11,6 @@
 #include "device/launch.h"
 #include "ops/rdrop_loss/rdrop_loss_fallback.h"
 #include "ops/rdrop_loss/rdrop_loss_row.h"
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
 
 namespace rdrop {
 namespace {
@@ -57,24 +56,33 @@ struct SharedMemory {
 /// The last block adds the positions' losses to the sums.
 template <class Block, typename T>
 RDROP_INLINE void add_up(Block& block, const RdropLossOnDevice<T>& a, double* scratch) {
-  double sums[sum_first_fault] = {};
+  double cross_entropy = 0, nll = 0, kl = 0, tokens = 0, faults = 0;
   double first = -__builtin_inf();  // negative, so that the smallest position is the largest
   for (int64_t n = block.thread(); n < block.count(); n += block.threads()) {
     const RdropLossRow row = a.rows[n];
-    sums[sum_cross_entropy] += row.cross_entropy;
-    sums[sum_nll] += row.nll;
-    sums[sum_kl] += row.kl;
-    sums[sum_tokens] += row.counted;
+    cross_entropy += row.cross_entropy;
+    nll += row.nll;
+    kl += row.kl;
+    tokens += row.counted;
     if (row.fault == fault_none) continue;
-    sums[sum_faults] += 1;
-    first = Larger{}(first, -(double(1 + a.first_position + n) + row.fault / fault_kinds));
+    faults += 1;
+    first = Larger{}(first, -double(n));
   }
-  for (double& sum : sums) sum = block_reduce(block, sum, Plus{}, scratch);
+  const auto total = [&](double& sum) { sum = block_reduce(block, sum, Plus{}, scratch); };
+  total(cross_entropy), total(nll), total(kl), total(tokens), total(faults);
   first = -block_reduce(block, first, Larger{}, scratch);
   if (block.thread() != 0) return;
-  for (int i = 0; i < sum_first_fault; ++i) a.sums[i] += sums[i];
-  if (sums[sum_faults] > 0 && !(a.sums[sum_first_fault] > 0 && a.sums[sum_first_fault] < first)) {
-    a.sums[sum_first_fault] = first;
+  DeviceLossSums& sums = *a.sums;
+  sums.cross_entropy += cross_entropy;
+  sums.nll += nll;
+  sums.kl += kl;
+  sums.tokens += tokens;
+  sums.faults += int64_t(faults);
+  if (faults > 0) {
+    const int64_t n = int64_t(first), position = a.first_position + n;
+    if (sums.first.kind == fault_none || position < sums.first.position) {
+      sums.first = {position, LossFault(a.rows[n].fault)};
+    }
   }
   *a.blocks_done = 0;
 }

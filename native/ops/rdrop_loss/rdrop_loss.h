@@ -14,6 +14,7 @@
 namespace rdrop {
 
 class Device;
+struct DeviceLossSums;
 
 struct LossOptions {
   enum class Direction { uni, uni_reverse, bi };
@@ -52,24 +53,20 @@ LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const L
 LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options);
 
 /// rdrop_loss on a device, without waiting for it. logits [2N,V] and gradient of one type,
-/// float32, bfloat16 or float16; gradient may be the logits. targets int32 [N] on the device. sums float64 [6] on the
-/// device is added to: cross_entropy, nll, kl, tokens, faulty positions, the first of those (rdrop_loss_sums.h); so the
-/// chunks of a batch add up, and the start of a batch zeroes it. first_position: the batch's position of the first
-/// row here. gradient_scale: float32 [1] on the device, which every gradient is multiplied by, or undefined.
+/// float32, bfloat16 or float16; gradient may be the logits. targets int32 [N] on the device. sums, on the device, is
+/// added to; so the chunks of a batch add up, and the start of a batch zeroes it. first_position: the batch's position
+/// of the first row here. gradient_scale, on the device: every gradient is multiplied by it; null: by 1.
 ///
-/// A fault (see read_sums) throws nothing here: the position has no part in the losses and tokens, and its gradients
+/// A fault (see checked_sums) throws nothing here: the position has no part in the losses and tokens, and its gradients
 /// are NaN, and so is the norm of the gradient.
 void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                   at::Tensor& gradient, at::Tensor& sums, int64_t first_position, const at::Tensor& gradient_scale);
+                   at::Tensor& gradient, DeviceLossSums* sums, int64_t first_position, const float* gradient_scale);
 
 /// cross_entropy on a device in the same way: logits [N,V].
 void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                      at::Tensor& sums, int64_t first_position);
+                      DeviceLossSums* sums, int64_t first_position);
 
-/// Sums for rdrop_loss_on and cross_entropy_on to add to.
-at::Tensor zero_sums(Device& device);
-
-/// Waits for the device and reads sums [6]. Throws NON_FINITE or TOKEN_OUT_OF_RANGE, naming the first faulty position.
-LossSums read_sums(Device& device, const at::Tensor& sums, const LossOptions& options);
+/// What the host reads of a device's sums. Throws NON_FINITE or TOKEN_OUT_OF_RANGE, naming the first faulty position.
+LossSums checked_sums(const DeviceLossSums& sums, const LossOptions& options);
 
 }  // namespace rdrop

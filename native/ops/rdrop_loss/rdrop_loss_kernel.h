@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "ops/rdrop_loss/rdrop_loss_sums.h"
+
 namespace rdrop {
 
 /// The options of the loss as factors.
@@ -16,10 +18,6 @@ struct LossWeights {
   /// kl = forward_weight * D(P1||P2) + reverse_weight * D(P2||P1).
   double forward_weight, reverse_weight;
 };
-
-/// What is wrong with a target position: a logit of pass 1 or 2 is NaN or infinite; the losses overflow; the target is
-/// no class (the CPU refuses those before it starts).
-enum LossFault : int32_t { fault_none = 0, fault_pass1 = 1, fault_pass2 = 2, fault_overflow = 3, fault_target = 4 };
 
 /// What one target position adds to the sums; its fault, if any, is reported instead.
 struct RdropLossRow {
@@ -77,8 +75,8 @@ struct RdropLossOnDevice {
   RdropLossRow* rows;
   /// Zero before and after the launch.
   uint32_t* blocks_done;
-  /// [loss_sums] (rdrop_loss_sums.h), added to.
-  double* sums;
+  /// Added to.
+  DeviceLossSums* sums;
 };
 
 template <typename T>

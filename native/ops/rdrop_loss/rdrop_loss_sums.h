@@ -1,13 +1,24 @@
 // What a device adds up over the positions of a batch, while a step is under way.
 #pragma once
 
+#include <stdint.h>
+
 namespace rdrop {
 
-/// The places of the numbers that a device adds up. Faulty positions count in the last two alone.
-enum LossSumPlace { sum_cross_entropy, sum_nll, sum_kl, sum_tokens, sum_faults, sum_first_fault, loss_sums };
+/// What is wrong with a target position: a logit of pass 1 or 2 is NaN or infinite; the losses overflow; the target is
+/// no class (the CPU refuses those before it starts).
+enum LossFault : int32_t { fault_none = 0, fault_pass1 = 1, fault_pass2 = 2, fault_overflow = 3, fault_target = 4 };
 
-/// The parts of one on which sum_first_fault tells the kind of fault: it is 1 + position + kind / fault_kinds of the
-/// smallest faulty position, 0 without any.
-constexpr double fault_kinds = 8;
+struct PositionFault {
+  int64_t position;
+  LossFault kind;  ///< fault_none: there is no such position
+};
+
+/// In a device's memory. A faulty position has no part in the losses and tokens.
+struct DeviceLossSums {
+  double cross_entropy, nll, kl, tokens;
+  int64_t faults;       ///< faulty positions
+  PositionFault first;  ///< of the smallest of them
+};
 
 }  // namespace rdrop

@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "ops/rdrop_loss/rdrop_loss_kernel.h"
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
 #include "core/kernels.h"
 #include "test/check.h"
 
@@ -21,8 +20,19 @@ struct Options {
 };
 
 struct Result {
-  std::vector<double> sums, gradient;
+  DeviceLossSums sums;
+  std::vector<double> gradient;
 };
+
+std::vector<double> losses(const DeviceLossSums& sums) {
+  return {sums.cross_entropy, sums.nll, sums.kl, sums.tokens};
+}
+
+void expect_same_faults(const DeviceLossSums& actual, const DeviceLossSums& expected) {
+  expect(actual.faults == expected.faults && actual.first.kind == expected.first.kind &&
+             (actual.faults == 0 || actual.first.position == expected.first.position),
+         "other faults");
+}
 
 std::vector<int32_t> some_targets(int64_t positions, int64_t classes) {
   std::vector<int32_t> targets;
@@ -36,7 +46,7 @@ Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>
                    const Options& options, bool pair = true) {
   const int64_t positions = int64_t(targets.size());
   std::vector<RdropLossRow> rows(targets.size());
-  Result result{std::vector<double>(loss_sums), std::vector<double>(pair ? logits.size() : 0, std::nan(""))};
+  Result result{{}, std::vector<double>(pair ? logits.size() : 0, std::nan(""))};
   RdropLossArguments a{};
   a.logits1 = logits.data();
   if (pair) {
@@ -57,14 +67,12 @@ Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>
     } else {
       row = {0, 0, 0, fault_target, 0};
     }
-    result.sums[sum_cross_entropy] += row.cross_entropy;
-    result.sums[sum_nll] += row.nll;
-    result.sums[sum_kl] += row.kl;
-    result.sums[sum_tokens] += target != ignored && !row.fault;
+    result.sums.cross_entropy += row.cross_entropy;
+    result.sums.nll += row.nll;
+    result.sums.kl += row.kl;
+    result.sums.tokens += target != ignored && !row.fault;
     if (!row.fault) continue;
-    if (result.sums[sum_faults]++ == 0) {
-      result.sums[sum_first_fault] = double(1 + options.first_position + n) + row.fault / fault_kinds;
-    }
+    if (result.sums.faults++ == 0) result.sums.first = {options.first_position + n, LossFault(row.fault)};
   }
   for (double& g : result.gradient) g *= options.scale;
   return result;
@@ -73,7 +81,7 @@ Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>
 /// The kernel on the positions given, added to sums; the gradient is that of both passes.
 template <typename T>
 std::vector<double> run(const Array<T>& logits, const std::vector<int32_t>& targets, int64_t classes,
-                        const Options& options, std::vector<double>& sums, bool pair = true) {
+                        const Options& options, DeviceLossSums& sums, bool pair = true) {
   const int64_t positions = int64_t(targets.size());
   Array<T> copy(logits.values()), other(logits.size());
   Array<T>& gradient = options.in_place ? copy : other;
@@ -95,7 +103,7 @@ std::vector<double> run(const Array<T>& logits, const std::vector<int32_t>& targ
   a.first_position = options.first_position;
   a.rows = rows.data();
   a.blocks_done = &blocks_done;
-  a.sums = sums.data();
+  a.sums = &sums;
   const auto launchers = rdrop_loss_launchers<T>();
   (pair ? launchers.loss : launchers.cross_entropy)(a, positions, nullptr);
   expect(blocks_done == 0, "the counter of blocks was not left at zero");
@@ -110,13 +118,12 @@ void compare(const std::vector<double>& numbers, const std::vector<int32_t>& tar
   const Array<T> logits(numbers);
   const Result expected = expected_of(logits.values(), targets, classes, options, pair);
   in_every_order([&] {
-    std::vector<double> sums(loss_sums, 0.0);
+    DeviceLossSums sums{};
     const std::vector<double> gradient = run<T>(logits, targets, classes, options, sums, pair);
-    const double tokens = std::max(1.0, expected.sums[sum_tokens]);
-    expect_close("sums", sums, expected.sums, 3e-7, 3e-7 * (1 + spread) * tokens);
-    expect(sums[sum_tokens] == expected.sums[sum_tokens] && sums[sum_faults] == expected.sums[sum_faults] &&
-               sums[sum_first_fault] == expected.sums[sum_first_fault],
-           "another count of tokens or faults");
+    const double tokens = std::max(1.0, expected.sums.tokens);
+    expect_close("sums", losses(sums), losses(expected.sums), 3e-7, 3e-7 * (1 + spread) * tokens);
+    expect(sums.tokens == expected.sums.tokens, "another count of tokens");
+    expect_same_faults(sums, expected.sums);
     for (size_t i = 0; i < gradient.size(); ++i) {
       expect(std::isnan(gradient[i]) == std::isnan(expected.gradient[i]), "NaN in one gradient alone");
       if (std::isnan(gradient[i])) continue;
@@ -242,9 +249,9 @@ const Case equal{"loss: equal passes diverge by exactly 0", [] {
                    std::vector<double> logits = half;
                    logits.insert(logits.end(), half.begin(), half.end());
                    for (const LossWeights& weights : {uni, reverse, bi}) {
-                     std::vector<double> sums(loss_sums, 0.0);
+                     DeviceLossSums sums{};
                      run<float>(Array<float>(logits), {3, 4}, 300, {.weights = weights}, sums);
-                     expect(sums[sum_kl] == 0, "a divergence of " + std::to_string(sums[sum_kl]));
+                     expect(sums.kl == 0, "a divergence of " + std::to_string(sums.kl));
                    }
                  }};
 
@@ -254,10 +261,10 @@ const Case near{"loss: nearly equal passes", [] {
                   for (size_t v = 0; v < half.size(); ++v) logits.push_back(half[v] + change[v]);
                   for (const LossWeights& weights : {uni, reverse, bi}) {
                     const Array<float> rounded(logits);
-                    std::vector<double> sums(loss_sums, 0.0);
+                    DeviceLossSums sums{};
                     run<float>(rounded, {3}, 500, {.weights = weights}, sums);
                     const Result expected = expected_of(rounded.values(), {3}, 500, {.weights = weights});
-                    expect_close("kl", {sums[sum_kl]}, {expected.sums[sum_kl]}, 0, 5e-8);
+                    expect_close("kl", {sums.kl}, {expected.sums.kl}, 0, 5e-8);
                   }
                 }};
 
@@ -300,20 +307,19 @@ const Case chunks{"loss: chunks add up", [] {
                       const auto rows = [&](int64_t begin, int64_t end) {
                         return std::vector<double>(values.begin() + begin * classes, values.begin() + end * classes);
                       };
-                      const auto chunk = [&](int64_t begin, int64_t end, std::vector<double>& sums) {
+                      const auto chunk = [&](int64_t begin, int64_t end, DeviceLossSums& sums) {
                         std::vector<double> both = rows(begin, end), second = rows(positions + begin, positions + end);
                         both.insert(both.end(), second.begin(), second.end());
                         run<float>(Array<float>(both), {targets.begin() + begin, targets.begin() + end}, classes,
                                    {.first_position = 100 + begin}, sums);
                       };
-                      std::vector<double> forwards(loss_sums, 0.0), backwards(loss_sums, 0.0);
+                      DeviceLossSums forwards{}, backwards{};
                       chunk(0, first, forwards), chunk(first, positions, forwards);
                       chunk(first, positions, backwards), chunk(0, first, backwards);
-                      expect_close("forwards", forwards, expected.sums, 1e-6, 0);
-                      expect_close("backwards", backwards, expected.sums, 1e-6, 0);
-                      expect(forwards[sum_first_fault] == expected.sums[sum_first_fault] &&
-                                 backwards[sum_first_fault] == expected.sums[sum_first_fault],
-                             "another first fault");
+                      expect_close("forwards", losses(forwards), losses(expected.sums), 1e-6, 0);
+                      expect_close("backwards", losses(backwards), losses(expected.sums), 1e-6, 0);
+                      expect_same_faults(forwards, expected.sums);
+                      expect_same_faults(backwards, expected.sums);
                     }
                   }};
 
@@ -321,9 +327,10 @@ const Case same{"loss: the same bits in every order of threads", [] {
                   const auto logits = normal(2 * 3 * 2500, 8, 3);
                   std::vector<std::vector<double>> all;
                   in_every_order([&] {
-                    std::vector<double> sums(loss_sums, 0.0);
+                    DeviceLossSums sums{};
                     auto gradient = run<float>(Array<float>(logits), {5, 0, 7}, 2500, {.weights = bi}, sums);
-                    gradient.insert(gradient.end(), sums.begin(), sums.end());
+                    const std::vector<double> added = losses(sums);
+                    gradient.insert(gradient.end(), added.begin(), added.end());
                     all.push_back(gradient);
                   });
                   expect(all[0] == all[1] && all[0] == all[2], "another result");

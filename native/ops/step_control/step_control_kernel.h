@@ -23,9 +23,9 @@ struct StepState {
   int64_t last_overflow;  ///< the attempt, counted from 0, whose gradient overflowed last; -1: none
   /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
   int64_t failed;
-  double failed_position;  ///< its sum_first_fault
-  double sums[loss_sums];  ///< of the step under way: rdrop_loss_on
-  double squares;          ///< Σ gradient²
+  PositionFault fault;  ///< its first faulty position
+  DeviceLossSums sums;  ///< of the step under way: rdrop_loss_on
+  double squares;       ///< Σ gradient²
   AdamCoefficients coefficients;
   StepWindow window;
 };
@@ -55,9 +55,7 @@ namespace RDROP_ISA {
 
 RDROP_INLINE void begin_step(const StepControl& control) {
   StepState& s = *control.state;
-  if (s.micro_batch == 0) {
-    for (double& sum : s.sums) sum = 0;
-  }
+  if (s.micro_batch == 0) s.sums = {};
   s.mask = uint64_t(s.attempts) << 16 | uint64_t(s.micro_batch);
   ++s.micro_batch;
 }
@@ -82,7 +80,7 @@ RDROP_INLINE void refuse_step(const StepControl& control) {
     ++s.attempts;
   } else {
     s.failed = s.attempts + 1;
-    s.failed_position = s.sums[sum_first_fault];
+    s.fault = s.sums.first;
   }
 }
 
@@ -91,7 +89,7 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   s.micro_batch = 0;
   s.coefficients.apply = 0;
   if (s.failed) return;
-  const double tokens = s.sums[sum_tokens] > 1 ? s.sums[sum_tokens] : 1.0;
+  const double tokens = s.sums.tokens > 1 ? s.sums.tokens : 1.0;
   const double norm = __builtin_sqrt(s.squares) / (tokens * double(s.loss_scale));
   if (!(norm < 1e300)) {  // NaN as well
     refuse_step(control);
@@ -103,10 +101,10 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   const double rate = scheduled_rate(control.schedule, s.updates);
   s.coefficients = adam_coefficients(control, rate, scale, s.updates + 1);
   StepWindow& w = s.window;
-  w.cross_entropy += s.sums[sum_cross_entropy];
-  w.nll += s.sums[sum_nll];
-  w.kl += s.sums[sum_kl];
-  w.tokens += s.sums[sum_tokens];
+  w.cross_entropy += s.sums.cross_entropy;
+  w.nll += s.sums.nll;
+  w.kl += s.sums.kl;
+  w.tokens += s.sums.tokens;
   w.gradient_norm += norm;
   w.learning_rate = rate;
   ++w.steps;

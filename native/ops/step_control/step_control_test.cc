@@ -29,8 +29,7 @@ StepControl control_of(StepState& state, bool dynamic, int64_t window) {
 void step(const StepControl& control, double squares) {
   const StepLaunchers launch = step_launchers();
   launch.begin(control, nullptr);
-  const double sums[] = {10, 8, 2, 4, 0, 0};
-  std::copy(sums, sums + loss_sums, control.state->sums);
+  control.state->sums = {10, 8, 2, 4, 0, {}};
   control.state->squares = squares;
   launch.finish(control, nullptr);
 }
@@ -102,15 +101,14 @@ const Case masks{"step control: masks count attempts and micro-batches", [] {
                    step(control, std::numeric_limits<double>::quiet_NaN());
                    launch.begin(control, nullptr);
                    expect(state.mask == (uint64_t{1} << 16), "the second attempt has the mask of another");
-                   state.sums[sum_tokens] = 3;
+                   state.sums.tokens = 3;
                    launch.begin(control, nullptr);
                    expect(state.mask == (uint64_t{1} << 16 | 1), "the second micro-batch has the mask of another");
-                   expect(state.sums[sum_tokens] == 3, "the sums of the first micro-batch are gone");
+                   expect(state.sums.tokens == 3, "the sums of the first micro-batch are gone");
                    state.squares = 1;
                    launch.finish(control, nullptr);
                    launch.begin(control, nullptr);
-                   expect(state.mask == (uint64_t{2} << 16) && state.sums[sum_tokens] == 0,
-                          "the next step starts anew");
+                   expect(state.mask == (uint64_t{2} << 16) && state.sums.tokens == 0, "the next step starts anew");
                  }};
 
 const Case failed{"step control: after a gradient that is not finite nothing is applied", [] {
