@@ -228,12 +228,13 @@ export class Transformer implements Disposable, AsyncDisposable {
   }
 
   [Symbol.dispose](): void {
-    this.dispose();
+    // A foreign receiver has a dispose() of its own, or none.
+    Transformer.prototype.dispose.call(this);
   }
 
   /** dispose(), and waits until the calls under way have ended, with their results. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.dispose();
+    Transformer.prototype.dispose.call(this);
     await this.#calls.ended();
   }
 

@@ -238,9 +238,10 @@ export class Trainer implements Disposable, AsyncDisposable {
    *   it is missing where validation.metric names one of its metrics, or returns anything but numbers under names of its own)
    */
   async *fit(options: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
+    const own = this.#state;
     checkCall(options, [...workOptions, 'validate'], 'fit');
     const { signal, onProgress, validate } = options;
-    const state = begin(this.#state, 'fitting');
+    const state = begin(own, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
       checkHook(validate, state.loop.config);
