@@ -17,6 +17,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundleEntryPoints } from './entry_points.mjs';
 import { withLock } from './lock.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -146,20 +147,28 @@ export function ensureReportPage() {
 export function ensureTypescript({ strict = true } = {}) {
   ensureReportPage();
   const stampPath = 'dist/.stamp';
-  const stamp = hashOf(['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']);
+  const stamp = hashOf([
+    ...['lib', 'scripts/entry_points.mjs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+  ]);
   if (readStamp(stampPath) === stamp) return;
   say('compiling the TypeScript (tsc)');
   mkdirSync(join(root, 'dist'), { recursive: true });
   // What was compiled from a file that is gone must not stay importable.
   for (const path of filesUnder(['dist'], (file) => /(\.d\.ts|\.js)$/.test(file))) {
     const source = path.replace(/^dist/, 'lib').replace(/(\.d\.ts|\.js)$/, '.ts');
-    if (path !== page.bundle && !existsSync(join(root, source))) rmSync(join(root, path));
+    const bundled = path === page.bundle || path.startsWith('dist/entry/');
+    if (!bundled && !existsSync(join(root, source))) rmSync(join(root, path));
   }
   const status = run(process.execPath, [
     join(root, 'node_modules/typescript/bin/tsc'),
     '-p',
     'tsconfig.build.json',
   ]);
+  try {
+    bundleEntryPoints(root);
+  } catch {
+    throw new StepError('esbuild could not bundle the entry points');
+  }
   if (status === 0) writeStamp(stampPath, stamp);
   else if (strict) throw new StepError('tsc found errors in lib/');
 }

@@ -43,6 +43,31 @@ it('the check would see the addon', () => {
   expect(Number(printed('module', code))).toBeGreaterThan(1);
 });
 
+it('an error of one entry point is an error of the others', () => {
+  const code = `
+    const [{ RdropError }, { mosesTokenize }, { bleu }] =
+      await Promise.all([import('rdrop'), import('rdrop/text'), import('rdrop/evaluation')]);
+    const thrown = (call) => { try { call(); } catch (error) { return error; } };
+    console.log([thrown(() => mosesTokenize('a', 'xx')), thrown(() => bleu(['a'], []))].map((error) => error instanceof RdropError).join(' '));`;
+  expect(printed('module', code)).toBe('true true\n');
+});
+
+it('an entry point is a few files', () => {
+  const code = `
+    const { readFileSync } = await import('node:fs');
+    const seen = new Set();
+    const visit = (url) => {
+      if (seen.has(url.href)) return;
+      seen.add(url.href);
+      for (const [, name] of readFileSync(url, 'utf8').matchAll(/from\\s*"(\\.[^"]+)"/g)) visit(new URL(name, url));
+    };
+    visit(new URL(import.meta.resolve('rdrop')));
+    console.log(seen.size);`;
+  const files = Number(printed('module', code));
+  expect(files).toBeGreaterThan(1);
+  expect(files).toBeLessThan(40);
+});
+
 const requires = (process.features as { require_module?: boolean }).require_module === true;
 it.skipIf(!requires)('require() gives the same modules (Node 20.19, 22.12 and later)', () => {
   const names = JSON.stringify(Object.keys(uses));

@@ -35,10 +35,10 @@ export async function loadRows(context: BenchContext): Promise<BenchRow[]> {
   const measures: Record<string, () => Promise<number>> = {
     node: node('0'),
     help: async () => wallSeconds(process.execPath, [join(dist, 'cli/main.js'), '--help']),
-    import: node(`await import('${module('index.js')}')`),
-    text: node(`await import('${module('text/index.js')}')`),
-    evaluation: node(`await import('${module('evaluation/index.js')}')`),
-    statistics: node(`await import('${module('statistics/index.js')}')`),
+    import: node(`await import('${module('entry/index.js')}')`),
+    text: node(`await import('${module('entry/text.js')}')`),
+    evaluation: node(`await import('${module('entry/evaluation.js')}')`),
+    statistics: node(`await import('${module('entry/statistics.js')}')`),
     core: node(`(await import('${module('native/binding.js')}')).native().info()`),
   };
   if (python.path !== null) {

@@ -21,7 +21,10 @@ function isPackage(directory: string): boolean {
   }
 }
 
-/** This file lies in lib/util/ or, compiled, in dist/util/; a bundle finds the package as any module beside it does. */
+/**
+ * This file lies in lib/util/ or, compiled, in dist/util/ or dist/entry/; a bundle elsewhere finds the package as any module
+ * beside it does.
+ */
 function findPackageRoot(): { root: string; found: boolean } {
   const above = join(dirname(here), '../..', '/');
   if (isPackage(above)) return { root: above, found: true };

@@ -1,0 +1,32 @@
+// dist/entry/: what `exports` of package.json names, bundled by esbuild from lib/, in a few files instead of some two hundred: most of
+// the time of an import is finding and reading files. The entry points share what they have in common, so that a class is
+// one class whichever of them it comes from. Packages stay outside; what lib/ imports by import() stays a file of its own.
+import { rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+export const entryPoints = {
+  index: 'lib/index.ts',
+  text: 'lib/text/index.ts',
+  evaluation: 'lib/evaluation/index.ts',
+  statistics: 'lib/statistics/index.ts',
+};
+
+/** Throws what esbuild throws, which has said why by then. @param root - the checkout */
+export function bundleEntryPoints(root) {
+  // Chunks have hashes for names: those of an earlier build go.
+  rmSync(join(root, 'dist/entry'), { recursive: true, force: true });
+  createRequire(import.meta.url)('esbuild').buildSync({
+    absWorkingDir: root,
+    entryPoints,
+    outdir: 'dist/entry',
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    charset: 'utf8',
+    logLevel: 'warning',
+  });
+}
