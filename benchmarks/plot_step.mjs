@@ -118,16 +118,16 @@ export function stepChart(panels) {
         out.push(
           `<rect class="${key}" x="${x}" y="${barTop}" width="${(share * scale).toFixed(1)}" height="${bar}" rx="2"/>`,
         );
-        let labelled = end;
+        let labeled = end;
         if (key === 'rdrop') {
           const [from, to] = [x + scale / ratio.high, x + scale / ratio.low];
-          labelled = Math.max(end, to);
+          labeled = Math.max(end, to);
           const middle = barTop + bar / 2;
           out.push(`<path class="range" fill="none" d="M${from.toFixed(1)} ${middle}H${to.toFixed(1)}"/>`);
         }
         const times = key === 'rdrop' ? ` · ${ratio.median.toFixed(2)}× as fast` : '';
         text(
-          (labelled + 6).toFixed(1),
+          (labeled + 6).toFixed(1),
           barTop + 11,
           `${milliseconds(seconds[key])} ms${times}`,
           `value ${key}`,

@@ -1,7 +1,7 @@
 // One builder at a time in a build directory.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Runs the body while the library's own lock is held (lib/lock/lock.ts, compiled); waits for whoever holds it. */
+/** Runs the body while the library's own lock is held (lib/lock/lock.ts, compiled); waits for its holder. */
 export async function withLock(path, say, body) {
   const { Lock } = await import(new URL('../dist/lock/lock.js', import.meta.url).href);
   let lock;

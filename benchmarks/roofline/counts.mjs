@@ -1,5 +1,5 @@
 // Operations and bytes of one training step of rdrop on a device: every kernel of forward, backward and update, as
-// native/model/functions.cc, native/model/projection_loss.cc and native/training/trainer.cc call them. Both passes of R-Drop.
+// native/model/sublayers.cc, native/model/projection_loss.cc and native/training/trainer.cc call them. Both passes of R-Drop.
 //
 // D width, F inner width, H heads, V types, P parameters. R rows are tokens of both passes. Activations and the copy of the
 // weights that products read take 2 bytes (bfloat16); masters, gradients, moments, biases and statistics take 4 (float32).

@@ -52,7 +52,7 @@ function refuseIgnored(options: BenchOptions, { suites, quick }: BenchConfig): v
  * Runs suites one after another. Where no suite is named, `decode` is left out unless a run is given, and onProgress says so.
  *
  * @returns the rows, in the order of the suites; onRows has those of each suite when it ends, whatever becomes of the next
- * @throws RdropError INVALID_ARGUMENT, ABORTED, BENCHMARK_FAILED (the peer ended, or a result is wrong: no time is then told), those of
+ * @throws RdropError INVALID_ARGUMENT, ABORTED, BENCHMARK_FAILED (the peer ended, or a result is wrong: no time is then reported), those of
  *   `native()` and of files
  */
 export async function bench(options: BenchOptions, events: BenchEvents = {}): Promise<BenchRow[]> {

@@ -174,7 +174,7 @@ async function sentencesOf(
   }
 }
 
-/** @throws RdropError BENCHMARK_FAILED when too many differ; in bfloat16 the share is told, for roundings alone change some */
+/** @throws RdropError BENCHMARK_FAILED when too many differ; in bfloat16 the share is reported, for roundings alone change some */
 function shareOfEqual(
   ours: readonly { tokens: Int32Array }[],
   theirs: readonly number[][],

@@ -51,7 +51,7 @@ export async function epochRows(context: BenchContext): Promise<BenchRow[]> {
       return measures;
     };
     // The largest batch first, so that no workspace grows while others are timed. What is new in each batch (pages, kernels
-    // that a peer compiles for its shape) falls to whoever comes first, hence the order that changes from batch to batch.
+    // that a peer compiles for its shape) falls to the side that comes first, hence the order that changes from batch to batch.
     onProgress('epoch: warming up');
     await interleave(1, measuresOf(largest), 0, context.signal);
     /** Side → one median a batch. */

@@ -72,7 +72,7 @@ export function comparePairs(
 
 export const measuring = 'the benchmark';
 
-/** Milliseconds between turns: OpenMP's threads go on spinning for some after their work, on the cores of the next side. */
+/** Milliseconds between turns: OpenMP's threads spin for some after their work, on the cores of the next side. */
 const pauseBetweenTurns = 50;
 
 /**

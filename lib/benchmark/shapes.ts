@@ -42,7 +42,7 @@ const shapes: Record<BenchShape, StepShape> = {
   'tiny-32x12': shape('tiny-32x12', [500, 64, 128, 4, 2], 32, 12, 10),
 };
 
-/** The shapes that are asked for; with quick one small one, so that its name tells it. */
+/** The shapes that are asked for; with quick one small one, as its name says. */
 export function stepShapes(asked: BenchShape | undefined, quick: boolean): StepShape[] {
   if (quick) return [shape('quick-3x5', quickSizes, 3, 5, 2)];
   return asked === undefined ? Object.values(shapes) : [shapes[asked]];

@@ -178,7 +178,7 @@ export class StepSides {
     return { peerMissing: this.missing.get(name)!, peerVersion: undefined };
   }
 
-  /** Seconds of a step of a peer, which also tells the peak memory of its process so far. */
+  /** Seconds of a step of a peer, which also reports the peak memory of its process so far. */
   async peerStep(name: string, batch: Batch, direction: KlDirection): Promise<number> {
     const request = { step: forPeer(batch), direction };
     const peer = this.peers.get(name)!;

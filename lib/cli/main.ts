@@ -42,7 +42,7 @@ function throwing(command: Command): Command {
 /** Commands whose flags are options of a configuration, where an unknown one is INVALID_CONFIG. */
 const configured: readonly CommandName[] = ['train', 'sweep', 'theory', 'prepare', 'import'];
 
-/** commander tells a missing option before an unknown one, which may be that very one, mistyped: that is told instead. */
+/** commander reports a missing option before an unknown one, which may be that very one, mistyped: that is reported instead. */
 async function unknownOptionFirst(error: CommanderError, argv: readonly string[]): Promise<CommanderError> {
   const asked = askedFor(argv) as CommandName;
   if (error.code !== 'commander.missingMandatoryOptionValue' || !(asked in commands)) return error;
@@ -86,7 +86,7 @@ async function unknownCommand(program: Command, words: readonly string[], help: 
   return null;
 }
 
-/** Where commander tells the choices of an option and no more: the one that was probably meant. */
+/** Where commander lists the choices of an option and no more: the one that was probably meant. */
 async function meantChoice(message: string): Promise<string> {
   const [, value, choices] = /argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s.exec(message) ?? [];
   if (value === undefined || choices === undefined) return '';
@@ -103,9 +103,11 @@ async function tellCommanderError(
   const wrong = message.startsWith('error: ');
   // An unknown option is the same mistake in a flag, in --set, in a file and in a call.
   const ofConfig = code === 'commander.unknownOption' && configured.includes(asked as CommandName);
-  const told = ofConfig ? 'INVALID_CONFIG' : 'INVALID_ARGUMENT';
+  const reported = ofConfig ? 'INVALID_CONFIG' : 'INVALID_ARGUMENT';
   if (wrong)
-    process.stderr.write(`rdrop: ${told}: ${message.slice('error: '.length)}${await meantChoice(message)}\n`);
+    process.stderr.write(
+      `rdrop: ${reported}: ${message.slice('error: '.length)}${await meantChoice(message)}\n`,
+    );
   process.exitCode = exitCode;
 }
 

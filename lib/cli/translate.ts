@@ -227,7 +227,7 @@ async function* inputLines(input: string | undefined, signal: AbortSignal): Asyn
 }
 
 /**
- * Tells how far it is on standard error, where that is not a terminal that shows the translations. A share is known of a plain
+ * Reports how far it is on standard error, where that is not a terminal that shows the translations. A share is known of a plain
  * file alone.
  */
 async function translationProgress({ input, output, json }: Flags) {

@@ -106,7 +106,7 @@ export function fitPairs(
   return { pairs: { source: kept('source'), target: kept('target') }, places, overlong };
 }
 
-/** What is told where sentences were left out or cut. */
+/** What is said where sentences were left out or cut. */
 export function overlongWarning(
   { policy, count, first, tokens }: OverlongCount,
   total: number,

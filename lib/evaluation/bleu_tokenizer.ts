@@ -61,7 +61,7 @@ function rewrite13a(word: string): string[] {
 }
 
 /** mteval-v14's international tokenizer: every symbol apart, punctuation unless between digits. */
-function tokeniseIntl(segment: string): string[] {
+function tokenizeIntl(segment: string): string[] {
   return splitWords(
     segment
       .replace(/(\P{N})(\p{P})/gu, '$1 $2 ')
@@ -71,7 +71,7 @@ function tokeniseIntl(segment: string): string[] {
 }
 
 /** One token per code point that is not white space. */
-function tokeniseChar(segment: string): string[] {
+function tokenizeChar(segment: string): string[] {
   const characters: string[] = [];
   for (const character of segment) if (!anySpace.test(character)) characters.push(character);
   return characters;
@@ -80,6 +80,6 @@ function tokeniseChar(segment: string): string[] {
 export const bleuTokenizers = {
   '13a': tokenize13a,
   none: splitWords,
-  intl: tokeniseIntl,
-  char: tokeniseChar,
+  intl: tokenizeIntl,
+  char: tokenizeChar,
 } as const satisfies Record<string, (segment: string) => string[]>;

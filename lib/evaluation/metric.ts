@@ -38,7 +38,7 @@ export interface SingleScore {
   single: boolean;
 }
 
-/** What a signature tells about resampling. */
+/** What a signature says about resampling. */
 export interface Resampling {
   bootstrap?: number;
   randomization?: number;

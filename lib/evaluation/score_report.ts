@@ -47,7 +47,7 @@ export interface ScoreReport {
 }
 
 /**
- * Everything that `rdrop score` tells: the table of scores, intervals, and each metric's paired tests against baselines.
+ * Everything that `rdrop score` prints: the table of scores, intervals, and each metric's paired tests against baselines.
  *
  * @throws RdropError INVALID_ARGUMENT, LINE_COUNT_MISMATCH, ABORTED.
  */

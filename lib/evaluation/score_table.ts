@@ -38,7 +38,7 @@ export interface CorpusScore {
   name: string;
   /** In percent; TER can exceed 100. */
   score: number;
-  /** sacreBLEU's, letter for letter; that of fairseq-score, which has none, tells its options in the same form. */
+  /** sacreBLEU's, letter for letter; that of fairseq-score, which has none, names its options in the same form. */
   signature: string;
   higherIsBetter: boolean;
 }

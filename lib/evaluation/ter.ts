@@ -12,7 +12,7 @@ import {
 import { warnOfPieces } from './score_pieces.js';
 import { checkedSegments, type References } from './segments.js';
 import { translationEdits } from './ter_edits.js';
-import { tokeniseTer } from './ter_tokenizer.js';
+import { tokenizeTer } from './ter_tokenizer.js';
 
 export interface TerScore {
   /** Edits per 100 reference words; lower is better. */
@@ -65,13 +65,13 @@ export function terMetric(options: TerOptions = {}): Metric {
     higherIsBetter: false,
     width: 2,
     segment(hypothesis, references) {
-      const system = tokeniseTer(hypothesis, config);
+      const system = tokenizeTer(hypothesis, config);
       let edits = Number.POSITIVE_INFINITY;
       let length = 0;
       for (const reference of references) {
         // sacreBLEU tokenizes a reference twice, which `normalized` can tell: `a.,2` gets a space more each time.
-        let words = tokeniseTer(reference, config);
-        if (config.normalized) words = tokeniseTer(words.join(' '), config);
+        let words = tokenizeTer(reference, config);
+        if (config.normalized) words = tokenizeTer(words.join(' '), config);
         edits = Math.min(edits, translationEdits(system, words));
         length += words.length;
       }

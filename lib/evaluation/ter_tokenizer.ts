@@ -8,7 +8,7 @@ const fullWidthPunctuation = /[\uff0e\uff0c\uff1f\uff1a\uff1b\uff01\uff02\uff08\
  * Tercom's tokenizer as sacreBLEU has it (sacrebleu/tokenizers/tokenizer_ter.py): lower case, then what the options ask
  * for, then words.
  */
-export function tokeniseTer(
+export function tokenizeTer(
   segment: string,
   { normalized, noPunct, asianSupport, caseSensitive }: TerConfig,
 ): string[] {
@@ -16,7 +16,7 @@ export function tokeniseTer(
   if (!caseSensitive) line = line.toLowerCase();
   if (normalized && line !== '') {
     line = normalize(line);
-    if (asianSupport) line = normaliseAsian(line);
+    if (asianSupport) line = normalizeAsian(line);
   }
   if (noPunct) {
     line = line.replace(/[.,?:;!"()]/g, '');
@@ -46,7 +46,7 @@ function normalize(line: string): string {
  * One token a CJK character. The original also has rules for kana, anchored to the beginning of the line; there the line
  * has a space by now, so they never apply and kana stay together.
  */
-function normaliseAsian(line: string): string {
+function normalizeAsian(line: string): string {
   return line
     .replace(/[\u4e00-\u9fff\u3400-\u4dbf]/g, ' $& ')
     .replace(/[\u31c0-\u31ef\u2e80-\u2eff]/g, ' $& ')

@@ -1,7 +1,7 @@
 /**
  * Whether BLEU's words mean anything in a text: Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without spaces, and
  * what stands between two spaces of Korean is a word with its endings. sacreBLEU then wants tokenizers of their own (zh, ja-mecab,
- * ko-mecab), and so says its log when it is told the language; here the text itself tells it.
+ * ko-mecab), and so says its log when it is given the language; here the text itself shows it.
  */
 import type { RdropWarning } from '../util/warnings.js';
 import type { References } from './segments.js';

@@ -24,7 +24,7 @@ async function beside(path: string, pattern: RegExp): Promise<string[]> {
   return names.filter((name) => name.startsWith(start) && pattern.test(name));
 }
 
-/** A file that may become the lock. Its name is never used again, so whoever removes it removes this claim and no other. */
+/** A file that may become the lock. Its name is never used again, so removing it removes this claim and no other. */
 export class Claim {
   #place: string;
   #became = false;

@@ -31,7 +31,7 @@ const endingPatience = 60_000;
 /**
  * One writer for a directory: `path` is a file that names the holder. A holder on this machine has the lock as long as its
  * process lives, and no longer; one that cannot be seen from here (another machine) as long as it renews the file, which is
- * a lease. Whoever lost the lock finds another owner in the file: verify() before each write.
+ * a lease. A process that lost the lock finds another owner in the file: verify() before each write.
  *
  * To take it, a process puts a claim beside it, a file with a name of its own that becomes the lock by a rename, and looks
  * at the lock only while no other claim is there (lock_claim.ts). So there is one at a time who judges and replaces a stale

@@ -85,7 +85,7 @@ export function thisProcess() {
 /** Whether the process of this number lives; `unknown` where it cannot be seen from here. */
 export type Liveness = 'alive' | 'dead' | 'unknown';
 
-/** What the table of processes tells of an owner. */
+/** What the table of processes says of an owner. */
 export function livenessOf(owner: LockOwner): Liveness {
   const own = thisProcess();
   const boot = owner.boot ?? null;

@@ -162,7 +162,7 @@ export class Transformer implements Disposable, AsyncDisposable {
 
   /**
    * Writes the parameters and the configuration, whole or not at all, with a checksum that `load` compares. They are
-   * those of this moment, also where training goes on meanwhile.
+   * those of this moment, also where training continues meanwhile.
    *
    * @throws RdropError DISK_FULL, FILE_UNWRITABLE
    */

@@ -1,5 +1,5 @@
 /**
- * The only home of option names, ranges and defaults: interfaces that document the options, and schemas that check them. Every
+ * The only place of option names, ranges and defaults: interfaces that document the options, and schemas that check them. Every
  * object is strict: an unknown key is an error, and each accepted key has an effect. Sources: paper section 4 and the fairseq
  * flags of dropreg/R-Drop's translation script.
  *

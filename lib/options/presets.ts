@@ -80,7 +80,7 @@ export const presets = {
     maxMinutes: 45,
     validation: { interval: 1000 },
   },
-  /** The demo, and whoever wants to see everything work in a minute. */
+  /** The demo's, and for seeing everything work in a minute. */
   tiny: {
     model: { embedDim: 64, ffnDim: 128, heads: 4, encoderLayers: 2, decoderLayers: 2, dropout: 0.1 },
     optimizer: { learningRate: 2e-3, warmupUpdates: 200 },

@@ -4,8 +4,8 @@ import { documented, type Resolved } from './schema/documented.js';
 import { count, countOrZero, countTo, languageCode, text } from './schema/ranges.js';
 
 /**
- * Whose pieces a text may be cut into, and the mark that each is known by: at the end of a piece that goes on (subword-nmt), before
- * a piece that begins a word (sentencepiece, byte-level), before a piece that goes on (wordpiece), behind a piece that ends a word
+ * Whose pieces a text may be cut into, and the mark that each is known by: at the end of a piece inside a word (subword-nmt), before
+ * a piece that begins a word (sentencepiece, byte-level), before a piece that continues a word (wordpiece), behind a piece that ends a word
  * (end-of-word), on whichever side there was no space (joiner).
  */
 export const pieceMarks = {

@@ -212,7 +212,7 @@ export type TrainConfig = Resolved<
   Omit<z.output<typeof trainSchema>, 'preset'>
 >;
 
-/** What a run that goes on may be given anew; without one, the run's own holds. */
+/** What a resumed run may be given anew; without one, the run's own holds. */
 export interface ResumeOptions extends OpenOptions {
   /**
    * Updates after which training ends; 0 sets no limit. Left out: the run's own.

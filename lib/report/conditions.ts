@@ -16,7 +16,7 @@ const pooledOptions = new Set([
   'logInterval',
   'checkpointInterval',
 ]);
-/** Of the environment: what is pooled, and told where it differs. */
+/** Of the environment: what is pooled, and named where it differs. */
 const pooledEnvironment = ['processor', 'instructionSet', 'platform', 'architecture', 'node', 'threads'];
 /** Of the environment: what makes a condition, under the name that it gets. */
 const versions = [

@@ -159,7 +159,7 @@ export async function trialState(trial: Trial): Promise<TrialState> {
   // Where the directories lie and how many threads work does not make another run.
   const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
   const run = await readRunConfig(trial.directory);
-  // A run's configuration says what 'auto' stood for where it began, and it goes on there.
+  // A run's configuration says what 'auto' stood for where it began, and it continues there.
   const { device, precision } = trial.config;
   const begun = {
     ...trial.config,

@@ -145,7 +145,7 @@ async function* sweepTrials(
   };
   const finishTrial = async (trial: Trial): Promise<void> => {
     await verify();
-    // Looked at again: whoever lost the directory may have come further since the plan.
+    // Looked at again: the process that lost the directory may have come further since the plan.
     const state = await trialState(trial);
     if (state !== 'finished') {
       const resume = state === 'interrupted';

@@ -20,7 +20,7 @@ const tell = (message: FromTrial): Promise<void> =>
 /** Milliseconds that the trial of a sweep which was killed has for its last step and checkpoint. */
 const patience = 30_000;
 
-/** Takes the run when whoever has it has ended: the trial of a sweep that was killed ends by itself. */
+/** Takes the run when the process that holds it has ended: the trial of a sweep that was killed ends by itself. */
 async function afterPredecessor<T>(open: () => Promise<T>): Promise<T> {
   const began = performance.now();
   for (;;) {

@@ -66,7 +66,7 @@ function checkPieces({ bpe, pieces = 'none', pieceMark }: TextConfig): void {
 }
 
 /** Lower-casing (unless it comes after), then normalization, then tokens: what happens to a line before BPE. */
-export function tokeniseLine(line: string, lang: string, config: TextConfig): string {
+export function tokenizeLine(line: string, lang: string, config: TextConfig): string {
   let text = line;
   if (config.lowercase === true) text = lowercase(text);
   if (config.normalize) text = normalizePunctuation(text, lang);
@@ -143,7 +143,7 @@ export class TextPipeline {
 
   /** The pieces of a raw line, separated by spaces. */
   segment(rawLine: string, side: Side = 'source'): string {
-    const tokens = tokeniseLine(rawLine, this.config[side], this.config);
+    const tokens = tokenizeLine(rawLine, this.config[side], this.config);
     return this.bpe === null ? tokens : this.bpe.segment(tokens);
   }
 

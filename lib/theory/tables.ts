@@ -49,7 +49,7 @@ export function divergenceTable({ divergence, conditions }: DropoutMoments): Rep
         ? `The interval of the difference contains 0, as it should in ${percent(level)} of experiments. `
         : `The interval of the difference does not contain 0, as chance alone has it in ${percent(1 - level)} of experiments. `) +
         `Randomization test (${count(samples)} drawings of random signs for the differences of every batch and mask pair, ` +
-        `two-sided): p = ${formatP(difference.randomisationP)}.`,
+        `two-sided): p = ${formatP(difference.randomizationP)}.`,
     ],
   };
 }

@@ -33,7 +33,7 @@ export interface DropoutMoments {
     /** Half the sum of both, eq. (2). */
     bi: MeanEstimate;
     /** D(P1‖P2) - D(P2‖P1) of the same masks: 0 in expectation, since the passes are exchangeable. */
-    difference: MeanEstimate & { containsZero: boolean; randomisationP: number };
+    difference: MeanEstimate & { containsZero: boolean; randomizationP: number };
   };
   gradients: ObjectiveEstimates & { layers: ObjectiveEstimates };
   /** One value a mask pair, over all batches: what the intervals are of. */
@@ -136,7 +136,7 @@ async function experiment(
         difference: {
           ...difference,
           containsZero: difference.low <= 0 && difference.high >= 0,
-          randomisationP: await signFlipP(
+          randomizationP: await signFlipP(
             sums.flatMap((batch) => batch.map(([uni, reverse]) => uni - reverse)),
             { samples, seed, signal },
           ),

@@ -16,7 +16,7 @@ import { moveDirectory } from '../util/files/move_directory.js';
 import { readSmallFile } from '../util/files/small_file.js';
 import { emptyWindow, windowSchema } from './metrics.js';
 
-/** Everything that a run needs to go on, besides the parameters and the moments of the optimizer. */
+/** Everything that a run needs to continue, besides the parameters and the moments of the optimizer. */
 export const trainingStateSchema = z.strictObject({
   /** Of the configuration, see run_directory.ts. */
   fingerprint: z.string(),

@@ -54,7 +54,7 @@ export type Locking = Pick<LockOptions, 'unlock' | 'signal'>;
 /** What only the writer of a run writes, beside checkpoints/ and hypotheses/. */
 const ownFiles = /^((config|environment|result|text|manifest)\.json|metrics\.jsonl.*|dict.*\.txt|codes)$/;
 
-/** The files of a run. Whoever writes holds its lock. */
+/** The files of a run. A writer holds its lock. */
 export class RunDirectory {
   readonly path: string;
   readonly metrics: MetricsLog;
@@ -108,7 +108,7 @@ export class RunDirectory {
     return run;
   }
 
-  /** Opens a run to go on with it. @throws RdropError RUN_LOCKED, FILE_NOT_FOUND, MALFORMED_FILE */
+  /** Opens a run to continue it. @throws RdropError RUN_LOCKED, FILE_NOT_FOUND, MALFORMED_FILE */
   static async open(directory: string, locking: Locking = {}): Promise<RunDirectory> {
     const path = resolve(directory);
     await readRunConfig(path);

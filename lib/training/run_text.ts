@@ -40,6 +40,6 @@ export async function checkRunText(directory: string, complete = true): Promise<
 const unknownText = (origin: string, got: string) =>
   new RdropError(
     'MANIFEST_MISMATCH',
-    `${origin}: expected the file with the SHA-256 of the run's dictionary and codes, got ${got}; bring it back, or go on with ` +
+    `${origin}: expected the file with the SHA-256 of the run's dictionary and codes, got ${got}; bring it back, or continue with ` +
       'verify false (--no-verify)',
   );

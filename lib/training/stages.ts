@@ -16,7 +16,7 @@ export interface TrainProgress {
   /** Of `training` the share of the run, and `total` 1; else batches, sentences or metrics. */
   done: number;
   total: number;
-  /** Until the stage ends; of `training`, until the last update, if all goes on as so far. Null while nothing is known. */
+  /** Until the stage ends; of `training`, until the last update, at the speed so far. Null while nothing is known. */
   secondsLeft: number | null;
   update: number;
   epoch: number;

@@ -144,7 +144,7 @@ export class Trainer implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Goes on from the last checkpoint of a run, or from its beginning when it has none.
+   * Continues from the last checkpoint of a run, or from its beginning when it has none.
    *
    * @throws RdropError ABORTED, FILE_NOT_FOUND (no run there), RUN_LOCKED, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH (other
    *   configuration or data), MANIFEST_MISMATCH, INVALID_ARGUMENT
@@ -323,7 +323,7 @@ async function tellMoved(error: unknown, data: string): Promise<never> {
   );
 }
 
-/** A run goes on where it began: what 'auto' stood for is written into its configuration. */
+/** A run continues where it began: what 'auto' stood for is written into its configuration. */
 const resolved = (config: TrainConfig): TrainConfig => ({ ...config, ...resolveRuntime(config) });
 
 const absolute = (config: TrainConfig): TrainConfig => ({

@@ -49,7 +49,7 @@ export type { StopReason, TrainEvent } from './train_events.js';
 
 /**
  * Training from data to result. Between two updates everything about the run is in `state`, the parameters and the
- * moments of the optimizer, so that a checkpoint taken there goes on exactly as if nothing had happened: what is due
+ * moments of the optimizer, so that a run resumed from there continues exactly as if nothing had happened: what is due
  * (validation, checkpoint, end) is derived from the state, never remembered elsewhere.
  */
 export class TrainingLoop {

@@ -27,7 +27,7 @@ export async function translateEncoded(
   { count, tokens, places, overlong }: EncodedLines,
   { beam, nBest, signal, onProgress }: EncodedWork,
 ): Promise<(Translation | NBestTranslation)[]> {
-  // The model outlives a batch that goes on unseen: its own dispose() waits for it.
+  // The model outlives a batch that continues unseen: its own dispose() waits for it.
   const translating = translateCorpusNBest(model, tokens, { beam, maxTokens, signal, onProgress });
   const found = await untilAborted(translating, signal, 'the translation');
   const breaks = new YieldTimer('the translation', signal);

@@ -46,7 +46,7 @@ export function fromNativeSync<T>(call: () => T): T {
 
 /**
  * Awaits a call into the native core. A native error is born on another thread, without a stack: it is thrown here
- * as an RdropError with the stack of whoever called `caller`.
+ * as an RdropError with the stack of the call of `caller`.
  */
 export async function fromNative<T>(call: () => T | Promise<T>): Promise<T> {
   const site: { stack?: string } = {};

@@ -1,4 +1,4 @@
-// The configuration of a Transformer, complete: defaults live in lib/config.ts alone.
+// The configuration of a Transformer, complete: defaults live in lib/options/model.ts alone.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The options of the optimizer, complete: defaults live in lib/config alone.
+// The options of the optimizer, complete: defaults live in lib/options/optimizer.ts alone.
 #pragma once
 
 #include "ops/adam/adam.h"

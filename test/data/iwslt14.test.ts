@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadCorpus, loadReferences } from '../../lib/data/corpus.js';
 import { readIwslt14 } from '../../lib/data/iwslt14/archive.js';
-import { prepareIwslt14, tokeniseIwslt14 } from '../../lib/data/iwslt14/iwslt14.js';
+import { prepareIwslt14, tokenizeIwslt14 } from '../../lib/data/iwslt14/iwslt14.js';
 import type { Pairs } from '../../lib/data/pairs.js';
 import { cleanCorpus } from '../../lib/data/preparation/clean_corpus.js';
 import type { PrepareProgress } from '../../lib/data/preparation/stages.js';
@@ -65,7 +65,7 @@ describe('the stages of prepare-iwslt14.sh', () => {
   });
 
   it('every 23rd pair for validation, the five sets for testing', async () => {
-    const splits = await tokeniseIwslt14(iwslt14Archive, {});
+    const splits = await tokenizeIwslt14(iwslt14Archive, {});
     for (const split of ['train', 'valid', 'test'] as const) {
       expectStage(splits.get(split)!.tokens, (lang) => `${split}.${lang}`);
     }

@@ -1,4 +1,4 @@
-// What a native trainer goes on from, whole.
+// What a native trainer continues from, whole.
 import type {
   FloatArray,
   Moment,

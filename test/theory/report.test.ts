@@ -47,7 +47,7 @@ describe('the report of the theory', () => {
     expect(low).toBeCloseTo(uni.low, 3);
     expect(high).toBeCloseTo(uni.high, 3);
     expect(html).toContain('90 % interval');
-    expect(html).toContain(`p = ${difference.randomisationP.toFixed(3)}`);
+    expect(html).toContain(`p = ${difference.randomizationP.toFixed(3)}`);
     for (const [caption, objective] of [
       ['Gradient of the KL term alone', 'kl'],
       ['Gradient of the whole loss, CE + 5·KL', 'loss'],

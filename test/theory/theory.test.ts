@@ -246,7 +246,7 @@ describe('theory', () => {
     expect(divergence.difference.low).toBeLessThan(0);
     expect(divergence.difference.high).toBeGreaterThan(0);
     expect(divergence.difference.containsZero).toBe(true);
-    expect(divergence.difference.randomisationP).toBeGreaterThan(0.05);
+    expect(divergence.difference.randomizationP).toBeGreaterThan(0.05);
     expect(divergence.uni.mean).toBeGreaterThan(0);
     expect(divergence.bi.mean).toBeCloseTo((divergence.uni.mean + divergence.uniReverse.mean) / 2, 14);
     draws.uni.forEach((value, i) => {

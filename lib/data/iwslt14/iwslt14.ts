@@ -4,7 +4,7 @@ import { parseConfig } from '../../options/schema/parse.js';
 import { type TextLimits, textSchema } from '../../options/text.js';
 import { lowercase } from '../../text/lowercase.js';
 import { mapLines } from '../../text/map_lines.js';
-import { type Side, tokeniseLine } from '../../text/pipeline.js';
+import { type Side, tokenizeLine } from '../../text/pipeline.js';
 import { RdropError } from '../../util/errors.js';
 import { throwIfAborted } from '../../util/yield_timer.js';
 import { pairsOf } from '../pair_blocks.js';
@@ -17,7 +17,7 @@ import {
   type PrepareRun,
   readGivenPieces,
   stage,
-  type TokenisedSplit,
+  type TokenizedSplit,
 } from '../preparation/stages.js';
 import { iwslt14Languages, readIwslt14 } from './archive.js';
 
@@ -54,8 +54,8 @@ export async function prepareIwslt14(options: Iwslt14Options, run: PrepareRun = 
   await checkPlace(config.out, config.overwrite);
   const given = await readGivenPieces(config);
   const { maxUnpackedBytes } = config;
-  const splits = await tokeniseIwslt14(config.archive, run, { maxUnpackedBytes });
-  const tokenized = [...splits].map(([split, { tokens, raw, dropped }]): [Split, TokenisedSplit] => [
+  const splits = await tokenizeIwslt14(config.archive, run, { maxUnpackedBytes });
+  const tokenized = [...splits].map(([split, { tokens, raw, dropped }]): [Split, TokenizedSplit] => [
     split,
     { tokens: pairsOf(tokens), pairs: tokens.source.length, raw: raw && pairsOf(raw), dropped },
   ]);
@@ -71,7 +71,7 @@ export interface Iwslt14Split {
 }
 
 /** The stages of the script before BPE, on the text that readIwslt14() finds. */
-export async function tokeniseIwslt14(
+export async function tokenizeIwslt14(
   archive: string,
   run: PrepareRun,
   unpacking: Partial<Pick<TextLimits, 'maxUnpackedBytes'>> = {},
@@ -89,7 +89,7 @@ export async function tokeniseIwslt14(
   const text = textConfig(0);
   const tokenize = (split: Split, lines: Pairs<string>, lower: boolean) => {
     const config = lower ? text : { ...text, lowercase: false };
-    const transform = (line: string, side: Side) => tokeniseLine(line, text[side], config);
+    const transform = (line: string, side: Side) => tokenizeLine(line, text[side], config);
     return mapPairs(`tokenizing ${split}`, lines, transform, run);
   };
 

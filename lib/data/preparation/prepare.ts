@@ -9,7 +9,7 @@ import {
 import { parseConfig } from '../../options/schema/parse.js';
 import { type TextConfig, textSchema } from '../../options/text.js';
 import type { LineReading } from '../../text/lines/line_reader.js';
-import { checkTextConfig, type Side, tokeniseLine } from '../../text/pipeline.js';
+import { checkTextConfig, type Side, tokenizeLine } from '../../text/pipeline.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { throwIfAborted, YieldTimer } from '../../util/yield_timer.js';
@@ -26,7 +26,7 @@ import {
   type PrepareRun,
   readGivenPieces,
   stage,
-  type TokenisedSplit,
+  type TokenizedSplit,
   writePairs,
 } from './stages.js';
 
@@ -67,11 +67,11 @@ export async function prepareCorpus(options: PrepareOptions, run: PrepareRun = {
   }
   const cut = decidePieces(config, text, raw);
   const tokenize = async (scratch: string) => {
-    const splits = new Map<Split, TokenisedSplit>();
+    const splits = new Map<Split, TokenizedSplit>();
     for (const [split, lines] of raw) {
       splits.set(
         split,
-        await tokeniseSplit(split, lines, join(scratch, split), { ...text, ...cut }, config, run),
+        await tokenizeSplit(split, lines, join(scratch, split), { ...text, ...cut }, config, run),
       );
     }
     return splits;
@@ -107,14 +107,14 @@ async function countPairs(
 }
 
 /** Writes the tokens of a split beside; of the training pairs those within the limits, which keep their text. */
-async function tokeniseSplit(
+async function tokenizeSplit(
   split: Split,
   { pairs, lines, sample }: RawSplit,
   prefix: string,
   text: TextConfig,
   config: PrepareConfig,
   run: PrepareRun,
-): Promise<TokenisedSplit> {
+): Promise<TokenizedSplit> {
   const tell = stage(`tokenizing ${split}`, 2 * pairs, 'lines', run);
   let done = 0;
   let kept = 0;
@@ -124,7 +124,7 @@ async function tokeniseSplit(
       const tokens: Pairs<string> = { source: [], target: [] };
       for (const side of ['source', 'target'] as const) {
         for (const line of block[side]) {
-          tokens[side].push(tokeniseLine(line, text[side], text));
+          tokens[side].push(tokenizeLine(line, text[side], text));
           done++;
           if (!breaks.due()) continue;
           tell(done);

@@ -71,8 +71,8 @@ const keyFile = 'text.json';
 
 /**
  * Fills a directory beside its place and moves it there when `fill` has succeeded, so that it appears whole or not at
- * all. What was there before stays until then; when the process ends between the two renames, whoever opens or prepares the
- * directory next brings it back (recoverReplaced). One process at a time makes it.
+ * all. What was there before stays until then; when the process ends between the two renames, the next process that opens or
+ * prepares the directory brings it back (recoverReplaced). One process at a time makes it.
  *
  * @throws whatever `fill` throws; RdropError FILE_UNWRITABLE, DISK_FULL, RUN_LOCKED, RUN_LOST.
  */

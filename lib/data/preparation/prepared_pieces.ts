@@ -34,7 +34,7 @@ export class LineSample {
 }
 
 /**
- * Whose pieces the target text is cut into: as the options say, or as the text shows where they say nothing. It is told by a
+ * Whose pieces the target text is cut into: as the options say, or as the text shows where they say nothing. It is reported by a
  * warning (PIECES); so is text of which some looks like pieces, which is then taken as it is.
  *
  * @returns what text.json holds of it: nothing where the pieces are those of prepare itself

@@ -68,7 +68,7 @@ export interface PrepareRun {
 }
 
 /** A split as tokens, before BPE. */
-export interface TokenisedSplit {
+export interface TokenizedSplit {
   tokens: PairSource;
   pairs: number;
   /** The text that the tokens were made of, pair for pair, pieces joined; not kept for training pairs. */
@@ -124,7 +124,7 @@ export async function readGivenPieces(
 }
 
 /**
- * Tells the progress of a stage, a few times a second and at its end.
+ * Reports the progress of a stage, a few times a second and at its end.
  *
  * @returns what is to be called with the part that is done.
  */
@@ -145,7 +145,7 @@ export function stage(
 }
 
 /** What learning needs of the tokenized splits, and writing of all: makes them in a directory for what is in between. */
-export type Tokenize = (scratch: string) => Promise<ReadonlyMap<Split, TokenisedSplit>>;
+export type Tokenize = (scratch: string) => Promise<ReadonlyMap<Split, TokenizedSplit>>;
 
 /**
  * Learns the BPE on the training pairs of both languages and builds the dictionary of both or of each, unless they are
@@ -212,7 +212,7 @@ type Pieces = Record<Side, WordCounts>;
 
 /** Calls `each` with both sides of every block, a few milliseconds at a time. */
 async function countLines(
-  { tokens, pairs }: Pick<TokenisedSplit, 'tokens' | 'pairs'>,
+  { tokens, pairs }: Pick<TokenizedSplit, 'tokens' | 'pairs'>,
   text: string,
   run: PrepareRun,
   each: (line: string, side: Side) => void,
@@ -234,7 +234,7 @@ async function countLines(
   tell(2 * pairs);
 }
 
-async function learnBpe(train: TokenisedSplit, config: PieceConfig, run: PrepareRun): Promise<Bpe> {
+async function learnBpe(train: TokenizedSplit, config: PieceConfig, run: PrepareRun): Promise<Bpe> {
   const { source: counts, target }: Pieces = { source: new Map(), target: new Map() };
   await countLines(train, 'counting words', run, (line, side) => {
     addWords(line, side === 'source' ? counts : target);
@@ -259,7 +259,7 @@ async function learnBpe(train: TokenisedSplit, config: PieceConfig, run: Prepare
 async function segmentSplit(
   prefix: string,
   split: Split,
-  tokenized: TokenisedSplit,
+  tokenized: TokenizedSplit,
   bpe: Bpe | null,
   { text, out }: { text: TextConfig; out: string },
   run: PrepareRun,

@@ -14,7 +14,7 @@ const checkpointName = 'checkpoint_best';
  * The files of a run as fairseq has them: a checkpoint, the dictionaries under the names of both languages, the codes.
  *
  * `args` is an OrderedDict whose attributes are the options: torch.load's restricted reader knows no Namespace, and
- * whoever wants one (fairseq, CTranslate2's converter) asks for attributes alone.
+ * programs that want one (fairseq, CTranslate2's converter) read attributes alone.
  */
 export function fairseqFiles(run: ExportedRun): Map<string, FileContent> {
   const { source, target } = run.pipeline.config;
@@ -29,7 +29,7 @@ export function fairseqFiles(run: ExportedRun): Map<string, FileContent> {
   return files;
 }
 
-/** What fairseq-generate and CTranslate2 leave to whoever calls them, in sentences. */
+/** What fairseq-generate and CTranslate2 leave to their caller, in sentences. */
 export function pieceDifferences({ pipeline: { bpe, config } }: ExportedRun): string[] {
   const { pieces = 'none', pieceMark } = config;
   if (bpe !== null || pieces === 'none') return [];
@@ -39,8 +39,7 @@ export function pieceDifferences({ pipeline: { bpe, config } }: ExportedRun): st
     sentencepiece: pieceMark === undefined ? '--remove-bpe=sentencepiece' : undefined,
   };
   const flag = flags[pieces];
-  const how =
-    flag === undefined ? 'it is joined by whoever reads it' : `fairseq-generate joins them with ${flag}`;
+  const how = flag === undefined ? 'its reader joins it' : `fairseq-generate joins them with ${flag}`;
   return [
     `the run takes and gives text in pieces of ${pieces}, which the run joins itself; elsewhere ${how}`,
   ];

@@ -47,7 +47,7 @@ export interface FairseqImport {
 
 /**
  * Makes a run directory of a checkpoint of fairseq's, its dictionaries and its codes, with which rdrop translates as
- * fairseq does. It has the one checkpoint `best`, without an optimizer's state: such a run does not go on. The directory
+ * fairseq does. It has the one checkpoint `best`, without an optimizer's state: such a run cannot be resumed. The directory
  * appears whole or not at all.
  *
  * @throws RdropError INVALID_CONFIG (also a target dictionary that is needed), FILE_UNWRITABLE, DISK_FULL,

@@ -12,7 +12,7 @@ import { checksumFile, recordedChecksums, type Checksums as Sums, seal } from '.
 export const directoryMode = 0o755;
 export const fileMode = 0o644;
 
-/** Tells how much of a stage is done, in bytes. */
+/** Reports how much of a stage is done, in bytes. */
 export type Tick = (done: number, total: number | null) => void;
 
 const chunkBytes = 1 << 20;

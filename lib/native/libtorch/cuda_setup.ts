@@ -134,7 +134,7 @@ async function providePart(
 
 /**
  * Provides the CUDA build of libtorch in the cache through pip, wheel by wheel: one that is complete is not fetched
- * again, so that a setup that was interrupted goes on where it stopped. A file is renamed into its place when its wheel
+ * again, so that a setup that was interrupted continues where it stopped. A file is renamed into its place when its wheel
  * has been checked against its own list of checksums.
  *
  * @throws RdropError ADDON_NOT_FOUND (`run` where no addon could use it), PLATFORM_UNSUPPORTED, CACHE_UNTRUSTED, TOOL_MISSING (pip), LIBTORCH_DOWNLOAD, DISK_FULL, FILE_UNWRITABLE, ABORTED.

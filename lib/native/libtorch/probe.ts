@@ -188,7 +188,7 @@ function probePython(env: Environment): Probe {
   });
   const python = onPath('python3', env);
   if (python === null) return failed('python3 is not installed');
-  // Loaded here alone: whoever merely imports the library must not wait for it.
+  // Loaded here alone: an import of the library must not wait for it.
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const run = spawnSync(python, pythonCode(script), {
     env: childEnvironment(env),
@@ -232,7 +232,7 @@ function probeCache(env: Environment): Probe & { refused?: RdropError } {
  * LIBTORCH_USE_PYTORCH=1 looks at the last alone. The first that is there is taken. A variable that is set but names
  * no libtorch ends the search: the user asked for that one. So does a cache that others can change, told by `refused`.
  *
- * @param options.all - go on after the first that is there (doctor shows every probe).
+ * @param options.all - continue after the first that is there (doctor shows every probe).
  */
 export function probeLibtorch(options: { env?: Environment; all?: boolean } = {}): {
   libtorch: Libtorch | null;

@@ -120,7 +120,7 @@ export function seal(directory: string, sums: Checksums): void {
 }
 
 function sumOf(path: string): string {
-  // Loaded here alone: whoever merely imports the library must not wait for it.
+  // Loaded here alone: an import of the library must not wait for it.
   const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   const buffer = new Uint8Array(1 << 22);
   const file = openSync(path, 'r');

@@ -3,7 +3,7 @@ import { fileError } from './files.js';
 
 /**
  * Whether something is at this path. What cannot be looked at (no permission, a failing disk) is an error, not an absence:
- * whoever takes it for one begins anew where something is.
+ * a caller that took it for one would begin anew where something is.
  *
  * @throws RdropError FILE_UNREADABLE
  */

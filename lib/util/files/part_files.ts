@@ -66,7 +66,7 @@ export function claimBeside(path: string, ending: Ending): { path: string; relea
   return { path: beside, release: () => active.delete(beside) };
 }
 
-/** dead: nobody will go on with it; live: somebody may; unknown: the name or the machine says too little. */
+/** dead: nobody will continue it; live: somebody may; unknown: the name or the machine says too little. */
 function writerOf(path: string): 'dead' | 'live' | 'unknown' {
   const [, pid36, start, thread, where] = shape.exec(path) ?? [];
   if (pid36 === undefined || where !== machine()) return 'unknown';
@@ -102,7 +102,7 @@ async function isAbandoned(path: string): Promise<boolean> {
 
 /**
  * Removes what had stepped aside. It is a leftover by name first: half removed, it would not be known any more for what it is.
- * A failure is none: whoever writes there next removes it.
+ * A failure is no error: the next process that writes there removes it.
  */
 export async function discardReplaced(old: string): Promise<void> {
   await quietly(async () => {
