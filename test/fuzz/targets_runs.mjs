@@ -3,8 +3,9 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { assignment } from '../../dist/cli/assignments.js';
 import { toNumber } from '../../dist/cli/shared/number_flag.js';
-import { assignment, trainOptions } from '../../dist/cli/train.js';
+import { trainOptions } from '../../dist/cli/train.js';
 import { loadCorpus } from '../../dist/data/corpus.js';
 import { checkManifest } from '../../dist/data/manifest.js';
 import { judgeLock } from '../../dist/lock/judge.js';
