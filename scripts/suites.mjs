@@ -9,7 +9,7 @@ import {
   ensureTypescript,
 } from './steps.mjs';
 import { ensureCudaForTests, ensureCudaLibtorch, findNvcc } from './steps_cuda.mjs';
-import { isTold } from './tally.mjs';
+import { isReported } from './tally.mjs';
 import { needsOf } from './test_needs.mjs';
 
 /** Brings about what the test files need; type errors do not stop it, they are a test of their own. */
@@ -64,7 +64,7 @@ export async function cudaSuite(tally, args = []) {
       await ensureCudaForTests(libtorch);
       tally.pass(name);
     } catch (error) {
-      if (!isTold(error)) throw error;
+      if (!isReported(error)) throw error;
       tally.fail(name, error.message);
       env.RDROP_NO_CUDA_FLAVOR = 'it could not be compiled';
     }

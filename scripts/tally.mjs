@@ -83,5 +83,5 @@ export async function tallied(body) {
   }
 }
 
-/** Whether an error is told in one line: a step that failed or a coded error. */
-export const isTold = (error) => error instanceof StepError || error?.name === 'RdropError';
+/** Whether an error is reported in one line: a step that failed or a coded error. */
+export const isReported = (error) => error instanceof StepError || error?.name === 'RdropError';

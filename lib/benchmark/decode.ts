@@ -26,7 +26,7 @@ import {
   secondsOf,
 } from './measure.js';
 import { Peer } from './peer_process.js';
-import { withScratch } from './scratch.js';
+import { withTemporaryDirectory } from './temporary_directory.js';
 
 /** Sentences at a time on the peer's side; ours are batched by tokens. */
 const batchSentences = 32;
@@ -35,7 +35,7 @@ const leastEqual = 0.99;
 
 /** @throws RdropError INVALID_ARGUMENT without a run, BENCHMARK_FAILED, those of reading the run and its data */
 export const decodeRows = (context: BenchContext): Promise<BenchRow[]> =>
-  withScratch((exported) => rowsIn(context, exported));
+  withTemporaryDirectory((exported) => rowsIn(context, exported));
 
 async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;

@@ -15,8 +15,8 @@ import {
   roundsOf,
 } from './measure.js';
 import { Peer } from './peer_process.js';
-import { withScratch } from './scratch.js';
 import { benchLoss } from './shapes.js';
+import { withTemporaryDirectory } from './temporary_directory.js';
 
 /** Normal numbers (Box-Muller over a linear congruential generator): a network's logits, both passes alike but not equal. */
 function makeInput(rows: number, classes: number, seed: number) {
@@ -39,7 +39,7 @@ function makeInput(rows: number, classes: number, seed: number) {
 const tolerance = 1e-5;
 
 export const lossRows = (context: BenchContext): Promise<BenchRow[]> =>
-  withScratch((directory) => rowsIn(context, directory));
+  withTemporaryDirectory((directory) => rowsIn(context, directory));
 
 async function rowsIn(context: BenchContext, directory: string): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;

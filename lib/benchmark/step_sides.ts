@@ -12,8 +12,8 @@ import { writeFileAtomically } from '../util/files/files.js';
 import { type BatchLengths, tokenSource } from './iwslt14.js';
 import type { BenchContext } from './measure.js';
 import { Peer } from './peer_process.js';
-import { withScratch } from './scratch.js';
 import { benchLoss, benchOptimizer } from './shapes.js';
+import { withTemporaryDirectory } from './temporary_directory.js';
 
 export type StepPrecision = BenchConfig['precision'];
 
@@ -78,7 +78,7 @@ export class StepSides {
     );
     const sides = new StepSides(model, config);
     try {
-      await withScratch((directory) => sides.#startPeers(context, forms, directory));
+      await withTemporaryDirectory((directory) => sides.#startPeers(context, forms, directory));
       return sides;
     } catch (error) {
       sides.close();

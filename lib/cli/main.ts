@@ -96,7 +96,7 @@ async function meantChoice(message: string): Promise<string> {
 }
 
 /** What commander threw: help and version, which were printed, or wrong arguments. */
-async function tellCommanderError(
+async function printCommanderError(
   { message, exitCode, code }: CommanderError,
   asked: string | undefined,
 ): Promise<void> {
@@ -112,7 +112,7 @@ async function tellCommanderError(
 }
 
 /** Warnings in the form of this program's other messages, above a bar if there is one; those of others as Node.js writes them. */
-function tellWarnings(): void {
+function printWarnings(): void {
   if (process.execArgv.includes('--no-warnings') || process.env['NODE_NO_WARNINGS'] === '1') return;
   process.removeAllListeners('warning').on('warning', ({ name, message }) => {
     say(name === 'RdropWarning' ? `rdrop: warning: ${message}` : `(node:${process.pid}) ${name}: ${message}`);
@@ -133,7 +133,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Progress that nobody reads any more must not end a training.
   process.stderr.on('error', () => {});
   endBySignals();
-  tellWarnings();
+  printWarnings();
   const program = new Command('rdrop')
     // An option belongs to the command before it: `prepare` and `prepare iwslt14` share names.
     .enablePositionalOptions()
@@ -153,7 +153,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) {
       const surplus = error.code === 'commander.excessArguments';
       const unknown = surplus ? await unknownCommand(program, argv, false) : null;
-      return tellCommanderError(unknown ?? (await unknownOptionFirst(error, argv)), asked);
+      return printCommanderError(unknown ?? (await unknownOptionFirst(error, argv)), asked);
     }
     const { asRdropError } = await import('../util/errors.js');
     const { code, message } = asRdropError(error);

@@ -4,8 +4,8 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RdropError } from '../util/errors.js';
-import { judgeLock } from './judge.js';
 import { kernelLock } from './kernel_lock.js';
+import { judgeLock } from './lock_state.js';
 import { type LockOwner, lockText, parseOwner } from './owner.js';
 
 /** The owner that a claim names, complete. */

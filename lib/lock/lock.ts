@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RdropError } from '../util/errors.js';
 import { fileError } from '../util/files/files.js';
 import { Claim, type ClaimOwner, clearLeftovers, waitUntilAlone } from './claim.js';
-import { judgeLock, type LockState } from './judge.js';
+import { judgeLock, type LockState } from './lock_state.js';
 import { lockText, parseOwner, thisProcess } from './owner.js';
 
 export interface LockOptions {

@@ -17,12 +17,12 @@ const precisions = {
   cuda: ['bfloat16', 'float16', 'tf32', 'float32'],
 } as const satisfies Record<ResolvedRuntime['device'], readonly ResolvedRuntime['precision'][]>;
 
-const toldNoGraphs = new Set<string>();
+const warnedOfFallback = new Set<string>();
 
 /** Warns, once a process for each kind of work, that it launches its kernels one by one; an empty reason: it does not. */
 export function reportGraphFallback(what: string, reason: string): void {
-  if (reason === '' || toldNoGraphs.has(what)) return;
-  toldNoGraphs.add(what);
+  if (reason === '' || warnedOfFallback.has(what)) return;
+  warnedOfFallback.add(what);
   warn({
     code: 'NO_CUDA_GRAPH',
     message: `${what} launches its kernels one by one, not as a CUDA graph: ${reason}`,

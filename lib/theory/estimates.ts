@@ -1,6 +1,6 @@
-import { groupOf, type ParameterGroup, parameterGroups } from './groups.js';
 import { type RatioEstimate, ratioEstimate } from './intervals.js';
 import { type Combination, combine, type ParameterMoments, productCount } from './moments.js';
+import { groupOf, type ParameterGroup, parameterGroups } from './parameter_groups.js';
 
 /** The gradient of one direction under one mask pair, per target token, the batch held fixed; averaged over batches. */
 export interface DirectionEstimate {

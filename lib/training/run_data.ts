@@ -16,7 +16,7 @@ import { asRdropError, RdropError } from '../util/errors.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { BatchSource, type Pairs } from './batch_source.js';
 import type { DataHashes } from './run_directory.js';
-import { StageTeller, type TrainListener } from './stages.js';
+import { StageReporter, type TrainListener } from './stages.js';
 import type { EvaluationSet } from './validation.js';
 
 /** What a run reads of its prepared directory. */
@@ -51,15 +51,15 @@ export async function loadRunData(
 ): Promise<RunData> {
   const { data, seed, model, batches } = config;
   const moment = { update: 0, epoch: 0, loss: null, kl: null, tokensPerSecond: null };
-  const teller = new StageTeller(onProgress, () => moment);
-  const tell = (done: number) => teller.tell('reading data', done, steps);
-  tell(0);
+  const reporter = new StageReporter(onProgress, () => moment);
+  const report = (done: number) => reporter.report('reading data', done, steps);
+  report(0);
   const pipeline = await TextPipeline.load(data);
   withVocabularies(model, pipeline, data);
   const lengths = new Lengths(config, pipeline);
   const limits = [positionsOf(model), { most: batches.maxTokens, option: 'batches.maxTokens' }];
   const packed = await loadPacked(data, 'train', pipeline.dictionaries, { signal });
-  tell(1);
+  report(1);
   const most = Math.min(...limits.map((limit) => limit.most));
   const fits = (side: SentenceStore) => side.lengths.every((length) => length <= most);
   const train =
@@ -68,7 +68,7 @@ export async function loadRunData(
       : lengths.fit({ source: packed.source.toArray(), target: packed.target.toArray() }, 'train', limits)
           .pairs;
   const source = new BatchSource(train, { ...batches, seed });
-  tell(2);
+  report(2);
   const valid = await loadSet(config, pipeline, 'valid', lengths, signal);
   let test: EvaluationSet | null = null;
   try {
@@ -76,7 +76,7 @@ export async function loadRunData(
   } catch (error) {
     if (asRdropError(error).code !== 'FILE_NOT_FOUND') throw error;
   }
-  tell(steps);
+  report(steps);
   return {
     pipeline,
     train: source,

@@ -4,7 +4,7 @@ import { type Checkpoint, openBest, type TrainingState } from './checkpoint.js';
 import { epochsDone } from './progress.js';
 import type { RunData } from './run_data.js';
 import type { RunDirectory, RunResult } from './run_directory.js';
-import type { StageTeller } from './stages.js';
+import type { StageReporter } from './stages.js';
 import { translateTest } from './validation.js';
 import { chosenMetric } from './validation_hook.js';
 
@@ -25,7 +25,7 @@ async function loadModel(model: Transformer, checkpoint: Checkpoint): Promise<vo
 /** Translates the test split with the best checkpoint; the model keeps its parameters. */
 export async function runResult(
   { config, state, data, model, run }: FinishedRun,
-  teller: StageTeller,
+  reporter: StageReporter,
   signal?: AbortSignal,
 ): Promise<RunResult> {
   const best = await openBest(run.checkpoints, state);
@@ -37,8 +37,8 @@ export async function runResult(
       const test = await translateTest(model, data.pipeline, data.test, {
         config,
         signal,
-        onProgress: (...progress) => teller.tell('test translation', ...progress),
-        onScores: (...progress) => teller.tell('test scores', ...progress),
+        onProgress: (...progress) => reporter.report('test translation', ...progress),
+        onScores: (...progress) => reporter.report('test scores', ...progress),
       });
       scores = test.scores;
       await run.writeTest(test, data.pipeline.config.target);

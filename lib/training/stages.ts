@@ -33,8 +33,8 @@ const pause = 100;
 
 type Moment = Omit<TrainProgress, 'type' | 'stage' | 'done' | 'total' | 'secondsLeft'>;
 
-/** Tells a listener the progress of stages, not too often; without a listener it costs nothing. */
-export class StageTeller {
+/** Reports the progress of stages to a listener, not too often; without a listener it costs nothing. */
+export class StageReporter {
   #stage: TrainStage | null = null;
   #last = Number.NEGATIVE_INFINITY;
   #left = new TimeLeft();
@@ -52,7 +52,7 @@ export class StageTeller {
     return stage !== this.#stage || performance.now() - this.#last >= pause;
   }
 
-  tell(stage: TrainStage, done: number, total: number): void {
+  report(stage: TrainStage, done: number, total: number): void {
     if (!this.due(stage) && !(this.listener !== undefined && done >= total)) return;
     const share = total > 0 ? done / total : 1;
     if (stage !== this.#stage) {

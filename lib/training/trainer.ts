@@ -165,7 +165,7 @@ export class Trainer implements Disposable, AsyncDisposable {
       const config = absolute({ ...stored, ...given, runDirectory: run.path });
       if (verify) await checkRunText(run.path);
       const hashes = await hashData(config.data, false, signal).catch((error) =>
-        tellMoved(error, config.data),
+        throwMoved(error, config.data),
       );
       if (verify) await run.checkData(hashes);
       const data = await loadRunData(config, hashes, work);
@@ -312,8 +312,8 @@ function unlessAborted(loop: TrainingLoop, signal: AbortSignal | undefined): Tra
   }
 }
 
-/** The warning of a run whose data are not where they were. */
-async function tellMoved(error: unknown, data: string): Promise<never> {
+/** The error of a run whose data are not where they were. */
+async function throwMoved(error: unknown, data: string): Promise<never> {
   if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND' || (await pathExists(data)))
     throw error;
   throw new RdropError(

@@ -40,7 +40,7 @@ import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory } from './run_directory.js';
 import { runResult } from './run_result.js';
 import { runWarnings } from './run_warnings.js';
-import { StageTeller, type TrainListener } from './stages.js';
+import { StageReporter, type TrainListener } from './stages.js';
 import type { StopReason, TrainEvent } from './train_events.js';
 import { isBetter, validate } from './validation.js';
 import { chosenMetric, runHook, type ValidationHook } from './validation_hook.js';
@@ -204,7 +204,7 @@ export class TrainingLoop {
   ): AsyncGenerator<TrainEvent, void> {
     const { config, state, data } = this;
     const { updatesPerEpoch } = data.train;
-    const teller = new StageTeller(listener, () => this.#moment());
+    const reporter = new StageReporter(listener, () => this.#moment());
     let first = true;
     this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
     let prepared: PackedBatch[] | null = null;
@@ -216,13 +216,13 @@ export class TrainingLoop {
       this.#tick();
       if (this.#logDue()) yield await this.#log();
       if (!signal.aborted && this.#validationDue()) {
-        const events = await this.#validate(teller, signal, hook);
+        const events = await this.#validate(reporter, signal, hook);
         if (events !== null) yield* events;
       }
       const reason = signal.aborted ? 'aborted' : this.#limitReached();
       if (reason !== null) {
         if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
-        yield await this.#end(reason, teller, signal);
+        yield await this.#end(reason, reporter, signal);
         return;
       }
       if (
@@ -242,12 +242,12 @@ export class TrainingLoop {
       await running;
       state.epoch = place.epoch;
       state.position = place.position + 1;
-      if (teller.due('training')) {
+      if (reporter.due('training')) {
         this.#tick();
         // A device is waited for once, so that the loss shows from the first update on.
         if (first) await this.synchronize();
         first = false;
-        teller.tell('training', this.progress, 1);
+        reporter.report('training', this.progress, 1);
       }
     }
   }
@@ -303,7 +303,7 @@ export class TrainingLoop {
    * the state only when that checkpoint stands: a run that is left or fails before validates again.
    */
   async #validate(
-    teller: StageTeller,
+    reporter: StageReporter,
     signal: AbortSignal,
     hook: ValidationHook | undefined,
   ): Promise<TrainEvent[] | null> {
@@ -314,8 +314,8 @@ export class TrainingLoop {
       const losses = await validate(this.model, data.pipeline, data.valid, {
         config,
         signal,
-        onProgress: (...progress) => teller.tell('validation translation', ...progress),
-        onLoss: (...progress) => teller.tell('validation loss', ...progress),
+        onProgress: (...progress) => reporter.report('validation translation', ...progress),
+        onLoss: (...progress) => reporter.report('validation loss', ...progress),
       });
       const work = { model: lentTransformer(this.model), update: state.update, config, signal };
       const metrics = hook === undefined ? null : await runHook(hook, work);
@@ -381,12 +381,12 @@ export class TrainingLoop {
     return { type: 'checkpoint', update, epoch, path, best: names.includes('best') };
   }
 
-  async #end(reason: StopReason, teller: StageTeller, signal?: AbortSignal): Promise<TrainEvent> {
+  async #end(reason: StopReason, reporter: StageReporter, signal?: AbortSignal): Promise<TrainEvent> {
     const { update, epoch } = this.state;
     const ended = { type: 'end' as const, update, epoch };
     if (reason === 'aborted') return { ...ended, reason, result: null };
     try {
-      return { ...ended, reason, result: await runResult(this, teller, signal) };
+      return { ...ended, reason, result: await runResult(this, reporter, signal) };
     } catch (error) {
       if (asRdropError(error).code !== 'ABORTED') throw error;
       return { ...ended, reason: 'aborted', result: null };

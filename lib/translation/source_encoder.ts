@@ -86,13 +86,13 @@ export class SourceEncoder {
   }
 
   /** Warns of the lines so far that were too long. */
-  tellOverlong(): void {
+  warnOfOverlong(): void {
     if (this.#overlong === null) return;
     warn(overlongWarning(this.#overlong, this.#lines, this.#options.most));
   }
 
   /** Warns where lines, some or all of those so far, are cut into pieces and should not be, or the other way round. */
-  tellPieces(lines: readonly string[]): void {
+  warnOfPieces(lines: readonly string[]): void {
     const { config, bpe } = this.#pipeline;
     const { name } = this.#options;
     let warning = null;

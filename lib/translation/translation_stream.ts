@@ -110,7 +110,7 @@ async function* translateWindows(
   let sample: string[] | null = [];
   let done = 0;
   const judge = () => {
-    if (sample !== null && sample.length > 0) encoder.tellPieces(sample);
+    if (sample !== null && sample.length > 0) encoder.warnOfPieces(sample);
     sample = null;
   };
   try {
@@ -132,6 +132,6 @@ async function* translateWindows(
     }
   } finally {
     judge();
-    encoder.tellOverlong();
+    encoder.warnOfOverlong();
   }
 }

@@ -211,8 +211,8 @@ export class Translator implements Disposable, AsyncDisposable {
       });
       const encoded = await encoder.encode(lines, signal);
       if (encoded.refused !== null) throw encoded.refused;
-      encoder.tellOverlong();
-      encoder.tellPieces(lines);
+      encoder.warnOfOverlong();
+      encoder.warnOfPieces(lines);
       return translateEncoded(state, encoded, {
         ...{ beam, nBest: beamOptions.nBest !== undefined, signal, onProgress },
       });

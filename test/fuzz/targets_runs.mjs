@@ -8,7 +8,7 @@ import { toNumber } from '../../dist/cli/shared/number_flag.js';
 import { trainOptions } from '../../dist/cli/train.js';
 import { loadCorpus } from '../../dist/data/corpus.js';
 import { checkManifest } from '../../dist/data/manifest.js';
-import { judgeLock } from '../../dist/lock/judge.js';
+import { judgeLock } from '../../dist/lock/lock_state.js';
 import { beamSchema, parseConfig, sweepSchema, trainSchema } from '../../dist/options/index.js';
 import { readRuns } from '../../dist/report/runs.js';
 import { openPlan } from '../../dist/sweep/plan.js';

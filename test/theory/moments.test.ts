@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Transformer } from '../../lib/model/transformer.js';
 import { groupEstimates, layerEstimates } from '../../lib/theory/estimates.js';
-import { groupOf, parameterGroups } from '../../lib/theory/groups.js';
 import { GradientMoments, type GradientSample } from '../../lib/theory/moments.js';
+import { groupOf, parameterGroups } from '../../lib/theory/parameter_groups.js';
 import { type NaiveDirection, naiveEstimate, type Vectors } from '../support/naive_gradients.js';
 
 /** Uniform numbers in [0, 1) (mulberry32), and normal ones. */

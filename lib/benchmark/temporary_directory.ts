@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { withCleanup } from '../util/cleanup.js';
 
 /** Lends a new directory, which is gone when the work ends, and when the process exits in the middle of it. */
-export async function withScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
+export async function withTemporaryDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'rdrop-bench-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', remove);
