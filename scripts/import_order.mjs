@@ -1,11 +1,11 @@
-// Part of npm run check: the imports of lib/ point one way. A room (a folder of lib/) imports from itself and from the rooms
+// Part of npm run check: the imports of lib/ point one way. A folder of lib/ imports from itself and from the folders
 // before it in the list below, and no file imports itself through others. Types count like everything else.
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { filesUnder, root } from './steps.mjs';
 
 /** From what everybody uses to what uses everybody. */
-export const rooms = [
+export const folders = [
   ...['util', 'options', 'native', 'lock', 'text', 'evaluation', 'data', 'model', 'training', 'translation'],
   ...['interchange', 'statistics', 'sweep', 'report', 'theory', 'demo', 'benchmark', 'cli'],
 ];
@@ -22,17 +22,17 @@ export function importsOf(files) {
   );
 }
 
-/** One sentence for each import that goes up, each room that is not listed, and each circle; empty: the order holds. */
-export function orderFaults(imports, order = rooms) {
+/** One sentence for each import that goes up, each folder that is not listed, and each circle; empty: the order holds. */
+export function orderFaults(imports, order = folders) {
   const faults = [];
-  const roomOf = (path) => path.split('/')[1];
+  const folderOf = (path) => path.split('/')[1];
   for (const [path, names] of imports) {
     if (path === 'lib/index.ts') continue;
-    const room = order.indexOf(roomOf(path));
-    if (room < 0) faults.push(`${path}: the folder is not in the list of scripts/import_order.mjs`);
+    const folder = order.indexOf(folderOf(path));
+    if (folder < 0) faults.push(`${path}: the folder is not in the list of scripts/import_order.mjs`);
     for (const name of names)
-      if (order.indexOf(roomOf(name)) > room)
-        faults.push(`${path} imports ${name}: ${roomOf(name)} comes after ${roomOf(path)}`);
+      if (order.indexOf(folderOf(name)) > folder)
+        faults.push(`${path} imports ${name}: ${folderOf(name)} comes after ${folderOf(path)}`);
   }
   for (const circle of circles(imports)) faults.push(`a circle: ${circle.join(' → ')}`);
   return faults;

@@ -8,7 +8,7 @@ const { importsOf, orderFaults } = (await import(
 };
 const faults = (files: Record<string, string>) => orderFaults(importsOf(files), ['util', 'text', 'cli']);
 
-test('imports from a room itself and from those before it pass', () => {
+test('imports from a folder itself and from those before it pass', () => {
   expect(
     faults({
       'lib/util/a.ts': "import { join } from 'node:path';",
@@ -30,7 +30,7 @@ test.each([
   ]);
 });
 
-test('a circle inside a room is named by its files', () => {
+test('a circle inside a folder is named by its files', () => {
   expect(
     faults({
       'lib/util/a.ts': "import './b.js';",
@@ -40,7 +40,7 @@ test('a circle inside a room is named by its files', () => {
   ).toEqual(['a circle: lib/util/a.ts → lib/util/b.ts → lib/util/c.ts → lib/util/a.ts']);
 });
 
-test('a room that nobody listed is named', () => {
+test('a folder that nobody listed is named', () => {
   expect(faults({ 'lib/attic/a.ts': '' })).toEqual([
     'lib/attic/a.ts: the folder is not in the list of scripts/import_order.mjs',
   ]);
