@@ -22,7 +22,8 @@ import { loadRunData } from './run_data.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 import type { TrainListener } from './stages.js';
-import { type TrainEvent, TrainingLoop } from './training_loop.js';
+import type { TrainEvent } from './train_events.js';
+import { TrainingLoop } from './training_loop.js';
 import { checkHook, type ValidationHook } from './validation_hook.js';
 
 /** Opening a run reads its data and makes its model. */

@@ -15,6 +15,7 @@ import type { NativeMetrics, NativeStep, NativeTrainer, PackedBatch } from '../n
 import type { TrainConfig } from '../options/training.js';
 import { asRdropError, fromNative, RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
+import { afterValidation } from './best.js';
 import {
   type Checkpoint,
   type CheckpointName,
@@ -42,10 +43,8 @@ import { runResult } from './run_result.js';
 import { runWarnings } from './run_warnings.js';
 import { StageReporter, type TrainListener } from './stages.js';
 import type { StopReason, TrainEvent } from './train_events.js';
-import { isBetter, validate } from './validation.js';
-import { chosenMetric, runHook, type ValidationHook } from './validation_hook.js';
-
-export type { StopReason, TrainEvent } from './train_events.js';
+import { validate } from './validation.js';
+import { runHook, type ValidationHook } from './validation_hook.js';
 
 /**
  * Training from data to result. Between two updates everything about the run is in `state`, the parameters and the
@@ -332,15 +331,7 @@ export class TrainingLoop {
       if (signal.aborted && asRdropError(error).code === 'ABORTED') return null;
       throw error;
     }
-    const { loss, bleu } = line;
-    const best = state.best === null || isBetter(line, state.best, config.validation);
-    const chosen = chosenMetric(config);
-    const metric = chosen === null ? undefined : line.metrics?.[chosen.name];
-    const found = {
-      lastValidated: state.update,
-      sinceBest: best ? 0 : state.sinceBest + 1,
-      best: best ? { update: state.update, loss, bleu, ...(metric !== undefined && { metric }) } : state.best,
-    };
+    const { best, found } = afterValidation(line, state, config);
     this.#stray = true;
     await this.run.metrics.append(line);
     const checkpoint = await this.checkpoint(best ? ['best', 'last'] : ['last'], found);

@@ -23,27 +23,6 @@ export interface EvaluationSet {
 }
 
 type OnProgress = ((done: number, total: number) => void) | undefined;
-type Validated = { loss: number; bleu: number | null };
-
-/**
- * Whether a validation is better than the best so far: a higher BLEU, or a lower loss, or by the metric of the hook that
- * `validation.metric` names. Of equal ones the earlier stays the best, but for fairseq's BLEU.
- */
-export function isBetter(
-  found: Validated & { metrics?: Record<string, number> },
-  best: Validated & { metric?: number | undefined },
-  { metric, bleu: mode }: TrainConfig['validation'],
-): boolean {
-  if (typeof metric !== 'string') {
-    const value = found.metrics?.[metric.name] as number;
-    if (best.metric === undefined) return true;
-    return metric.mode === 'max' ? value > best.metric : value < best.metric;
-  }
-  if (found.bleu === null) return found.loss < best.loss;
-  if (found.bleu > (best.bleu ?? Number.NEGATIVE_INFINITY)) return true;
-  // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
-  return mode === 'fairseq' && found.bleu === best.bleu;
-}
 
 /**
  * Loss per target token (base 2, one pass, dropout off, no KL).

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainOptions } from '../../lib/options/index.js';
+import type { TrainEvent } from '../../lib/training/train_events.js';
 import { Trainer } from '../../lib/training/trainer.js';
-import type { TrainEvent } from '../../lib/training/training_loop.js';
 import {
   fitAll,
   makeReversalData,

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainOptions } from '../../lib/options/index.js';
+import type { TrainEvent } from '../../lib/training/train_events.js';
 import { Trainer } from '../../lib/training/trainer.js';
-import type { TrainEvent } from '../../lib/training/training_loop.js';
 
 /** A directory for one test file; call `remove` in afterAll. */
 export async function workplace(): Promise<{ path: string; remove: () => Promise<void> }> {

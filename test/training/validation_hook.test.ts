@@ -9,8 +9,8 @@ import type { TrainOptions } from '../../lib/options/index.js';
 import { curveCharts } from '../../lib/report/curve_charts.js';
 import { readRuns } from '../../lib/report/runs.js';
 import { sweep } from '../../lib/sweep/sweep.js';
+import type { TrainEvent } from '../../lib/training/train_events.js';
 import { type FitOptions, Trainer } from '../../lib/training/trainer.js';
-import type { TrainEvent } from '../../lib/training/training_loop.js';
 import { runCommand } from '../support/run_command.js';
 import { makeReversalData, metricsOf, modelBytes, tinyOptions, trainAll, workplace } from './tiny_run.js';
 
