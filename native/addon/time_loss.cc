@@ -12,7 +12,7 @@
 #include "core/dispatch.h"
 #include "device/device_struct.h"
 #include "ops/rdrop_loss/rdrop_loss.h"
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
+#include "device/loss_sums.h"
 #include "addon/worker.h"
 
 namespace rdrop {

@@ -7,7 +7,7 @@
 #include "model/checked_size.h"
 #include "model/linear.h"
 #include "model/tensors.h"
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
+#include "device/loss_sums.h"
 #include "core/dispatch.h"
 #include "core/philox.h"
 

@@ -23,24 +23,20 @@ function hasThreadSanitizer(): boolean {
 
 const sanitized = process.env['RDROP_SANITIZED'] !== undefined;
 
-test.skipIf(sanitized || !hasThreadSanitizer())(
-  'the queue of the engine and the memory of temporaries under ThreadSanitizer (skipped where the compiler has none, and under another sanitizer)',
-  () => {
-    const { status, stderr } = spawnSync(process.execPath, [script, 'threads'], { encoding: 'utf8' });
-    expect(status, stderr).toBe(0);
-    expect(stderr.match(/^ok /gm)).toHaveLength(5);
-  },
-  120_000,
-);
+test('the queue of the engine and the memory of temporaries under ThreadSanitizer', ({ skip }) => {
+  skip(sanitized, 'runs under another sanitizer');
+  skip(!hasThreadSanitizer(), 'the compiler has no ThreadSanitizer');
+  const { status, stderr } = spawnSync(process.execPath, [script, 'threads'], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  expect(stderr.match(/^ok /gm)).toHaveLength(5);
+}, 120_000);
 
-test.skipIf(sanitized || process.env['RDROP_TEST_LONG'] === undefined)(
-  'kernels, core and addon under AddressSanitizer and UndefinedBehaviorSanitizer (only with RDROP_TEST_LONG)',
-  () => {
-    const { status, stderr } = spawnSync(process.execPath, [script, 'kernels', 'addon'], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    });
-    expect(status, stderr.slice(-20_000)).toBe(0);
-  },
-  7_200_000,
-);
+test('kernels, core and addon under AddressSanitizer and UndefinedBehaviorSanitizer', ({ skip }) => {
+  skip(sanitized, 'runs under another sanitizer');
+  skip(process.env['RDROP_TEST_LONG'] === undefined, 'an hour: only in npm run test:long');
+  const { status, stderr } = spawnSync(process.execPath, [script, 'kernels', 'addon'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  expect(status, stderr.slice(-20_000)).toBe(0);
+}, 7_200_000);

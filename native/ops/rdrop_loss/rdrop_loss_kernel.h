@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
+#include "device/loss_sums.h"
 
 namespace rdrop {
 

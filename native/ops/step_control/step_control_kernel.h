@@ -8,7 +8,7 @@
 
 #include "core/host_device.h"
 #include "ops/adam/adam_coefficients.h"
-#include "ops/rdrop_loss/rdrop_loss_sums.h"
+#include "device/loss_sums.h"
 #include "core/schedule.h"
 #include "ops/step_control/step_window.h"
 
