@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/kernels.h"
+#include "test/bfloat16_truth.h"
 #include "test/cpu_layers.h"
 
 namespace rdrop::test {
@@ -126,6 +127,22 @@ void compare_adam(size_t size) {
 const Case on_cpu{"the CPU's Adam writes the rounded copy, every instruction set", [] {
                     for (const size_t size : {1, 15, 16, 100, 1000}) compare_adam(size);
                   }};
+
+/// No gradient, so that parameters stay, but for infinite ones.
+const Case rounded_copy{
+    "Adam's copy in bfloat16 is rounded to nearest, ties to even, and keeps NaN, every instruction set", [] {
+      const std::vector<float> all = rounding_inputs();
+      const size_t size = all.size();
+      std::vector<Bfloat16> to(size);
+      in_every_set([&](const std::string& set) {
+        std::vector<float> parameter(all), zero(3 * size, 0.f);
+        float* zeros = zero.data();
+        const AdamStep<float> step{
+            parameter.data(), zeros, zeros + size, zeros + 2 * size, 1, kBeta1, kBeta2, kEpsilon, 0, 0, to.data()};
+        kernels<AdamKernels<float>>().step(step, 0, int64_t(size));
+        expect_rounding(set, parameter.data(), to.data(), size);
+      });
+    }};
 
 }  // namespace
 }  // namespace rdrop::test
