@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "device/device_kernels.h"
 
@@ -118,10 +119,21 @@ class Device {
   virtual int64_t row_step() const = 0;
 
   virtual const DeviceKernels& kernels() const = 0;
-  /// The stream that kernels are launched on, as their launchers take it.
+  /// The stream that kernels are launched on, as their launchers take it. Asked for at every launch: it is another one
+  /// inside beside().
   virtual void* stream() = 0;
-  /// Waits for all work on the stream.
+  /// Waits for all work on the stream, and for what join() has put into its order.
   virtual void synchronize() = 0;
+
+  /// Runs `work`, whose kernels, products, copies and fills go on a second stream: after all that is on the first one
+  /// now, after what was put beside it before, and beside what is put on the first one until join(). `uses`: the
+  /// tensors that they read or write and that the caller may release before the join; the device holds them until then,
+  /// as it holds what `work` gets from DeviceMemory::empty(). Neither stream may write what the other one uses in
+  /// between, and no kernel that counts with Block::counter may run there. Works inside capture(), which fails when it
+  /// ends with work that was not joined.
+  virtual void beside(const std::vector<at::Tensor>& uses, const std::function<void()>& work) = 0;
+  /// All that follows on the stream comes after the work that was put beside it. Nothing happens where there is none.
+  virtual void join() = 0;
 
   virtual DeviceMemory& memory() = 0;
   virtual DeviceProducts& products() = 0;

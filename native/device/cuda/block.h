@@ -9,7 +9,8 @@
 
 namespace rdrop {
 
-/// Zero between launches: see CudaBlock::counter.
+/// Zero between launches: see CudaBlock::counter. Kernels that run at the same time would share them, so none that
+/// counts runs beside the stream.
 static __device__ uint32_t block_counters[kCounters];
 
 struct CudaBlock {

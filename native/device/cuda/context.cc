@@ -32,7 +32,7 @@ c10::cuda::CUDAStream stream_of(int index) {
 
 }  // namespace
 
-CudaContext::CudaContext(int index) : index(index), stream(stream_of(index)) {}
+CudaContext::CudaContext(int index) : index(index), stream(stream_of(index)), second(stream_of(index)) {}
 
 void CudaContext::check() const {
   if (broken_.empty()) return;

@@ -19,24 +19,30 @@ class CudaContext {
   explicit CudaContext(int index);
 
   const int index;
-  /// Where all work of this device is put, but for the copies of CudaUpload. From libtorch's pool, because the default
-  /// stream cannot be captured.
+  /// Where the work of this device is put, but for the copies of CudaUpload and what runs beside. From libtorch's pool,
+  /// because the default stream cannot be captured.
   const c10::cuda::CUDAStream stream;
+  /// Where work inside Device::beside is put.
+  const c10::cuda::CUDAStream second;
   /// Where tensors of this device live.
   c10::Device place() const { return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index)}; }
   /// True while work is recorded instead of run.
   bool capturing = false;
+  /// True inside Device::beside.
+  bool beside = false;
+  /// The stream that work is put on at the moment.
+  const c10::cuda::CUDAStream& current() const { return beside ? second : stream; }
 
   /// Throws CUDA_FAILED when an earlier error has left the process' CUDA context unusable.
   void check() const;
 
-  /// f() with the device and the stream current, on whichever thread this is. What it throws becomes OUT_OF_MEMORY or
+  /// f() with the device and its stream current, on whichever thread this is. What it throws becomes OUT_OF_MEMORY or
   /// CUDA_FAILED with `what`, the thing that was being done; a coded error stays as it is.
   template <typename F>
   auto run(const char* what, F&& f) {
     check();
     try {
-      const c10::cuda::CUDAStreamGuard guard(stream);
+      const c10::cuda::CUDAStreamGuard guard(current());
       return f();
     } catch (const Error&) {
       examine();
@@ -58,6 +64,7 @@ class CudaContext {
   template <typename F>
   auto run_now(const char* what, F&& f) {
     if (capturing) fail(ErrorCode::cuda_failed, what, ": cannot be recorded");
+    if (beside) fail(ErrorCode::internal, what, ": cannot be put beside the stream");
     return run(what, std::forward<F>(f));
   }
 

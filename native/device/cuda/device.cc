@@ -9,6 +9,7 @@
 
 #include "device/cuda/context.h"
 #include "device/cuda/flash.h"
+#include "device/cuda/fork.h"
 #include "device/cuda/graph.h"
 #include "device/cuda/memory.h"
 #include "device/cuda/products.h"
@@ -59,8 +60,9 @@ class CudaDevice final : public Device {
       : properties_(properties), context_(index), flash_attention_(context_, properties.major, properties.minor) {
     context_.run("the first use of the device", [&] {
       at::globalContext().lazyInitDevice(at::kCUDA);
-      graphs_.emplace(context_);
-      memory_.emplace(context_);
+      fork_.emplace(context_);
+      graphs_.emplace(context_, *fork_);
+      memory_.emplace(context_, *fork_);
       prove_kernels();
       products_.emplace(context_);
     });
@@ -87,7 +89,7 @@ class CudaDevice final : public Device {
   void* stream() override {
     context_.check();
     c10::cuda::set_device(static_cast<c10::DeviceIndex>(context_.index));
-    return context_.stream.stream();
+    return context_.current().stream();
   }
 
   void synchronize() override {
@@ -95,6 +97,11 @@ class CudaDevice final : public Device {
       context_.check_status(cudaStreamSynchronize(context_.stream.stream()), "work on the device");
     });
   }
+
+  void beside(const std::vector<at::Tensor>& uses, const std::function<void()>& work) override {
+    fork_->beside(uses, work);
+  }
+  void join() override { fork_->join(); }
 
   DeviceMemory& memory() override { return *memory_; }
   DeviceProducts& products() override { return *products_; }
@@ -118,6 +125,7 @@ class CudaDevice final : public Device {
 
   const cudaDeviceProp properties_;
   CudaContext context_;
+  std::optional<CudaFork> fork_;
   std::optional<CudaMemory> memory_;
   std::optional<CudaProducts> products_;
   CudaFlashAttention flash_attention_;

@@ -61,7 +61,8 @@ void abandon(CudaContext& context, at::cuda::MempoolId_t pool) noexcept {
 
 }  // namespace
 
-CudaGraphs::CudaGraphs(CudaContext& context) : context_(context), pool_(at::cuda::graph_pool_handle()) {
+CudaGraphs::CudaGraphs(CudaContext& context, CudaFork& fork)
+    : context_(context), fork_(fork), pool_(at::cuda::graph_pool_handle()) {
   // A pool that no graph holds any more would be dissolved, and could not be named again.
   allocator::createOrIncrefPool(static_cast<c10::DeviceIndex>(context.index), pool_);
 }
@@ -78,6 +79,7 @@ std::unique_ptr<Graph> CudaGraphs::capture(const std::function<void()>& work) {
         graph->capture_end();
       } catch (...) {
         end_quietly(*graph);
+        fork_.abandon();
         graph.reset();
         abandon(context_, pool_);
         throw;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "device/cuda/context.h"
+#include "device/cuda/fork.h"
 #include "device/device.h"
 
 namespace rdrop {
@@ -15,12 +16,13 @@ namespace rdrop {
 /// time, and what a graph reads or writes between two replays are tensors that their holders keep.
 class CudaGraphs final : public DeviceGraphs {
  public:
-  explicit CudaGraphs(CudaContext& context);
+  CudaGraphs(CudaContext& context, CudaFork& fork);
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
 
  private:
   CudaContext& context_;
+  CudaFork& fork_;
   at::cuda::MempoolId_t pool_;
 };
 

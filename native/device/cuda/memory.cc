@@ -6,8 +6,12 @@
 namespace rdrop {
 
 at::Tensor CudaMemory::empty(at::IntArrayRef sizes, at::ScalarType type) {
-  return context_.run("memory for a tensor",
-                      [&] { return at::empty(sizes, at::TensorOptions(type).device(context_.place())); });
+  return context_.run("memory for a tensor", [&] {
+    const c10::cuda::CUDAStreamGuard guard(context_.stream);
+    at::Tensor tensor = at::empty(sizes, at::TensorOptions(type).device(context_.place()));
+    fork_.hold(tensor);
+    return tensor;
+  });
 }
 
 void CudaMemory::zero(at::Tensor& tensor) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/cuda/context.h"
+#include "device/cuda/fork.h"
 #include "device/cuda/upload.h"
 #include "device/device.h"
 
@@ -9,7 +10,7 @@ namespace rdrop {
 
 class CudaMemory final : public DeviceMemory {
  public:
-  explicit CudaMemory(CudaContext& context) : context_(context), upload_(context) {}
+  CudaMemory(CudaContext& context, CudaFork& fork) : context_(context), fork_(fork), upload_(context) {}
 
   at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) override;
   void zero(at::Tensor& tensor) override;
@@ -19,6 +20,7 @@ class CudaMemory final : public DeviceMemory {
 
  private:
   CudaContext& context_;
+  CudaFork& fork_;
   CudaUpload upload_;
 };
 

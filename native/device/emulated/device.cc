@@ -11,6 +11,7 @@
 
 #include "device/device.h"
 #include "device/device_kernels_table.h"
+#include "device/emulated/fork.h"
 #include "device/emulated/stream.h"
 #include "core/errors.h"
 
@@ -32,7 +33,7 @@ class EmulatedGraph final : public Graph {
 
 class EmulatedMemory final : public DeviceMemory {
  public:
-  explicit EmulatedMemory(EmulatedStream& stream) : stream_(stream) {}
+  EmulatedMemory(EmulatedStream& stream, EmulatedFork& fork) : stream_(stream), fork_(fork) {}
 
   /// Filled with NaN: nothing may count on what memory held before.
   at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) override {
@@ -40,6 +41,7 @@ class EmulatedMemory final : public DeviceMemory {
                             ? at::full(sizes, std::numeric_limits<double>::quiet_NaN(), at::TensorOptions(type))
                             : at::full(sizes, -1, at::TensorOptions(type));
     if (stream_.recording) recorded_.push_back(tensor);
+    fork_.hold(tensor);
     return tensor;
   }
 
@@ -66,6 +68,7 @@ class EmulatedMemory final : public DeviceMemory {
 
  private:
   EmulatedStream& stream_;
+  EmulatedFork& fork_;
   std::vector<at::Tensor> recorded_;
 };
 
@@ -94,15 +97,17 @@ class EmulatedProducts final : public DeviceProducts {
 
 class EmulatedGraphs final : public DeviceGraphs {
  public:
-  EmulatedGraphs(EmulatedStream& stream, EmulatedMemory& memory, bool records)
-      : stream_(stream), memory_(memory), records_(records) {}
+  EmulatedGraphs(EmulatedStream& stream, EmulatedFork& fork, EmulatedMemory& memory, bool records)
+      : stream_(stream), fork_(fork), memory_(memory), records_(records) {}
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
     if (!records_) fail(ErrorCode::cuda_failed, "this device cannot record");
     stream_.recording = true;
     try {
       work();
+      if (fork_.forked()) fail(ErrorCode::cuda_failed, "recording of a graph: it ends with work that was not joined");
     } catch (...) {
+      fork_.abandon();
       end();
       throw;
     }
@@ -116,6 +121,7 @@ class EmulatedGraphs final : public DeviceGraphs {
   }
 
   EmulatedStream& stream_;
+  EmulatedFork& fork_;
   EmulatedMemory& memory_;
   const bool records_;
 };
@@ -123,7 +129,7 @@ class EmulatedGraphs final : public DeviceGraphs {
 /// Device 0; device 1 cannot record, as a GPU where capture is impossible.
 class EmulatedDevice final : public Device {
  public:
-  explicit EmulatedDevice(bool records) : graphs_(stream_, memory_, records) {}
+  explicit EmulatedDevice(bool records) : graphs_(stream_, fork_, memory_, records) {}
 
   DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
   void reset_peak() override {}
@@ -135,6 +141,11 @@ class EmulatedDevice final : public Device {
     if (stream_.recording) fail(ErrorCode::cuda_failed, "synchronize: cannot be recorded");
   }
 
+  void beside(const std::vector<at::Tensor>& uses, const std::function<void()>& work) override {
+    fork_.beside(uses, work);
+  }
+  void join() override { fork_.join(); }
+
   DeviceMemory& memory() override { return memory_; }
   DeviceProducts& products() override { return products_; }
   FlashAttention* flash_attention() override { return nullptr; }
@@ -143,7 +154,8 @@ class EmulatedDevice final : public Device {
  private:
   DeviceKernels kernels_ = device_kernels();
   EmulatedStream stream_;
-  EmulatedMemory memory_{stream_};
+  EmulatedFork fork_{stream_};
+  EmulatedMemory memory_{stream_, fork_};
   EmulatedProducts products_{stream_};
   EmulatedGraphs graphs_;
 };

@@ -207,6 +207,7 @@ char* EmulatedBlock::shared() {
 
 uint32_t* EmulatedBlock::counter(int64_t index) {
   if (index < 0 || index >= kCounters) fail(ErrorCode::internal, "emulated grid: no counter ", index);
+  if (running_beside) fail(ErrorCode::internal, "emulated grid: a kernel that counts its blocks ran beside the stream");
   return &running->counters[index];
 }
 
