@@ -82,12 +82,13 @@ export async function ensureCudaLibtorch() {
  * Compiles librdrop_cuda.so for some chips, and with `core` an addon for the same libtorch.
  *
  * @param job - {directory, architectures, core, strict, output}: the build directory; CMake's list of chips; whether the
- *   addon is wanted; whether a spilled register is an error; where the products go (null leaves them in the directory)
+ *   addon is wanted; whether a spilled register is an error; where the products go (null leaves them in the directory);
+ *   `mock`: only the mock CUDA runtime and what it needs, in the directory's mock/
  * @returns the directory of the products, from the checkout on
  */
 export async function ensureCuda(
   libtorch,
-  { directory, architectures, core, strict = false, output = null },
+  { directory, architectures, core, strict = false, output = null, mock = false },
 ) {
   const nvcc = await requireNvcc();
   const { requireTools } = await compiled('tools.js');
@@ -106,27 +107,27 @@ export async function ensureCuda(
   const stamp = hashOf(['native', 'CMakeLists.txt', 'cmake'], configured);
   const products = core ? cudaProducts : ['librdrop_cuda.so'];
   const place = output ?? join(directory, 'Release');
+  const stampPath = `${place}/${mock ? '.mock' : ''}.stamp`;
   await compileOnce({
     what: `librdrop_cuda.so for ${architectures.replaceAll(';', ', ')}${core ? ' and an addon beside it' : ''}`,
     directory,
     configured,
     options,
-    target: 'all',
+    target: mock ? 'cuda_mock' : 'all',
     upToDate: () =>
-      readStamp(`${place}/.stamp`) === stamp && products.every((name) => existsSync(join(root, place, name))),
+      readStamp(stampPath) === stamp && products.every((name) => existsSync(join(root, place, name))),
     done: () => {
       if (output !== null) copyNative(join(root, output), directory, products);
-      writeStamp(`${place}/.stamp`, stamp);
+      writeStamp(stampPath, stamp);
     },
   });
   return place;
 }
 
+const forTests = { directory: '.cmake-cuda-test', architectures: '86-real', core: true, strict: true };
+
 /** The flavor as npm run check:cuda compiles it: for sm_86 alone, where a spilled register is an error. */
-export const ensureCudaForTests = async (libtorch) =>
-  ensureCuda(libtorch, {
-    directory: '.cmake-cuda-test',
-    architectures: '86-real',
-    core: true,
-    strict: true,
-  });
+export const ensureCudaForTests = (libtorch) => ensureCuda(libtorch, forTests);
+
+/** Beside it, the mock CUDA runtime that it is tested on (native/test/cuda_mock/README.md). */
+export const ensureCudaMock = (libtorch) => ensureCuda(libtorch, { ...forTests, mock: true });

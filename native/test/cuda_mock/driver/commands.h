@@ -1,0 +1,23 @@
+// The driver's commands. Each prints one JSON object and returns the exit status.
+#pragma once
+
+#include "test/cuda_mock/driver/options.h"
+
+namespace cuda_mock::driver {
+
+/// Trains on the shapes of an epoch, `passes` times, and says how long it took, what was recorded and what was
+/// violated. With `nodes=1` the nodes of the last graph of a step are listed.
+int epoch(const Options& options);
+
+/// Trains `updates` updates on the mock and on the emulated device and compares losses, parameters and hypotheses.
+int compare(const Options& options);
+
+/// Trains, validates, changes the number of micro-batches, makes a second model and disposes of one; after each of them
+/// every address in a live graph has to belong to memory that libtorch's allocator has given out or holds for graphs.
+int lifetimes(const Options& options);
+
+/// Lets the nth call of a kind fail, for n from `from` on as long as there are so many, each time with a new trainer:
+/// it has to go on, or throw a coded error and leave a process that works.
+int failures(const Options& options);
+
+}  // namespace cuda_mock::driver

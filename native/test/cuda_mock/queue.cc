@@ -1,0 +1,66 @@
+// The order in which work runs: see work.h.
+#include <algorithm>
+
+#include "test/cuda_mock/memory.h"
+#include "test/cuda_mock/state.h"
+#include "test/cuda_mock/work.h"
+
+namespace cuda_mock {
+
+void prune(std::vector<TaskPtr>& tasks) {
+  std::erase_if(tasks, [](const TaskPtr& task) { return task->done; });
+}
+
+TaskPtr Queue::add(WorkPtr work, int device, const std::vector<TaskPtr>& after) {
+  auto task = std::make_shared<Task>();
+  task->work = std::move(work);
+  task->device = device;
+  task->number = next_number_++;
+  for (const TaskPtr& earlier : after) {
+    if (earlier->done) continue;
+    earlier->dependents.push_back(task);
+    ++task->missing;
+  }
+  ++waiting_;
+  if (task->missing == 0) ready_.push_back(task);
+  return task;
+}
+
+size_t Queue::choose() {
+  const auto earlier = [](const TaskPtr& a, const TaskPtr& b) { return a->number < b->number; };
+  if (order_ == 0) return size_t(std::min_element(ready_.begin(), ready_.end(), earlier) - ready_.begin());
+  if (order_ == 1) return size_t(std::max_element(ready_.begin(), ready_.end(), earlier) - ready_.begin());
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  return size_t(random_ >> 33) % ready_.size();
+}
+
+void Queue::run_one() {
+  if (ready_.empty()) return;
+  const size_t place = choose();
+  const TaskPtr task = ready_[place];
+  ready_[place] = ready_.back();
+  ready_.pop_back();
+  if (memory().may_run(*task->work) && task->work->run) {
+    current_work() = task->work.get();
+    task->work->run();
+    current_work() = nullptr;
+  }
+  task->done = true;
+  --waiting_;
+  for (const TaskPtr& dependent : task->dependents) {
+    if (--dependent->missing == 0) ready_.push_back(dependent);
+  }
+  task->dependents.clear();
+  task->work = nullptr;
+}
+
+void Queue::run_until_done(const std::vector<TaskPtr>& tasks) {
+  const auto left = [&] { return std::any_of(tasks.begin(), tasks.end(), [](const TaskPtr& t) { return !t->done; }); };
+  while (left() && !ready_.empty()) run_one();
+}
+
+void Queue::run_all() {
+  while (!ready_.empty()) run_one();
+}
+
+}  // namespace cuda_mock
