@@ -1,10 +1,16 @@
-// node native/test/cuda_mock/run.mjs COMMAND name=value…: the driver with the mock preloaded (README.md).
+// node native/test/cuda_mock/run.mjs COMMAND name=value…: builds the mock where it is not up to date, then runs the driver on it
+// (README.md).
 import { spawnSync } from 'node:child_process';
-import { mockEnvironment, mockDirectory } from './environment.mjs';
+import { main } from '../../../scripts/steps.mjs';
+import { ensureCudaLibtorch, ensureCudaMock } from '../../../scripts/steps_cuda.mjs';
+import { mockDirectory, mockEnvironment } from './environment.mjs';
 
-const { status, error } = spawnSync(`${mockDirectory}/cuda_mock_driver`, process.argv.slice(2), {
-  stdio: 'inherit',
-  env: { ...process.env, ...mockEnvironment() },
+await main(async () => {
+  await ensureCudaMock(await ensureCudaLibtorch());
+  const { status, error } = spawnSync(`${mockDirectory}/cuda_mock_driver`, process.argv.slice(2), {
+    stdio: 'inherit',
+    env: { ...process.env, ...mockEnvironment() },
+  });
+  if (error) throw error;
+  process.exitCode = status ?? 1;
 });
-if (error) throw error;
-process.exitCode = status ?? 1;
