@@ -1,12 +1,14 @@
-// Joins what benchmarks/gpu.mjs and benchmarks/peers/gpu.py have written into one JSON and one Markdown file named after
-// the device, with the goals met and missed.
+// Joins what benchmarks/gpu.mjs and benchmarks/peers/gpu.py have written, or scripts/gpu-check.sh alone, into one JSON and
+// one Markdown file named after the device, with the goals met and missed.
 //
 //   node benchmarks/gpu_report.mjs RDROP.json PEERS.json [...] --out-directory benchmarks/results
+//   node benchmarks/gpu_report.mjs benchmarks/results/DEVICE_check.json --out-directory benchmarks/results
 //
 // Files that are missing or broken are named in the report, as are stages that failed. Prints the paths it wrote.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { isCheck, resultsOfCheck } from './gpu_report/check.mjs';
 import { goalsOf } from './gpu_report/goals.mjs';
 import { markdownOf } from './gpu_report/markdown.mjs';
 
@@ -22,19 +24,23 @@ function readResults(files) {
   const failed = [];
   for (const file of files) {
     try {
-      const result = JSON.parse(readFileSync(file, 'utf8'));
-      if (typeof result.program !== 'string' || !Array.isArray(result.stages)) {
-        throw new Error('not a file of gpu.mjs or peers/gpu.py');
-      }
-      results.push(result);
-      for (const { stage, failed: reason } of result.stages) {
-        if (reason) failed.push({ program: result.program, stage, message: reason.message });
-      }
+      const content = JSON.parse(readFileSync(file, 'utf8'));
+      for (const result of isCheck(content) ? resultsOfCheck(content) : [content]) readResult(result);
     } catch (error) {
       failed.push({ program: file, stage: 'all', message: error.message });
     }
   }
   return { results, failed };
+
+  function readResult(result) {
+    if (typeof result.program !== 'string' || !Array.isArray(result.stages)) {
+      throw new Error('not a file of gpu.mjs, peers/gpu.py or gpu-check.sh');
+    }
+    results.push(result);
+    for (const { stage, failed: reason } of result.stages) {
+      if (reason) failed.push({ program: result.program, stage, message: reason.message });
+    }
+  }
 }
 
 function writeWhole(path, text) {

@@ -1,122 +1,125 @@
 #!/usr/bin/env bash
-# Proves on a machine with an NVIDIA GPU what no other can: builds for the chip found, runs the tests of CUDA and
-# compute-sanitizer, then the benchmarks beside PyTorch's, and writes benchmarks/results/<device>.json and .md.
+# Shows on a machine with an NVIDIA GPU what no other can, in stages that need as little of each other as possible.
 #
-#   scripts/gpu-check.sh [GPU number]
+#   scripts/gpu-check.sh [--stages kernels,step,peers,node] [--out DIRECTORY] [--gpu N] [--limit SECONDS] [--quick]
 #
-# Needs a CUDA toolkit, a CUDA build of libtorch (RDROP_LIBTORCH, an installed Python torch, or rdrop setup --cuda), Node
-# and this tree with its packages; no network. Ends within nine minutes: each stage has a limit, and what is left of the
-# nine minutes is one as well. A stage that fails is told in the results, the next one runs, and the status is 1 in the
-# end. Status 2: nothing could be run, and nothing was written.
+#   kernels  every kernel against float64, compute-sanitizer, micro-benchmarks; needs nothing where
+#            scripts/gpu-pack.sh was run before (build/gpu/), else nvcc
+#   step     gradients, repeatability, epochs, beam search and a profile, by a program of the core that is compiled here;
+#            needs a CUDA libtorch (RDROP_LIBTORCH, an installed Python torch, or rdrop setup --cuda), CMake, a compiler
+#   peers    the same measurements of PyTorch; needs a Python torch
+#   node     test/device and benchmarks/gpu.mjs; needs Node (build/gpu/node.xz or installed) and what step needs
+#
+# Writes into DIRECTORY (benchmarks/results): DEVICE_check.json and .md, whole after every stage, and DEVICE_STAGE.log, all
+# that the stage said. Stages of earlier runs that are not run again stay in the files. A stage that fails, hangs or ends by
+# a signal is told, the next one runs. Ends within the limit (540 s). No network is used.
+# Exit status 0: every stage passed; 1: one did not; 2: nothing could be run and nothing was written.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
-limit=530 # seconds; the rest of the nine minutes is for what runs between the stages
-report_seconds=15
-started=$SECONDS
-
+usage() {
+  sed -n '2,/^set -u/s/^# \{0,1\}//p' "$0" | sed '$d'
+}
 stop() {
   echo "gpu-check: $1" >&2
   exit 2
 }
 
-# What must be there.
-command -v node >/dev/null || stop "node is not installed. Next: install Node 20.19 or newer"
-[ -d node_modules ] || stop "there is no node_modules/. Next: npm ci"
-command -v nvidia-smi >/dev/null || stop "no NVIDIA GPU can be used here: nvidia-smi, which comes with the driver, is not installed"
-gpu=${1:-0}
+out=benchmarks/results stages=kernels,step,peers,node gpu=0 limit=540
+export GPU_QUICK=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help) usage && exit 0 ;;
+    --quick) GPU_QUICK=--quick && shift && continue ;;
+    --out | --stages | --gpu | --limit) [ $# -ge 2 ] || stop "$1 needs a value" ;;
+    *) stop "unknown argument '$1'; see --help" ;;
+  esac
+  declare "${1#--}=$2"
+  shift 2
+done
+[[ $gpu =~ ^[0-9]+$ ]] || stop "--gpu: a number of nvidia-smi is expected, got '$gpu'"
+[[ $limit =~ ^[0-9]+$ ]] || stop "--limit: seconds are expected, got '$limit'"
+directory=${RDROP_GPU_STAGES:-scripts/gpu_stages} # tests have stages of their own
+for stage in ${stages//,/ }; do
+  [ -f "$directory/$stage.sh" ] || stop "--stages: there is no stage '$stage'"
+done
+
+command -v python3 >/dev/null || stop "python3, which writes the results, is not installed"
+command -v nvidia-smi >/dev/null ||
+  stop "no NVIDIA GPU can be used here: nvidia-smi, which comes with the driver, is not installed"
 described=$(nvidia-smi --id="$gpu" --query-gpu=name,compute_cap,driver_version --format=csv,noheader 2>&1) ||
   stop "no NVIDIA GPU can be used here: nvidia-smi says '$described'"
 IFS=, read -r name capability driver <<<"$(head -n 1 <<<"$described" | sed 's/, */,/g')"
 [[ $capability =~ ^[0-9]+\.[0-9]+$ ]] || stop "nvidia-smi told no compute capability, but '$described'"
 [ "${capability%%.*}" -ge 8 ] || stop "$name has compute capability $capability; 8.0 or higher is needed"
+
 export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$gpu # the numbers of nvidia-smi
+export GPU_CAPABILITY=$capability GPU_BUNDLE=${GPU_BUNDLE:-build/gpu} GPU_BUILD=${GPU_BUILD:-.cmake-gpu-step}
+file=$(tr '[:upper:]' '[:lower:]' <<<"$name" | sed 's/[^a-z0-9]\{1,\}/_/g; s/^_//; s/_$//')
+mkdir -p "$out" || stop "--out: '$out' cannot be made"
+echo "gpu-check: $name, compute capability $capability, driver $driver; results in $out/${file}_check.md" >&2
 
-if [ -z "${RDROP_LIBTORCH:-}" ]; then
-  torch=$(python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")' 2>/dev/null)
-  cache=${RDROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rdrop}
-  for directory in "$torch" "$cache"/libtorch-*-cu*/torch; do
-    if [ -z "${RDROP_LIBTORCH:-}" ] && [ -e "$directory/lib/libtorch_cuda.so" ]; then RDROP_LIBTORCH=$directory; fi
-  done
-fi
-[ -e "${RDROP_LIBTORCH:-}/lib/libtorch_cuda.so" ] ||
-  stop "no CUDA build of libtorch was found (RDROP_LIBTORCH, an installed Python torch). Next: npx rdrop setup --cuda"
-export RDROP_LIBTORCH
-unset LIBTORCH LIBTORCH_USE_PYTORCH
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-stages=$work/stages.tsv
-: >"$stages"
-status=0
-echo "gpu-check: $name, compute capability $capability, driver $driver, libtorch in $RDROP_LIBTORCH" >&2
-
-# stage NAME PERCENT COMMAND…: runs it within so much of the time that is left; its end goes to the results.
-stage() {
-  local what=$1 seconds=$(((limit - report_seconds - (SECONDS - started)) * $2 / 100)) begun=$SECONDS result message
-  shift 2
-  if [ "$seconds" -lt 5 ]; then
-    printf '%s\tleft out\t0\tno time was left\n' "$what" >>"$stages"
-    echo "gpu-check: $what: left out, no time is left" >&2
-    status=1
-    return 1
-  fi
-  echo "gpu-check: $what (at most $seconds s)" >&2
-  timeout -k 5 "$seconds" "$@" >"$work/log" 2>&1
-  result=$?
-  case $result in
-    0) message=$(grep -aE '^ *(Tests|[=]+ ERROR SUMMARY|[=]+ RACECHECK SUMMARY)' "$work/log" | sed 's/\x1b\[[0-9;]*m//g; s/^[ =]*//' | tail -n 1) ;;
-    124 | 137) message="ended after its limit of $seconds s" ;;
-    *) message=$(sed 's/\x1b\[[0-9;]*m//g' "$work/log" | grep -av '^ *$' | tail -n 4) ;;
+# Most seconds of a stage. What an earlier one leaves of its share is there for the later ones.
+limit_of() {
+  case $1 in
+    kernels) echo 100 ;;
+    step) echo 240 ;;
+    peers) echo 150 ;;
+    *) echo 200 ;;
   esac
-  printf '%s\t%s\t%s\t%s\n' "$what" "$([ $result -eq 0 ] && echo passed || echo failed)" "$((SECONDS - begun))" \
-    "$(tr '\n\t' '  ' <<<"$message")" >>"$stages"
-  if [ $result -ne 0 ]; then
+}
+
+status=0 running='' child='' ahead=''
+# record RESULT SECONDS MESSAGE: of the stage that runs, with the rows that its log has so far.
+record() {
+  python3 scripts/gpu_result.py --file "$out/${file}_check.json" --device "$name" --capability "$capability" \
+    --driver "$driver" --stage "$running" --result "$1" --seconds "$2" --message "$3" \
+    --log "$out/${file}_$running.log" ${GPU_QUICK:+--quick} || status=1
+}
+finish() {
+  trap - TERM INT HUP
+  [ -n "$child" ] && kill "$child" 2>/dev/null && wait "$child"
+  [ -n "$ahead" ] && kill "$ahead" 2>/dev/null
+  [ -n "$running" ] && record stopped "$((SECONDS - begun))" "the check was stopped"
+  exit 1
+}
+trap finish TERM INT HUP
+
+# The program of stage `step` takes minutes to compile and no GPU: it is compiled while the kernels are tested.
+if [[ ,$stages, == *,kernels,*step,* ]] && [ -z "${RDROP_GPU_STAGES:-}" ]; then
+  timeout "$limit" bash "$directory/step.sh" build >"$out/${file}_build.log" 2>&1 &
+  ahead=$!
+fi
+
+for stage in ${stages//,/ }; do
+  left=$((limit - SECONDS - 5)) seconds=${RDROP_GPU_STAGE_SECONDS:-$(limit_of "$stage")} begun=$SECONDS
+  running=$stage
+  [ "$seconds" -gt "$left" ] && seconds=$left
+  log=$out/${file}_$stage.log
+  if [ "$seconds" -lt 5 ]; then
+    : >"$log"
+    record 'left out' 0 'no time was left'
     status=1
-    echo "gpu-check: $what: FAILED ($result)" >&2
-    tail -n 30 "$work/log" >&2
+    continue
   fi
-  return $result
-}
-
-skip() {
-  printf '%s\tskipped\t0\t%s\n' "$1" "$2" >>"$stages"
-  echo "gpu-check: $1: skipped: $2" >&2
-}
-
-if stage build 50 node scripts/build_cuda.mjs --architectures "${capability/./}-real"; then
-  export RDROP_EXPECT_CUDA=1
-  stage tests 25 node node_modules/vitest/vitest.mjs run test/device
-  sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" 2>/dev/null)
-  # rdrop's kernels alone: libtorch's are not in question and would take most of the time. The option has two names.
-  only=()
-  for option in --kernel-regex --kernel-name; do
-    [ -n "$sanitizer" ] && "$sanitizer" --help 2>&1 | grep -q -- "$option" && only=("$option" kns=rdrop) && break
-  done
-  for tool in memcheck racecheck; do
-    if [ -n "$sanitizer" ]; then
-      stage "$tool" 14 "$sanitizer" --tool "$tool" --error-exitcode 9 "${only[@]}" \
-        node scripts/gpu_sanitized_step.mjs
-    else
-      skip "$tool" "compute-sanitizer is not installed"
-    fi
-  done
-  stage 'benchmark of rdrop' 55 node benchmarks/gpu.mjs --out "$work/rdrop.json"
-else
-  for what in tests memcheck racecheck 'benchmark of rdrop'; do skip "$what" "the build failed"; done
-fi
-if python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null; then
-  stage 'benchmark of PyTorch' 100 python3 benchmarks/peers/gpu.py --out "$work/peers.json"
-else
-  skip 'benchmark of PyTorch' "python3 has no package torch"
-fi
-
-files=()
-for file in "$work/rdrop.json" "$work/peers.json"; do [ -e "$file" ] && files+=("$file"); done
-mkdir -p benchmarks/results
-if [ ${#files[@]} -gt 0 ]; then
-  timeout -k 5 "$report_seconds" node benchmarks/gpu_report.mjs "${files[@]}" --out-directory benchmarks/results >&2 || status=1
-fi
-node scripts/gpu_check_result.mjs --stages "$stages" --device "$name" --capability "$capability" --driver "$driver" \
-  --seconds "$((SECONDS - started))" --out-directory benchmarks/results || status=1
+  echo "gpu-check: $stage (at most $seconds s)" >&2
+  : >"$log"
+  record running 0 ''
+  GPU_SECONDS=$seconds timeout -k 5 "$seconds" bash "$directory/$stage.sh" >"$log" 2>&1 &
+  child=$!
+  wait "$child"
+  result=$?
+  child=''
+  case $result in
+    0) outcome=passed message='' ;;
+    3) outcome=skipped message=$(tail -n 1 "$log") ;; # a stage says in its last line what it lacks
+    124 | 137) outcome=failed message="ended after its limit of $seconds s" ;;
+    *) outcome=failed message="exit status $result: $(grep -av '^ *$' "$log" | grep -av '^{' | tail -n 6)" ;;
+  esac
+  [ "$outcome" = failed ] && status=1
+  record "$outcome" "$((SECONDS - begun))" "$message"
+  running=''
+  echo "gpu-check: $stage: $outcome in $((SECONDS - begun)) s${message:+: $message}" >&2
+done
+[ -n "$ahead" ] && kill "$ahead" 2>/dev/null
 exit $status

@@ -1,6 +1,6 @@
 """What benchmarks/gpu.mjs measures, of PyTorch: the same batches, tokens and loss, on one device.
 
-    python3 benchmarks/peers/gpu.py --out FILE.json [--device cuda|cpu] [--quick]
+    python3 benchmarks/peers/gpu.py [--out FILE.json] [--device cuda|cpu] [--seconds N] [--quick]
 
 The model is fairseq's (fairseq_transformer.py) with torch's scaled_dot_product_attention, on padded batches; the loss is
 dropreg/R-Drop's criterion in float32. On CUDA the model is bfloat16 with one flat float32 master copy, as fairseq's
@@ -8,7 +8,9 @@ FP16Optimizer keeps it, and no float32 anywhere else. Two forms: "torch eager" w
 where model, loss and optimizer are compiled (dynamic shapes; no CUDA graphs, since each of the epoch's shapes would be
 captured). Neither waits for the device inside a step, which fairseq itself does.
 
-The rows have the fields of benchmarks/gpu.mjs. A stage that fails is named in the file, the others run; status 1.
+The rows have the fields of benchmarks/gpu.mjs. Each is printed as an object of JSON a line as soon as it is measured;
+the file has all of them. The loss comes first, what is compiled last. No stage begins after N seconds (600). A stage that fails is
+named in the file, the others run; status 1.
 """
 
 import argparse
@@ -119,12 +121,11 @@ def batches_of(settings, device):
     return batches
 
 
-def loss_rows(settings, device):
+def loss_rows(form, settings, device, tell):
     rows, classes, rounds, repeats = settings["loss"]
     clock = Clock(device)
-    found = []
     target = (4 + torch.arange(rows) * 7919 % (classes - 4)).unsqueeze(0).to(device)
-    forms = {"torch eager": criterion, "torch compile": torch.compile(criterion)}
+    loss = torch.compile(criterion) if form == "torch compile" else criterion
     for precision in ("bfloat16", "float32"):
         generator = torch.Generator(device).manual_seed(SEED)
         first = 2 * torch.randn(rows, classes, device=device, generator=generator)
@@ -132,23 +133,21 @@ def loss_rows(settings, device):
         logits = torch.stack([first, second]).to(getattr(torch, precision)).requires_grad_()
         del first, second
 
-        def once(form, direction):
+        def once(direction):
             logits.grad = None
-            forms[form](logits, target, ALPHA, EPSILON, direction).backward()
+            loss(logits, target, ALPHA, EPSILON, direction).backward()
 
         times = {}
         for turn in range(rounds + 1):
             for direction in ("uni", "uni-reverse", "bi"):
-                for form in forms:
-                    seconds = clock.seconds(lambda: [once(form, direction) for _ in range(repeats)]) / repeats
-                    if turn > 0:  # the first turn warms up and compiles
-                        times.setdefault((form, direction), []).append(seconds)
+                seconds = clock.seconds(lambda: [once(direction) for _ in range(repeats)]) / repeats
+                if turn > 0:  # the first turn warms up and compiles
+                    times.setdefault(direction, []).append(seconds)
         size = 2 * logits.numel() * logits.element_size()
-        for (form, direction), seconds in times.items():
+        for direction, seconds in times.items():
             time_of = spread(seconds)
-            found.append({"side": form, "direction": direction, "precision": precision, "rows": rows, "classes": classes,
-                          "bytes": size, **time_of, "gigabytesPerSecond": size / time_of["median"] / 1e9})
-    return found
+            tell({"side": form, "direction": direction, "precision": precision, "rows": rows, "classes": classes,
+                  "bytes": size, **time_of, "gigabytesPerSecond": size / time_of["median"] / 1e9})
 
 
 def peak_bytes(device):
@@ -157,9 +156,9 @@ def peak_bytes(device):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def step_rows(form, settings, device, precision):
-    """Rows of a step in each direction, and the peak of memory with the first of them."""
-    limit = 90  # seconds of measuring, after which no further pass begins
+def step_rows(form, settings, device, precision, limit, tell):
+    """Rows of a step in each direction, and the peak of memory with the first of them. No pass over the batches begins
+    after `limit` seconds of measuring."""
     batches = batches_of(settings, device)
     clock = Clock(device)
     training = Training(form, settings, device, precision)
@@ -174,21 +173,19 @@ def step_rows(form, settings, device, precision):
             peak = peak_bytes(device)
     group, passes = settings["group"], 0
     start = time.perf_counter()
-    while passes < settings["passes"] and time.perf_counter() - start < limit:
+    while passes < settings["passes"] and (passes == 0 or time.perf_counter() - start < limit):
         for first in range(0, len(batches), group):
             some = batches[first : first + group]
             for direction in DIRECTIONS:
                 seconds[direction].append(run(direction, some) / len(some))
         passes += 1
     mean_tokens = sum(map(tokens_of, settings["sample"])) / len(batches)
-    rows = []
     for direction in DIRECTIONS:
         mean = sum(seconds[direction]) / len(seconds[direction])
-        rows.append({"side": form, "direction": direction, "precision": precision, **spread(seconds[direction]),
-                     "stepsPerGroup": group, "steps": passes * len(batches), "batches": len(batches),
-                     "stepsPerSecond": 1 / mean, "tokensPerSecond": mean_tokens / mean, "peakBytes": peak,
-                     "warmUpSeconds": warm[direction]})
-    return rows
+        tell({"side": form, "direction": direction, "precision": precision, **spread(seconds[direction]),
+              "stepsPerGroup": group, "steps": passes * len(batches), "batches": len(batches),
+              "stepsPerSecond": 1 / mean, "tokensPerSecond": mean_tokens / mean, "peakBytes": peak,
+              "warmUpSeconds": warm[direction]})
 
 
 def describe(device):
@@ -209,7 +206,8 @@ def describe(device):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out")
+    parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
@@ -221,7 +219,14 @@ def main():
               "model": settings["model"], "stages": []}
     torch.set_float32_matmul_precision("high")
 
+    begun = time.perf_counter()
+
+    def left():
+        return options.seconds - (time.perf_counter() - begun)
+
     def write():
+        if not options.out:
+            return
         with open(f"{options.out}.partial", "w") as file:
             json.dump(result, file, indent=2)
         os.replace(f"{options.out}.partial", options.out)
@@ -229,28 +234,37 @@ def main():
     def run(stage, body):
         start = time.perf_counter()
         entry = {"stage": stage, "rows": []}
+        result["stages"].append(entry)
+
+        def tell(row):
+            entry["rows"].append(row)
+            print(json.dumps({"row": stage.split(",")[0], **row}), flush=True)
+            write()
+
         try:
-            entry["rows"] = body()
+            if left() <= 0:
+                raise TimeoutError(f"no time was left of {options.seconds:.0f} s")
+            body(tell)
         except Exception as error:  # a failure is a result, and the other stages still run
             entry["failed"] = {"code": type(error).__name__, "message": str(error).strip()[:2000]}
         entry["seconds"] = time.perf_counter() - start
-        result["stages"].append(entry)
         write()
         told = f"FAILED: {entry['failed']['message']}" if "failed" in entry else f"{len(entry['rows'])} rows"
         print(f"{stage}: {told} ({entry['seconds']:.1f} s)", file=sys.stderr, flush=True)
 
-    def device():
+    def device(tell):
         if options.device == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("torch finds no CUDA device")
         result["device"] = describe(options.device)
-        return []
 
     write()
     run("device", device)
     if "failed" not in result["stages"][0]:
-        run("step, eager", lambda: step_rows("torch eager", settings, options.device, precision))
-        run("step, compile", lambda: step_rows("torch compile", settings, options.device, precision))
-        run("loss", lambda: loss_rows(settings, options.device))
+        # What cannot fail for want of a compiler first; compiling the step takes the longest.
+        run("loss, eager", lambda tell: loss_rows("torch eager", settings, options.device, tell))
+        run("step, eager", lambda tell: step_rows("torch eager", settings, options.device, precision, left() / 3, tell))
+        run("loss, compile", lambda tell: loss_rows("torch compile", settings, options.device, tell))
+        run("step, compile", lambda tell: step_rows("torch compile", settings, options.device, precision, left() / 2, tell))
     sys.exit(any("failed" in entry for entry in result["stages"]))
 
 

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
+#include <memory>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,6 +20,17 @@ namespace rdrop::test {
 struct Case {
   Case(std::string name, std::function<void()> body);
 };
+
+struct RegisteredCase {
+  std::string name;
+  std::function<void()> body;
+};
+
+/// All cases, in the order in which they were linked.
+const std::vector<RegisteredCase>& all_cases();
+
+/// Runs a case and prints "ok NAME" or "FAILED NAME: reason"; whether it passed.
+bool run_case(const RegisteredCase& registered);
 
 /// Throws unless |actual - expected| <= absolute + relative·|expected| everywhere, naming the worst place.
 void expect_close(const std::string& what, const std::vector<double>& actual, const std::vector<double>& expected,
@@ -44,7 +58,10 @@ constexpr const char* type_name() {
 template <typename T>
 class Array {
  public:
-  explicit Array(size_t size) : size_(size), memory_(size * sizeof(T) + 64) {}
+  explicit Array(size_t size)
+      : size_(size), memory_(static_cast<char*>(::operator new(size * sizeof(T), std::align_val_t(64)))) {
+    std::memset(memory_.get(), 0, size * sizeof(T));
+  }
   explicit Array(const std::vector<double>& values) : Array(values.size()) {
     for (size_t i = 0; i < size_; ++i) {
       if constexpr (sizeof(T) == 8) {
@@ -56,11 +73,8 @@ class Array {
   }
   Array(const Array&) = delete;
 
-  T* data() {
-    const auto start = reinterpret_cast<uintptr_t>(memory_.data());
-    return reinterpret_cast<T*>(memory_.data() + (64 - start % 64) % 64);
-  }
-  const T* data() const { return const_cast<Array*>(this)->data(); }
+  T* data() { return reinterpret_cast<T*>(memory_.get()); }
+  const T* data() const { return reinterpret_cast<const T*>(memory_.get()); }
   size_t size() const { return size_; }
   /// The values as they were rounded.
   std::vector<double> values() const {
@@ -76,14 +90,18 @@ class Array {
   }
 
  private:
+  struct Free {
+    void operator()(char* memory) const { ::operator delete(memory, std::align_val_t(64)); }
+  };
   size_t size_;
-  std::vector<char> memory_;
+  std::unique_ptr<char, Free> memory_;  // not a byte more, so that a sanitizer sees every access beyond
 };
 
 /// Normally distributed numbers.
 std::vector<double> normal(size_t count, uint64_t seed, double deviation = 1);
 
-/// Runs the body once for each order in which the emulated grid gives its threads their turns.
+/// Runs the body once for each order in which the emulated grid gives its threads their turns; on a GPU, whose order
+/// nobody chooses, as often.
 void in_every_order(const std::function<void()>& body);
 
 }  // namespace rdrop::test

@@ -12,13 +12,8 @@ namespace rdrop {
 namespace test {
 namespace {
 
-struct Registered {
-  std::string name;
-  std::function<void()> body;
-};
-
-std::vector<Registered>& registry() {
-  static std::vector<Registered> cases;
+std::vector<RegisteredCase>& registry() {
+  static std::vector<RegisteredCase> cases;
   return cases;
 }
 
@@ -26,6 +21,24 @@ std::vector<Registered>& registry() {
 
 Case::Case(std::string name, std::function<void()> body) {
   registry().push_back({std::move(name), std::move(body)});
+}
+
+const std::vector<RegisteredCase>& all_cases() {
+  return registry();
+}
+
+bool run_case(const RegisteredCase& registered) {
+  const char* name = registered.name.c_str();
+  bool passed = false;
+  try {
+    registered.body();
+    std::printf("ok %s\n", name);
+    passed = true;
+  } catch (const std::exception& error) {
+    std::printf("FAILED %s: %s\n", name, error.what());
+  }
+  std::fflush(stdout);
+  return passed;
 }
 
 void expect(bool condition, const std::string& message) {
@@ -76,16 +89,8 @@ void in_every_order(const std::function<void()>& body) {
 /// Prints "ok NAME" or "FAILED NAME: reason" a line; 1 on failure.
 extern "C" __attribute__((visibility("default"))) int rdrop_run_kernel_tests(const char* wanted) {
   int failures = 0;
-  for (const auto& [name, body] : rdrop::test::registry()) {
-    if (name.find(wanted) == std::string::npos) continue;
-    try {
-      body();
-      std::printf("ok %s\n", name.c_str());
-    } catch (const std::exception& error) {
-      ++failures;
-      std::printf("FAILED %s: %s\n", name.c_str(), error.what());
-    }
-    std::fflush(stdout);
+  for (const auto& registered : rdrop::test::all_cases()) {
+    if (registered.name.find(wanted) != std::string::npos && !rdrop::test::run_case(registered)) ++failures;
   }
   return failures ? 1 : 0;
 }

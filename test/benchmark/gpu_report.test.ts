@@ -149,6 +149,40 @@ describe('benchmarks/gpu_report.mjs', () => {
     expect((await report({ ...ours, stages: ours.stages.slice(0, 4) })).text).toContain('No stage failed.');
   });
 
+  it('takes the file of scripts/gpu-check.sh', async () => {
+    const rows = (name: string, of: typeof ours | typeof theirs) =>
+      of.stages
+        .filter(({ stage }) => stage.split(',')[0] === name)
+        .flatMap((stage) => stage.rows.map((row) => ({ row: name, ...row })));
+    const of = (stage: string, result: string, found: Row[]) => ({
+      ...{
+        stage,
+        result,
+        seconds: 9,
+        quick: false,
+        date: '2026-11-30',
+        message: result === 'failed' ? 'why' : '',
+      },
+      ...{ cases: { passed: 0, failed: [] }, rows: found },
+    });
+    const { report: found, text } = await report({
+      device: { name: device.name, capability: '8.6', driver: '600.1' },
+      stages: [
+        of('kernels', 'passed', rows('loss', ours)),
+        of('step', 'failed', [
+          { row: 'build', libtorch: '2.14.1' },
+          ...['memory', 'step', 'epoch'].flatMap((name) => rows(name, ours)),
+        ]),
+        of('peers', 'passed', rows('step', theirs)),
+        of('node', 'passed', [{ row: 'step', ...stepRow('rdrop', 'uni', 1) }]),
+      ],
+    });
+    const { report: direct } = await report(ours, theirs);
+    expect(found.goals).toEqual(direct.goals);
+    expect(found.failed).toEqual([{ program: 'rdrop', stage: 'step', message: 'failed: why' }]);
+    expect(text).toContain('| rdrop | 2026-11-30 | 64 | bfloat16 | libtorch 2.14.1 |');
+  });
+
   it('does not dress a trial run as a measurement', async () => {
     expect((await report({ ...ours, quick: true }, theirs)).text).toContain('No figure here says how fast');
     expect((await report(ours, theirs)).text).not.toContain('trial run');

@@ -1,0 +1,34 @@
+# The stage `step` of gpu-check.sh: compiles step_driver against the libtorch of this machine and runs it. With the
+# argument `build` it compiles alone; two at once wait for each other.
+. scripts/gpu_stages/common.sh
+libtorch=$(find_libtorch)
+[ -n "$libtorch" ] || lacks "no CUDA build of libtorch was found (RDROP_LIBTORCH, an installed Python torch, rdrop setup --cuda)"
+archives=$(kernels_directory) || lacks "neither $GPU_BUNDLE (scripts/gpu-pack.sh) nor nvcc is there"
+for tool in cmake c++; do command -v $tool >/dev/null || lacks "$tool is not installed"; done
+
+build() {
+  local generator=() headers=() modules=node_modules
+  command -v ninja >/dev/null && generator=(-G Ninja)
+  [ -d "$GPU_BUNDLE/node_modules" ] && modules=$GPU_BUNDLE/node_modules
+  [ -d "$modules/node-addon-api" ] &&
+    headers=("-DCMAKE_JS_INC=$PWD/$modules/node-api-headers/include;$PWD/$modules/node-addon-api")
+  cmake -S native/test/gpu -B "$GPU_BUILD" "${generator[@]}" -DRDROP_LIBTORCH="$libtorch" \
+    -DRDROP_GPU_ARCHIVES="$(realpath "$archives")" "${headers[@]}" && cmake --build "$GPU_BUILD" --parallel
+}
+begun=$SECONDS
+mkdir -p "$GPU_BUILD"
+(
+  flock 9
+  build
+) 9>"$GPU_BUILD/lock" || exit 1
+printf '{"row":"build","seconds":%d,"libtorch":"%s"}\n' $((SECONDS - begun)) \
+  "$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$libtorch/version.py")"
+[ "${1:-}" = build ] && exit 0
+
+status=0
+# An epoch runs four times; a sixth of the time for each leaves the rest to the other sections.
+"$GPU_BUILD/step_driver" $GPU_QUICK --seconds $(((GPU_SECONDS - SECONDS) / 6)) || status=1
+seconds=$((GPU_SECONDS - SECONDS - 5))
+[ $seconds -gt 45 ] && seconds=45
+[ $seconds -ge 10 ] && { sanitize memcheck $seconds "$GPU_BUILD/step_driver" --quick same-bits || status=1; }
+exit $status
