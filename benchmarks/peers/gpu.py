@@ -121,12 +121,12 @@ def batches_of(settings, device):
     return batches
 
 
-def loss_rows(form, settings, device, tell):
+def loss_rows(form, settings, device, precisions, tell):
     rows, classes, rounds, repeats = settings["loss"]
     clock = Clock(device)
     target = (4 + torch.arange(rows) * 7919 % (classes - 4)).unsqueeze(0).to(device)
     loss = torch.compile(criterion) if form == "torch compile" else criterion
-    for precision in ("bfloat16", "float32"):
+    for precision in precisions:
         generator = torch.Generator(device).manual_seed(SEED)
         first = 2 * torch.randn(rows, classes, device=device, generator=generator)
         second = first + 0.5 * (torch.rand(rows, classes, device=device, generator=generator) - 0.5)
@@ -260,11 +260,13 @@ def main():
     write()
     run("device", device)
     if "failed" not in result["stages"][0]:
-        # What cannot fail for want of a compiler first; compiling the step takes the longest.
-        run("loss, eager", lambda tell: loss_rows("torch eager", settings, options.device, tell))
-        run("step, eager", lambda tell: step_rows("torch eager", settings, options.device, precision, left() / 3, tell))
-        run("loss, compile", lambda tell: loss_rows("torch compile", settings, options.device, tell))
+        both = ("bfloat16", "float32")
+        # What cannot fail for want of a compiler first; what takes long to compile and matters least last.
+        run("loss, eager", lambda tell: loss_rows("torch eager", settings, options.device, both, tell))
+        run("step, eager", lambda tell: step_rows("torch eager", settings, options.device, precision, left() / 4, tell))
+        run("loss, compile", lambda tell: loss_rows("torch compile", settings, options.device, both[:1], tell))
         run("step, compile", lambda tell: step_rows("torch compile", settings, options.device, precision, left() / 2, tell))
+        run("loss, compile float32", lambda tell: loss_rows("torch compile", settings, options.device, both[1:], tell))
     sys.exit(any("failed" in entry for entry in result["stages"]))
 
 

@@ -17,7 +17,7 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <string>
 
 #include "test/check.h"
@@ -35,10 +35,21 @@ struct Progress {
 };
 
 constexpr int kBroken = 3;  // exit status: the device is unusable after this case
-constexpr int kCaseSeconds = 60;
 
 bool device_is_well() {
   return cudaDeviceSynchronize() == cudaSuccess;
+}
+
+/// For the test of this program: RDROP_GPU_SABOTAGE is "crash NAME" or "hang NAME" of a case.
+void sabotage(const std::string& name) {
+  const char* wanted = std::getenv("RDROP_GPU_SABOTAGE");
+  if (!wanted) return;
+  if (wanted == "crash " + name) raise(SIGSEGV);
+  if (wanted == "hang " + name) pause();
+}
+
+int case_seconds() {
+  return std::getenv("RDROP_GPU_SABOTAGE") ? 5 : 60;
 }
 
 /// Cases from `first` on, in this process.
@@ -49,6 +60,7 @@ int run_from(int64_t first, const std::string& filter, Progress& progress) {
     const RegisteredCase& registered = cases[size_t(i)];
     if (registered.name.find(filter) == std::string::npos) continue;
     progress.current = i;
+    sabotage(registered.name);
     const int64_t before = mirrored_launches;
     if (!run_case(registered)) progress.failures = progress.failures + 1;
     progress.launches = progress.launches + (mirrored_launches - before);
@@ -70,7 +82,7 @@ int wait_for(pid_t child, const Progress& progress) {
       seen = progress.current;
       since = Clock::now();
     }
-    if (Clock::now() - since > std::chrono::seconds(kCaseSeconds)) kill(child, SIGKILL);
+    if (Clock::now() - since > std::chrono::seconds(case_seconds())) kill(child, SIGKILL);
     usleep(20000);
   }
 }

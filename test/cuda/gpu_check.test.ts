@@ -1,0 +1,58 @@
+// scripts/gpu-check.sh with its own stages, on the mock CUDA runtime in place of a GPU: a rehearsal.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../lib/native/binding.js';
+import { scratchDirectory } from '../support/scratch.js';
+import { noFlavor } from './flavor.js';
+import { gpuDirectory, gpuProgram, mockEnvironment } from './gpu_program.js';
+
+interface Check {
+  stages: {
+    stage: string;
+    result: string;
+    message: string;
+    cases: { passed: number; failed: string[] };
+    rows: { row: string }[];
+  }[];
+}
+
+test('the stage of the kernels passes and its results are written', (context) => {
+  if (noFlavor !== null) return context.skip(noFlavor);
+  if (!existsSync(gpuProgram)) return context.skip(`${gpuProgram} is not there`);
+  const directory = scratchDirectory();
+  const bin = join(directory, 'bin');
+  mkdirSync(bin);
+  // What asks the driver, and the one program that has to run on the mock.
+  const programs = { 'nvidia-smi': "echo 'Mock GPU, 9.0, 600.1'" };
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  const bundle = join(directory, 'bundle');
+  mkdirSync(bundle);
+  const preload = Object.entries(mockEnvironment)
+    .map(([name, value]) => `${name}='${value}'`)
+    .join(' ');
+  writeFileSync(
+    join(bundle, 'gpu_kernels'),
+    `#!/bin/sh\n${preload} exec '${gpuDirectory}/gpu_kernels' "$@"\n`,
+  );
+  chmodSync(join(bundle, 'gpu_kernels'), 0o755);
+  const out = join(directory, 'out');
+  const script = join(packageRoot, 'scripts/gpu-check.sh');
+  const { status, stderr } = spawnSync('bash', [script, '--out', out, '--stages', 'kernels', '--quick'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${bin}:${process.env['PATH']}`, GPU_BUNDLE: bundle },
+  });
+  const read = (file: string) => readFileSync(join(out, file), 'utf8');
+  expect(status, stderr + read('mock_gpu_kernels.log')).toBe(0);
+  const [stage] = (JSON.parse(read('mock_gpu_check.json')) as Check).stages;
+  expect(stage).toMatchObject({ stage: 'kernels', result: 'passed', message: '', cases: { failed: [] } });
+  expect(stage!.cases.passed).toBeGreaterThan(60);
+  const rows = new Set(stage!.rows.map(({ row }) => row));
+  for (const row of ['device', 'cases', 'correct', 'loss', 'kernel', 'sanitizer'])
+    expect(rows).toContain(row);
+  expect(read('mock_gpu_check.md')).toContain('| kernels (a trial) | passed |');
+}, 300_000);
