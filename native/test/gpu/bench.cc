@@ -158,8 +158,10 @@ int run_benchmarks(bool quick) {
   int status = 0;
   const std::string differs = compare_loss(shapes);
   if (!differs.empty()) status = 1;
-  std::printf("{\"row\":\"correct\",\"what\":\"the loss at 2 x %lld x %lld in bfloat16 against the CPU's\",\"differs\":\"%s\"}\n",
-              static_cast<long long>(shapes.positions), static_cast<long long>(shapes.types), differs.c_str());
+  std::printf(
+      "{\"row\":\"correct\",\"what\":\"the loss at 2 x %lld x %lld in bfloat16 against the "
+      "CPU's\",\"differs\":\"%s\"}\n",
+      static_cast<long long>(shapes.positions), static_cast<long long>(shapes.types), differs.c_str());
 
   // The copy of as much as the largest loss moves; the others are compared with its bandwidth as well.
   double copy_bandwidth = 0;

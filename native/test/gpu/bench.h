@@ -12,8 +12,8 @@
 
 namespace rdrop::test {
 
-/// Prints one object of JSON a benchmark as soon as it is measured. quick: small shapes and few repetitions, for a trial
-/// and for compute-sanitizer. Also compares the loss at its real shape with the CPU's. 1 when that differs.
+/// Prints one object of JSON a benchmark as soon as it is measured. quick: small shapes and few repetitions, for a
+/// trial and for compute-sanitizer. Also compares the loss at its real shape with the CPU's. 1 when that differs.
 int run_benchmarks(bool quick);
 
 /// Prints name, shape and bytes of each, without a device.

@@ -1,5 +1,5 @@
-// All kernels but the loss: see bench.h. R rows of both passes, D width, F inner width, V types, P parameters; activations
-// in bfloat16.
+// All kernels but the loss: see bench.h. R rows of both passes, D width, F inner width, V types, P parameters;
+// activations in bfloat16.
 #include <algorithm>
 
 #include "device/grid_sum.h"
@@ -70,14 +70,15 @@ void add_norm(std::vector<Benchmark>& all, const BenchShapes& s) {
 
 void add_activation(std::vector<Benchmark>& all, const BenchShapes& s) {
   const int64_t rows = s.rows, f = s.inner;
-  all.push_back({"activation", "forward", "bfloat16", times(rows, f), 2 * kHalf * rows * f,
-                 [=](BenchMemory& memory) -> Launch {
-                   T* x = memory.normal<T>(rows * f, 1);
-                   return [=](void* stream) {
-                     activation_launchers<T>().forward({x, x, f, Activation::relu, dropout_of(0, rows, 5)}, rows, stream);
-                   };
-                 },
-                 "", 0, 0});
+  all.push_back(
+      {"activation", "forward", "bfloat16", times(rows, f), 2 * kHalf * rows * f,
+       [=](BenchMemory& memory) -> Launch {
+         T* x = memory.normal<T>(rows * f, 1);
+         return [=](void* stream) {
+           activation_launchers<T>().forward({x, x, f, Activation::relu, dropout_of(0, rows, 5)}, rows, stream);
+         };
+       },
+       "", 0, 0});
   all.push_back({"activation", "backward", "bfloat16", times(rows, f), 3 * kHalf * rows * f,
                  [=](BenchMemory& memory) -> Launch {
                    const T* saved = memory.normal<T>(rows * f, 1);
@@ -92,17 +93,15 @@ void add_activation(std::vector<Benchmark>& all, const BenchShapes& s) {
 
 void add_column_sums(std::vector<Benchmark>& all, const BenchShapes& s, int64_t columns) {
   const int64_t rows = s.rows, blocks = 4 * s.multiprocessors;
-  all.push_back({"bias gradients", "backward", "bfloat16", times(rows, columns),
-                 kHalf * rows * columns + 2 * kFull * columns,
-                 [=](BenchMemory& memory) -> Launch {
-                   const T* x = memory.normal<T>(rows * columns, 1);
-                   float* out = memory.zeros<float>(columns);
-                   float* partial = memory.empty<float>(column_sums_ranges(rows, columns, blocks) * columns);
-                   return [=](void* stream) {
-                     column_sums_launchers<T>().add({x, out, rows, columns}, blocks, partial, stream);
-                   };
-                 },
-                 "", 0, 0});
+  all.push_back(
+      {"bias gradients", "backward", "bfloat16", times(rows, columns), kHalf * rows * columns + 2 * kFull * columns,
+       [=](BenchMemory& memory) -> Launch {
+         const T* x = memory.normal<T>(rows * columns, 1);
+         float* out = memory.zeros<float>(columns);
+         float* partial = memory.empty<float>(column_sums_ranges(rows, columns, blocks) * columns);
+         return [=](void* stream) { column_sums_launchers<T>().add({x, out, rows, columns}, blocks, partial, stream); };
+       },
+       "", 0, 0});
 }
 
 std::vector<int32_t> tokens_of(const BenchShapes& s) {
@@ -161,13 +160,13 @@ void add_embedding(std::vector<Benchmark>& all, const BenchShapes& s) {
 
 void add_update(std::vector<Benchmark>& all, const BenchShapes& s) {
   const int64_t p = s.parameters, blocks = 4 * s.multiprocessors;
-  all.push_back({"gradient norm", "update", "float32", std::to_string(p), kFull * p,
-                 [=](BenchMemory& memory) -> Launch {
-                   const SumOfSquares a{memory.normal<float>(p, 1), p, memory.empty<double>(1),
-                                        memory.empty<double>(blocks)};
-                   return [=](void* stream) { adam_launchers<T>().sum_of_squares(a, blocks, stream); };
-                 },
-                 "", 0, 0});
+  all.push_back(
+      {"gradient norm", "update", "float32", std::to_string(p), kFull * p,
+       [=](BenchMemory& memory) -> Launch {
+         const SumOfSquares a{memory.normal<float>(p, 1), p, memory.empty<double>(1), memory.empty<double>(blocks)};
+         return [=](void* stream) { adam_launchers<T>().sum_of_squares(a, blocks, stream); };
+       },
+       "", 0, 0});
   all.push_back({"optimizer", "update", "bfloat16", std::to_string(p), (7 * kFull + kHalf) * p,
                  [=](BenchMemory& memory) -> Launch {
                    AdamOnDevice<T> a{};

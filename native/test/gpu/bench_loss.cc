@@ -51,7 +51,8 @@ void add_direction(std::vector<Benchmark>& all, const BenchShapes& shapes, const
     const auto a = arguments_of<T>(shapes, direction, memory);
     return [a, shapes](void* stream) { rdrop_loss_launchers<T>().loss(a, shapes.positions, stream); };
   };
-  all.push_back({"R-Drop loss", "forward", type_name<T>(), "2 x " + std::to_string(rows) + " x " + std::to_string(classes),
+  all.push_back({"R-Drop loss", "forward", type_name<T>(),
+                 "2 x " + std::to_string(rows) + " x " + std::to_string(classes),
                  2 * int64_t(sizeof(T)) * 2 * rows * classes, prepare, direction, rows, classes});
 }
 

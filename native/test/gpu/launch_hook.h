@@ -1,5 +1,5 @@
-// Included before every .cu file of the programs of this folder (CMakeLists.txt): kernels start on mirrors of the memory
-// that their arguments point to, where mirrors are on. What runs on the device is the same.
+// Included before every .cu file of the programs of this folder (CMakeLists.txt): kernels start on mirrors of the
+// memory that their arguments point to, where mirrors are on. What runs on the device is the same.
 #pragma once
 
 #include "device/launch.h"

@@ -2,11 +2,12 @@
 // it. Prints lines: "ok NAME" or "FAILED NAME: reason" of a case, one object of JSON for everything else.
 //
 //   gpu_kernels device              the device found
-//   gpu_kernels cases [FILTER]      every case whose name holds FILTER; a case that ends the program or hangs fails, the
+//   gpu_kernels cases [FILTER]      every case whose name holds FILTER; a case that ends the program or hangs fails,
+//   the
 //                                   next ones run
-//   gpu_kernels watched [FILTER]    the cases of the device alone, each once, in this very process: for compute-sanitizer
-//   gpu_kernels bench [--quick]     the micro-benchmarks (bench.h)
-//   gpu_kernels list                what bench measures and how many bytes it counts; needs no GPU
+//   gpu_kernels watched [FILTER]    the cases of the device alone, each once, in this very process: for
+//   compute-sanitizer gpu_kernels bench [--quick]     the micro-benchmarks (bench.h) gpu_kernels list what bench
+//   measures and how many bytes it counts; needs no GPU
 //
 // Exit status 1: something failed; 2: no device, or wrong arguments.
 #include <cuda_runtime.h>
@@ -147,10 +148,11 @@ int tell_device() {
                  cudaGetErrorString(status), driver / 1000, runtime / 1000);
     return 2;
   }
-  std::printf("{\"row\":\"device\",\"name\":\"%s\",\"capability\":\"%d.%d\",\"multiprocessors\":%d,\"totalBytes\":%zu,"
-              "\"l2Bytes\":%d,\"cudaDriver\":%d,\"cudaRuntime\":%d}\n",
-              properties.name, properties.major, properties.minor, properties.multiProcessorCount,
-              properties.totalGlobalMem, properties.l2CacheSize, driver, runtime);
+  std::printf(
+      "{\"row\":\"device\",\"name\":\"%s\",\"capability\":\"%d.%d\",\"multiprocessors\":%d,\"totalBytes\":%zu,"
+      "\"l2Bytes\":%d,\"cudaDriver\":%d,\"cudaRuntime\":%d}\n",
+      properties.name, properties.major, properties.minor, properties.multiProcessorCount, properties.totalGlobalMem,
+      properties.l2CacheSize, driver, runtime);
   return 0;
 }
 

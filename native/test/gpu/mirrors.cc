@@ -148,7 +148,8 @@ void Mirrors::take_back() {
   for (const Range& range : ranges_) {
     found.resize(range.bytes);
     check(cudaMemcpy(found.data(), range.device, range.bytes, cudaMemcpyDeviceToHost), "copy of a mirror");
-    // Byte by byte: constants cannot be written, and a window on the stack holds variables that are none of its business.
+    // Byte by byte: constants cannot be written, and a window on the stack holds variables that are none of its
+    // business.
     for (size_t i = 0; i < range.bytes; ++i) {
       if (range.host[i] != found[i]) range.host[i] = found[i];
     }

@@ -82,10 +82,11 @@ bool check_gradients(const Settings& settings, Device& device) {
     const double loss_error = std::abs(found.sums.loss - truth.sums.loss) / std::abs(truth.sums.loss);
     const bool passed = error <= allowed(type) && loss_error <= allowed(type);
     agreed = agreed && passed;
-    print_row("{\"row\":\"gradients\",\"precision\":\"%s\",\"pairs\":%lld,\"relativeError\":%.3g,\"lossError\":%.3g,"
-              "\"allowed\":%.3g,\"passed\":%s}",
-              name_of(type), static_cast<long long>(batch.source.count()), error, loss_error, allowed(type),
-              passed ? "true" : "false");
+    print_row(
+        "{\"row\":\"gradients\",\"precision\":\"%s\",\"pairs\":%lld,\"relativeError\":%.3g,\"lossError\":%.3g,"
+        "\"allowed\":%.3g,\"passed\":%s}",
+        name_of(type), static_cast<long long>(batch.source.count()), error, loss_error, allowed(type),
+        passed ? "true" : "false");
   }
   return agreed;
 }
@@ -125,10 +126,11 @@ bool check_translations(const Settings& settings, Device& device) {
   }
   // An untrained network gives many continuations nearly the same probability: scores must agree, tokens may not.
   const bool passed = worst <= 1e-4;
-  print_row("{\"row\":\"translations\",\"precision\":\"float32\",\"sentences\":%zu,\"same\":%lld,\"worstScore\":%.3g,"
-            "\"graphFallbackReason\":%s,\"passed\":%s}",
-            expected.hypotheses.size(), static_cast<long long>(same), worst,
-            json_text(found.graph_fallback_reason).c_str(), passed ? "true" : "false");
+  print_row(
+      "{\"row\":\"translations\",\"precision\":\"float32\",\"sentences\":%zu,\"same\":%lld,\"worstScore\":%.3g,"
+      "\"graphFallbackReason\":%s,\"passed\":%s}",
+      expected.hypotheses.size(), static_cast<long long>(same), worst, json_text(found.graph_fallback_reason).c_str(),
+      passed ? "true" : "false");
   return passed;
 }
 

@@ -1,5 +1,5 @@
-// step_driver [--quick] [--seconds N] [--batches FILE] [SECTION…]: see step.h. Without a section all run; one that fails
-// is told and the next one runs. Exit status 1: something failed; 2: no device.
+// step_driver [--quick] [--seconds N] [--batches FILE] [SECTION…]: see step.h. Without a section all run; one that
+// fails is told and the next one runs. Exit status 1: something failed; 2: no device.
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
@@ -73,7 +73,8 @@ Settings settings_of(const std::string& batches_file, bool quick, double seconds
     all = std::move(few);
   }
   TokenSource tokens(64, m.vocab_size);
-  for (const BatchLengths& lengths : all) settings.batches.push_back({tokens(lengths.source), tokens(lengths.target), {}});
+  for (const BatchLengths& lengths : all)
+    settings.batches.push_back({tokens(lengths.source), tokens(lengths.target), {}});
   settings.epoch = std::move(all);
   return settings;
 }
@@ -95,11 +96,16 @@ LossOptions paper_loss(LossOptions::Direction direction) {
 }
 
 const char* name_of(at::ScalarType type) {
-  return type == at::kBFloat16 ? "bfloat16" : type == at::kHalf ? "float16" : type == at::kFloat ? "float32" : "float64";
+  return type == at::kBFloat16 ? "bfloat16"
+         : type == at::kHalf   ? "float16"
+         : type == at::kFloat  ? "float32"
+                               : "float64";
 }
 
 const char* name_of(LossOptions::Direction direction) {
-  return direction == LossOptions::Direction::uni ? "uni" : direction == LossOptions::Direction::bi ? "bi" : "uni-reverse";
+  return direction == LossOptions::Direction::uni  ? "uni"
+         : direction == LossOptions::Direction::bi ? "bi"
+                                                   : "uni-reverse";
 }
 
 std::unique_ptr<Trainer> make_trainer(const Settings& settings, Device& device, LossOptions::Direction direction,
@@ -140,7 +146,7 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"gradients", check_gradients}, {"same-bits", check_same_bits},     {"recording", time_recording},
+    {"gradients", check_gradients}, {"same-bits", check_same_bits},       {"recording", time_recording},
     {"epoch", time_epochs},         {"translations", check_translations}, {"translation", time_translation},
     {"profile", profile},
 };
@@ -197,10 +203,11 @@ int main_of(const std::vector<std::string>& arguments) {
   try {
     const double opening = seconds_of([&] { device = &open(); });
     const DeviceInfo info = device->info();
-    print_row("{\"row\":\"device\",\"name\":%s,\"capability\":\"%d.%d\",\"multiprocessors\":%d,\"totalBytes\":%lld,"
-              "\"openSeconds\":%.2f,\"quick\":%s}",
-              json_text(info.name).c_str(), info.compute_major, info.compute_minor, info.multiprocessors,
-              static_cast<long long>(info.total_bytes), opening, quick ? "true" : "false");
+    print_row(
+        "{\"row\":\"device\",\"name\":%s,\"capability\":\"%d.%d\",\"multiprocessors\":%d,\"totalBytes\":%lld,"
+        "\"openSeconds\":%.2f,\"quick\":%s}",
+        json_text(info.name).c_str(), info.compute_major, info.compute_minor, info.multiprocessors,
+        static_cast<long long>(info.total_bytes), opening, quick ? "true" : "false");
   } catch (const Error& error) {
     std::fprintf(stderr, "step_driver: %s: %s\n", name_of(error.code()), error.what());
     return 2;

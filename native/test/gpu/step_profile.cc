@@ -57,14 +57,17 @@ bool profile(const Settings& settings, Device& device) {
     ++calls;
   }
   std::vector<std::pair<std::string, Sum>> sorted(kernels.begin(), kernels.end());
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
-  print_row("{\"row\":\"profiled step\",\"pairs\":%lld,\"sourceTokens\":%lld,\"targetTokens\":%lld,\"steps\":%d,"
-            "\"kernelsPerStep\":%.1f,\"secondsPerStep\":%.5g,\"busySecondsPerStep\":%.5g}",
-            static_cast<long long>(batch.source.count()), static_cast<long long>(batch.source.size()),
-            static_cast<long long>(batch.target.size()), kSteps, double(calls) / kSteps, seconds / kSteps, busy / kSteps);
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  print_row(
+      "{\"row\":\"profiled step\",\"pairs\":%lld,\"sourceTokens\":%lld,\"targetTokens\":%lld,\"steps\":%d,"
+      "\"kernelsPerStep\":%.1f,\"secondsPerStep\":%.5g,\"busySecondsPerStep\":%.5g}",
+      static_cast<long long>(batch.source.count()), static_cast<long long>(batch.source.size()),
+      static_cast<long long>(batch.target.size()), kSteps, double(calls) / kSteps, seconds / kSteps, busy / kSteps);
   for (const auto& [name, sum] : sorted) {
     print_row("{\"row\":\"profile\",\"kernel\":%s,\"callsPerStep\":%.2f,\"secondsPerStep\":%.5g,\"share\":%.4f}",
-              json_text(name).c_str(), double(sum.calls) / kSteps, sum.seconds / kSteps, busy > 0 ? sum.seconds / busy : 0);
+              json_text(name).c_str(), double(sum.calls) / kSteps, sum.seconds / kSteps,
+              busy > 0 ? sum.seconds / busy : 0);
   }
   return calls > 0;
 }

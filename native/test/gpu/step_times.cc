@@ -67,10 +67,11 @@ Part run_epoch(const Settings& settings, Device& device, Trainer& trainer) {
 }
 
 void print_epoch(const char* row, const Settings& settings, Direction direction, const Part& part) {
-  print_row("{\"row\":\"%s\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"bfloat16\",\"seconds\":%.4g,"
-            "\"updates\":%zu,\"measuredUpdates\":%zu,\"measuredSeconds\":%.4g,\"scaled\":%s}",
-            row, name_of(direction), part.seconds / part.share, settings.batches.size(), part.updates, part.seconds,
-            part.updates < settings.batches.size() ? "true" : "false");
+  print_row(
+      "{\"row\":\"%s\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"bfloat16\",\"seconds\":%.4g,"
+      "\"updates\":%zu,\"measuredUpdates\":%zu,\"measuredSeconds\":%.4g,\"scaled\":%s}",
+      row, name_of(direction), part.seconds / part.share, settings.batches.size(), part.updates, part.seconds,
+      part.updates < settings.batches.size() ? "true" : "false");
 }
 
 /// Groups of steps on a sample of the batches, the directions in turn.
@@ -97,12 +98,13 @@ void time_steps(const Settings& settings, Device& device, std::map<Direction, st
     const auto& times = seconds[direction];
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / double(times.size());
     const StepMetrics metrics = trainers[direction]->metrics();
-    print_row("{\"row\":\"step\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"bfloat16\",%s,"
-              "\"stepsPerGroup\":%zu,\"steps\":%zu,\"batches\":%zu,\"stepsPerSecond\":%.5g,\"tokensPerSecond\":%.6g,"
-              "\"graphs\":%lld,\"graphFallbackReason\":%s,\"skipped\":%lld}",
-              name_of(direction), spread(times).c_str(), group, passes * sample.size(), sample.size(), 1 / mean,
-              double(tokens) / double(sample.size()) / mean, static_cast<long long>(metrics.graphs),
-              json_text(metrics.graph_fallback_reason).c_str(), static_cast<long long>(metrics.skipped));
+    print_row(
+        "{\"row\":\"step\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"bfloat16\",%s,"
+        "\"stepsPerGroup\":%zu,\"steps\":%zu,\"batches\":%zu,\"stepsPerSecond\":%.5g,\"tokensPerSecond\":%.6g,"
+        "\"graphs\":%lld,\"graphFallbackReason\":%s,\"skipped\":%lld}",
+        name_of(direction), spread(times).c_str(), group, passes * sample.size(), sample.size(), 1 / mean,
+        double(tokens) / double(sample.size()) / mean, static_cast<long long>(metrics.graphs),
+        json_text(metrics.graph_fallback_reason).c_str(), static_cast<long long>(metrics.skipped));
   }
 }
 
@@ -124,10 +126,11 @@ bool time_recording(const Settings& settings, Device& device) {
   }
   const StepMetrics metrics = trainer->metrics();
   before = metrics.graphs;
-  print_row("{\"row\":\"recording\",\"shapes\":%zu,\"graphs\":%lld,\"graphFallbackReason\":%s,\"eager\":{%s},"
-            "\"capture\":{%s},\"replay\":{%s}}",
-            sample.size(), static_cast<long long>(before), json_text(metrics.graph_fallback_reason).c_str(),
-            spread(first).c_str(), spread(second).c_str(), spread(later).c_str());
+  print_row(
+      "{\"row\":\"recording\",\"shapes\":%zu,\"graphs\":%lld,\"graphFallbackReason\":%s,\"eager\":{%s},"
+      "\"capture\":{%s},\"replay\":{%s}}",
+      sample.size(), static_cast<long long>(before), json_text(metrics.graph_fallback_reason).c_str(),
+      spread(first).c_str(), spread(second).c_str(), spread(later).c_str());
   return metrics.graph_fallback_reason.empty();
 }
 
@@ -141,10 +144,11 @@ bool time_epochs(const Settings& settings, Device& device) {
     const StepMetrics metrics = trainers[direction]->metrics();
     losses[direction == Direction::bi] = metrics.sums.loss / double(metrics.sums.tokens);
     if (direction == Direction::uni) {
-      print_row("{\"row\":\"memory\",\"side\":\"rdrop\",\"direction\":\"uni\",\"precision\":\"bfloat16\",\"peakBytes\":%lld,"
-                "\"batches\":%zu,\"graphs\":%lld}",
-                static_cast<long long>(device.info().peak_bytes), settings.batches.size(),
-                static_cast<long long>(metrics.graphs));
+      print_row(
+          "{\"row\":\"memory\",\"side\":\"rdrop\",\"direction\":\"uni\",\"precision\":\"bfloat16\",\"peakBytes\":%lld,"
+          "\"batches\":%zu,\"graphs\":%lld}",
+          static_cast<long long>(device.info().peak_bytes), settings.batches.size(),
+          static_cast<long long>(metrics.graphs));
     }
   }
   time_steps(settings, device, trainers);
@@ -194,11 +198,12 @@ bool time_translation(const Settings& settings, Device& device) {
       });
     }
   });
-  print_row("{\"row\":\"validation\",\"side\":\"rdrop\",\"precision\":\"bfloat16\",\"seconds\":%.4g,\"sentences\":%lld,"
-            "\"beam\":5,\"maxLength\":\"1.2 x source + 10\",\"batches\":%zu,\"generatedTokens\":%lld,"
-            "\"graphFallbackReason\":%s,\"model\":\"untrained\"}",
-            seconds, static_cast<long long>(translated), batches.size(), static_cast<long long>(generated),
-            json_text(reason).c_str());
+  print_row(
+      "{\"row\":\"validation\",\"side\":\"rdrop\",\"precision\":\"bfloat16\",\"seconds\":%.4g,\"sentences\":%lld,"
+      "\"beam\":5,\"maxLength\":\"1.2 x source + 10\",\"batches\":%zu,\"generatedTokens\":%lld,"
+      "\"graphFallbackReason\":%s,\"model\":\"untrained\"}",
+      seconds, static_cast<long long>(translated), batches.size(), static_cast<long long>(generated),
+      json_text(reason).c_str());
   return true;
 }
 
