@@ -29,13 +29,17 @@ file(GLOB cuda_kernels CONFIGURE_DEPENDS native/ops/*/*.cu)
 file(GLOB cuda_device CONFIGURE_DEPENDS native/device/cuda/*.cc)
 add_library(cuda_kernels OBJECT ${cuda_kernels})
 target_include_directories(cuda_kernels PRIVATE native)
-# Tests ask for it: registers that do not suffice end the compilation.
-option(RDROP_CUDA_STRICT "treat spilled registers as an error" OFF)
+# Tests ask for it: registers that do not suffice end the compilation, and the kernels can start on memory of the host
+# (native/test/gpu/mirrors.h), which librdrop_cuda.so leaves switched off. What runs on the device is the same.
+option(RDROP_CUDA_STRICT "for tests: treat spilled registers as an error" OFF)
+set(mirrors "")
 if(RDROP_CUDA_STRICT)
-  target_compile_options(cuda_kernels PRIVATE -Xptxas=--warn-on-spills,--warning-as-error)
+  target_compile_options(cuda_kernels PRIVATE -Xptxas=--warn-on-spills,--warning-as-error
+                         "SHELL:-include ${CMAKE_CURRENT_SOURCE_DIR}/native/test/gpu/launch_hook.h")
+  set(mirrors native/test/gpu/mirrors_off.cc)
 endif()
 
-add_library(rdrop_cuda SHARED ${cuda_device} $<TARGET_OBJECTS:cuda_kernels>)
+add_library(rdrop_cuda SHARED ${cuda_device} ${mirrors} $<TARGET_OBJECTS:cuda_kernels>)
 target_include_directories(rdrop_cuda PRIVATE native)
 target_include_directories(rdrop_cuda SYSTEM PRIVATE ${RDROP_LIBTORCH}/include)
 target_compile_options(rdrop_cuda PRIVATE -Wall -Wextra)

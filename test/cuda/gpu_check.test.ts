@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../lib/native/binding.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { noFlavor } from './flavor.js';
-import { gpuDirectory, gpuProgram, mockEnvironment } from './gpu_program.js';
+import { gpuProgram, mockEnvironment } from './gpu_program.js';
 
 interface Check {
   stages: {
@@ -32,19 +32,21 @@ test('the stage of the kernels passes and its results are written', (context) =>
   }
   const bundle = join(directory, 'bundle');
   mkdirSync(bundle);
-  const preload = Object.entries(mockEnvironment)
+  const preload = Object.entries(mockEnvironment())
     .map(([name, value]) => `${name}='${value}'`)
     .join(' ');
-  writeFileSync(
-    join(bundle, 'gpu_kernels'),
-    `#!/bin/sh\n${preload} exec '${gpuDirectory}/gpu_kernels' "$@"\n`,
-  );
+  writeFileSync(join(bundle, 'gpu_kernels'), `#!/bin/sh\n${preload} exec '${gpuProgram}' "$@"\n`);
   chmodSync(join(bundle, 'gpu_kernels'), 0o755);
   const out = join(directory, 'out');
   const script = join(packageRoot, 'scripts/gpu-check.sh');
   const { status, stderr } = spawnSync('bash', [script, '--out', out, '--stages', 'kernels', '--quick'], {
     encoding: 'utf8',
-    env: { ...process.env, PATH: `${bin}:${process.env['PATH']}`, GPU_BUNDLE: bundle },
+    env: {
+      ...process.env,
+      PATH: `${bin}:${process.env['PATH']}`,
+      GPU_BUNDLE: bundle,
+      RDROP_GPU_STAGE_SECONDS: '280',
+    },
   });
   const read = (file: string) => readFileSync(join(out, file), 'utf8');
   expect(status, stderr + read('mock_gpu_kernels.log')).toBe(0);
@@ -55,4 +57,4 @@ test('the stage of the kernels passes and its results are written', (context) =>
   for (const row of ['device', 'cases', 'correct', 'loss', 'kernel', 'sanitizer'])
     expect(rows).toContain(row);
   expect(read('mock_gpu_check.md')).toContain('| kernels (a trial) | passed |');
-}, 300_000);
+}, 320_000);

@@ -26,7 +26,7 @@ const { stepKernels } = (await import(join(packageRoot, 'benchmarks/roofline/cou
 function run(args: string[], env: Record<string, string> = {}) {
   const { stdout, stderr, status } = spawnSync(gpuProgram, args, {
     encoding: 'utf8',
-    env: { ...process.env, ...mockEnvironment, ...env },
+    env: { ...process.env, ...mockEnvironment(), ...env },
   });
   const lines = stdout.split('\n');
   return {

@@ -123,12 +123,13 @@ Mirrors::Mirrors(void* arguments, size_t bytes) {
       Range& last = ranges_.back();
       last.bytes = std::max(last.bytes, size_t(reinterpret_cast<char*>(extent.end) - last.host));
     } else {
-      ranges_.push_back({host, size_t(extent.end - extent.begin), nullptr});
+      ranges_.push_back({host, size_t(extent.end - extent.begin), nullptr, {}});
     }
   }
   for (Range& range : ranges_) {
     range.device = borrow(range.bytes);
-    check(cudaMemcpy(range.device, range.host, range.bytes, cudaMemcpyHostToDevice), "copy to a mirror");
+    range.sent.assign(range.host, range.host + range.bytes);
+    check(cudaMemcpy(range.device, range.sent.data(), range.bytes, cudaMemcpyHostToDevice), "copy to a mirror");
   }
   each_word([&](char* word) {
     const uintptr_t value = value_of(word);
@@ -148,10 +149,10 @@ void Mirrors::take_back() {
   for (const Range& range : ranges_) {
     found.resize(range.bytes);
     check(cudaMemcpy(found.data(), range.device, range.bytes, cudaMemcpyDeviceToHost), "copy of a mirror");
-    // Byte by byte: constants cannot be written, and a window on the stack holds variables that are none of its
-    // business.
+    // What the kernel changed and no byte more: constants cannot be written, and a window on the stack holds variables
+    // of functions that run meanwhile.
     for (size_t i = 0; i < range.bytes; ++i) {
-      if (range.host[i] != found[i]) range.host[i] = found[i];
+      if (range.sent[i] != found[i]) range.host[i] = found[i];
     }
   }
 }

@@ -32,6 +32,7 @@ class Mirrors {
     char* host;
     size_t bytes;
     char* device;
+    std::vector<char> sent;  ///< what the kernel found there
   };
   std::vector<Range> ranges_;
 };
