@@ -1,4 +1,5 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { filesThatShare } from './scripts/test_needs.mjs';
 
 // npm run test:long: what takes a sample by default takes everything.
 const long = Boolean(process.env['RDROP_TEST_LONG']);
@@ -6,17 +7,38 @@ const long = Boolean(process.env['RDROP_TEST_LONG']);
 // npm run check:cuda: what needs nvcc, and nothing else.
 const cuda = Boolean(process.env['RDROP_TEST_CUDA']);
 
-export default defineConfig({
+const shared = cuda ? [] : filesThatShare();
+
+/** A group of test files; each file has a process of its own where they are isolated. */
+const group = (
+  name: string,
+  files: { include: string[]; exclude: string[]; isolate: boolean },
+): TestProjectInlineConfiguration => ({
   test: {
-    include: cuda ? ['test/cuda/**/*.test.ts'] : ['test/**/*.test.ts'],
-    exclude: cuda ? [] : ['test/cuda/**'],
+    name,
+    ...files,
     // Processes, not threads: a native library is opened once a process, and a crash then names its file.
     pool: 'forks',
-    maxWorkers: 2,
-    globalSetup: ['test/support/temporary_directory.ts', 'test/support/report_page.ts'],
     testTimeout: long ? 3 * 3600_000 : 60_000,
     hookTimeout: long ? 600_000 : 120_000,
     // Two files at once share the cores: a waiting OpenMP thread must sleep instead of spinning.
     env: { OMP_WAIT_POLICY: 'passive' },
+  },
+});
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    globalSetup: ['test/support/temporary_directory.ts', 'test/support/report_page.ts'],
+    projects: cuda
+      ? [group('cuda', { include: ['test/cuda/**/*.test.ts'], exclude: [], isolate: true })]
+      : [
+          group('alone', {
+            include: ['test/**/*.test.ts'],
+            exclude: ['test/cuda/**', ...shared],
+            isolate: true,
+          }),
+          group('shared', { include: shared, exclude: [], isolate: false }),
+        ],
   },
 });
