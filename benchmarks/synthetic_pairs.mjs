@@ -29,11 +29,16 @@ function next() {
 for (let i = 0; i < 20; i++) next();
 
 const consonants = [...'bcdfghjklmnprstvwz'];
-const vowels = { de: ['a', 'e', 'i', 'o', 'u', 'ä', 'ö', 'ü', 'ei'], en: ['a', 'e', 'i', 'o', 'u', 'y', 'ea', 'oo', 'ou'] };
+const vowels = {
+  de: ['a', 'e', 'i', 'o', 'u', 'ä', 'ö', 'ü', 'ei'],
+  en: ['a', 'e', 'i', 'o', 'u', 'y', 'ea', 'oo', 'ou'],
+};
 const syllables = Object.fromEntries(
   Object.entries(vowels).map(([language, list]) => [
     language,
-    consonants.flatMap((first) => list.flatMap((vowel) => ['', 'n', 'r', 's', 't'].map((last) => first + vowel + last))),
+    consonants.flatMap((first) =>
+      list.flatMap((vowel) => ['', 'n', 'r', 's', 't'].map((last) => first + vowel + last)),
+    ),
   ]),
 );
 
@@ -51,7 +56,9 @@ function wordsOf(language, count) {
 }
 
 const languages = ['de', 'en'];
-const words = Object.fromEntries(languages.map((language) => [language, wordsOf(language, Number(values.words))]));
+const words = Object.fromEntries(
+  languages.map((language) => [language, wordsOf(language, Number(values.words))]),
+);
 
 function sentence(language, length) {
   const list = words[language];

@@ -1,2 +1,2 @@
-/** The test files that may share a process: those that need nothing built, measure nothing of their process and change nothing in it. */
+/** The test files that may share a process: those that do not open the addon themselves, measure nothing of it and change nothing in it. */
 export function filesThatShare(): string[];

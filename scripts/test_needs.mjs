@@ -6,11 +6,17 @@ import { filesUnder, root } from './steps.mjs';
 
 const source = /\.(ts|mjs|mts|js)$/;
 const isTest = (path) => path.endsWith('.test.ts');
+/** What opens the addon when it is called. */
+const addon = 'lib/native/binding.ts';
 const startsProcess = /child_process|worker_threads|dist\/|'dist'|run_command/;
 
-/** Files that a file imports or names by a relative path, of those that exist. */
-function referred(path, text, known) {
-  return [...text.matchAll(/'(\.{1,2}\/[^']+)'/g)].flatMap(([, name]) => {
+/** Paths relative to a file, that are in quotes; and those of them that it imports. */
+const namedPath = /()'(\.{1,2}\/[^']+)'/g;
+const importedPath = /(from|import\()\s*'(\.{1,2}\/[^']+)'/g;
+
+/** Files that a file names or imports, of those that exist. */
+function referred(path, text, known, pattern = namedPath) {
+  return [...text.matchAll(pattern)].flatMap(([, , name]) => {
     const target = normalize(join(dirname(path), name));
     return [target, target.replace(/\.js$/, '.ts')].filter((one) => known.has(one)).slice(0, 1);
   });
@@ -32,25 +38,26 @@ export function needsOfFiles(paths, files) {
     const foreign = !path.startsWith('lib/') && !path.startsWith('test/');
     const starts = path.startsWith('test/') && startsProcess.test(text);
     if (foreign || starts) needs.dist = needs.addon = true;
-    if (path === 'lib/native/binding.ts') needs.addon = true;
+    if (path === addon) needs.addon = true;
     if (path.startsWith('test/') && /emulated|kernel_tests/.test(text)) needs.emulated = true;
   }
   return needs;
 }
 
 /** What tests do that measure memory or time of their process, or change what a process has only one of. */
-const measures = /resourceUsage|memoryUsage|cpuUsage|performance\.|\bvi\.|process\.env\[|chdir/;
+const measures =
+  /resourceUsage|memoryUsage|cpuUsage|performance\.|\bvi\.|process\.env(\.\w+|\[[^\]]+\]) \??=[^=]|delete process|chdir/;
 
 /**
- * The test files that may share a process, and what they import with it: those that need nothing built, measure nothing of
- * their process and change nothing in it. Half a second of a core is saved with each.
+ * The test files that may share a process, and what they import with it: those that do not open the addon themselves, measure
+ * nothing of their process and change nothing in it. Each costs half a second of a core less than alone.
  */
 export function filesThatShare() {
-  const files = checkout();
+  const files = checkout(importedPath);
   return files.tests.filter((path) => {
-    const { dist, addon, emulated } = needsOfFiles([path], files);
-    const own = [...reached([path], files)].filter((one) => one.startsWith('test/'));
-    return !(dist || addon || emulated || own.some((one) => measures.test(files.get(one))));
+    if (path.startsWith('test/cuda/')) return false;
+    const all = [...reached([path], files)];
+    return !all.some((one) => one === addon || (one.startsWith('test/') && measures.test(files.get(one))));
   });
 }
 
@@ -63,12 +70,12 @@ function remembered(work) {
   };
 }
 
-/** The sources of this checkout. */
-function checkout() {
+/** The sources of this checkout, and what follows from one to the next. */
+function checkout(pattern = namedPath) {
   const paths = new Set(filesUnder(['test', 'lib', 'scripts'], (path) => source.test(path)));
   const files = { has: (path) => paths.has(path), tests: [...paths].filter(isTest) };
   files.get = remembered((path) => readFileSync(join(root, path), 'utf8'));
-  files.next = remembered((path) => referred(path, files.get(path), files));
+  files.next = remembered((path) => referred(path, files.get(path), files, pattern));
   return files;
 }
 

@@ -1,9 +1,10 @@
 // npm test -- FILE builds what that file needs, and nothing else.
 import { expect, test } from 'vitest';
 
-const { needsOf, needsOfFiles } = (await import(
+const { filesThatShare, needsOf, needsOfFiles } = (await import(
   new URL('../../scripts/test_needs.mjs', import.meta.url).href
 )) as {
+  filesThatShare(): string[];
   needsOf(args: string[]): Record<string, boolean>;
   needsOfFiles(paths: string[], files: Map<string, string>): Record<string, boolean>;
 };
@@ -42,4 +43,18 @@ test.each([
     ['scripts/s.mjs', ''],
   ]);
   expect(needsOfFiles(['test/x.test.ts'], files)).toMatchObject(expected);
+});
+
+test('a process is shared by computations and by tests that start programs, not by what opens the addon or measures', () => {
+  const shared = new Set(filesThatShare());
+  for (const name of ['evaluation/bleu', 'scripts/test_needs', 'imports', 'options/documentation'])
+    expect(shared).toContain(`test/${name}.test.ts`);
+  for (const name of [
+    'model/transformer',
+    'text/growth',
+    'data/prepare_streaming',
+    'lock/lock',
+    'cuda/package',
+  ])
+    expect(shared).not.toContain(`test/${name}.test.ts`);
 });
