@@ -87,7 +87,7 @@ for (const [split, pairs] of [
         texts[side] += sentence(language, length);
       });
     }
-    texts.forEach((text, side) => writeSync(files[side], text));
+    for (const [side, text] of texts.entries()) writeSync(files[side], text);
   }
   files.forEach(closeSync);
 }

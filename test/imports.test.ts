@@ -52,18 +52,21 @@ it('an error of one entry point is an error of the others', () => {
   expect(printed('module', code)).toBe('true true\n');
 });
 
-it('an entry point is a few files', () => {
+it('an entry point is a few files, zod included', () => {
   const code = `
     const { readFileSync } = await import('node:fs');
     const seen = new Set();
+    const packages = new Set();
     const visit = (url) => {
       if (seen.has(url.href)) return;
       seen.add(url.href);
-      for (const [, name] of readFileSync(url, 'utf8').matchAll(/from\\s*"(\\.[^"]+)"/g)) visit(new URL(name, url));
+      for (const [, name] of readFileSync(url, 'utf8').matchAll(/^(?:import|} from)\\s*(?:.* from\\s*)?"([^"]+)"/gm))
+        name.startsWith('.') ? visit(new URL(name, url)) : packages.add(name);
     };
     visit(new URL(import.meta.resolve('rdrop')));
-    console.log(seen.size);`;
-  const files = Number(printed('module', code));
+    console.log(JSON.stringify([seen.size, [...packages].filter((name) => !name.startsWith('node:'))]));`;
+  const [files, packages] = JSON.parse(printed('module', code)) as [number, string[]];
+  expect(packages).toEqual([]);
   expect(files).toBeGreaterThan(1);
   expect(files).toBeLessThan(40);
 });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseConfig } from '../options/schema/parse.js';
 
 import { fileBytes } from '../text/lines/unpack.js';

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What a lock file holds: who has the lock. Files of rdrop before leases have the first three fields alone; those are

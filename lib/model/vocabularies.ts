@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ModelOptions, runModelSchema } from '../options/model.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { RdropError } from '../util/errors.js';

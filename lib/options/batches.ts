@@ -1,5 +1,5 @@
 /** How sentence pairs become batches. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented } from './schema/documented.js';
 import { count, countOrZero } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** Benchmarks: `rdrop bench`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type KlDirection, klDirections } from './loss.js';
 import { runtimeSchema, type ThreadsOptions, threadsSchema } from './runtime.js';
 import { documented, type Resolved } from './schema/documented.js';

@@ -1,5 +1,5 @@
 /** Metrics of translations, and tests over sentences. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { countTo, nonNegative, seed } from './schema/ranges.js';
 

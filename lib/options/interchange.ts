@@ -1,5 +1,5 @@
 /** Models from and for other programs. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type VerifyOptions, verifyOption } from './opening.js';
 import { documented, type Resolved } from './schema/documented.js';
 import { languageCode, text } from './schema/ranges.js';

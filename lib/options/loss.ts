@@ -1,5 +1,5 @@
 /** The loss: direction and weight of the KL divergence, label smoothing. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { nonNegative, rate } from './schema/ranges.js';
 

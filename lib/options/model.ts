@@ -1,5 +1,5 @@
 /** The network: fairseq's Transformer. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { countTo, rate } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** How a directory is opened that another process may hold or may have changed. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented } from './schema/documented.js';
 
 /** How a directory is taken that another process holds. */

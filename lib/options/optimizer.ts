@@ -1,5 +1,5 @@
 /** fairseq's Adam and inverse_sqrt schedule (fairseq/optim/adam.py, inverse_square_root_schedule.py). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { countOrZero, nonNegative, positive, rate } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** From text to a prepared directory. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RdropError } from '../util/errors.js';
 import { type LockOptions, lockSchema } from './opening.js';
 import { documented, type Resolved } from './schema/documented.js';

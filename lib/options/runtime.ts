@@ -1,5 +1,5 @@
 /** Where and how computation runs: seed, device, precision, threads. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { seed } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** What `rdrop setup` is asked for. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented } from './schema/documented.js';
 import { text } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** Statistics over runs. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { countTo, positive, probability, seed } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** A sweep over seeds and KL directions. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { lockSchema, type OpenOptions, verifyOption } from './opening.js';
 import { documented, type Resolved } from './schema/documented.js';
 import { distinct, seed, text } from './schema/ranges.js';

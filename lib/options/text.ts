@@ -1,5 +1,5 @@
 /** How text becomes tokens, pieces and a dictionary. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { count, countOrZero, countTo, languageCode, text } from './schema/ranges.js';
 

@@ -1,5 +1,5 @@
 /** Section 3 of the paper as an experiment. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { lossSchema, type Smoothing } from './loss.js';
 import { type RunModelOptions, runModelSchema } from './model.js';
 import { type VerifyOptions, verifyOption } from './opening.js';

@@ -1,5 +1,5 @@
 /** A training run. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type TrainBatchOptions, trainBatchSchema } from './batches.js';
 import { lossSchema, type TrainLossOptions } from './loss.js';
 import { type RunModelOptions, runModelSchema } from './model.js';

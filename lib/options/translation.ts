@@ -1,5 +1,5 @@
 /** fairseq's beam search, and how lines become translations. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { count, countOrZero, countTo, nonNegative, text } from './schema/ranges.js';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, parseConfig } from '../options/schema/parse.js';
 
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';

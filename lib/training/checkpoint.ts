@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { OpenSafetensors } from '../data/safetensors/safetensors.js';
 
 import { quietly, withCleanup } from '../util/cleanup.js';

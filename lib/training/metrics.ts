@@ -1,6 +1,6 @@
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { NativeLoss, NativeMetrics, NativeStep } from '../native/contract.js';
 
 import { withCleanup } from '../util/cleanup.js';

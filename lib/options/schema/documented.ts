@@ -2,7 +2,7 @@
  * Options are documented by interfaces and checked by zod schemas. Both are written by hand, the interface for its hovers and
  * the schema for its defaults and ranges; the types here make a difference between the two a compile-time error.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 

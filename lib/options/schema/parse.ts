@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { RdropError } from '../../util/errors.js';
 import { unknownKeyText, unknownValueText } from './unknown_key.js';
 

@@ -1,5 +1,5 @@
 /** Ranges that options share. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is counted, and multiplied with other counts, stays far below 2^53. */
 const mostCounted = 2 ** 31 - 1;

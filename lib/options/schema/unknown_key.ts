@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { mostSimilar } from '../../util/similar.js';
 
 interface Definition {
