@@ -9,10 +9,13 @@ const cuda = Boolean(process.env['RDROP_TEST_CUDA']);
 
 const shared = cuda ? [] : filesThatShare();
 
+/** Time of text functions against length. A young generation that holds what a call makes: the functions are measured, not V8's copying. */
+const growth = 'test/text/growth.test.ts';
+
 /** A group of test files; each file has a process of its own where they are isolated. */
 const group = (
   name: string,
-  files: { include: string[]; exclude: string[]; isolate: boolean },
+  files: { include: string[]; exclude: string[]; isolate: boolean; execArgv?: string[] },
 ): TestProjectInlineConfiguration => ({
   test: {
     name,
@@ -35,8 +38,14 @@ export default defineConfig({
       : [
           group('alone', {
             include: ['test/**/*.test.ts'],
-            exclude: ['test/cuda/**', ...shared],
+            exclude: ['test/cuda/**', growth, ...shared],
             isolate: true,
+          }),
+          group('growth', {
+            include: [growth],
+            exclude: [],
+            isolate: true,
+            execArgv: ['--max-semi-space-size=256'],
           }),
           group('shared', { include: shared, exclude: [], isolate: false }),
         ],
