@@ -14,8 +14,10 @@ import {
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findAddon } from '../lib/native/addon.js';
+import { expectDocumented } from './support/hovers.js';
 import { installPackage, run } from './support/installed_package.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -157,6 +159,45 @@ test.each([
     run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], place);
   },
 );
+
+test('hovers show the comment of every option, from the declarations as installed', () => {
+  const main = join(project, 'hover.ts');
+  const text =
+    "import { Trainer } from 'rdrop';\nawait Trainer.create({ data: 'data', model: { dropout: 0.1 }, logInterval: 5 });\n";
+  writeFileSync(main, text);
+  const options: ts.CompilerOptions = {
+    ...{ target: ts.ScriptTarget.ES2022, strict: true, types: [], lib: ['lib.es2022.d.ts'] },
+    ...{ module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext },
+  };
+  const service = ts.createLanguageService({
+    getCompilationSettings: () => options,
+    getScriptFileNames: () => [main],
+    getScriptVersion: () => '1',
+    getScriptSnapshot: (name) => {
+      const content = ts.sys.readFile(name);
+      return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
+    },
+    getCurrentDirectory: () => project,
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+    fileExists: ts.sys.fileExists,
+    readFile: ts.sys.readFile,
+    readDirectory: ts.sys.readDirectory,
+    directoryExists: ts.sys.directoryExists,
+    realpath: (path) => path,
+  });
+  const hover = (word: string) => {
+    const shown = service.getQuickInfoAtPosition(main, text.indexOf(word));
+    return `${ts.displayPartsToString(shown?.documentation)} ${(shown?.tags ?? []).map((tag) => `@${tag.name} ${ts.displayPartsToString(tag.text)}`).join(' ')}`;
+  };
+  expect(hover('dropout')).toBe(
+    'Dropout rate on embeddings and on residual branches. @default 0.3 @range 0 to below 1',
+  );
+  expect(hover('logInterval')).toMatch(/^\w.*@default \d+/s);
+  const installed = join(project, 'node_modules/rdrop/dist/');
+  expectDocumented(service.getProgram()!, join(installed, 'index.d.ts'), (file) =>
+    file.startsWith(installed),
+  );
+}, 180_000);
 
 test('a bundle finds the installed package, and says what to do where there is none', async () => {
   // Rolldown comes with vitest.

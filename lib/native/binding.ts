@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { RdropError } from '../util/errors.js';
 import { packageRoot } from '../util/package_root.js';
 import { checkVersion, findAddon, loadLoader, otherAddons } from './addon.js';
-import type { Native, NativeCudaLibraries } from './contract.js';
+import { contractVersion, type Native, type NativeCudaLibraries } from './contract.js';
 import { libraryFromHere } from './libtorch/loader_path.js';
 import {
   cudaLibraryFile,
@@ -40,6 +40,21 @@ export function cudaLibraries(libtorch: Libtorch, addon: string): NativeCudaLibr
   };
 }
 
+/**
+ * A core of other sources would take some calls in another form, or not have them.
+ *
+ * @throws RdropError ADDON_VERSION, naming both versions.
+ */
+function checkContract({ contract }: Partial<Native>, core: string): void {
+  if (contract === contractVersion) return;
+  throw new RdropError(
+    'ADDON_VERSION',
+    `${core} serves ${contract === undefined ? 'no numbered version' : `version ${contract}`} of the contract ` +
+      `between TypeScript and C++, and this rdrop needs version ${contractVersion}: they were built from different sources. ` +
+      'Next: npm run build in a checkout of rdrop, or install the package again',
+  );
+}
+
 /** Opens libtorch and the core. Ask for native() instead: this is the uncached part, apart for the tests. */
 export function openNative(root: string = packageRoot, env: Environment = process.env): Native {
   const { libtorch: probed, refused } = probeLibtorch({ env });
@@ -51,14 +66,17 @@ export function openNative(root: string = packageRoot, env: Environment = proces
   if (libtorch.source === 'cache') checkCache(libtorch.directory);
   const stray = libraryFromHere();
   if (stray !== null) throw new RdropError('LIBTORCH_UNUSABLE', stray);
+  const core = join(dirname(path), 'librdrop_core.so');
   try {
     const opened = loader.open({
       libraries: libraryNames.map((name) => join(libtorch.directory, 'lib', name)),
-      core: join(dirname(path), 'librdrop_core.so'),
+      core,
     });
+    checkContract(opened, core);
     opened.setCudaLibraries(cudaLibraries(libtorch, path));
     return opened;
   } catch (error) {
+    if (error instanceof RdropError) throw error;
     const code = (error as { code?: unknown } | null)?.code;
     const message = error instanceof Error ? error.message : String(error);
     throw new RdropError(
@@ -75,7 +93,7 @@ let opened: Native | undefined;
  * The native core, opened on the first call. A failure is not remembered: after `rdrop setup` the same process may
  * ask again.
  *
- * @throws RdropError ADDON_NOT_FOUND, LIBTORCH_NOT_FOUND, LIBTORCH_VERSION, LIBTORCH_UNUSABLE.
+ * @throws RdropError ADDON_NOT_FOUND, ADDON_VERSION, LIBTORCH_NOT_FOUND, LIBTORCH_VERSION, LIBTORCH_UNUSABLE.
  */
 export function native(): Native {
   opened ??= openNative();

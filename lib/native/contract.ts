@@ -6,6 +6,12 @@
  * A ragged list of B sequences is packed: tokens [S] and offsets [B+1] with sequence i at offsets[i]..offsets[i+1].
  */
 
+/**
+ * Counts the changes of this file that a core of before does not serve. The core has the same number (contract_version in
+ * native/addon/addon.cc), and one with another is refused when it is opened.
+ */
+export const contractVersion = 1;
+
 export interface Packed {
   tokens: Int32Array;
   offsets: Int32Array;
@@ -240,6 +246,8 @@ export interface NativeCudaLibraries {
 }
 
 export interface Native {
+  /** contractVersion of the sources that the core was compiled from. */
+  contract: number;
   info(): NativeInfo;
   setCudaLibraries(libraries: NativeCudaLibraries): void;
   /** Opens a CUDA device, or rejects with CUDA_UNAVAILABLE. */

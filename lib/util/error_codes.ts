@@ -30,6 +30,7 @@ export const errorCodes = {
   RUN_LOST: 'another process took the directory over while this one was writing to it',
   PLATFORM_UNSUPPORTED: 'rdrop does not run on this operating system, processor or C library',
   ADDON_NOT_FOUND: 'the native addon was not found or could not be loaded',
+  ADDON_VERSION: 'the native addon and the TypeScript of rdrop are of different versions',
   LIBTORCH_NOT_FOUND: 'no libtorch was found',
   LIBTORCH_UNUSABLE: 'a libtorch was found but is incomplete or could not be opened',
   LIBTORCH_VERSION: 'the libtorch found does not match the one the addon was compiled for',

@@ -21,6 +21,9 @@
 namespace rdrop {
 namespace {
 
+/// contractVersion of lib/native/contract.ts.
+constexpr int contract_version = 1;
+
 std::string compute_capability(int major, int minor) {
   return std::to_string(major) + "." + std::to_string(minor);
 }
@@ -213,6 +216,7 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
   return rdrop::guard(env, [&]() -> Napi::Value {
     rdrop::open_worker(env);
     Napi::Object exports(env, target);
+    exports.Set("contract", rdrop::contract_version);
     exports.Set("info", Napi::Function::New(env, rdrop::info_of));
     exports.Set("setCudaLibraries", Napi::Function::New(env, rdrop::set_cuda_libraries_of));
     exports.Set("openCuda", Napi::Function::New(env, rdrop::open_cuda_of));

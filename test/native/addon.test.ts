@@ -1,9 +1,11 @@
 // The choice among the addons that lie beside each other, each for one minor version of libtorch.
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkVersion, findAddon, loadLoader, otherAddons } from '../../lib/native/addon.js';
 import { openNative } from '../../lib/native/binding.js';
+import { contractVersion } from '../../lib/native/contract.js';
 import { doctor } from '../../lib/native/libtorch/doctor.js';
 import type { Libtorch } from '../../lib/native/libtorch/probe.js';
 import { fakeLibtorch } from '../support/fake_libtorch.js';
@@ -114,4 +116,29 @@ test('the CUDA addon alone serves its own libtorch, and is not taken for the usu
   expect(() => findAddon(root, libtorch(join(root, 'old'), '2.13.0'))).toThrow(
     expect.objectContaining({ code: 'ADDON_NOT_FOUND' }),
   );
+});
+
+test('a core of other sources is refused by both versions, before any call of it', (context) => {
+  const root = scratchDirectory();
+  const directory = join(root, 'build/Release');
+  mkdirSync(directory, { recursive: true });
+  copyFileSync(own, join(directory, 'rdrop.node'));
+  const core = join(directory, 'librdrop_core.so');
+  // What the core of a build from before the number exports, as far as this is asked.
+  writeFileSync(join(root, 'old.c'), 'void *rdrop_core_init(void *env, void *exports) { return exports; }');
+  try {
+    execFileSync('cc', ['-shared', '-fPIC', '-o', core, join(root, 'old.c')], { stdio: 'pipe' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    context.skip('no C compiler (cc)');
+  }
+  expect(() => openNative(root)).toThrow(
+    expect.objectContaining({
+      code: 'ADDON_VERSION',
+      message: expect.stringContaining(
+        `${core} serves no numbered version of the contract between TypeScript and C++, and this rdrop needs version ${contractVersion}:`,
+      ),
+    }),
+  );
+  expect(openNative().contract).toBe(contractVersion);
 });

@@ -5,91 +5,14 @@ import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import * as options from '../../lib/options/index.js';
 import { documentationOf, documentedInterfaces, optionsOf, programOf } from '../../scripts/docs/options.mjs';
+import { expectDocumented } from '../support/hovers.js';
 
-const index = fileURLToPath(new URL('../../lib/index.ts', import.meta.url));
 const { program, checker } = programOf('lib/index.ts', 'lib/options/index.ts');
-const ours = (symbol: ts.Symbol) =>
-  symbol.declarations?.some((each) => /\/lib\/(?!lib\.)/.test(each.getSourceFile().fileName)) &&
-  !symbol.declarations.some((each) => each.getSourceFile().fileName.includes('/node_modules/'));
-
-/** Of the platform, though lib/util/globals.ts names it too. */
-const builtIn = (type: ts.Type) => type.symbol?.name === 'AbortSignal';
-
-/** What another public function returned; its properties are results. */
-const results = /\((result)\)$/;
-
-/** Properties without a comment, of a type and of what its properties hold. */
-function undocumented(type: ts.Type, path: string, seen: Set<ts.Type>): string[] {
-  const some = checker.getNonNullableType(type);
-  if (seen.has(some)) return [];
-  seen.add(some);
-  if (some.isUnion()) return some.types.flatMap((each) => undocumented(each, path, seen));
-  if (checker.isArrayType(some) || checker.isTupleType(some))
-    return checker
-      .getTypeArguments(some as ts.TypeReference)
-      .flatMap((each) => undocumented(each, path, seen));
-  // A class documents its members where they are used; of functions the parameters count.
-  if (!(some.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) || some.isClass()) return [];
-  if (some.getCallSignatures().length > 0 || builtIn(some)) return [];
-  return some
-    .getProperties()
-    .filter(ours)
-    .flatMap((property) => {
-      const at = `${path}.${property.name}`;
-      const { text } = documentationOf(property, checker);
-      const below = undocumented(checker.getTypeOfSymbol(property), at, seen);
-      return text === '' ? [at, ...below] : below;
-    });
-}
-
-const signaturesOf = (type: ts.Type): readonly ts.Signature[] => [
-  ...type.getCallSignatures(),
-  ...type.getConstructSignatures().filter(({ declaration }) => {
-    const flags = declaration && ts.getCombinedModifierFlags(declaration);
-    return flags !== undefined && !(flags & ts.ModifierFlags.Private);
-  }),
-];
-
-function publicTypes(): { name: string; type: ts.Type }[] {
-  const module = checker.getSymbolAtLocation(program.getSourceFile(index)!)!;
-  return checker.getExportsOfModule(module).flatMap((exported) => {
-    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
-    const name = exported.name;
-    const found: { name: string; type: ts.Type }[] = [];
-    if (symbol.flags & ts.SymbolFlags.Type && /(Options|Config|Work|Control|Limits)$/.test(name))
-      found.push({ name, type: checker.getDeclaredTypeOfSymbol(symbol) });
-    if (!(symbol.flags & ts.SymbolFlags.Value)) return found;
-    const value = checker.getTypeOfSymbol(symbol);
-    const members: [string, ts.Type][] = [[name, value]];
-    if (symbol.flags & ts.SymbolFlags.Class) {
-      const instance = checker.getDeclaredTypeOfSymbol(symbol);
-      for (const member of [...value.getProperties(), ...instance.getProperties()])
-        if (member.name !== 'prototype' && ours(member))
-          members.push([`${name}.${member.name}`, checker.getTypeOfSymbol(member)]);
-    }
-    for (const [at, type] of members)
-      for (const signature of signaturesOf(type))
-        for (const parameter of signature.getParameters())
-          found.push({ name: `${at}(${parameter.name})`, type: checker.getTypeOfSymbol(parameter) });
-    return found;
-  });
-}
 
 describe('a hover', () => {
   it('shows a comment for every option of every public function', () => {
-    const types = publicTypes();
-    expect(types.length).toBeGreaterThan(100);
-    const seen = new Set<ts.Type>();
-    const given = types.filter(({ name }) => !results.test(name));
-    expect(given.flatMap(({ name, type }) => undocumented(type, name, seen))).toEqual([]);
-    // Not an accident of the walk: it came to the options of a part of a part.
-    const train = types.find(({ name }) => name === 'TrainConfig')!;
-    const model = checker.getTypeOfSymbol(train.type.getProperty('model')!);
-    expect(documentationOf(model.getProperty('dropout')!, checker)).toEqual({
-      text: 'Dropout rate on embeddings and on residual branches.',
-      default: '0.3',
-      range: '0 to below 1',
-    });
+    const own = (file: string) => /\/lib\/(?!lib\.)/.test(file) && !file.includes('/node_modules/');
+    expectDocumented(program, fileURLToPath(new URL('../../lib/index.ts', import.meta.url)), own);
   }, 180_000);
 
   it('is found missing where there is none', () => {

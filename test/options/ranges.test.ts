@@ -79,3 +79,43 @@ describe('sizes', () => {
     expect(parsed.error?.issues).toMatchObject([{ code: 'too_big', path: [option] }]);
   });
 });
+
+/** `path: default` of every default that the schema behind it refuses. zod does not parse what it fills in. */
+function refusedDefaults(schema: z.ZodType, path: string): string[] {
+  const def = schema.def as unknown as {
+    type: string;
+    defaultValue?: unknown;
+    innerType?: z.ZodType;
+    shape?: Record<string, z.ZodType>;
+    element?: z.ZodType;
+    options?: z.ZodType[];
+    in?: z.ZodType;
+  };
+  const refused =
+    (def.type === 'default' || def.type === 'prefault') &&
+    !def.innerType!.safeParse(def.defaultValue).success;
+  const inner = [def.innerType, def.element, def.in, ...(def.options ?? [])].filter(
+    (each) => each !== undefined,
+  );
+  return [
+    ...(refused ? [`${path}: ${JSON.stringify(def.defaultValue)}`] : []),
+    ...inner.flatMap((each) => refusedDefaults(each, path)),
+    ...Object.entries(def.shape ?? {}).flatMap(([key, each]) => refusedDefaults(each, `${path}.${key}`)),
+  ];
+}
+
+describe('a default', () => {
+  it('is a value that its own schema takes', () => {
+    expect(schemas.length).toBeGreaterThan(35);
+    expect(schemas.flatMap(([name, schema]) => refusedDefaults(schema, name))).toEqual([]);
+  });
+
+  it('is found where it is none', () => {
+    const inner = z.strictObject({ name: z.string().min(1).default(''), size: z.int().min(1).default(3) });
+    const schema = z.object({
+      part: inner.prefault({}),
+      list: z.array(z.int().max(2).default(5).optional()),
+    });
+    expect(refusedDefaults(schema, 'schema')).toEqual(['schema.part.name: ""', 'schema.list: 5']);
+  });
+});
