@@ -5,6 +5,7 @@ import { fileBytes, unpacked } from '../text/lines/unpack.js';
 import type { LineWork } from '../text/map_lines.js';
 import { RdropError } from '../util/errors.js';
 import { fileError } from '../util/files/files.js';
+import { loadPart } from '../util/load_part.js';
 import { throwIfAborted } from '../util/yield_timer.js';
 
 /** In bytes once unpacked: what one wanted member and all members together may have. */
@@ -48,7 +49,7 @@ export async function readTarMembers(
     failure ??= error;
   };
 
-  const { Parser } = await import('tar');
+  const { Parser } = await loadPart(() => import('tar'));
   const parser = new Parser({
     strict: true,
     zstd: false,

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fileError } from '../util/files/files.js';
+import { loadPart } from '../util/load_part.js';
 import { packageRoot } from '../util/package_root.js';
 import type { Chart, ChartModule } from './chart.js';
 
@@ -16,11 +17,11 @@ export const chartWidths = { wide: 940, narrow: 340 };
  * Draws charts without a browser.
  *
  * @returns a function from a chart to an <svg> element; what it gives has ids that begin with `prefix`
- * @throws RdropError FILE_NOT_FOUND where the package's own file is gone
+ * @throws RdropError FILE_NOT_FOUND where the package's own file is gone, PROCESS_LIMIT
  */
 export async function chartDrawer(): Promise<(chart: Chart, width: number, prefix: string) => string> {
   await pageScript();
-  const { svgOf } = (await import(pathToFileURL(bundle).href)) as ChartModule;
+  const { svgOf } = (await loadPart(() => import(pathToFileURL(bundle).href))) as ChartModule;
   return (chart, width, prefix) => embeddable(svgOf(chart, width), chart.label, prefix);
 }
 

@@ -81,6 +81,10 @@ describe.skipIf(sanitized || spawnSync('prlimit', ['--version']).status !== 0)(
       expect(run('nofile')).toEqual({
         create: 'FILE_UNREADABLE',
         save: 'FILE_UNWRITABLE',
+        'load a part': 'PROCESS_LIMIT',
+        'load another': 'FILE_UNREADABLE',
+        'load a part again': 'value',
+        'load another again': 'value',
         'create again': 'value',
         small: 'value',
       });

@@ -3,12 +3,14 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Transformer } from '../../dist/index.js';
+import { Bpe, Transformer } from '../../dist/index.js';
+import { chartDrawer } from '../../dist/report/draw.js';
 
 const [limit, directory] = process.argv.slice(2);
 const runtime = { device: 'cpu', seed: 1 };
 const sizes = { vocabSize: 500, embedDim: 64, ffnDim: 128, heads: 2, encoderLayers: 1, decoderLayers: 1 };
 const short = { source: [Int32Array.of(5, 2)], target: [Int32Array.of(5, 2)] };
+const codes = Bpe.parse('#version: 0.2\na b\n', 'codes');
 const answer = {};
 
 async function attempt(name, work) {
@@ -41,7 +43,11 @@ if (limit === 'nofile') {
     }
   }
   await attempt('create', () => Transformer.create(sizes, runtime));
+  await attempt('load a part', () => codes.with({ glossaries: ['a'] }));
+  await attempt('load another', chartDrawer);
   for (const each of held.splice(0)) closeSync(each);
+  await attempt('load a part again', () => codes.with({ glossaries: ['a'] }));
+  await attempt('load another again', chartDrawer);
   await attempt('create again', async () => {
     model = await Transformer.create(sizes, runtime);
   });

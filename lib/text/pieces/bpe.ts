@@ -3,6 +3,7 @@ import { type BpeApplyOptions, bpeApplySchema } from '../../options/text.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { writeFileAtomically } from '../../util/files/files.js';
+import { loadPart } from '../../util/load_part.js';
 import { once } from '../../util/once.js';
 import { RecentCache } from '../../util/recent_cache.js';
 import { readLines } from '../lines/line_reader.js';
@@ -107,7 +108,9 @@ export class Bpe {
       vocabulary:
         vocabulary === undefined ? new Set() : await readVocabulary(vocabulary, vocabularyThreshold),
       glossaries:
-        glossaries.length === 0 ? null : new (await import('./bpe_glossaries.js')).Glossaries(glossaries),
+        glossaries.length === 0
+          ? null
+          : new (await loadPart(() => import('./bpe_glossaries.js'))).Glossaries(glossaries),
     });
   }
 
