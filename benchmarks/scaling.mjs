@@ -99,7 +99,7 @@ if (values.point !== undefined) {
     process.stdout.write(`${place}\n`);
   };
   write('benchmarks/results/scaling.json', `${JSON.stringify({ conditions, ...sweeps }, null, 2)}\n`);
-  const { chartDrawer } = await import('../dist/report/draw.js');
+  const { chartDrawer } = await import('../dist/report/charts/draw.js');
   const draw = await chartDrawer();
   const plots = [
     ['pairs', 'pairs', 'secondsPerToken', 'pairs of a batch', 'Time of a step per target token'],

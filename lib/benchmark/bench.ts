@@ -8,11 +8,11 @@ import {
   optionsOfQuick,
   suitesOfOption,
 } from '../options/benchmark.js';
-import { checkCall } from '../options/call_options.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { runOf } from './decode.js';
 import { type BenchContext, type BenchRow, measuring } from './measure.js';
 import { findPeerPython } from './peer_process.js';

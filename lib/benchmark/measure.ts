@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { native, packageRoot } from '../native/binding.js';
 import { type BenchConfig, type BenchSuite, usualRounds } from '../options/benchmark.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { packageVersion } from '../util/package_version.js';
 import { processorName } from '../util/processor.js';
 import { childEnvironment, onPath } from '../util/programs.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import type { PeerPython } from './peer_process.js';
 
 export interface BenchRow {

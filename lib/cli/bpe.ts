@@ -19,7 +19,7 @@ export function bpeCommand(): Command {
       const { bpeSchema } = await import('../options/text.js');
       const { parseConfig } = await import('../options/schema/parse.js');
       const { Bpe, learnMerges } = await import('../text/pieces/bpe.js');
-      const { YieldTimer } = await import('../util/yield_timer.js');
+      const { YieldTimer } = await import('../util/async/yield_timer.js');
       const { merges, ...options } = parseConfig(bpeSchema, flags, 'bpe', 'INVALID_ARGUMENT');
       const { dictInput, minFrequency, totalSymbols } = options;
       const counts = await (dictInput ? countsOfInput() : wordsOfInput());

@@ -52,7 +52,7 @@ async function run(options: StatsOptions): Promise<void> {
   const { parseNumbers } = await import('../statistics/numbers.js');
   const { parseConfig } = await import('../options/schema/parse.js');
   const { RdropError } = await import('../util/errors.js');
-  const { YieldTimer } = await import('../util/yield_timer.js');
+  const { YieldTimer } = await import('../util/async/yield_timer.js');
   const { samples, level, seed, alternative } = options;
   const settings = parseConfig(
     comparisonSchema,

@@ -10,7 +10,7 @@ import type {
   TextHypothesis,
   Translation,
 } from '../translation/translator.js';
-import { throwIfAborted } from '../util/yield_timer.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { addBeamFlags, beamOptions } from './shared/beam_flags.js';
 import { interruptible } from './shared/interrupt.js';
 import { inputBlocks, OutputWriter, standardInput } from './shared/line_filter.js';

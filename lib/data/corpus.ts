@@ -1,11 +1,11 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkCall } from '../options/call_options.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { type Dictionaries, dictionariesOf } from '../text/dictionaries.js';
 import type { Dictionary } from '../text/dictionary.js';
 import { readTextConfig } from '../text/pipeline.js';
+import { YieldTimer } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
-import { YieldTimer } from '../util/yield_timer.js';
 import { ownFiles, pairBlocks } from './pair_blocks.js';
 import type { Pairs, Split } from './pairs.js';
 import { SentenceStore } from './sentence_store.js';

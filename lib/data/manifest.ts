@@ -5,10 +5,10 @@ import * as z from 'zod';
 import { parseConfig } from '../options/schema/parse.js';
 
 import { fileBytes } from '../text/lines/unpack.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { readJsonFile, writeFileAtomically } from '../util/files/files.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 
 /** What a prepared directory holds, so that a file that was changed or lost since is told from one that was not. */
 

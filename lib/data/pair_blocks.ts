@@ -1,6 +1,6 @@
 import { type LineReading, lineBlocks } from '../text/lines/line_reader.js';
 import { asWritten } from '../text/lines/line_splitter.js';
-import { quietly } from '../util/cleanup.js';
+import { quietly } from '../util/async/cleanup.js';
 import { RdropError } from '../util/errors.js';
 import type { Pairs } from './pairs.js';
 

@@ -3,10 +3,10 @@ import type { ReadEntry } from 'tar';
 import { textLimitsSchema } from '../options/text.js';
 import { fileBytes, unpacked } from '../text/lines/unpack.js';
 import type { LineWork } from '../text/map_lines.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { fileError } from '../util/files/files.js';
 import { loadPart } from '../util/load_part.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 
 /** In bytes once unpacked: what one wanted member and all members together may have. */
 export interface ArchiveLimits {

@@ -1,7 +1,7 @@
-import { checkCall } from '../options/call_options.js';
 import { type ChrfConfig, type ChrfOptions, chrfSchema } from '../options/evaluation.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
-import type { Abortable } from '../util/abortable.js';
+import type { Abortable } from '../util/async/abortable.js';
 import { splitWords } from './bleu_tokenizer.js';
 import {
   corpusStatistics,

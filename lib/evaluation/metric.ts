@@ -1,8 +1,8 @@
+import { YieldTimer } from '../util/async/yield_timer.js';
 import { pythonFixed } from '../util/python_numbers.js';
-import { YieldTimer } from '../util/yield_timer.js';
 import type { Segments } from './segments.js';
 
-export { YieldTimer } from '../util/yield_timer.js';
+export { YieldTimer } from '../util/async/yield_timer.js';
 
 /** The sacreBLEU whose arithmetic is reproduced here; scores with equal signatures are comparable. */
 export const reproducedSacrebleu = '2.6.0';

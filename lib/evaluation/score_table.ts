@@ -1,5 +1,5 @@
-import { checkCall, workOptions } from '../options/call_options.js';
 import { type MetricFamily, type ScoreTableOptions, scoreTableSchema } from '../options/evaluation.js';
+import { checkCall, workOptions } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { RdropError } from '../util/errors.js';
 import { bleuMetric } from './bleu.js';

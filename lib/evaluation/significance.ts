@@ -1,15 +1,15 @@
-import { checkCall } from '../options/call_options.js';
 import {
   type RandomizationOptions,
   randomizationSchema,
   type SentenceBootstrapOptions,
   sentenceBootstrapSchema,
 } from '../options/evaluation.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
+import { YieldTimer } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { numpyMean } from '../util/python_numbers.js';
 import { NumpyGenerator } from '../util/random/numpy_generator.js';
-import { YieldTimer } from '../util/yield_timer.js';
 import { bleuMetric } from './bleu.js';
 import { type CorpusStatistics, corpusStatistics, type Metric } from './metric.js';
 import { checkedSegments, type References } from './segments.js';

@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path';
 import { checkPlace, makeDirectoryAtomically } from '../data/preparation/prepared_directory.js';
-import { checkCall } from '../options/call_options.js';
 import { type ExportOptions, exportSchema } from '../options/interchange.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type BeamSearchOptions, beamSearchSchema } from '../options/translation.js';
-import { abortable } from '../util/abortable.js';
+import { abortable } from '../util/async/abortable.js';
 import { RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
 import { type FileContent, readExportedRun } from './exported_run.js';

@@ -10,7 +10,7 @@ import { TextPipeline } from '../text/pipeline.js';
 import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
 import { fingerprint, readRunConfig } from '../training/run_directory.js';
 import { checkRunText } from '../training/run_text.js';
-import { quietly } from '../util/cleanup.js';
+import { quietly } from '../util/async/cleanup.js';
 import { RdropError } from '../util/errors.js';
 
 /** A file to write: text, or bytes in pieces. */

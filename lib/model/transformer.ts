@@ -2,13 +2,13 @@ import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safeten
 import { type StoredTensors, wholeTensors } from '../data/safetensors/stored_tensor.js';
 import { native } from '../native/binding.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native/contract.js';
-import { checkCall } from '../options/call_options.js';
 import type { LossOptions } from '../options/loss.js';
 import { type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type BeamOptions, beamSchema } from '../options/translation.js';
-import { CallsUnderWay } from '../util/calls_under_way.js';
+import { CallsUnderWay } from '../util/async/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
 import { type ResolvedRuntime, reportGraphFallback, resolveRuntime } from './device.js';

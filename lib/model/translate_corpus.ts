@@ -1,6 +1,6 @@
 import { groupPairs } from '../data/batches.js';
 import type { BeamConfig, BeamSearchConfig } from '../options/translation.js';
-import { throwIfAborted } from '../util/yield_timer.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import type { Hypothesis, Transformer } from './transformer.js';
 
 export interface TranslateCorpusOptions {

@@ -1,6 +1,6 @@
-import type { Chart } from './chart.js';
+import type { Chart } from './charts/chart.js';
+import { chartDrawer, chartWidths, escapeHtml, pageScript } from './charts/draw.js';
 import type { ReportBlock, ReportDocument, Sample } from './document.js';
-import { chartDrawer, chartWidths, escapeHtml, pageScript } from './draw.js';
 import { isShort, pageStyle, tableClass } from './page_style.js';
 import type { ReportTable } from './table.js';
 

@@ -1,14 +1,15 @@
 import { basename, join, resolve } from 'node:path';
-import { checkCall } from '../options/call_options.js';
+import { checkCall } from '../options/schema/call_options.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import { checkWritableDirectory } from '../util/files/writable.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { answerOf } from './answer.js';
+import { curveCharts } from './charts/curve_charts.js';
+import { stripChart } from './charts/strip_chart.js';
 import { configTable, environmentTable } from './condition_rows.js';
 import { conditionTable, withConditions } from './conditions.js';
-import { curveCharts } from './curve_charts.js';
 import type { ReportBlock, ReportDocument } from './document.js';
 import { htmlReport } from './html.js';
 import { markdownReport } from './markdown.js';
@@ -17,7 +18,6 @@ import type { RunSummary } from './run_summary.js';
 import { readRuns } from './runs.js';
 import { samplesOf } from './samples.js';
 import { higherIsBetter, reportOn, scoreTable } from './scores.js';
-import { stripChart } from './strip_chart.js';
 import type { ReportTable } from './table.js';
 import { bleuTable, comparisonTable, runTable, sortRuns } from './tables.js';
 

@@ -6,10 +6,10 @@ import { describe, parseConfig } from '../options/schema/parse.js';
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
 import { currentLineType } from '../training/metrics.js';
 import { checkRunText } from '../training/run_text.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile } from '../util/files/files.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { withConditions } from './conditions.js';
 import type { CurvePoint, RunSummary } from './run_summary.js';
 

@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadReferences } from '../data/corpus.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { fileError } from '../util/files/files.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { conditionOf } from './conditions.js';
 import type { ReportBlock, Sample } from './document.js';
 import type { RunSummary } from './run_summary.js';

@@ -1,7 +1,7 @@
 import { parseConfig } from '../options/schema/parse.js';
 import { type BootstrapOptions, bootstrapSchema } from '../options/statistics.js';
+import type { YieldTimer } from '../util/async/yield_timer.js';
 import { randomUnit } from '../util/random/uniform_random.js';
-import type { YieldTimer } from '../util/yield_timer.js';
 import { checkedNumbers } from './numbers.js';
 
 export interface BootstrapInterval {

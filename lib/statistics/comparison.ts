@@ -1,8 +1,8 @@
 import type { Alternative } from '../options/index.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type ComparisonOptions, comparisonSchema } from '../options/statistics.js';
+import type { YieldTimer } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
-import type { YieldTimer } from '../util/yield_timer.js';
 import { type BootstrapInterval, bootstrapDifference, bootstrapYielding } from './bootstrap.js';
 import { cohensD, type EffectSize, effectSize, hedgesG, pairedEffectSize } from './effect_sizes.js';
 import {

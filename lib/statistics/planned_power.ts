@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { checkCall } from '../options/call_options.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import {
   type Alternative,
@@ -8,9 +8,9 @@ import {
   plannedPowerSchema,
   plannedTests,
 } from '../options/statistics.js';
-import type { Abortable } from '../util/abortable.js';
+import type { Abortable } from '../util/async/abortable.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { randomNormal } from '../util/random/uniform_random.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { betaQuantile, noncentralT, studentUpperQuantile } from './distributions.js';
 import { invalidNumbers } from './numbers.js';
 import { normalP, signedSums, subsetSums, sum } from './rank_distributions.js';

@@ -3,7 +3,7 @@
  */
 
 import { join } from 'node:path';
-import { checkCall } from '../options/call_options.js';
+import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type SweepConfig, type SweepOptions, sweepSchema } from '../options/sweep.js';
 import { plannedComparison } from '../statistics/planned_comparison.js';

@@ -1,4 +1,4 @@
-import { YieldTimer } from '../util/yield_timer.js';
+import { YieldTimer } from '../util/async/yield_timer.js';
 
 export interface LineWork {
   /** Ends the work early, with ABORTED. Left out: it runs to its end. */

@@ -1,5 +1,5 @@
-import type { Chart, LinePanel, RowPanel, Spot } from '../report/chart.js';
-import { directionColors } from '../report/colors.js';
+import type { Chart, LinePanel, RowPanel, Spot } from '../report/charts/chart.js';
+import { directionColors } from '../report/charts/colors.js';
 import type { ReportChart } from '../report/document.js';
 import type { GroupEstimate } from './estimates.js';
 import type { DropoutMoments } from './theory.js';

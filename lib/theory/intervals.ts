@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { studentUpperQuantile } from '../statistics/distributions.js';
-import { throwIfAborted } from '../util/yield_timer.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 
 /** A mean over mask pairs with its t interval. */
 export interface MeanEstimate {

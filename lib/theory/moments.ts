@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { FloatArray } from '../native/contract.js';
-import { throwIfAborted } from '../util/yield_timer.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 
 /**
  * Moments of gradients over mask pairs, without keeping the samples.

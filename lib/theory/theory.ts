@@ -1,7 +1,7 @@
 import type { Batch } from '../model/pack.js';
 import type { LossAndGradients, Transformer } from '../model/transformer.js';
-import { checkCall, workOptions } from '../options/call_options.js';
 import type { LossOptions } from '../options/loss.js';
+import { checkCall, workOptions } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import {
   type DropoutMomentsConfig,
@@ -9,9 +9,9 @@ import {
   dropoutMomentsSchema,
 } from '../options/theory.js';
 import { type DataHashes, environment, hashData } from '../training/run_directory.js';
-import { untilAborted } from '../util/abortable.js';
+import { untilAborted } from '../util/async/abortable.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { type GroupEstimate, groupEstimates, layerEstimates } from './estimates.js';
 import { type MeanEstimate, meanEstimate, signFlipP } from './intervals.js';
 import { GradientMoments, type GradientSample } from './moments.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { OpenSafetensors } from '../data/safetensors/safetensors.js';
 
-import { quietly, withCleanup } from '../util/cleanup.js';
+import { quietly, withCleanup } from '../util/async/cleanup.js';
 import { RdropError } from '../util/errors.js';
 import { makeDirectories, syncDirectory } from '../util/files/durable.js';
 import { pathExists } from '../util/files/exists.js';

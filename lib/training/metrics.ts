@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import * as z from 'zod';
 import type { NativeLoss, NativeMetrics, NativeStep } from '../native/contract.js';
 
-import { withCleanup } from '../util/cleanup.js';
+import { withCleanup } from '../util/async/cleanup.js';
 import { syncDirectory } from '../util/files/durable.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
 

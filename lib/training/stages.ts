@@ -1,4 +1,4 @@
-import { TimeLeft } from '../util/time_left.js';
+import { TimeLeft } from '../util/async/time_left.js';
 
 /** What a run is doing. Later versions may know more stages. */
 export type TrainStage =

@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import type { Transformer } from '../model/transformer.js';
-import { checkCall, workOptions } from '../options/call_options.js';
 import { type OpenOptions, openSchema } from '../options/opening.js';
 import { resolveTrainOptions } from '../options/presets.js';
+import { checkCall, workOptions } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import {
   type ResumeOptions,
@@ -13,10 +13,10 @@ import {
   type TrainConfig,
   type TrainOptions,
 } from '../options/training.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { checkWritableDirectory } from '../util/files/writable.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { type StepMetrics, stepMetrics } from './metrics.js';
 import { loadRunData } from './run_data.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';

@@ -1,7 +1,7 @@
 import type { Transformer } from '../model/transformer.js';
 import { describe, reservedMetrics, type TrainConfig } from '../options/index.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 
 /**
  * Measures the model at a validation, after its loss and BLEU. The metrics go to the event `validation`, to metrics.jsonl and to

@@ -1,6 +1,6 @@
 import { describe } from '../options/schema/parse.js';
+import { throwIfAborted, YieldTimer } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
-import { throwIfAborted, YieldTimer } from '../util/yield_timer.js';
 
 const reading = 'reading lines to translate';
 

@@ -3,9 +3,9 @@ import type { OverlongPolicy } from '../options/translation.js';
 import { unk } from '../text/dictionary.js';
 import { piecesWarning, uncutWarning } from '../text/pieces/find_pieces.js';
 import type { TextPipeline } from '../text/pipeline.js';
+import { YieldTimer } from '../util/async/yield_timer.js';
 import type { RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
-import { YieldTimer } from '../util/yield_timer.js';
 
 /** Some lines as the model reads them. */
 export interface EncodedLines {

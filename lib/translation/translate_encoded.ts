@@ -2,8 +2,8 @@ import type { Transformer } from '../model/transformer.js';
 import { type TranslateCorpusOptions, translateCorpusNBest } from '../model/translate_corpus.js';
 import type { BeamConfig } from '../options/translation.js';
 import type { TextPipeline } from '../text/pipeline.js';
-import { untilAborted } from '../util/abortable.js';
-import { YieldTimer } from '../util/yield_timer.js';
+import { untilAborted } from '../util/async/abortable.js';
+import { YieldTimer } from '../util/async/yield_timer.js';
 import type { EncodedLines } from './source_encoder.js';
 import type { NBestTranslation, TextHypothesis, Translation } from './translations.js';
 

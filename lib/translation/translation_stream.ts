@@ -1,6 +1,6 @@
 import type { BeamConfig, LineStreamConfig } from '../options/translation.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { asRdropError } from '../util/errors.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { lineWindows } from './line_windows.js';
 import { SourceEncoder } from './source_encoder.js';
 import { type TextModel, translateEncoded } from './translate_encoded.js';

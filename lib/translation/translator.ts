@@ -1,8 +1,8 @@
 import { transformerOf } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
-import { checkCall, workOptions } from '../options/call_options.js';
 import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
+import { checkCall, workOptions } from '../options/schema/call_options.js';
 import { describe, parseConfig } from '../options/schema/parse.js';
 import {
   type BeamConfig,
@@ -17,10 +17,10 @@ import {
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
-import { untilAborted } from '../util/abortable.js';
-import { CallsUnderWay } from '../util/calls_under_way.js';
+import { untilAborted } from '../util/async/abortable.js';
+import { CallsUnderWay } from '../util/async/calls_under_way.js';
+import { throwIfAborted } from '../util/async/yield_timer.js';
 import { fromNative, RdropError } from '../util/errors.js';
-import { throwIfAborted } from '../util/yield_timer.js';
 import { SourceEncoder } from './source_encoder.js';
 import { type TextModel, translateEncoded } from './translate_encoded.js';
 import { TranslationStream } from './translation_stream.js';

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../lib/native/binding.js';
-import { interchangePath, recordedJson } from '../support/interchange_fixtures.js';
+import { interchangePath, recordedJson } from '../support/fixtures/interchange_fixtures.js';
 import { workplace } from '../training/tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { prepareCommand } from '../../lib/cli/prepare.js';
-import { iwslt14Archive, iwslt14Fixture, recordedIwslt14 } from '../support/iwslt14_fixtures.js';
+import { iwslt14Archive, iwslt14Fixture, recordedIwslt14 } from '../support/fixtures/iwslt14_fixtures.js';
 import { runCommand } from '../support/run_command.js';
 import { scratchDirectory } from '../support/scratch.js';
 

@@ -6,9 +6,9 @@ import { bpeCommand } from '../../lib/cli/bpe.js';
 import { prepareCommand } from '../../lib/cli/prepare.js';
 import { filterLines } from '../../lib/cli/shared/line_filter.js';
 import { textCommand } from '../../lib/cli/text.js';
+import { recordedHashes, recordedText, sha256, textFixturePath } from '../support/fixtures/text_fixtures.js';
 import { runCommand } from '../support/run_command.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { recordedHashes, recordedText, sha256, textFixturePath } from '../support/text_fixtures.js';
 
 const fault = (code: string, message: string) =>
   expect.objectContaining({ code, message: expect.stringContaining(message) });

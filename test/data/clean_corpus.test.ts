@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cleanCorpus, withinLimits } from '../../lib/data/preparation/clean_corpus.js';
-import { iwslt14Fixture, recordedIwslt14 } from '../support/iwslt14_fixtures.js';
-import { sha256 } from '../support/text_fixtures.js';
+import { iwslt14Fixture, recordedIwslt14 } from '../support/fixtures/iwslt14_fixtures.js';
+import { sha256 } from '../support/fixtures/text_fixtures.js';
 
 const lines = (name: string) => readFileSync(iwslt14Fixture(name), 'utf8').split('\n').slice(0, -1);
 const soup = (name: string) => ({

@@ -21,9 +21,9 @@ import {
   packedMembers,
   recordedIwslt14,
   unpackedMembers,
-} from '../support/iwslt14_fixtures.js';
+} from '../support/fixtures/iwslt14_fixtures.js';
+import { sha256 } from '../support/fixtures/text_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { sha256 } from '../support/text_fixtures.js';
 
 const languages = { source: 'de', target: 'en' } as const;
 const sides = ['source', 'target'] as const;

@@ -11,8 +11,8 @@ import {
 } from '../../lib/data/safetensors/safetensors.js';
 import { blocksOf, type StoredTensor } from '../../lib/data/safetensors/stored_tensor.js';
 import { readJsonFile } from '../../lib/util/files/files.js';
+import { sparseFile } from '../support/files/sparse_file.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { sparseFile } from '../support/sparse_file.js';
 
 const four = (value: number) => new Uint8Array(Float32Array.of(value).buffer);
 

@@ -12,8 +12,8 @@ import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { RdropError } from '../../lib/util/errors.js';
+import { multi30k, multi30kHashes, multi30kLines, sha256 } from '../support/fixtures/text_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { multi30k, multi30kHashes, multi30kLines, sha256 } from '../support/text_fixtures.js';
 
 const german = ['Der Hund schläft.', 'Die Hunde schlafen & träumen.', 'Eine Frau geht.', 'Ja.'];
 const english = ["The dog's asleep.", 'The dogs sleep & dream.', 'A woman walks.', 'Yes.'];

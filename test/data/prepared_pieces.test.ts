@@ -11,7 +11,7 @@ import type { PieceFormat, PrepareOptions } from '../../lib/options/index.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
-import { interchangePath } from '../support/interchange_fixtures.js';
+import { interchangePath } from '../support/fixtures/interchange_fixtures.js';
 import { warningsOf } from '../support/warnings.js';
 import { fitAll, makeReversalData, tinyOptions, workplace } from '../training/tiny_run.js';
 

@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { create } from 'tar';
 import { describe, expect, it } from 'vitest';
 import { fileSize, readTarMembers } from '../../lib/data/tar_archive.js';
-import { packedMembers, unpackedMembers } from '../support/iwslt14_fixtures.js';
+import { packedMembers, unpackedMembers } from '../support/fixtures/iwslt14_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const fault = (code: string, message: string) =>

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
 import type { NativeBeamOptions, NativeRuntime } from '../../lib/native/contract.js';
 import { modelOn, noCuda } from '../support/cuda_device.js';
-import { fixture, fixturePath, floats, pack } from '../support/fairseq_fixtures.js';
+import { fixture, fixturePath, floats, pack } from '../support/fixtures/fairseq_fixtures.js';
 
 const reason = noCuda();
 beforeEach((context) => {

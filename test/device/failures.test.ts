@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import { modelOn, noCuda, randomPairs } from '../support/cuda_device.js';
-import { pack } from '../support/fairseq_fixtures.js';
+import { pack } from '../support/fixtures/fairseq_fixtures.js';
 
 const reason = noCuda();
 beforeEach((context) => {

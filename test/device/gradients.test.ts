@@ -8,7 +8,7 @@ import {
   realRows,
   relativeError,
   scalar,
-} from '../support/fairseq_fixtures.js';
+} from '../support/fixtures/fairseq_fixtures.js';
 
 const reason = noCuda();
 beforeEach((context) => {

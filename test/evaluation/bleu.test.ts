@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bleu, formatBleu } from '../../lib/evaluation/bleu.js';
 import { bleuTokenizers, trimEnd } from '../../lib/evaluation/bleu_tokenizer.js';
-import { compared, corpora } from '../support/sacrebleu_fixtures.js';
+import { compared, corpora } from '../support/fixtures/sacrebleu_fixtures.js';
 
 type Tokenize = keyof typeof bleuTokenizers;
 

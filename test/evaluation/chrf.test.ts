@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { chrf, chrfMetric } from '../../lib/evaluation/chrf.js';
-import { compared, corpora, evaluationFixture, segments } from '../support/sacrebleu_fixtures.js';
+import { compared, corpora, evaluationFixture, segments } from '../support/fixtures/sacrebleu_fixtures.js';
 
 describe('chrF against sacreBLEU 2.6.0', () => {
   it.each(corpora.map((corpus) => [corpus.name, corpus] as const))(

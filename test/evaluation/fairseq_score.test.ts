@@ -3,7 +3,7 @@ import { splitCompounds } from '../../lib/evaluation/compound_split.js';
 import { type FairseqScore, fairseqMetric, fairseqScore } from '../../lib/evaluation/fairseq_score.js';
 import { corpusStatistics } from '../../lib/evaluation/metric.js';
 import { checkedSegments } from '../../lib/evaluation/segments.js';
-import { evaluationFixture } from '../support/sacrebleu_fixtures.js';
+import { evaluationFixture } from '../support/fixtures/sacrebleu_fixtures.js';
 
 interface Options {
   order: number;

@@ -7,7 +7,7 @@ import {
   pairedBootstrap,
 } from '../../lib/evaluation/significance.js';
 import { terMetric } from '../../lib/evaluation/ter.js';
-import { evaluationFixture, type Family, metricOf } from '../support/sacrebleu_fixtures.js';
+import { evaluationFixture, type Family, metricOf } from '../support/fixtures/sacrebleu_fixtures.js';
 
 type Numbers = Partial<Record<'score' | 'mean' | 'halfWidth' | 'pValue', number>>;
 

@@ -8,7 +8,7 @@ import {
   type SearchKind,
   searches,
   segments,
-} from '../support/sacrebleu_fixtures.js';
+} from '../support/fixtures/sacrebleu_fixtures.js';
 
 /** Park and Miller's generator, as record_chrf_ter.py has it. */
 function below(seed: number): (count: number) => number {

@@ -14,7 +14,7 @@ import { Dictionary } from '../../lib/text/dictionary.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
 import { Translator } from '../../lib/translation/translator.js';
-import { interchangePath, recordedJson, trainedSources } from '../support/interchange_fixtures.js';
+import { interchangePath, recordedJson, trainedSources } from '../support/fixtures/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { exportedFork, fileHash, type Hypothesis, makeRun } from './exported_run.js';
 

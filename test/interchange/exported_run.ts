@@ -10,7 +10,7 @@ import { PickleDict, PickleForeign } from '../../lib/interchange/torch_file/pick
 import { encodeTorchFile } from '../../lib/interchange/torch_file/writer.js';
 import { parameterShapes } from '../../lib/model/parameter_names.js';
 import { type ModelOptions, modelSchema } from '../../lib/options/index.js';
-import { collected, importFork, interchangePath } from '../support/interchange_fixtures.js';
+import { collected, importFork, interchangePath } from '../support/fixtures/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { workplace } from '../training/tiny_run.js';
 

@@ -16,7 +16,7 @@ import { encodeTorchFile } from '../../lib/interchange/torch_file/writer.js';
 import { parameterShapes, untiedParameters } from '../../lib/model/parameter_names.js';
 import { native } from '../../lib/native/binding.js';
 import { type ModelOptions, modelSchema } from '../../lib/options/index.js';
-import { collected } from '../support/interchange_fixtures.js';
+import { collected } from '../support/fixtures/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const languages = { source: 'de', target: 'en' };

@@ -10,7 +10,7 @@ import { readFairseqCheckpoint } from '../../lib/interchange/fairseq/checkpoint.
 import { Transformer } from '../../lib/model/transformer.js';
 import type { ModelOptions } from '../../lib/options/index.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
-import { interchangePath, recordedJson, trainedSources } from '../support/interchange_fixtures.js';
+import { interchangePath, recordedJson, trainedSources } from '../support/fixtures/interchange_fixtures.js';
 import { exportedFork, fileHash, type Hypothesis, makeRun, sha256 } from './exported_run.js';
 
 interface Fairseq {

@@ -9,13 +9,13 @@ import { parameterShapes } from '../../lib/model/parameter_names.js';
 import { Transformer } from '../../lib/model/transformer.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
-import { fixture, fixturePath, floats } from '../support/fairseq_fixtures.js';
+import { fixture, fixturePath, floats } from '../support/fixtures/fairseq_fixtures.js';
 import {
   importFork,
   interchangePath,
   recordedJson,
   trainedSources,
-} from '../support/interchange_fixtures.js';
+} from '../support/fixtures/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const recordedBeam = JSON.parse(readFileSync(fixturePath('trained_beam.json')!, 'utf8')).splits.valid.beam;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ZipArchive } from '../../lib/interchange/torch_file/zip_archive.js';
 import { ZipLayout } from '../../lib/interchange/torch_file/zip_writer.js';
+import { sparseFile } from '../support/files/sparse_file.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { sparseFile } from '../support/sparse_file.js';
 
 describe.each([
   ['just under 2^31 bytes', 2 ** 31 - 100],

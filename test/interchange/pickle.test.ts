@@ -16,7 +16,7 @@ import {
 import { OrderedPickleDict, writePickle } from '../../lib/interchange/torch_file/pickle_writer.js';
 import { TorchFile } from '../../lib/interchange/torch_file/torch_file.js';
 import { RdropError } from '../../lib/util/errors.js';
-import { recordedJson, writeTorch } from '../support/interchange_fixtures.js';
+import { recordedJson, writeTorch } from '../support/fixtures/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const recorded = recordedJson<Record<'plain' | 'hostile', Record<string, string>>>('pickles.json');

@@ -18,7 +18,7 @@ import {
   recordedJson,
   writeTorch,
   zipOf,
-} from '../support/interchange_fixtures.js';
+} from '../support/fixtures/interchange_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const python = (text: string) => Number(text.replace('inf', 'Infinity'));

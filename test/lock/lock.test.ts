@@ -17,8 +17,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Lock } from '../../lib/lock/lock.js';
+import { plainFileSystem } from '../support/files/plain_file_system.js';
 import { canMakeNamespaces, inOwnNamespace } from '../support/namespaces.js';
-import { plainFileSystem } from '../support/plain_file_system.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const holderProgram = fileURLToPath(new URL('holder.mjs', import.meta.url));

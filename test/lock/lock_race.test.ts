@@ -4,8 +4,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { plainFileSystem } from '../support/files/plain_file_system.js';
 import { canMakeNamespaces, inOwnNamespace } from '../support/namespaces.js';
-import { plainFileSystem } from '../support/plain_file_system.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const contender = fileURLToPath(new URL('contender.mjs', import.meta.url));

@@ -8,7 +8,7 @@ import type {
   NativeOptimizerOptions,
   NativeTransformer,
 } from '../../lib/native/contract.js';
-import { fixture, fixtureBatch, fixtureModel, floats, pack } from '../support/fairseq_fixtures.js';
+import { fixture, fixtureBatch, fixtureModel, floats, pack } from '../support/fixtures/fairseq_fixtures.js';
 import { onEachInstructionSet } from '../support/instruction_sets.js';
 
 const batches = fixture('batch')!;

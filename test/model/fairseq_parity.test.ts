@@ -13,7 +13,7 @@ import {
   realRows,
   relativeError,
   scalar,
-} from '../support/fairseq_fixtures.js';
+} from '../support/fixtures/fairseq_fixtures.js';
 
 const precisions = [
   { precision: 'float32', key: 'f32', tolerance: 1e-5 },

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import type { NativeLossOptions, NativeModelConfig, NativeTransformer } from '../../lib/native/contract.js';
-import { pack, relativeError } from '../support/fairseq_fixtures.js';
+import { pack, relativeError } from '../support/fixtures/fairseq_fixtures.js';
 
 // These models are too small to share.
 beforeAll(() => native().setThreads(1));

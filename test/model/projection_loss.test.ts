@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import type { NativeLossOptions } from '../../lib/native/contract.js';
-import { pack, relativeError } from '../support/fairseq_fixtures.js';
+import { pack, relativeError } from '../support/fixtures/fairseq_fixtures.js';
 
 test('a batch of several chunks is the sum of its pairs', async () => {
   // So many types that a chunk has at most 32 positions, the least; the batch has 51.

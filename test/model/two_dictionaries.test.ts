@@ -13,7 +13,7 @@ import type {
   NativeTransformer,
 } from '../../lib/native/contract.js';
 import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
-import { pack, relativeError } from '../support/fairseq_fixtures.js';
+import { pack, relativeError } from '../support/fixtures/fairseq_fixtures.js';
 
 beforeAll(() => {
   expect(noEmulatedDevice).toBeNull();

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bpe, Transformer } from '../../dist/index.js';
-import { chartDrawer } from '../../dist/report/draw.js';
+import { chartDrawer } from '../../dist/report/charts/draw.js';
 
 const [limit, directory] = process.argv.slice(2);
 const runtime = { device: 'cpu', seed: 1 };

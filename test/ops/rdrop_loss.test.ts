@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import type { FloatArray, NativeLossOptions } from '../../lib/native/contract.js';
-import { fixture, floats, relativeError, scalar } from '../support/fairseq_fixtures.js';
+import { fixture, floats, relativeError, scalar } from '../support/fixtures/fairseq_fixtures.js';
 import { instructionSets, onEachInstructionSet } from '../support/instruction_sets.js';
 import { fromBfloat16, referenceLoss, toBfloat16 } from '../support/rdrop_loss_reference.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { answerOf } from '../../lib/report/answer.js';
+import { meanInterval } from '../../lib/report/charts/strip_chart.js';
 import type { RunSummary } from '../../lib/report/run_summary.js';
-import { meanInterval } from '../../lib/report/strip_chart.js';
 
 const bleu = { name: 'BLEU', higherIsBetter: true };
 const runsOf = (scores: Record<string, (number | null)[]>): RunSummary[] =>

@@ -16,7 +16,10 @@ test('a computation needs nothing, the network its addon, a command dist/, a tes
   expect(needsOf(['./test/evaluation/bleu.test.ts'])).toEqual(nothing);
   expect(needsOf(['test/model/transformer.test.ts'])).toMatchObject({ dist: false, addon: true });
   expect(needsOf(['test/cli/train_translate.test.ts'])).toMatchObject({ dist: true, addon: true });
-  expect(needsOf(['test/training/device_step.test.ts'])).toMatchObject({ addon: true, emulated: true });
+  expect(needsOf(['test/training/native/device_step.test.ts'])).toMatchObject({
+    addon: true,
+    emulated: true,
+  });
   expect(needsOf(['test/evaluation', 'test/model/transformer'])).toMatchObject({ addon: true });
 });
 

@@ -7,7 +7,7 @@ import type {
   NativeTransformer,
   Packed,
 } from '../../lib/native/contract.js';
-import { fixtureModel, pack } from './fairseq_fixtures.js';
+import { fixtureModel, pack } from './fixtures/fairseq_fixtures.js';
 
 /** Null, or why there is no GPU to test on. scripts/gpu-check.sh sets RDROP_EXPECT_CUDA: there it is a failure. */
 export function noCuda(): string | null {

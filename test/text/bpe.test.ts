@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { joinPieces } from '../../lib/text/pieces/pieces.js';
-import { recordedLines, recordedText, textFixturePath } from '../support/text_fixtures.js';
+import { recordedLines, recordedText, textFixturePath } from '../support/fixtures/text_fixtures.js';
 
 describe('against what subword-nmt made of the same lines', () => {
   it('learns the same codes: ties, repeated letters, characters beyond the basic plane', () => {

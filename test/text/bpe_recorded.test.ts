@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { BpeApplyOptions } from '../../lib/options/index.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { countWords, readVocabulary } from '../../lib/text/pieces/bpe_vocabulary.js';
+import { recordedText } from '../support/fixtures/text_fixtures.js';
 import { scratchDirectory } from '../support/scratch.js';
-import { recordedText } from '../support/text_fixtures.js';
 
 interface Case {
   lines: string[];

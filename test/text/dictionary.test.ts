@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { DictionaryOptions } from '../../lib/options/index.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
-import { recordedLines, recordedText } from '../support/text_fixtures.js';
+import { recordedLines, recordedText } from '../support/fixtures/text_fixtures.js';
 
 const fairseqDictionary = fileURLToPath(new URL('../../../shared/data/iwslt14/dict.txt', import.meta.url));
 

@@ -11,7 +11,7 @@ import {
   recordedHashes,
   recordedLines,
   sha256,
-} from '../support/text_fixtures.js';
+} from '../support/fixtures/text_fixtures.js';
 
 type Step = (line: string, lang: string) => string;
 

@@ -7,7 +7,6 @@ import { normalizePunctuation } from '../../lib/text/moses/normalizer.js';
 import { readProtectedPatterns } from '../../lib/text/moses/protected_patterns.js';
 import { sacremosesDetokenize } from '../../lib/text/moses/sacremoses_detokenizer.js';
 import { mosesTokenize } from '../../lib/text/moses/tokenizer.js';
-import { scratchDirectory } from '../support/scratch.js';
 import {
   multi30k,
   multi30kHashes,
@@ -16,7 +15,8 @@ import {
   recordedLines,
   sha256,
   textFixturePath,
-} from '../support/text_fixtures.js';
+} from '../support/fixtures/text_fixtures.js';
+import { scratchDirectory } from '../support/scratch.js';
 
 type Step = (line: string, lang: string) => string;
 

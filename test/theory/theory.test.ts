@@ -8,7 +8,7 @@ import type { DropoutMomentsOptions, LossOptions } from '../../lib/options/index
 import { dropoutMomentsSchema, parseConfig } from '../../lib/options/index.js';
 import { openSubject } from '../../lib/theory/subject.js';
 import { type DropoutMoments, drawSample, dropoutMoments } from '../../lib/theory/theory.js';
-import { fixture, fixtureModel, floats, ragged, scalar } from '../support/fairseq_fixtures.js';
+import { fixture, fixtureModel, floats, ragged, scalar } from '../support/fixtures/fairseq_fixtures.js';
 import { naiveEstimate, type Vectors } from '../support/naive_gradients.js';
 import { makeReversalData, tinyOptions, trainAll, workplace } from '../training/tiny_run.js';
 

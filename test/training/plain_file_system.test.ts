@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { plainFileSystem } from '../support/plain_file_system.js';
+import { plainFileSystem } from '../support/files/plain_file_system.js';
 import { makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from './tiny_run.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

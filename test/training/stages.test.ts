@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainProgress } from '../../lib/training/stages.js';
 import { Trainer } from '../../lib/training/trainer.js';
-import { durationText, TimeLeft } from '../../lib/util/time_left.js';
+import { durationText, TimeLeft } from '../../lib/util/async/time_left.js';
 import { makeReversalData, tinyOptions, workplace } from './tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trainCommand } from '../../lib/cli/train.js';
 import type { Transformer } from '../../lib/model/transformer.js';
 import type { TrainOptions } from '../../lib/options/index.js';
-import { curveCharts } from '../../lib/report/curve_charts.js';
+import { curveCharts } from '../../lib/report/charts/curve_charts.js';
 import { readRuns } from '../../lib/report/runs.js';
 import { sweep } from '../../lib/sweep/sweep.js';
 import type { TrainEvent } from '../../lib/training/train_events.js';

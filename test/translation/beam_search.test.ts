@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { native } from '../../lib/native/binding.js';
 import type { NativeBeamOptions, NativeTransformer, Packed } from '../../lib/native/contract.js';
-import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fairseq_fixtures.js';
+import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fixtures/fairseq_fixtures.js';
 
 interface Recorded {
   source: number[][];

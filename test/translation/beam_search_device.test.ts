@@ -10,7 +10,7 @@ import type {
   NativeTransformer,
 } from '../../lib/native/contract.js';
 import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
-import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fairseq_fixtures.js';
+import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fixtures/fairseq_fixtures.js';
 
 beforeAll(() => {
   expect(noEmulatedDevice).toBeNull();

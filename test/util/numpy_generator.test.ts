@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { numpyMean, pythonFixed } from '../../lib/util/python_numbers.js';
 import { NumpyGenerator } from '../../lib/util/random/numpy_generator.js';
-import { evaluationFixture } from '../support/sacrebleu_fixtures.js';
+import { evaluationFixture } from '../support/fixtures/sacrebleu_fixtures.js';
 
 interface Drawn {
   words: number[];

@@ -1,5 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
-import { durationText, TimeLeft } from '../../util/time_left.js';
+import { durationText, TimeLeft } from '../../util/async/time_left.js';
 import { hideBars, showBars } from './terminal.js';
 
 export interface StageProgress {

@@ -1,7 +1,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { SweepEvent, TrialName } from '../../sweep/messages.js';
 import type { TrainProgress } from '../../training/stages.js';
-import { durationText } from '../../util/time_left.js';
+import { durationText } from '../../util/async/time_left.js';
 import { hideBars, showBars } from './terminal.js';
 import { stageText } from './train_progress.js';
 

@@ -1,7 +1,7 @@
 import { MultiBar } from 'cli-progress';
 import type { TrainProgress, TrainStage } from '../../training/stages.js';
 import type { TrainEvent } from '../../training/train_events.js';
-import { durationText } from '../../util/time_left.js';
+import { durationText } from '../../util/async/time_left.js';
 import { hideBars, showBars } from './terminal.js';
 
 export interface ProgressDisplay {

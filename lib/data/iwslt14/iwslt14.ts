@@ -1,12 +1,12 @@
-import { checkCall, workOptions } from '../../options/call_options.js';
 import { type Iwslt14Options, iwslt14Schema, refuseReplaced } from '../../options/preparation.js';
+import { checkCall, workOptions } from '../../options/schema/call_options.js';
 import { parseConfig } from '../../options/schema/parse.js';
 import { type TextLimits, textSchema } from '../../options/text.js';
 import { lowercase } from '../../text/lowercase.js';
 import { mapLines } from '../../text/map_lines.js';
 import { type Side, tokenizeLine } from '../../text/pipeline.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';
-import { throwIfAborted } from '../../util/yield_timer.js';
 import { pairsOf } from '../pair_blocks.js';
 import type { Pairs, Split } from '../pairs.js';
 import { cleanCorpus, type LengthLimits } from '../preparation/clean_corpus.js';

@@ -1,4 +1,4 @@
-import { checkCall, workOptions } from '../../options/call_options.js';
+import { checkCall, workOptions } from '../../options/schema/call_options.js';
 import { type LineWork, mapLines } from '../../text/map_lines.js';
 import { perlSpace } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';

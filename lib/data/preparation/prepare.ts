@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import { checkCall, workOptions } from '../../options/call_options.js';
 import {
   type PrepareConfig,
   type PrepareOptions,
   prepareSchema,
   refuseReplaced,
 } from '../../options/preparation.js';
+import { checkCall, workOptions } from '../../options/schema/call_options.js';
 import { parseConfig } from '../../options/schema/parse.js';
 import { type TextConfig, textSchema } from '../../options/text.js';
 import type { LineReading } from '../../text/lines/line_reader.js';
 import { checkTextConfig, type Side, tokenizeLine } from '../../text/pipeline.js';
+import { throwIfAborted, YieldTimer } from '../../util/async/yield_timer.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
-import { throwIfAborted, YieldTimer } from '../../util/yield_timer.js';
 import { findSide } from '../corpus.js';
 import { ownFiles, type PairSource, pairBlocks } from '../pair_blocks.js';
 import type { Pairs, Split } from '../pairs.js';

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Lock } from '../../lock/lock.js';
-import { quietly } from '../../util/cleanup.js';
+import { quietly } from '../../util/async/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { makeDirectories, syncDirectory } from '../../util/files/durable.js';
 import { pathExists } from '../../util/files/exists.js';

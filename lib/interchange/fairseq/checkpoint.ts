@@ -1,9 +1,9 @@
 import { type StoredTensor, type Tensor, wholeTensor } from '../../data/safetensors/stored_tensor.js';
 import { embeddingNames } from '../../model/parameter_names.js';
-import { checkCall } from '../../options/call_options.js';
 import type { ModelConfig } from '../../options/model.js';
+import { checkCall } from '../../options/schema/call_options.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';
-import { throwIfAborted } from '../../util/yield_timer.js';
 import type { TensorReference } from '../torch_file/globals.js';
 import { describePickled, fieldsOf, type PickleValue } from '../torch_file/pickle_values.js';
 import { TorchFile } from '../torch_file/torch_file.js';

@@ -4,13 +4,13 @@ import { checkPlace, makeDirectoryAtomically } from '../../data/preparation/prep
 import { encodeSafetensors, streamSafetensors } from '../../data/safetensors/safetensors.js';
 import { sizeOf } from '../../data/safetensors/stored_tensor.js';
 import { modelMetadata } from '../../model/transformer.js';
-import { checkCall } from '../../options/call_options.js';
 import {
   type FairseqImportConfig,
   type FairseqImportOptions,
   fairseqImportSchema,
 } from '../../options/interchange.js';
 import type { ModelConfig } from '../../options/model.js';
+import { checkCall } from '../../options/schema/call_options.js';
 import { parseConfig } from '../../options/schema/parse.js';
 import type { PieceFormat, TextConfig } from '../../options/text.js';
 import { trainSchema } from '../../options/training.js';
@@ -23,11 +23,11 @@ import { TextPipeline } from '../../text/pipeline.js';
 import { freshCounters, writeCheckpoint } from '../../training/checkpoint.js';
 import { emptyWindow } from '../../training/metrics.js';
 import { fingerprint, hashData } from '../../training/run_directory.js';
-import { abortable } from '../../util/abortable.js';
+import { abortable } from '../../util/async/abortable.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';
 import { writeFileAtomically } from '../../util/files/files.js';
 import { warn } from '../../util/warnings.js';
-import { throwIfAborted } from '../../util/yield_timer.js';
 import { type InterchangeRun, type OpenFairseqCheckpoint, openFairseqCheckpoint } from './checkpoint.js';
 
 export interface FairseqImport {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { quietly } from '../../util/cleanup.js';
+import { quietly } from '../../util/async/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError, writeFileAtomically } from '../../util/files/files.js';
 import { makePath } from '../../util/files/make_path.js';

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseConfig } from '../../options/schema/parse.js';
 import { setupSchema } from '../../options/setup.js';
-import { quietly } from '../../util/cleanup.js';
+import { quietly } from '../../util/async/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';
 import { makePath } from '../../util/files/make_path.js';

@@ -1,4 +1,4 @@
-import type { Panel, RowPanel } from '../chart.js';
+import type { Panel, RowPanel } from '../charts/chart.js';
 
 /** From this width on panels stand side by side. */
 const sideBySide = 560;

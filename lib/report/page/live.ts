@@ -1,4 +1,4 @@
-import type { Chart } from '../chart.js';
+import type { Chart } from '../charts/chart.js';
 import { type ECharts, init } from './echarts.js';
 import { optionOf } from './option.js';
 import { lineTip, spotTip, type TipPoint } from './tooltip.js';

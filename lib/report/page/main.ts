@@ -2,7 +2,7 @@
  * One file for both: Node imports it to draw a chart as an <svg> element, and a report has it in its page, where it makes the
  * charts and the tables answer. scripts/bundle_report_page.mjs bundles it into dist/report/echarts.js.
  */
-import type { Chart } from '../chart.js';
+import type { Chart } from '../charts/chart.js';
 import { init } from './echarts.js';
 import { startCharts } from './live.js';
 import { optionOf } from './option.js';

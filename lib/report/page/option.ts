@@ -1,6 +1,6 @@
 import type { CustomSeriesOption, LineSeriesOption, ScatterSeriesOption } from 'echarts/charts';
 import type { EChartsCoreOption } from 'echarts/core';
-import type { Axis, Band, Chart, Line, LinePanel, Panel, RowPanel, Rule, Spots } from '../chart.js';
+import type { Axis, Band, Chart, Line, LinePanel, Panel, RowPanel, Rule, Spots } from '../charts/chart.js';
 import { placePanels } from './layout.js';
 import { soft, text } from './look.js';
 

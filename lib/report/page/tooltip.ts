@@ -1,4 +1,4 @@
-import type { Band, Chart, Line, Rule, Spots } from '../chart.js';
+import type { Band, Chart, Line, Rule, Spots } from '../charts/chart.js';
 
 type Mark = Line | Band | Spots | Rule;
 

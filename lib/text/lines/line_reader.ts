@@ -1,5 +1,5 @@
 import { type TextLimits, textLimitsSchema } from '../../options/text.js';
-import { throwIfAborted } from '../../util/yield_timer.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { HeapGuard } from './heap_guard.js';
 import { emptyText, type Keep, LineSplitter } from './line_splitter.js';
 import { fileBytes, unpacked } from './unpack.js';

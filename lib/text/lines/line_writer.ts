@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { withCleanup } from '../../util/cleanup.js';
+import { withCleanup } from '../../util/async/cleanup.js';
 import { fileError } from '../../util/files/files.js';
 
 const blockCharacters = 2 ** 18;

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import type { TextLimits } from '../../options/text.js';
-import { quietly } from '../../util/cleanup.js';
+import { quietly } from '../../util/async/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { fileError } from '../../util/files/files.js';
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { withCleanup } from '../cleanup.js';
+import { withCleanup } from '../async/cleanup.js';
 import { makePath } from './make_path.js';
 
 /** What a file system answers that cannot flush a directory by itself, or a system that does not let one open it. */

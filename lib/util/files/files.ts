@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { quietly } from '../cleanup.js';
+import { quietly } from '../async/cleanup.js';
 import { encodingHint } from '../encoding_hint.js';
 import { RdropError } from '../errors.js';
 import { syncDirectory } from './durable.js';

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { copyFile, link, open } from 'node:fs/promises';
-import { withCleanup } from '../cleanup.js';
+import { withCleanup } from '../async/cleanup.js';
 
 /**
  * What a file system answers that has no hard links, or no further one for this file: exFAT, gcsfuse, rclone, SMB, the

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quietly } from '../cleanup.js';
+import { quietly } from '../async/cleanup.js';
 import { syncDirectory } from './durable.js';
 import { linkOrCopy } from './link_or_copy.js';
 import { makePath } from './make_path.js';

@@ -8,7 +8,7 @@ import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { quietly } from '../cleanup.js';
+import { quietly } from '../async/cleanup.js';
 import { syncDirectory } from './durable.js';
 import { fileError } from './file_error.js';
 

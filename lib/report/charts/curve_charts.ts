@@ -1,9 +1,9 @@
-import { throwIfAborted } from '../util/yield_timer.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
+import { conditionOf } from '../conditions.js';
+import type { ReportChart } from '../document.js';
+import type { CurvePoint, RunSummary } from '../run_summary.js';
 import type { Band, Line, LinePanel } from './chart.js';
 import { conditionColors } from './colors.js';
-import { conditionOf } from './conditions.js';
-import type { ReportChart } from './document.js';
-import type { CurvePoint, RunSummary } from './run_summary.js';
 
 interface Curve {
   read: (point: CurvePoint) => number | undefined;

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { fileError } from '../util/files/files.js';
-import { loadPart } from '../util/load_part.js';
-import { packageRoot } from '../util/package_root.js';
+import { fileError } from '../../util/files/files.js';
+import { loadPart } from '../../util/load_part.js';
+import { packageRoot } from '../../util/package_root.js';
 import type { Chart, ChartModule } from './chart.js';
 
 const bundle = join(packageRoot, 'dist/report/echarts.js');

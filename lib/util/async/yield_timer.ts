@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { RdropError } from './errors.js';
+import { RdropError } from '../errors.js';
 
 /** Milliseconds of work between two breaks: short enough for a server or a progress bar that shares the thread. */
 const slice = 5;

@@ -3,7 +3,7 @@
 // fails. Everything but the kernels' home is the code that runs on a GPU.
 
 import { beforeAll, describe, expect, test } from 'vitest';
-import { native } from '../../lib/native/binding.js';
+import { native } from '../../../lib/native/binding.js';
 import type {
   NativeLossOptions,
   NativeMetrics,
@@ -12,10 +12,10 @@ import type {
   NativeRuntime,
   NativeTransformer,
   PackedBatch,
-} from '../../lib/native/contract.js';
-import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
-import { pack, relativeError } from '../support/fairseq_fixtures.js';
-import { setTrainerState, trainerState } from '../support/trainer_state.js';
+} from '../../../lib/native/contract.js';
+import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../../support/emulated_device.js';
+import { pack, relativeError } from '../../support/fixtures/fairseq_fixtures.js';
+import { setTrainerState, trainerState } from '../../support/trainer_state.js';
 
 beforeAll(() => {
   expect(noEmulatedDevice).toBeNull();

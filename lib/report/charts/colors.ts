@@ -1,5 +1,5 @@
-import { conditionOf } from './conditions.js';
-import type { RunSummary } from './run_summary.js';
+import { conditionOf } from '../conditions.js';
+import type { RunSummary } from '../run_summary.js';
 
 /** Okabe and Ito's colors, which stay apart for the color-blind and show on white and on black. */
 export const directionColors = new Map([

@@ -1,11 +1,11 @@
-import { studentUpperQuantile } from '../statistics/distributions.js';
-import { fixed, mean, squaredDeviations } from '../statistics/numbers.js';
+import { studentUpperQuantile } from '../../statistics/distributions.js';
+import { fixed, mean, squaredDeviations } from '../../statistics/numbers.js';
+import { conditionOf } from '../conditions.js';
+import type { ReportChart } from '../document.js';
+import type { RunSummary } from '../run_summary.js';
+import { rowName } from '../tables.js';
 import type { Chart, Spots } from './chart.js';
 import { conditionColors } from './colors.js';
-import { conditionOf } from './conditions.js';
-import type { ReportChart } from './document.js';
-import type { RunSummary } from './run_summary.js';
-import { rowName } from './tables.js';
 
 /** Marks of neighboring seeds stand a little apart, so that equal values both show. */
 const shifts = [0, -6, 6];

@@ -1,4 +1,4 @@
-import { RdropError } from './errors.js';
+import { RdropError } from '../errors.js';
 import { throwIfAborted } from './yield_timer.js';
 
 /** Work that can be ended early. */

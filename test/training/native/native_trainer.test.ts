@@ -1,8 +1,8 @@
 // The native training step: accumulation, clipping, and what a failed step leaves behind.
 
 import { beforeAll, expect, test } from 'vitest';
-import { native } from '../../lib/native/binding.js';
-import type { NativeOptimizerOptions, NativeTransformer } from '../../lib/native/contract.js';
+import { native } from '../../../lib/native/binding.js';
+import type { NativeOptimizerOptions, NativeTransformer } from '../../../lib/native/contract.js';
 import {
   fixture,
   fixtureBatch,
@@ -10,8 +10,8 @@ import {
   floats,
   pack,
   relativeError,
-} from '../support/fairseq_fixtures.js';
-import { setTrainerState, trainerState } from '../support/trainer_state.js';
+} from '../../support/fixtures/fairseq_fixtures.js';
+import { setTrainerState, trainerState } from '../../support/trainer_state.js';
 
 // These models are too small to share.
 beforeAll(() => native().setThreads(1));

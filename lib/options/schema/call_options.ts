@@ -1,6 +1,6 @@
-import { RdropError } from '../util/errors.js';
-import { describe } from './schema/parse.js';
-import { unknownNameText } from './schema/unknown_key.js';
+import { RdropError } from '../../util/errors.js';
+import { describe } from './parse.js';
+import { unknownNameText } from './unknown_key.js';
 
 /** What each option that says how a call is to be done must be; of the others nothing is asked here. */
 const controls: Record<string, { fits: (value: unknown) => boolean; expected: string }> = {
