@@ -57,7 +57,7 @@ function circles(imports) {
   return found;
 }
 
-/** Tells the faults of this checkout on standard error; the exit status. */
+/** Reports the faults of this checkout on standard error; the exit status. */
 export function checkImportOrder() {
   const paths = filesUnder(['lib'], (path) => path.endsWith('.ts'));
   const files = Object.fromEntries(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));

@@ -10,7 +10,7 @@ import { hashOf, main, root, StepError, trusted } from './steps.mjs';
 const source = 'native/ops/rdrop_loss/rdrop_loss.cu';
 const flags = ['-std=c++20', '-O3', '-Inative', '-Xptxas', '-v', '-cubin'];
 
-/** The version that nvcc tells, or null where there is none. */
+/** The version that nvcc prints, or null where there is none. */
 export function nvccVersion() {
   const child = spawnSync('nvcc', ['--version'], { encoding: 'utf8', env: trusted() });
   return child.status === 0 ? child.stdout.trim() : null;

@@ -1,6 +1,6 @@
 // How much a touched file of an operation rebuilds: `node scripts/rebuild_steps.mjs`, after npm test, prints the build steps
 // of the addon, the emulated grid and the kernel tests that each file of native/ops/ costs, and builds once after
-// touching the one given as an argument, or the activation's kernels, to tell the time. Exit status 1 where a file that
+// touching the one given as an argument, or the activation's kernels, to measure the time. Exit status 1 where a file that
 // callers do not include costs more than `most`. A signature (<op>.h and what it includes) is marked and not judged.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, statSync, utimesSync } from 'node:fs';

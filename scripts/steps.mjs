@@ -23,7 +23,7 @@ import { withLock } from './lock.mjs';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const bin = (name) => join(root, 'node_modules', '.bin', name);
 
-/** A failure that is told in one line, without a stack. */
+/** A failure that is reported in one line, without a stack. */
 export class StepError extends Error {}
 
 /** Files under some paths of the checkout, sorted; a path may be a file. */
@@ -143,7 +143,7 @@ export function ensureReportPage() {
   writeStamp(stampPath, stamp);
 }
 
-/** dist/ from lib/. Type errors are told; they stop the set-up only where `strict` asks for it. */
+/** dist/ from lib/. Type errors are reported; they stop the set-up only where `strict` asks for it. */
 export function ensureTypescript({ strict = true } = {}) {
   ensureReportPage();
   const stampPath = 'dist/.stamp';

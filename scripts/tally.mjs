@@ -58,7 +58,7 @@ export class Tally {
     }
   }
 
-  /** Tells what was skipped; the line with the counts is the last that the process prints. Status 1 on any failure. */
+  /** Reports what was skipped; the line with the counts is the last that the process prints. Status 1 on any failure. */
   end() {
     for (const { name, reason } of this.skipped) say(`skipped: ${name}: ${reason ?? 'no reason given'}`);
     if (this.failed > 0) process.exitCode = 1;
@@ -70,7 +70,7 @@ export class Tally {
   }
 }
 
-/** Runs the body with a tally that is told in the end; what was thrown counts as a failure and is thrown on. */
+/** Runs the body with a tally that is reported in the end; what was thrown counts as a failure and is thrown on. */
 export async function tallied(body) {
   const tally = new Tally();
   try {

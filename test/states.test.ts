@@ -40,7 +40,7 @@ interface Subject {
   /** Puts the object to work; resolves when that is over, however it ends. */
   states: Record<string, (object: Instance) => Promise<() => Promise<unknown>>>;
   arguments: Record<string, () => unknown[]>;
-  /** What a method gives, by state; `rule` where nothing is said of it. Getters tell what they know in every state. */
+  /** What a method gives, by state; `rule` where nothing is said of it. Getters give what they know in every state. */
   expected: Record<string, { rule: Outcome; [method: string]: Outcome }>;
 }
 
@@ -208,7 +208,7 @@ describe.each(subjects)('$class.name', (subject) => {
     }
   });
 
-  test.each(Object.keys(subject.states))('%s: getters tell what they know', async (state) => {
+  test.each(Object.keys(subject.states))('%s: getters give what they know', async (state) => {
     const object = await subject.make();
     const over = await subject.states[state]!(object);
     try {

@@ -79,7 +79,7 @@ export class Peer {
         .once('close', (status, signal) => settle(signal ?? `status ${status}`))
         .once('error', ({ message }) => settle(message));
     });
-    // A peer that has ended is told when its answer is missed.
+    // A peer that has ended is reported when its answer is missed.
     this.#child.stdin!.on('error', () => {});
     this.#child.stderr!.on('data', (chunk) => {
       this.#errors = `${this.#errors}${chunk}`.slice(-4000);

@@ -35,7 +35,7 @@ async function run(suites: string[], { json, ...flags }: Flags): Promise<void> {
   const { bench } = await import('../benchmark/bench.js');
   const options = { ...flags, ...(suites.length > 0 && { suites }) };
   const rows: BenchRow[] = [];
-  // What was measured before a suite failed, or was stopped, is told all the same.
+  // What was measured before a suite failed, or was stopped, is reported all the same.
   const tell = async () => {
     if (rows.length > 0) process.stdout.write(`${await textOf(rows, json === true)}\n`);
   };

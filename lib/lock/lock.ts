@@ -136,7 +136,7 @@ export class Lock {
     try {
       if (!this.#released) writeSync(this.#fd, lockText({ ...this.#owner, ending: true }), 0);
     } catch {
-      // They are told that it is held.
+      // They find that it is held.
     }
   }
 

@@ -224,7 +224,7 @@ export interface NativeOpenDevice extends NativeCudaDevice {
   peakBytes: number;
 }
 
-/** What the driver says; telling it opens nothing of CUDA. */
+/** What the driver says; asking it opens nothing of CUDA. */
 export interface NativeCuda {
   /** Whether openCuda() can be expected to work. */
   available: boolean;

@@ -39,7 +39,7 @@ interface LoadWork {
 }
 
 /**
- * @param hashes hashData() of the prepared directory, made first: of a damaged file it should be told that it is damaged, not what
+ * @param hashes hashData() of the prepared directory, made first: of a damaged file the error should be that it is damaged, not what
  *   is wrong with its text
  * @throws RdropError ABORTED, those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
  *   INVALID_ARGUMENT when a sentence is too long for the model or a batch, unless config.overlong says otherwise

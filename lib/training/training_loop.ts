@@ -60,7 +60,7 @@ export class TrainingLoop {
   #resumedAt = 0;
   /** metrics.jsonl may have the line, or a part, of something that failed before it was done. */
   #stray = false;
-  /** Not yet told as events. */
+  /** Not yet reported as events. */
   readonly #warnings: RdropWarning[] = [];
 
   private constructor(

@@ -44,7 +44,7 @@ export function codeOfSystemError(error: unknown, doing?: 'read' | 'write'): Err
   if (doing === undefined && !reading.has(call) && !writing.has(call)) return null;
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'DISK_FULL';
   if (code === 'ENOMEM') return 'OUT_OF_MEMORY';
-  // Of an `open` whose purpose is not known, only a file system that takes no writes tells it.
+  // Of an `open` whose purpose is not known, only a file system that takes no writes shows it.
   const reads =
     doing === undefined ? reading.has(call) || (call === 'open' && code !== 'EROFS') : doing === 'read';
   if (!reads) return 'FILE_UNWRITABLE';

@@ -95,7 +95,7 @@ async function report(...contents: (object | string)[]) {
 }
 
 describe('benchmarks/gpu_report.mjs', () => {
-  it('names its files after the device and tells goals met, missed and without a figure', async () => {
+  it('names its files after the device and lists goals met, missed and without a figure', async () => {
     const { json, report: found } = await report(ours, theirs);
     expect(json).toMatch(/nvidia_geforce_rtx_3090\.json$/);
     const goals = new Map(found.goals.map(({ goal, met }) => [goal, met]));
@@ -118,7 +118,7 @@ describe('benchmarks/gpu_report.mjs', () => {
     );
   });
 
-  it('tells every figure with its spread and conditions', async () => {
+  it('reports every figure with its spread and conditions', async () => {
     const { text } = await report(ours, theirs);
     for (const line of [
       '# NVIDIA GeForce RTX 3090',

@@ -112,7 +112,7 @@ describe('rdrop bench without a peer', () => {
     expect(readFileSync(join(results, 'loss.csv'), 'utf8').trimEnd().split('\n').length).toBe(1);
   });
 
-  it('tells what was measured before a suite failed', async () => {
+  it('prints what was measured before a suite failed', async () => {
     const fake = fakePython({ gradientError: 0, lossError: 0, seconds: [1], loss: 1, gradientNorm: 1 });
     const { output, thrown } = await bench('loss', 'step', '--peer-python', fake, '--json');
     expect(thrown).toMatchObject({ code: 'BENCHMARK_FAILED' });
@@ -176,7 +176,7 @@ describe('a peer that is wrong', () => {
     expect(row!.peer).toBe(1);
   });
 
-  it('is told when it ends', async () => {
+  it('is reported when it ends', async () => {
     const dying = program('read line; echo "{}"; read line; kill -9 $$');
     const { thrown } = await bench('loss', '--peer-python', dying);
     expect(thrown).toMatchObject({ code: 'BENCHMARK_FAILED' });
@@ -275,7 +275,7 @@ describe('the start of a process', () => {
     }
   });
 
-  it('tells the version', () => {
+  it('gives the version', () => {
     const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
     expect(help('--version')).toBe(`${version}\n`);
     expect(help('-V')).toBe(`${version}\n`);

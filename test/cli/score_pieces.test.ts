@@ -33,7 +33,7 @@ const told = (work: () => unknown) => warningsOf('PIECES', work);
 describe('rdrop score on pieces', () => {
   const right = bleu(whole(hypotheses), whole(references)).score;
 
-  it('joins both sides and the baselines where it is told whose they are', async () => {
+  it('joins both sides and the baselines where an option says whose they are', async () => {
     const args = await files();
     const heard = await told(async () => {
       const { output, thrown } = await runCommand(scoreCommand(), [...args, '--pieces', 'subword-nmt']);
@@ -76,7 +76,7 @@ describe('rdrop score on pieces', () => {
       expect.stringMatching(/^references: /),
     ]);
     for (const [i, score] of [bleu, chrf, ter, fairseqScore].entries()) {
-      // Other lines, since each text is told once a process.
+      // Other lines, since each text is reported once a process.
       const cut = (lines: string[]) => lines.map((line) => `${'x '.repeat(i + 1)}${line}`);
       expect((await told(() => score(cut(hypotheses), cut(references)))).length, score.name).toBe(2);
       expect(await told(() => score(whole(hypotheses), whole(references)))).toEqual([]);

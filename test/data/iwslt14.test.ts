@@ -174,7 +174,7 @@ describe('prepareIwslt14', () => {
     expect((await prepareIwslt14({ ...options, overwrite: true })).merges).toBeGreaterThan(200);
   });
 
-  it('tells its progress, stage by stage', async () => {
+  it('reports its progress, stage by stage', async () => {
     const told: PrepareProgress[] = [];
     await prepared({}, { onProgress: (progress: PrepareProgress) => told.push(progress) });
     const stages = new Map(told.map(({ text, done, total }) => [text, done / total]));

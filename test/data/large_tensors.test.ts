@@ -104,7 +104,7 @@ test('what is written asks for one block after another', async () => {
 
 // A Node.js whose arrays may be longer would take the memory.
 test.skipIf(constants.MAX_LENGTH > 2 ** 32)(
-  'a tensor that no array can hold is told, where a whole one is asked for',
+  'a tensor that no array can hold is reported, where a whole one is asked for',
   async () => {
     const path = join(scratchDirectory(), 'bytes.safetensors');
     const size = 2 ** 32 + 1;

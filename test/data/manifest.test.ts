@@ -67,7 +67,7 @@ describe('manifest.json of a prepared directory', () => {
   it.each(damages)('refuses each file %s before training, a sweep and the theory', async (name, damage) => {
     const { files } = JSON.parse(await readFile(join(at('data'), 'manifest.json'), 'utf8'));
     for (const file of Object.keys(files)) {
-      // text.json that is gone or no JSON is told by the reader that needs it first.
+      // text.json that is gone or no JSON is reported by the reader that needs it first.
       if (file === 'text.json' && name !== 'of one bit') continue;
       const data = await copyOf('data');
       await damage(join(data, file));
@@ -93,7 +93,7 @@ describe('manifest.json of a prepared directory', () => {
     (await Trainer.create(tinyOptions(data, `${data}-other`))).dispose();
   });
 
-  it('that is damaged itself is told', async () => {
+  it('that is damaged itself is reported', async () => {
     const data = await copyOf('data');
     const path = join(data, 'manifest.json');
     await writeFile(path, '{"version": 1, "files": {"codes": 3}}');

@@ -1,4 +1,4 @@
-// One line that is too long must not end a training or a translation unless that is wanted; whoever asks is told what and where.
+// One line that is too long must not end a training or a translation unless that is wanted; the warning says what and where.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -176,8 +176,8 @@ describe('translation', () => {
     });
   });
 
-  it('theory does as it is told', async () => {
-    // A limit of its own, since the same sentence is told once a process.
+  it('theory does what the option says', async () => {
+    // A limit of its own, since the same sentence is reported once a process.
     const experiment: DropoutMomentsOptions = {
       ...{ run: { directory: run }, data: data.long, batches: 1, maxTokens: 9 },
       ...{ pairs: 4, samples: 20, threads: 1 },
@@ -194,7 +194,7 @@ describe('translation', () => {
   });
 });
 
-it('preparing tells what the usual model will not take', async () => {
+it('preparing says what the usual model will not take', async () => {
   const text = join(place.path, 'text');
   const long = Array.from({ length: 1024 }, () => 'w').join(' ');
   for (const side of ['de', 'en']) {

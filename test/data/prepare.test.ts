@@ -203,7 +203,7 @@ describe('prepareCorpus', () => {
     expect(readdirSync(options.out).filter((name) => name.startsWith('test'))).toEqual([]);
   });
 
-  it('tells its progress, stage by stage', async () => {
+  it('reports its progress, stage by stage', async () => {
     const told: PrepareProgress[] = [];
     await prepare(small(), { onProgress: (progress: PrepareProgress) => told.push(progress) });
     const stages = new Map(told.map(({ text, done, total }) => [text, done / total]));

@@ -98,7 +98,7 @@ describe('prepareCorpus', () => {
     for (const [name, milliseconds] of longest) expect(milliseconds, name).toBeLessThan(250);
   });
 
-  it('tells counts, their unit and seconds of every stage', async () => {
+  it('reports counts, their unit and seconds of every stage', async () => {
     const told: PrepareProgress[] = [];
     await prepareCorpus(corpus(300), { onProgress: (progress) => told.push(progress) });
     const last = new Map(told.map((progress) => [progress.text, progress]));

@@ -149,7 +149,7 @@ describe('a run on pieces', () => {
     await fitAll(trainer);
   });
 
-  it('is told that text to translate is whole, and not that it is cut', async () => {
+  it('is warned of text to translate that is whole, and not of text that is cut', async () => {
     using translator = await Translator.load(options.runDirectory, { threads: 1 });
     const source = Array.from({ length: 4 }, () => 'w5 w1 w9');
     const cut = source.map((line) => line.split(' ').map(cutWord).join(' '));
@@ -176,7 +176,7 @@ describe('a run on pieces', () => {
     expect(translation!.text).not.toContain('@@ ');
   });
 
-  it('tells whoever takes it elsewhere', async () => {
+  it('warns where it is taken elsewhere', async () => {
     const out = join(place.path, 'exported');
     const { differences } = await exportModel({ run: options.runDirectory, format: 'fairseq', out });
     expect(differences).toEqual([

@@ -81,7 +81,7 @@ describe('readTarMembers', () => {
     await expect(readTarMembers(inside, ['d/a'])).rejects.toThrow(
       fault('MALFORMED_FILE', 'inside the member d/b'),
     );
-    // Between two members only the end mark tells.
+    // Between two members only the end mark decides.
     const between = fileOf(whole.subarray(0, 1024));
     expect((await readTarMembers(between, ['d/a'])).size).toBe(1);
     await expect(readTarMembers(between, ['d/a', 'd/b', 'd/c'])).rejects.toThrow(

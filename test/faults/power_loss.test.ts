@@ -113,7 +113,7 @@ it('what was said to be done is there after a loss of power, at every moment', {
   try {
     const child = spawn(
       process.execPath,
-      [join(packageRoot, 'test', 'faults', 'told.mjs'), disk, at('text'), join(packageRoot, 'dist')],
+      [join(packageRoot, 'test', 'faults', 'reported.mjs'), disk, at('text'), join(packageRoot, 'dist')],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     await mkdir(after);

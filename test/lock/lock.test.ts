@@ -62,7 +62,7 @@ async function holder(
 }
 
 describe('a lock', () => {
-  it('has one holder; whoever else wants it is told which file, who, and what to do', async () => {
+  it('has one holder; the error of another that wants it names the file, the holder, and what to do', async () => {
     const path = newPath();
     const lock = await Lock.acquire(path, { what });
     const refusal = await Lock.acquire(path, { what }).catch((error) => error);

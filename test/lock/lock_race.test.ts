@@ -45,7 +45,7 @@ async function deadProcess(): Promise<number> {
   return child.pid as number;
 }
 
-/** Runs contenders at once and sums up what they tell. */
+/** Runs contenders at once and sums up what they say. */
 async function race(contenders: Promise<Outcome>[]): Promise<Outcome> {
   const sum = { acquired: 0, doubles: 0, refused: 0 };
   for (const outcome of await Promise.all(contenders)) {

@@ -176,7 +176,7 @@ describe('sizes out of a file', () => {
     expect(JSON.parse(stdout)).toEqual(cases.map(([, code]) => code));
   });
 
-  it('that this machine cannot hold are told before memory is taken', async () => {
+  it('that this machine cannot hold are reported before memory is taken', async () => {
     await expect(Transformer.create({ vocabSize: 2 ** 24, embedDim: 65536, heads: 1 })).rejects.toMatchObject(
       {
         code: 'OUT_OF_MEMORY',

@@ -79,7 +79,7 @@ test('none fits: LIBTORCH_VERSION names every version there is an addon for, and
   });
 });
 
-test('a CUDA build that no addon fits: told what provides one', () => {
+test('a CUDA build that no addon fits: the message says what provides one', () => {
   const { root } = packageWithBoth();
   const newer = libtorch(join(root, 'libtorch'), '2.15.0', true);
   expect(() => checkVersion('2.13.0', newer)).toThrow(/setup --cuda provides one .*npm run build:cuda/);

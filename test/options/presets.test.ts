@@ -80,7 +80,7 @@ describe('preset', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('mistyped as an option is told by its name', () => {
+  it('mistyped as an option is reported by its name', () => {
     expect(() => resolved({ prest: 'tiny' } as object)).toThrow(
       /train\.prest: unknown option, did you mean preset\?/,
     );

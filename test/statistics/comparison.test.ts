@@ -49,7 +49,7 @@ describe("the paper's table", () => {
     expect(comparison.meanDifference).toBeCloseTo(0.17, 12);
   });
 
-  it('is told in words that say which test the paper meant', () => {
+  it('is reported in words that say which test the paper meant', () => {
     const lines = comparisonLines(compareRuns(uni, bi));
     expect(lines.find((line) => line.includes('rank-sum'))).toMatch(/U = 9, p = 0\.100.*paper/);
     expect(lines.find((line) => line.includes('signed-rank test (paired'))).toMatch(/p = 0\.250.*paper/);

@@ -1,4 +1,4 @@
-/** What is told by process.emitWarning with this code while `work` runs; Node.js writes none of it. */
+/** What is reported by process.emitWarning with this code while `work` runs; Node.js writes none of it. */
 export async function warningsOf(code: string, work: () => unknown): Promise<string[]> {
   const messages: string[] = [];
   const others = process.listeners('warning');
@@ -7,7 +7,7 @@ export async function warningsOf(code: string, work: () => unknown): Promise<str
   });
   try {
     await work();
-    // Warnings are told on the next tick.
+    // Warnings are reported on the next tick.
     await new Promise(setImmediate);
   } finally {
     process.removeAllListeners('warning');

@@ -42,7 +42,7 @@ async function untilFirst(events: AsyncGenerator<SweepEvent>, type: SweepEvent['
 }
 
 describe('two sweeps in one directory', () => {
-  it('the second is told that the first is there, which goes on', async () => {
+  it('the second gets an error that names the first, which continues', async () => {
     const directory = at('one', 'sweep');
     const first = start(directory);
     await untilFirst(first, 'start');

@@ -1,5 +1,5 @@
 // Stands in for lib/sweep/trial.ts where only the sweep is tested: "trains" 3 updates, each in a moment, and
-// writes what a run directory holds. The file behavior.json beside the sweep's directory tells a trial to misbehave.
+// writes what a run directory holds. The file behavior.json beside the sweep's directory makes a trial misbehave.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 

@@ -90,7 +90,7 @@ describe('a sweep', () => {
     expect((await result('bi-1'))['threads']).toBe(Math.max(1, Math.floor(threads / 4)));
   });
 
-  it('tells a failure with the end of its standard error and goes on with the others', async () => {
+  it('reports a failure with the end of its standard error and goes on with the others', async () => {
     await behave({ 'bi-1': 'crash', 'baseline-2': 'error', 'bi-2': 'hard' });
     const events = await all(start());
     expect(names(events, 'finish')).toEqual(['baseline-1']);

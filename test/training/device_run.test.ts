@@ -47,7 +47,7 @@ const options = (name: string) => ({
   test: { beam: { beam: 2, maxLenB: 4 } },
 });
 
-test('tells the metrics that the CPU tells, reading them when a line is due', async () => {
+test('gives the metrics that the CPU gives, reading them when a line is due', async () => {
   await trainAll(options('cpu'));
   device = emulatedDevice;
   const reads = vi.fn();

@@ -60,7 +60,7 @@ describe('metrics.jsonl of a resumed run', () => {
     expect(await readFile(`${path}.damaged`, 'utf8')).toBe(`2\t${damage(before.split('\n')[1]!)}\n`);
   });
 
-  it('lines that are missing are told', async () => {
+  it('lines that are missing are reported', async () => {
     const { path, warnings } = await resumeWith('missing', (text) => text.split('\n').slice(0, 3).join('\n'));
     expect(warnings).toMatchObject([
       { message: `${path}: expected the 6 lines that the checkpoint of update 10 counts, got 3` },

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => place.remove());
 
 describe('the progress of a run', () => {
-  it('tells every stage from reading to scoring, and the loss from the first update on', async () => {
+  it('reports every stage from reading to scoring, and the loss from the first update on', async () => {
     const heard: TrainProgress[] = [];
     const onProgress = (progress: TrainProgress) => heard.push(progress);
     const options = tinyOptions(join(place.path, 'data'), join(place.path, 'run'));

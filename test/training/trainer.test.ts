@@ -26,7 +26,7 @@ const at = (name: string) => join(place.path, name);
 const json = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
 
 describe('a run', () => {
-  it('tells its events in order and leaves a whole run directory', async () => {
+  it('gives its events in order and leaves a whole run directory', async () => {
     const run = at('whole');
     const options = tinyOptions(data, run);
     const events = await trainAll({

@@ -75,7 +75,7 @@ describe('a hook at each validation', () => {
     expect(titles.slice(-2)).toEqual(['Validation shape', 'Validation other']);
   });
 
-  it('changes no bit of the run, and nothing is told without one', async () => {
+  it('changes no bit of the run, and nothing is reported without one', async () => {
     const events = await trainAll(options('without'));
     expect(validations(events).every((event) => !('metrics' in event))).toBe(true);
     const measure: Hook = async (model) => {

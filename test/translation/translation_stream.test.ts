@@ -27,7 +27,7 @@ const lines = Array.from({ length: 100 }, (_, i) =>
 const beam = { beam: 2, maxLenB: 10 };
 const never = new Promise<never>(() => {});
 
-/** A source that tells how far it was read and whether it was closed; `at` is awaited before each line. */
+/** A source that says how far it was read and whether it was closed; `at` is awaited before each line. */
 function source(text: readonly unknown[] = lines, at: (line: number) => unknown = () => {}) {
   const seen = { read: 0, closed: false };
   const iterable = (async function* () {

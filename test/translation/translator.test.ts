@@ -48,7 +48,7 @@ describe('Translator', () => {
     expect(await translator.translate([])).toEqual([]);
   });
 
-  it('takes options over those of the run, and tells its progress', async () => {
+  it('takes options over those of the run, and reports its progress', async () => {
     using translator = await Translator.load(run);
     const done: [number, number][] = [];
     const [translation] = await translator.translate(

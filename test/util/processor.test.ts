@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { expect, test } from 'vitest';
 import { processorName } from '../../lib/util/processor.js';
 
-test('the processor with its generation, where the system tells it', (context) => {
+test('the processor with its generation, where the system names it', (context) => {
   const name = processorName();
   expect(name.startsWith(cpus()[0]!.model.trim())).toBe(true);
   if (process.platform !== 'linux' || process.arch !== 'x64')

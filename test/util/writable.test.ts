@@ -61,7 +61,7 @@ describe('a place for an output', () => {
 });
 
 describe('a directory with those above it', () => {
-  it('is made; the first one made is told, and none where all are there', async () => {
+  it('is made; the first one made is reported, and none where all are there', async () => {
     expect(await makePath(at('made', 'and', 'deeper'))).toBe(at('made'));
     expect(await makePath(at('made', 'and', 'deeper'))).toBeUndefined();
     expect(await readdir(at('made', 'and'))).toEqual(['deeper']);

@@ -118,7 +118,7 @@ export async function tokenizeIwslt14(
   ]);
 }
 
-/** Maps both sides, telling the progress over both. */
+/** Maps both sides, reporting the progress over both. */
 async function mapPairs(
   text: string,
   lines: Pairs<string>,

@@ -28,7 +28,7 @@ const selectLibtorch: Select = (member) => wanted.exec(member)?.[1] ?? null;
 interface Checksums {
   /** Path below the unpacked directory → SHA-256 in hexadecimal. */
   written: Map<string, string>;
-  /** The same as the wheel's own RECORD tells it; empty for a zip, which has none. */
+  /** The same as the wheel's own RECORD has it; empty for a zip, which has none. */
   recorded: Map<string, string>;
 }
 

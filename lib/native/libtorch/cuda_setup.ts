@@ -74,7 +74,7 @@ export interface CudaSetupOptions {
   signal?: AbortSignal;
 }
 
-/** The file that tells that a part is complete in the directory. */
+/** The file that says that a part is complete in the directory. */
 const markOf = (directory: string, part: Part) =>
   join(directory, partsDirectory, part.requirement.replace(/[^\w.-]+/g, '_'));
 

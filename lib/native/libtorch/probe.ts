@@ -95,7 +95,7 @@ export function cachedCudaLibtorch(env: Environment = process.env): string {
   return join(cacheDirectory(env), `libtorch-${cudaLibtorchVersion}-${cudaTag}`, 'torch');
 }
 
-/** A file beside torch/ that tells that the libraries for running on a GPU are there as well, not only for linking. */
+/** A file beside torch/ that says that the libraries for running on a GPU are there as well, not only for linking. */
 export const runnableMark = 'RUNNABLE';
 
 /** rdrop's own library for CUDA, beside the addon that it belongs to. */
@@ -128,7 +128,7 @@ function cached(env: Environment): string {
 
 /**
  * The version of the libtorch in a directory, from version.py (wheel), build-version (zip) or the headers; null when
- * none of them tells.
+ * none of them says.
  */
 export function versionOf(directory: string): string | null {
   const numbers = /^\D*?(\d+\.\d+\.\d+)/;

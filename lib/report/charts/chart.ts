@@ -86,7 +86,7 @@ export interface Spot {
   at: number | [low: number, high: number];
   /** Pixels below the middle of the row; default 0. */
   shift?: number;
-  /** What a reader is told who points at it. */
+  /** What is shown to a reader who points at it. */
   text: string;
   /** Drawn above it. */
   label?: string;

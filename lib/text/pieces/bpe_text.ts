@@ -80,7 +80,7 @@ export class BpeText {
     return compareText(this.texts[a1]!, this.texts[b1]!) || compareText(this.texts[a2]!, this.texts[b2]!);
   }
 
-  /** Joins a pair wherever it occurs, and tells how often that makes other pairs occur. */
+  /** Joins a pair wherever it occurs, and reports how often that makes other pairs occur. */
   merge(pair: number, told: PairChange): void {
     const [first, second] = symbolsOf(pair);
     const merged = this.idOf(this.texts[first]! + this.texts[second]!);

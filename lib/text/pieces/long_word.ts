@@ -4,7 +4,7 @@ const none = -1;
 
 /**
  * A word of many symbols as a linked list, with the places of each pair and of each symbol: a merge costs what it
- * changes, not the length of the word. The changes that it tells are those of BpeText for short words.
+ * changes, not the length of the word. The changes that it reports are those of BpeText for short words.
  */
 export class LongWord {
   readonly #symbols: Int32Array;

@@ -3,7 +3,7 @@ export async function quietly(cleanup: () => unknown): Promise<void> {
   try {
     await cleanup();
   } catch {
-    // The first error is the one that is told.
+    // The first error is the one that is reported.
   }
 }
 

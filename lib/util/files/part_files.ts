@@ -35,7 +35,7 @@ function machine(): string {
       try {
         parts.push(read());
       } catch {
-        // Linux alone tells.
+        // Only Linux knows.
       }
     }
     ownMachine = crypto().createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 6);

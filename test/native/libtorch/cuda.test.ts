@@ -16,7 +16,7 @@ import {
 import { fakeLibtorch } from '../../support/fake_libtorch.js';
 import { scratchDirectory } from '../../support/scratch.js';
 
-test('without a driver: told by info(), and CUDA_UNAVAILABLE with the reason when a device is asked for', async (context) => {
+test('without a driver: reported by info(), and CUDA_UNAVAILABLE with the reason when a device is asked for', async (context) => {
   const { available, reason, driver, devices } = native().info().cuda;
   if (driver !== null) return context.skip('there is an NVIDIA driver');
   expect({ available, devices }).toEqual({ available: false, devices: [] });

@@ -75,7 +75,7 @@ test('no addon, and a broken one: ADDON_NOT_FOUND', () => {
   expect(broken.message).toContain('could not be loaded');
 });
 
-test('doctor tells every probe and the next command', async () => {
+test('doctor reports every probe and the next command', async () => {
   const env = bareMachine();
   const bare = await doctor({ env });
   expect(bare).toMatchObject({ ok: false, libtorch: null, cacheDamage: null, next: 'npx rdrop setup' });

@@ -254,7 +254,7 @@ test('a full disk under pip is a full disk', async () => {
   expect(left()).toEqual([]);
 });
 
-test('a cache that cannot be written is told', async () => {
+test('a cache that cannot be written is reported', async () => {
   const { home, env, wheel } = machine();
   writeFileSync(join(home, 'file'), '');
   await expect(

@@ -164,7 +164,7 @@ const updates = [
 ];
 
 describe('a training on a device', () => {
-  test('leaves the parameters that the CPU leaves, and tells the same metrics', async () => {
+  test('leaves the parameters that the CPU leaves, and gives the same metrics', async () => {
     const models = await pair({});
     const trainers = {
       cpu: await native().Trainer.create(models.cpu, optimizer, loss),

@@ -131,7 +131,7 @@ test('a state put back continues bit for bit', async () => {
   expect([...(await flat(other))]).toEqual([...(await flat(model))]);
 });
 
-test('info tells the number of threads that the work uses', async () => {
+test('info gives the number of threads that the work uses', async () => {
   for (const threads of [2, 1]) {
     await native().setThreads(threads);
     expect(native().info().threads).toBe(threads);

@@ -1,4 +1,4 @@
-// told.mjs <directory> <data> <dist>: prepares, trains and reports in the directory; tells each thing that is said to be done
+// reported.mjs <directory> <data> <dist>: prepares, trains and reports in the directory; prints each thing that is reported as done
 // as a line of JSON, and goes on when a line comes back.
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
