@@ -3,13 +3,11 @@ import { type MosesDetokenizeOptions, mosesDetokenizeSchema } from '../../option
 import { alnum, alpha, perlSpace, punctuation } from '../../util/characters.js';
 import { once } from '../../util/once.js';
 import { checkLanguage } from '../languages.js';
+import { joinTokens } from './join_tokens.js';
 
 /** The rules are those of Moses's detokenizer.perl; German has none of its own there. */
 
 const opening = /^[\p{Sc}([{¿¡]+$/u;
-const closing = /^[,.?!:;\\%}\])]+$/;
-const quotation = /^['"„“`]+$/;
-const doubleQuotation = /^[„“”]+$/;
 
 /** Made when the first line comes: each gathers sets of Unicode's characters, which the import must not wait for. */
 const patterns = once(() => ({
@@ -52,14 +50,10 @@ const cjkRanges: readonly (readonly [number, number])[] = [
   [0x20000, 0x2ffff],
 ];
 
-function isCjk(character: string | undefined): boolean {
-  if (character === undefined || character < '\u1100') return false;
+function isCjk(character: string): boolean {
   const point = character.codePointAt(0)!;
   return cjkRanges.some(([first, last]) => point >= first && point <= last);
 }
-
-const startsWithCjk = (word: string) => word >= '\u1100' && isCjk([...word][0]);
-const endsWithCjk = (word: string) => isCjk([...word].at(-1));
 
 const defaults = once(() => parseConfig(mosesDetokenizeSchema, {}, 'detokenize'));
 
@@ -81,45 +75,9 @@ export function mosesDetokenize(line: string, lang: string, options?: MosesDetok
   if (untouched.test(line)) return line;
   const words = unescapeSpecial(` ${line} `.replaceAll(' @-@ ', '-')).split(' ');
   while (words.at(-1) === '') words.pop();
-  const quotes = new Map<string, number>();
-  let text = '';
-  let space = ' ';
-  const toTheLeft = (word: string) => {
-    text += word;
-    space = ' ';
-  };
-  const toTheRight = (word: string) => {
-    text += space + word;
-    space = '';
-  };
-  for (const [i, word] of words.entries()) {
-    const previous = words[i - 1] ?? '';
-    if (startsWithCjk(word)) {
-      if (!endsWithCjk(previous)) text += space;
-      toTheLeft(word);
-    } else if (opening.test(word)) {
-      toTheRight(word);
-    } else if (closing.test(word)) {
-      toTheLeft(word);
-    } else if (english && contraction.test(word) && endsInAlnum.test(previous)) {
-      toTheLeft(word);
-    } else if (quotation.test(word)) {
-      const kind = doubleQuotation.test(word) ? '"' : word;
-      const count = quotes.get(kind) ?? 0;
-      if (count % 2 === 0 && english && word === "'" && previous.endsWith('s')) {
-        // The apostrophe of "the Jones' house" opens no quotation.
-        toTheLeft(word);
-      } else {
-        quotes.set(kind, count + 1);
-        if (count % 2 === 0) toTheRight(word);
-        else toTheLeft(word);
-      }
-    } else {
-      text += space;
-      toTheLeft(word);
-    }
-  }
-  text = text.replace(/ +/g, ' ').replace(/^ /, '').replace(/ $/, '');
+  const contracts = (word: string, previous: string) => contraction.test(word) && endsInAlnum.test(previous);
+  const joined = joinTokens(words, { english, opening, isCjk, contracts });
+  const text = joined.replace(/ +/g, ' ').replace(/^ /, '').replace(/ $/, '');
   return uppercase ? text.replace(firstLetter, (_, before, letter) => before + upperCase(letter)) : text;
 }
 

@@ -2,15 +2,12 @@ import { pythonSpace, words } from '../../util/characters.js';
 import { once } from '../../util/once.js';
 import { checkLanguage } from '../languages.js';
 import { unescapeSpecial } from './detokenizer.js';
+import { joinTokens } from './join_tokens.js';
 import { sacremosesLetters } from './sacremoses_letters.js';
 
 /** The currency signs of its list, which is older than the running Node's. */
 const currency =
   '$\\u00a2-\\u00a5\\u058f\\u060b\\u09f2-\\u09f3\\u09fb\\u0af1\\u0bf9\\u0e3f\\u17db\\u20a0-\\u20bd\\ua838\\ufdfc\\ufe69\\uff04\\uffe0-\\uffe1\\uffe5-\\uffe6';
-
-const closing = /^[,.?!:;\\%}\])]+$/;
-const quotation = /^['"„“`]+$/;
-const doubleQuotation = /^[„“”]+$/;
 
 /** Made when the first line comes: the list of letters is long. */
 const patterns = once(() => ({
@@ -34,8 +31,7 @@ const cjkRanges: readonly (readonly [number, number])[] = [
   [0x20000, 0x2ffff],
 ];
 
-function isCjk(character: string | undefined): boolean {
-  if (character === undefined || character < '\u1100') return false;
+function isCjk(character: string): boolean {
   const point = character.codePointAt(0)!;
   return cjkRanges.some(([first, last]) => point > first && point < last);
 }
@@ -52,40 +48,7 @@ export function sacremosesDetokenize(line: string, lang: string): string {
   const english = checkLanguage(lang) === 'en';
   const { opening, contraction, spaceAround } = patterns();
   const tokens = words(unescapeSpecial(` ${words(line).join(' ')} `.replaceAll(' @-@ ', '-')));
-  const quotes = new Map<string, number>();
-  let text = '';
-  let space = ' ';
-  const toTheLeft = (token: string) => {
-    text += token;
-    space = ' ';
-  };
-  const toTheRight = (token: string) => {
-    text += space + token;
-    space = '';
-  };
-  for (const [i, token] of tokens.entries()) {
-    const previous = tokens[i - 1] ?? '';
-    if (token >= '\u1100' && isCjk([...token][0])) {
-      if (!isCjk([...previous].at(-1))) text += space;
-      toTheLeft(token);
-    } else if (opening.test(token)) {
-      toTheRight(token);
-    } else if (closing.test(token) || (english && i > 0 && contraction.test(token))) {
-      toTheLeft(token);
-    } else if (quotation.test(token)) {
-      const kind = doubleQuotation.test(token) ? '"' : token;
-      const count = quotes.get(kind) ?? 0;
-      if (count % 2 === 0 && english && token === "'" && previous.endsWith('s')) {
-        toTheLeft(token);
-      } else {
-        quotes.set(kind, count + 1);
-        if (count % 2 === 0) toTheRight(token);
-        else toTheLeft(token);
-      }
-    } else {
-      text += space;
-      toTheLeft(token);
-    }
-  }
+  const contracts = (token: string, _: string, index: number) => index > 0 && contraction.test(token);
+  const text = joinTokens(tokens, { english, opening, isCjk, contracts });
   return text.replace(/ {2,}/g, ' ').replace(spaceAround, '');
 }
