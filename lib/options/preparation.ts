@@ -114,7 +114,6 @@ export type PrepareConfig = Resolved<PrepareOptions, z.output<typeof prepareSche
 export const iwslt14Schema = documented<Iwslt14Options>()(
   z.strictObject({ archive: text, bpe: textSchema.shape.bpe, ...preparedShape }),
 );
-export type Iwslt14Config = Resolved<Iwslt14Options, z.output<typeof iwslt14Schema>>;
 
 /**
  * Refuses options that a given file of codes or dictionaries leaves without effect, and a second dictionary where there

@@ -1,6 +1,6 @@
 /** Statistics over runs. */
 import * as z from 'zod';
-import { documented, type Resolved } from './schema/documented.js';
+import { documented } from './schema/documented.js';
 import { countTo, positive, probability, seed } from './schema/ranges.js';
 
 /** Exact intervals of effect sizes and of the Hodges-Lehmann estimate. */
@@ -119,7 +119,6 @@ export const bootstrapSchema = documented<BootstrapOptions>()(
     seed: seed.default(1),
   }),
 );
-export type BootstrapConfig = Resolved<BootstrapOptions, z.output<typeof bootstrapSchema>>;
 
 export const rankTestSchema = documented<RankTestOptions>()(
   z.strictObject({ alternative: z.enum(alternatives).default('two-sided') }),
