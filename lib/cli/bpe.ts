@@ -27,7 +27,10 @@ export function bpeCommand(): Command {
       const breaks = new YieldTimer('learning');
       const learned: Merge[] = [];
       for (const merge of learnMerges(counts, merges, minFrequency, totalSymbols)) {
-        if (merge !== null) learned.push(merge);
+        if (merge !== null) {
+          if (learned.length === 0) counts.clear();
+          learned.push(merge);
+        }
         if (breaks.due()) await breaks.take();
       }
       await writeLines(blocksOf(Bpe.ofMerges(learned).toString().split('\n').slice(0, -1)));

@@ -17,7 +17,7 @@ export { normalizePunctuation } from './moses/normalizer.js';
 export { readProtectedPatterns } from './moses/protected_patterns.js';
 export { sacremosesDetokenize } from './moses/sacremoses_detokenizer.js';
 export { mosesTokenize } from './moses/tokenizer.js';
-export { Bpe } from './pieces/bpe.js';
+export { Bpe, type BpeLearnOptions } from './pieces/bpe.js';
 export { countWords, readVocabulary } from './pieces/bpe_vocabulary.js';
 export { joinPieces, type PieceConvention } from './pieces/pieces.js';
 export { TextPipeline } from './pipeline.js';

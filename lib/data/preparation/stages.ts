@@ -246,7 +246,11 @@ async function learnBpe(train: TokenizedSplit, config: PieceConfig, run: Prepare
   tell(0);
   const breaks = new YieldTimer(work, run.signal);
   for (const merge of learnMerges(counts, config.bpe, config.minFrequency)) {
-    if (merge !== null) merges.push(merge);
+    if (merge !== null) {
+      // The learner has taken all words in: their texts need not stay beside its own.
+      if (merges.length === 0) counts.clear();
+      merges.push(merge);
+    }
     if (!breaks.due()) continue;
     tell(merges.length);
     await breaks.take();

@@ -1,5 +1,5 @@
 import { parseConfig } from '../../options/schema/parse.js';
-import { type BpeApplyOptions, bpeApplySchema } from '../../options/text.js';
+import { type BpeApplyOptions, type BpeOptions, bpeApplySchema } from '../../options/text.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { writeFileAtomically } from '../../util/files/files.js';
@@ -25,6 +25,15 @@ interface Application {
   readonly separator: string;
   readonly vocabulary: ReadonlySet<string>;
   readonly glossaries: Glossaries | null;
+}
+
+/** How Bpe.learn() learns. */
+export interface BpeLearnOptions extends Omit<BpeOptions, 'merges'> {
+  /**
+   * What an error calls the lines.
+   * @default "lines"
+   */
+  name?: string | undefined;
 }
 
 /** Marks a piece that the next one continues, where nothing else is asked for. */
@@ -62,22 +71,20 @@ export class Bpe {
    *
    * @throws RdropError MALFORMED_FILE for a line that is not "word count".
    */
-  static learn(
-    lines: Iterable<string>,
-    merges: number,
-    { minFrequency = 2, totalSymbols = false, dictInput = false, name = 'lines' } = {},
-  ): Bpe {
+  static learn(lines: Iterable<string>, merges: number, options: BpeLearnOptions = {}): Bpe {
+    const { dictInput = false, name = 'lines' } = options;
     const counts = dictInput ? countsOfLines(lines, name) : new Map<string, number>();
     if (!dictInput) for (const line of lines) addWords(line, counts);
-    return Bpe.ofCounts(counts, merges, { minFrequency, totalSymbols });
+    return Bpe.ofCounts(counts, merges, options);
   }
 
   /** As learn(), from the words and how often each occurs. */
   static ofCounts(
     counts: ReadonlyMap<string, number>,
     merges: number,
-    { minFrequency = 2, totalSymbols = false } = {},
+    options: Pick<BpeLearnOptions, 'minFrequency' | 'totalSymbols'> = {},
   ): Bpe {
+    const { minFrequency = 2, totalSymbols = false } = options;
     const learned: Merge[] = [];
     for (const merge of learnMerges(counts, merges, minFrequency, totalSymbols)) {
       if (merge !== null) learned.push(merge);
@@ -225,7 +232,10 @@ const versionOf = (header: string): string =>
     .map((part) => pythonInt(part) ?? '?')
     .join('.');
 
-/** Generates merges, and null where it has none yet, so that the caller may show progress and let others work in between. */
+/**
+ * Generates merges, and null where it has none yet, so that the caller may show progress and let others work in between. From the
+ * first merge on `counts` is not read any more.
+ */
 export function* learnMerges(
   counts: ReadonlyMap<string, number>,
   merges: number,

@@ -29,6 +29,12 @@ function replaceWhole(text: string, part: string, replacement: string): string {
   return result + text.slice(done);
 }
 
+/** A larger array that begins with the first `used` numbers of another. */
+function extended<T extends Int32Array | Uint32Array | Float64Array>(array: T, used: number, larger: T): T {
+  larger.set(array.subarray(0, used));
+  return larger;
+}
+
 /**
  * The words of the text that byte pair encoding learns from, as symbols that merging joins, and where each pair of
  * symbols occurs.
@@ -39,9 +45,11 @@ export class BpeText {
   /** The symbols of all words, one behind the other; a word leaves unused what merging has freed of its place. */
   private packed = new Int32Array(1024);
   private used = 0;
-  private readonly starts: number[] = [];
-  private readonly lengths: number[] = [];
-  private readonly counts: number[] = [];
+  private words = 0;
+  /** Of each word: where its symbols begin, how many they are, and how often it occurs. Millions take half the memory of lists. */
+  private starts = new Uint32Array(1024);
+  private lengths = new Uint32Array(1024);
+  private counts = new Float64Array(1024);
   /** Words that hold a space other than the one that separates words. */
   private readonly spaced = new Set<number>();
   private readonly long = new Map<number, LongWord>();
@@ -56,10 +64,16 @@ export class BpeText {
   addWord(text: string, count: number, change: PairChange): void {
     const characters = [...text];
     characters[characters.length - 1] += endOfWord;
-    const word = this.counts.push(count) - 1;
+    const word = this.words++;
+    if (word === this.counts.length) {
+      this.starts = extended(this.starts, word, new Uint32Array(word + word / 2));
+      this.lengths = extended(this.lengths, word, new Uint32Array(word + word / 2));
+      this.counts = extended(this.counts, word, new Float64Array(word + word / 2));
+    }
     const symbols = Int32Array.from(characters, (symbol) => this.idOf(symbol));
-    this.starts.push(this.used);
-    this.lengths.push(symbols.length);
+    this.counts[word] = count;
+    this.starts[word] = this.used;
+    this.lengths[word] = symbols.length;
     if (otherSpace.test(text)) this.spaced.add(word);
     if (symbols.length > longWord && !this.spaced.has(word)) this.long.set(word, new LongWord(symbols));
     else this.append(symbols);
@@ -89,7 +103,7 @@ export class BpeText {
       const word = entry < 0 ? ~entry : entry;
       places.set(word, (places.get(word) ?? 0) + (entry < 0 ? -1 : 1));
     }
-    this.index.set(pair, []);
+    this.index.delete(pair);
     const asText = this.spaced.size > 0 ? this.searchInText(first, second) : null;
     for (const [word, occurrences] of places) {
       if (occurrences < 1) continue;
@@ -129,11 +143,9 @@ export class BpeText {
   }
 
   private append(symbols: Int32Array): void {
-    if (this.used + symbols.length > this.packed.length) {
-      const grown = new Int32Array(2 * (this.used + symbols.length));
-      grown.set(this.packed.subarray(0, this.used));
-      this.packed = grown;
-    }
+    const needed = this.used + symbols.length;
+    if (needed > this.packed.length)
+      this.packed = extended(this.packed, this.used, new Int32Array(needed + (needed >> 1)));
     this.packed.set(symbols, this.used);
     this.used += symbols.length;
   }
