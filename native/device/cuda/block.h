@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include "device/cuda/matrix_unit.h"
 #include "device/launch.h"
 #include "core/errors.h"
 #include "core/host_device.h"
@@ -13,7 +14,7 @@ namespace rdrop {
 /// counts runs beside the stream.
 static __device__ uint32_t block_counters[kCounters];
 
-struct CudaBlock {
+struct CudaBlock : CudaMatrixUnit {
   __device__ int thread() const { return int(threadIdx.x); }
   __device__ int threads() const { return int(blockDim.x); }
   __device__ int64_t index() const { return int64_t(blockIdx.x); }

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <typeinfo>
 
+#include "device/emulated/matrix_unit.h"
 #include "device/emulated/runners.h"
 #include "device/launch.h"
 #include "core/host_device.h"
@@ -14,7 +15,7 @@
 namespace rdrop {
 
 /// The running block, as its fibers see it (emulation.cc).
-class EmulatedBlock {
+class EmulatedBlock : public EmulatedMatrixUnit {
  public:
   int thread() const;
   int threads() const;
@@ -34,6 +35,14 @@ class EmulatedBlock {
   char* shared();
   uint32_t ticket(uint32_t* counter) { return (*counter)++; }
   uint32_t* counter(int64_t index);
+
+  /// For instructions of a whole warp: once every lane of the warp is here, `work` runs once, with what each of them
+  /// brought; then all continue.
+  void together(void* mine, void (*work)(void* const* of_lanes));
+  /// The asynchronous copies of this thread.
+  EmulatedCopies& copies();
+  /// A place in shared memory. Throws where `bytes` bytes from there on are not the block's.
+  char* shared_at(int offset, int bytes);
 
  private:
   uint64_t exchange(uint64_t bits, int mask);

@@ -50,7 +50,11 @@ struct Running {
   std::vector<Meeting> warps;
   Meeting block;
   std::vector<char> shared;
+  size_t shared_bytes;
   std::vector<uint64_t> lanes;
+  std::vector<void*> brought;                  // by each thread, for `together`
+  std::vector<void (*)(void* const*)> wanted;  // the work it came for
+  std::vector<EmulatedCopies> copies;
   uint32_t* counters;
   std::exception_ptr failure;
 };
@@ -130,6 +134,7 @@ void run_block(Running& r) {
   r.block = Meeting{r.threads, 0, 0};
   r.warps.assign(size_t(r.threads / kLanes), Meeting{kLanes, 0, 0});
   r.fibers = std::vector<Fiber>(size_t(r.threads));
+  r.copies = std::vector<EmulatedCopies>(size_t(r.threads));
   // What a block leaves in shared memory is nothing to count on: the next one finds NaN there.
   std::fill(r.shared.begin(), r.shared.end(), char(0xff));
   for (int i = 0; i < r.threads; ++i) {
@@ -162,7 +167,10 @@ void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape
   r.threads = shape.threads;
   r.count = shape.blocks;
   r.shared.resize(shape.shared_bytes + 16);
+  r.shared_bytes = shape.shared_bytes;
   r.lanes.resize(size_t(shape.threads));
+  r.brought.resize(size_t(shape.threads));
+  r.wanted.resize(size_t(shape.threads));
   std::vector<uint32_t>& counters = device_counters();
   r.counters = counters.data();
   Running* outer = std::exchange(running, &r);
@@ -218,6 +226,33 @@ uint64_t EmulatedBlock::exchange(uint64_t bits, int mask) {
   const uint64_t other = running->lanes[self / kLanes * kLanes + ((self % kLanes) ^ mask)];
   warp_barrier();
   return other;
+}
+
+void EmulatedBlock::together(void* mine, void (*work)(void* const*)) {
+  Running& r = *running;
+  Meeting& warp = r.warps[r.current / kLanes];
+  const int first = r.current / kLanes * kLanes;
+  r.brought[r.current] = mine;
+  r.wanted[r.current] = work;
+  if (warp.arrived + 1 == warp.expected) {
+    const auto* wanted = &r.wanted[first];
+    if (std::any_of(wanted, wanted + kLanes, [&](auto* other) { return other != work; }))
+      fail(ErrorCode::internal, "emulated grid: the lanes of a warp are at different instructions");
+    work(&r.brought[first]);
+  }
+  meet(warp, Fiber::Waits::warp);
+}
+
+EmulatedCopies& EmulatedBlock::copies() {
+  return running->copies[running->current];
+}
+
+char* EmulatedBlock::shared_at(int offset, int bytes) {
+  if (offset < 0 || size_t(offset) + size_t(bytes) > running->shared_bytes) {
+    fail(ErrorCode::internal, "emulated grid: ", bytes, " bytes at ", offset, " of ", running->shared_bytes,
+         " bytes of shared memory");
+  }
+  return shared() + offset;
 }
 
 void set_emulated_order(uint64_t seed) {

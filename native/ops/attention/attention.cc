@@ -1,11 +1,12 @@
-// Attention: on the CPU one item (a head of a sequence) at a time, items over threads; on a device flash attention or
-// the plain path.
+// Attention: on the CPU one item (a head of a sequence) at a time, items over threads; on a device the kernels for
+// short sequences, flash attention, or the plain path.
 #include "ops/attention/attention.h"
 
 #include "core/dispatch.h"
 #include "core/scratch.h"
 #include "device/dispatch.h"
 #include "ops/attention/attention_kernel.h"
+#include "ops/attention/device_attention.h"
 
 namespace rdrop {
 namespace {
@@ -27,9 +28,9 @@ FlashInputs flash_inputs(const AttentionInputs& inputs) {
           shape.causal};
 }
 
-/// What forward and backward pass to the plain path alike.
+/// What forward and backward pass to the device's own kernels alike.
 template <typename T>
-DeviceAttention<T> plain_arguments(const AttentionInputs& inputs, const at::Tensor& out, const at::Tensor& log_sum) {
+DeviceAttention<T> device_arguments(const AttentionInputs& inputs, const at::Tensor& out) {
   const AttentionShape& shape = inputs.shape;
   DeviceAttention<T> arguments{};
   arguments.query = elements<T>(inputs.query);
@@ -47,30 +48,32 @@ DeviceAttention<T> plain_arguments(const AttentionInputs& inputs, const at::Tens
   arguments.causal = shape.causal;
   arguments.dropout = inputs.dropout;
   arguments.out = mutable_elements<T>(out);
-  arguments.log_sum = mutable_elements<float>(log_sum);
   return arguments;
 }
 
-AttentionSaved attention_on(Device& device, const AttentionInputs& inputs, at::Tensor& out) {
-  const int64_t rows = inputs.query.size(0), heads = inputs.shape.heads;
-  FlashAttention* flash = inputs.dropout.p == 0 ? device.flash_attention() : nullptr;
+template <typename T>
+AttentionSaved attention_with(Device& device, const AttentionInputs& inputs, at::Tensor& out) {
+  const AttentionShape& shape = inputs.shape;
+  const AttentionLaunchers<T>& kernels = device.kernels().layers<T>().attention;
+  DeviceAttention<T> arguments = device_arguments<T>(inputs, out);
+  const bool is_short = short_attention_takes(arguments);
   AttentionSaved saved;
-  if (flash && flash->takes(inputs.query.scalar_type(), inputs.query.size(1) / heads)) {
+  FlashAttention* flash = !is_short && inputs.dropout.p == 0 ? device.flash_attention() : nullptr;
+  if (flash && flash->takes(inputs.query.scalar_type(), arguments.head_dim)) {
     saved.flash = flash->forward(flash_inputs(inputs));
     out = saved.flash.out.flatten(1);
     return saved;
   }
   saved.out = out;
-  saved.log_sum = device.memory().empty({rows, heads}, at::kFloat);
-  dispatch_device(inputs.query, [&](auto zero) {
-    using T = decltype(zero);
-    device.kernels().layers<T>().attention.forward(plain_arguments<T>(inputs, out, saved.log_sum), device.stream());
-  });
+  saved.log_sum = device.memory().empty({inputs.query.size(0), shape.heads}, at::kFloat);
+  arguments.log_sum = mutable_elements<float>(saved.log_sum);
+  (is_short ? kernels.short_forward : kernels.forward)(arguments, device.stream());
   return saved;
 }
 
-void attention_backward_on(Device& device, const AttentionInputs& inputs, const AttentionSaved& saved,
-                           const at::Tensor& out_gradient, AttentionGradients& gradients) {
+template <typename T>
+void attention_backward_with(Device& device, const AttentionInputs& inputs, const AttentionSaved& saved,
+                             const at::Tensor& out_gradient, AttentionGradients& gradients) {
   const int64_t rows = inputs.query.size(0), heads = inputs.shape.heads;
   if (saved.flash.out.defined()) {
     FlashGradients by_head{heads_of(gradients.query, heads), heads_of(gradients.key, heads),
@@ -78,17 +81,17 @@ void attention_backward_on(Device& device, const AttentionInputs& inputs, const 
     return device.flash_attention()->backward(flash_inputs(inputs), saved.flash, heads_of(out_gradient, heads),
                                               by_head);
   }
+  const AttentionLaunchers<T>& kernels = device.kernels().layers<T>().attention;
+  DeviceAttention<T> arguments = device_arguments<T>(inputs, saved.out);
+  arguments.log_sum = mutable_elements<float>(saved.log_sum);
+  arguments.out_gradient = elements<T>(out_gradient);
+  arguments.query_gradient = mutable_elements<T>(gradients.query);
+  arguments.key_gradient = mutable_elements<T>(gradients.key);
+  arguments.value_gradient = mutable_elements<T>(gradients.value);
+  if (short_attention_takes(arguments)) return kernels.short_backward(arguments, device.stream());
   const at::Tensor slope = device.memory().empty({rows, heads}, at::kFloat);
-  dispatch_device(inputs.query, [&](auto zero) {
-    using T = decltype(zero);
-    DeviceAttention<T> arguments = plain_arguments<T>(inputs, saved.out, saved.log_sum);
-    arguments.out_gradient = elements<T>(out_gradient);
-    arguments.slope = mutable_elements<float>(slope);
-    arguments.query_gradient = mutable_elements<T>(gradients.query);
-    arguments.key_gradient = mutable_elements<T>(gradients.key);
-    arguments.value_gradient = mutable_elements<T>(gradients.value);
-    device.kernels().layers<T>().attention.backward(arguments, device.stream());
-  });
+  arguments.slope = mutable_elements<float>(slope);
+  kernels.backward(arguments, device.stream());
 }
 
 // The CPU.
@@ -148,7 +151,10 @@ Attention<T> cpu_arguments(const AttentionInputs& inputs, const Plan& plan, cons
 }  // namespace
 
 AttentionSaved attention(const AttentionInputs& inputs, at::Tensor& out) {
-  if (Device* device = current_device()) return attention_on(*device, inputs, out);
+  if (Device* device = current_device()) {
+    return dispatch_device(inputs.query,
+                           [&](auto zero) { return attention_with<decltype(zero)>(*device, inputs, out); });
+  }
   const at::ScalarType type = inputs.query.scalar_type();
   const Plan plan = plan_of(inputs.shape, inputs.query.size(1) / inputs.shape.heads, type);
   AttentionSaved saved;
@@ -164,7 +170,11 @@ AttentionSaved attention(const AttentionInputs& inputs, at::Tensor& out) {
 
 void attention_backward(const AttentionInputs& inputs, const AttentionSaved& saved, const at::Tensor& out_gradient,
                         AttentionGradients& gradients) {
-  if (Device* device = current_device()) return attention_backward_on(*device, inputs, saved, out_gradient, gradients);
+  if (Device* device = current_device()) {
+    return dispatch_device(inputs.query, [&](auto zero) {
+      attention_backward_with<decltype(zero)>(*device, inputs, saved, out_gradient, gradients);
+    });
+  }
   const Plan plan = plan_of(inputs.shape, inputs.query.size(1) / inputs.shape.heads, inputs.query.scalar_type());
   dispatch_layers(inputs.query, [&](auto zero) {
     using T = decltype(zero);

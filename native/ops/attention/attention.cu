@@ -4,7 +4,7 @@
 // writes its own rows alone, so nothing is added atomically. Probabilities are computed again from the log-sums.
 #include "device/launch.h"
 #include "device/reduce.h"
-#include "ops/attention/attention_kernel.h"
+#include "ops/attention/attention_item.h"
 #include "ops/attention/attention_tile.h"
 
 namespace rdrop {
@@ -12,63 +12,19 @@ namespace {
 
 using namespace portable;
 
+RDROP_INLINE int64_t chunks_of(int64_t head_dim) {
+  return (head_dim + kTileColumns - 1) / kTileColumns;
+}
+
 /// What a block works on.
-struct Item {
-  int head, first, chunk;  // of its own rows; the chunk of columns that it writes
-  int queries, keys;
-  int64_t query_row, key_row;
+struct Item : AttentionItem {
+  int first, chunk;  // of its own rows; the chunk of columns that it writes
 
   template <typename T>
-  RDROP_INLINE Item(const DeviceAttention<T>& a, int64_t index, int64_t tiles) {
-    const int64_t chunks = (a.head_dim + kTileColumns - 1) / kTileColumns;
-    chunk = int(index % chunks);
-    first = int(index / chunks % tiles * kOwnRows);
-    head = int(index / chunks / tiles % a.heads);
-    const int64_t sequence = index / chunks / tiles / a.heads;
-    query_row = a.query_starts[sequence];
-    queries = int(a.query_starts[sequence + 1] - query_row);
-    key_row = a.key_starts[sequence];
-    keys = int(a.key_starts[sequence + 1] - key_row);
-  }
-
-  template <typename T>
-  RDROP_INLINE bool sees(const DeviceAttention<T>& a, int query, int key) const {
-    return query < queries && key < keys && (!a.causal || key <= query);
-  }
-
-  /// Where a row's number of this head lies in log_sum and slope; also the row of its dropout mask.
-  template <typename T>
-  RDROP_INLINE int64_t number(const DeviceAttention<T>& a, int query) const {
-    return (query_row + query) * a.heads + head;
-  }
-};
-
-/// What dropout multiplies single probabilities by: 0 or 1/(1-p), 1 without dropout, 0 for keys that are not seen.
-struct Keep {
-  Dropout dropout;
-  uint64_t update;
-  uint32_t threshold;
-  float scale;
-
-  RDROP_INLINE explicit Keep(const Dropout& d) : dropout(d), update(d.stream.update), threshold(0), scale(1) {
-    if (d.p <= 0) return;
-    if (d.stream.update_at) update = *d.stream.update_at;
-    threshold = dropout_threshold(d.p);
-    scale = float(1.0 / (1.0 - d.p));
-  }
-
-  template <typename T>
-  RDROP_INLINE float operator()(const Item& item, const DeviceAttention<T>& a, int query, int key) const {
-    if (!item.sees(a, query, key)) return 0;
-    if (dropout.p <= 0) return 1;
-    const int quarter = (item.keys + 3) / 4, word = key / quarter;
-    const DropoutCounter counter = dropout_counter(dropout, update, item.number(a, query), quarter);
-    const uint64_t c = counter.first + uint64_t(key - word * quarter);
-    uint32_t w0, w1, w2, w3;
-    philox4x32(uint32_t(c), uint32_t(c >> 32), counter.c2, counter.c3, counter.k0, counter.k1, &w0, &w1, &w2, &w3);
-    const uint32_t drawn = word == 0 ? w0 : word == 1 ? w1 : word == 2 ? w2 : w3;
-    return drawn >= threshold ? scale : 0.0f;
-  }
+  RDROP_INLINE Item(const DeviceAttention<T>& a, int64_t index, int64_t tiles)
+      : AttentionItem(a, index / chunks_of(a.head_dim) / tiles),
+        first(int(index / chunks_of(a.head_dim) % tiles * kOwnRows)),
+        chunk(int(index % chunks_of(a.head_dim))) {}
 };
 
 /// Writes four columns of a row of the head, those that exist.
@@ -78,11 +34,6 @@ RDROP_INLINE void store_columns(T* row, int column, int columns, const float* va
   if (left <= 0) return;
   const bool whole = left >= 4 && reinterpret_cast<uintptr_t>(row + column) % (4 * sizeof(T)) == 0;
   store_four(row + column, whole, left < 4 ? left : 4, values);
-}
-
-template <typename T>
-RDROP_INLINE float score_scale(const DeviceAttention<T>& a) {
-  return 1.0f / __builtin_sqrtf(float(a.head_dim));
 }
 
 template <typename T>
@@ -314,9 +265,9 @@ int64_t tiles_of(int64_t rows) {
 
 template <template <typename> class Kernel, typename T>
 void launch_tiles(const DeviceAttention<T>& arguments, int64_t tiles, void* stream) {
-  const int64_t chunks = (arguments.head_dim + kTileColumns - 1) / kTileColumns;
   launch(Kernel<T>{arguments, tiles},
-         {arguments.sequences * arguments.heads * tiles * chunks, kAttentionWarps * 32, Kernel<T>::shared_bytes},
+         {arguments.sequences * arguments.heads * tiles * chunks_of(arguments.head_dim), kAttentionWarps * 32,
+          Kernel<T>::shared_bytes},
          stream);
 }
 
@@ -335,7 +286,7 @@ void backward(const DeviceAttention<T>& arguments, void* stream) {
 
 template <typename T>
 const AttentionLaunchers<T>& attention_launchers() {
-  static constexpr AttentionLaunchers<T> table = {forward<T>, backward<T>};
+  static const AttentionLaunchers<T> table = {forward<T>, backward<T>, short_forward<T>(), short_backward<T>()};
   return table;
 }
 template const AttentionLaunchers<float>& attention_launchers<float>();

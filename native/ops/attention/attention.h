@@ -29,7 +29,7 @@ struct AttentionShape {
 /// What attention keeps for its backward pass.
 struct AttentionSaved {
   at::Tensor probability;   // on the CPU, packed
-  at::Tensor out, log_sum;  // the plain path of a device: [Rq,D], float32 [Rq,H]
+  at::Tensor out, log_sum;  // our own kernels of a device: [Rq,D], float32 [Rq,H]
   FlashSaved flash;         // flash attention
 };
 
@@ -47,8 +47,9 @@ struct AttentionGradients {
   at::Tensor query, key, value;
 };
 
-/// Writes out [Rq,D]. On a device by flash attention where the device has it for this type and width of head and
-/// nothing is dropped, and then `out` becomes its tensor; else by the plain path.
+/// Writes out [Rq,D]. On a device, by the bounds of the lengths: in 16 bits and up to 128 rows by the kernels for short
+/// sequences; beyond by flash attention where the device has it for this type and width of head and nothing is dropped,
+/// and then `out` becomes its tensor; else by the plain path.
 AttentionSaved attention(const AttentionInputs& inputs, at::Tensor& out);
 
 /// out_gradient [Rq,D].

@@ -1,7 +1,6 @@
 // Kernel arguments of attention over packed sequences. An item is one head of one sequence: Lq queries see Lk keys.
-// On the CPU probabilities are kept for the backward pass, packed item after item, rows padded to whole vectors of
-// keys. A device keeps the log-sum of each query's scores alone and computes the probabilities again: that is Rq·H
-// numbers whatever the longest sequence is, where a captured graph would have to reserve Rq·H·longest_key.
+// Probabilities are kept for the backward pass, packed item after item, rows padded to whole vectors of keys. Those of
+// a device are in device_attention.h.
 #pragma once
 
 #include "core/dropout.h"
@@ -43,39 +42,5 @@ struct AttentionKernels {
   void (*forward)(const Attention<T>&, int64_t begin, int64_t end);
   void (*backward)(const Attention<T>&, int64_t begin, int64_t end);
 };
-
-/// On a device: n sequences, sequence i has the rows starts[i] up to starts[i+1]. A causal query sees the keys up to
-/// its own place.
-template <typename T>
-struct DeviceAttention {
-  const T* query;               // [Rq, H·Dh] with stride query_stride
-  const T* key;                 // [Rk, H·Dh] with stride key_stride
-  const T* value;               // [Rk, H·Dh] with stride key_stride
-  const int32_t* query_starts;  // [n+1]
-  const int32_t* key_starts;    // [n+1]
-  int64_t query_stride, key_stride, sequences;
-  int64_t longest_query, longest_key;  ///< no sequence has more
-  int64_t heads, head_dim;
-  bool causal;
-  Dropout dropout;  ///< of probabilities: row q·H + h, column k
-  T* out;           // [Rq, H·Dh] contiguous
-  float* log_sum;   // [Rq, H] log Σ exp(score)
-  // Backward only.
-  const T* out_gradient;  // [Rq, H·Dh] contiguous
-  float* slope;           // [Rq, H] workspace: Σ out·out_gradient
-  T* query_gradient;      // like query
-  T* key_gradient;        // like key
-  T* value_gradient;      // like value
-};
-
-template <typename T>
-struct AttentionLaunchers {
-  /// Writes out and log_sum.
-  void (*forward)(const DeviceAttention<T>&, void* stream);
-  /// Writes the three gradients; reads out and log_sum.
-  void (*backward)(const DeviceAttention<T>&, void* stream);
-};
-template <typename T>
-const AttentionLaunchers<T>& attention_launchers();
 
 }  // namespace rdrop

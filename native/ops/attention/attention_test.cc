@@ -1,5 +1,5 @@
 // The plain path of attention under the emulated grid against the CPU's bodies in double.
-#include "ops/attention/attention_kernel.h"
+#include "ops/attention/attention_on_device_test.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,156 +11,23 @@
 namespace rdrop::test {
 namespace {
 
-struct Shape {
-  std::vector<int32_t> query_starts, key_starts;  // [n+1]
-  int64_t heads, head_dim;
-  bool causal;
-  int64_t longest_query, longest_key;  // bounds, which the sequences need not reach
-  bool fused;                          // query, key and value are slices of one matrix
-};
-
-/// A matrix of R rows that is a slice of a wider one: columns [first, first + columns) of `stride`.
 template <typename T>
-struct Slice {
-  Array<T>* memory;
-  int64_t first;
-  T* data() const { return memory->data() + first; }
-  /// The elements of the slice alone.
-  std::vector<double> values(int64_t rows, int64_t columns, int64_t stride) const {
-    const std::vector<double> all = memory->values();
-    std::vector<double> some;
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t c = 0; c < columns; ++c) some.push_back(all[size_t(row * stride + first + c)]);
-    }
-    return some;
-  }
-};
-
-template <typename T>
-struct Inputs {
-  Array<T> query_memory, key_memory;
-  Slice<T> query, key, value;
-
-  Inputs(const std::vector<double>& queries, const std::vector<double>& keys, const Shape& shape)
-      : query_memory(queries), key_memory(keys) {
-    const int64_t width = shape.heads * shape.head_dim;
-    query = {&query_memory, 0};
-    key = {shape.fused ? &query_memory : &key_memory, shape.fused ? width : 0};
-    value = {key.memory, key.first + width};
-  }
-};
-
-template <typename T>
-void compare(const Shape& shape, double p) {
-  const int64_t width = shape.heads * shape.head_dim, sequences = int64_t(shape.query_starts.size()) - 1;
-  const int64_t queries = shape.query_starts.back(), keys = shape.key_starts.back();
-  const int64_t query_stride = shape.fused ? 3 * width : width, key_stride = shape.fused ? 3 * width : 2 * width;
-  const size_t query_size = size_t(queries * query_stride), key_size = shape.fused ? 0 : size_t(keys * key_stride);
-  const size_t out_size = size_t(queries * width);
-  const Dropout dropout{p, (queries + 1) / 2 * shape.heads, {portable::stream_key(3, StreamRole::dropout), 70000, 5}};
-
-  const Inputs<T> inputs(normal(query_size, 1), normal(key_size, 2), shape);
-  const Array<T> upstream(normal(out_size, 3));
-  const Inputs<double> exact(inputs.query_memory.values(), inputs.key_memory.values(), shape);
-  const Array<double> exact_upstream(upstream.values());
-  Inputs<double> expected(std::vector<double>(query_size), std::vector<double>(key_size), shape);
-  Array<double> expected_out(out_size);
-
-  // The CPU has no sequences without queries and keys: they are left out there.
-  std::vector<int32_t> offsets{0}, begin, end;
-  std::vector<int64_t> probability_offsets;
-  int64_t probabilities = 0, scratch_size = 0;
-  for (int64_t i = 0; i < sequences; ++i) {
-    const int64_t own = shape.query_starts[i + 1] - shape.query_starts[i];
-    const int64_t other = shape.key_starts[i + 1] - shape.key_starts[i];
-    if (own == 0 && other == 0) continue;
-    offsets.push_back(shape.query_starts[i + 1]);
-    begin.push_back(shape.key_starts[i]);
-    end.push_back(shape.key_starts[i + 1]);
-    probability_offsets.push_back(probabilities);
-    probabilities += shape.heads * own * attention_padded(other);
-    scratch_size = std::max(scratch_size, attention_scratch(own, other, shape.head_dim, false));
-  }
-  Array<double> probability{size_t(probabilities)}, scratch{size_t(scratch_size)};
-  Attention<double> cpu{};
-  cpu.query = exact.query.data();
-  cpu.key = exact.key.data();
-  cpu.value = exact.value.data();
-  cpu.out = expected_out.data();
-  cpu.probability = probability.data();
-  cpu.query_offsets = offsets.data();
-  cpu.key_begin = begin.data();
-  cpu.key_end = end.data();
-  cpu.probability_offsets = probability_offsets.data();
-  cpu.query_stride = query_stride;
-  cpu.key_stride = key_stride;
-  cpu.heads = shape.heads;
-  cpu.head_dim = shape.head_dim;
-  cpu.causal = shape.causal;
-  cpu.dropout = dropout;
-  cpu.scratch = scratch.data();
-  cpu.out_gradient = exact_upstream.data();
-  cpu.query_gradient = expected.query.data();
-  cpu.key_gradient = expected.key.data();
-  cpu.value_gradient = expected.value.data();
-  const int64_t items = int64_t(begin.size()) * shape.heads;
-  scalar::kernels<AttentionKernels<double>>().forward(cpu, 0, items);
-  scalar::kernels<AttentionKernels<double>>().backward(cpu, 0, items);
-
-  in_every_order([&] {
-    const double nan = std::nan("");
-    Array<T> out(std::vector<double>(out_size, nan));
-    Array<float> log_sum(std::vector<double>(size_t(queries * shape.heads), nan)),
-        slope(std::vector<double>(size_t(queries * shape.heads), nan));
-    const Inputs<T> actual(std::vector<double>(query_size, nan), std::vector<double>(key_size, nan), shape);
-    DeviceAttention<T> a{};
-    a.query = inputs.query.data();
-    a.key = inputs.key.data();
-    a.value = inputs.value.data();
-    a.query_starts = shape.query_starts.data();
-    a.key_starts = shape.key_starts.data();
-    a.query_stride = query_stride;
-    a.key_stride = key_stride;
-    a.sequences = sequences;
-    a.longest_query = shape.longest_query;
-    a.longest_key = shape.longest_key;
-    a.heads = shape.heads;
-    a.head_dim = shape.head_dim;
-    a.causal = shape.causal;
-    a.dropout = dropout;
-    a.out = out.data();
-    a.log_sum = log_sum.data();
-    attention_launchers<T>().forward(a, nullptr);
-    const double relative = 4 * roundoff<T>();
-    expect_close("out", out.values(), expected_out.values(), relative, 4e-6);
-
-    a.out_gradient = upstream.data();
-    a.slope = slope.data();
-    a.query_gradient = actual.query.data();
-    a.key_gradient = actual.key.data();
-    a.value_gradient = actual.value.data();
-    attention_launchers<T>().backward(a, nullptr);
-    // The slope comes from the output as it was rounded: an error of one rounding of every product in it.
-    const double absolute = sizeof(T) == 4 ? 2e-5 : 16 * roundoff<T>();
-    const auto gradient = [&](const char* what, const Slice<T>& of, const Slice<double>& to, int64_t rows,
-                              int64_t stride) {
-      expect_close(what, of.values(rows, width, stride), to.values(rows, width, stride), relative, absolute);
-    };
-    gradient("query gradient", actual.query, expected.query, queries, query_stride);
-    gradient("key gradient", actual.key, expected.key, keys, key_stride);
-    gradient("value gradient", actual.value, expected.value, keys, key_stride);
-  });
+void compare(const AttentionCase& shape, double p) {
+  const auto& kernels = attention_launchers<T>();
+  // The slope comes from the output as it was rounded: an error of one rounding of every product in it.
+  const double gradient = sizeof(T) == 4 ? 2e-5 : 16 * roundoff<T>();
+  compare_on_device<T>(kernels.forward, kernels.backward, shape, p, {4 * roundoff<T>(), 4e-6, gradient});
 }
 
-const Shape kOne{{0, 1}, {0, 1}, 1, 4, true, 1, 1, true};
-const Shape kCausal{{0, 5, 12}, {0, 5, 12}, 2, 8, true, 7, 7, true};
-const Shape kLooseBounds{{0, 5, 12}, {0, 5, 12}, 2, 8, false, 20, 40, true};
-const Shape kCross{{0, 3, 20, 21}, {0, 70, 71, 110}, 1, 16, false, 17, 70, false};
-const Shape kEmptyAtTheEnd{{0, 37, 55, 55, 55}, {0, 37, 55, 55, 55}, 1, 32, true, 40, 40, true};
-const Shape kOddColumns{{0, 33, 35, 35}, {0, 18, 41, 41}, 2, 7, false, 33, 33, false};
+const AttentionCase kOne{{0, 1}, {0, 1}, 1, 4, true, 1, 1, true};
+const AttentionCase kCausal{{0, 5, 12}, {0, 5, 12}, 2, 8, true, 7, 7, true};
+const AttentionCase kLooseBounds{{0, 5, 12}, {0, 5, 12}, 2, 8, false, 20, 40, true};
+const AttentionCase kCross{{0, 3, 20, 21}, {0, 70, 71, 110}, 1, 16, false, 17, 70, false};
+const AttentionCase kEmptyAtTheEnd{{0, 37, 55, 55, 55}, {0, 37, 55, 55, 55}, 1, 32, true, 40, 40, true};
+const AttentionCase kOddColumns{{0, 33, 35, 35}, {0, 18, 41, 41}, 2, 7, false, 33, 33, false};
 /// More columns than a block holds at a time.
-const Shape kWide{{0, 9}, {0, 34}, 1, 200, false, 9, 34, false};
-const Shape kWideCausal{{0, 40}, {0, 40}, 1, 132, true, 40, 40, true};
+const AttentionCase kWide{{0, 9}, {0, 34}, 1, 200, false, 9, 34, false};
+const AttentionCase kWideCausal{{0, 40}, {0, 40}, 1, 132, true, 40, 40, true};
 
 void float32_shapes() {
   compare<float>(kOne, 0);
