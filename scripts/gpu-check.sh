@@ -8,7 +8,7 @@
 #   step     gradients, repeatability, epochs, beam search and a profile, by a program of the core that is compiled here;
 #            needs a CUDA libtorch (RDROP_LIBTORCH, an installed Python torch, or rdrop setup --cuda), CMake, a compiler
 #   peers    the same measurements of PyTorch; needs a Python torch
-#   node     test/device and benchmarks/gpu.mjs; needs Node (build/gpu/node.xz or installed) and what step needs
+#   node     test/device and benchmarks/gpu.mjs; needs Node (of build/gpu/ or installed) and what step needs
 #
 # Writes into DIRECTORY (benchmarks/results): DEVICE_check.json and .md, whole after every stage, and DEVICE_STAGE.log, all
 # that the stage said. Stages of earlier runs that are not run again stay in the files. A stage that fails, hangs or ends by
@@ -55,6 +55,7 @@ IFS=, read -r name capability driver <<<"$(head -n 1 <<<"$described" | sed 's/, 
 
 export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$gpu # the numbers of nvidia-smi
 export GPU_CAPABILITY=$capability GPU_BUNDLE=${GPU_BUNDLE:-build/gpu} GPU_BUILD=${GPU_BUILD:-.cmake-gpu-step}
+export GPU_UNPACKED=${GPU_UNPACKED:-.cmake-gpu-unpacked}
 file=$(tr '[:upper:]' '[:lower:]' <<<"$name" | sed 's/[^a-z0-9]\{1,\}/_/g; s/^_//; s/_$//')
 mkdir -p "$out" || stop "--out: '$out' cannot be made"
 echo "gpu-check: $name, compute capability $capability, driver $driver; results in $out/${file}_check.md" >&2

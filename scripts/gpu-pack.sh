@@ -4,11 +4,11 @@
 #
 #   scripts/gpu-pack.sh [--architectures LIST] [--without-node]
 #
-#   gpu_kernels                    the kernel tests and micro-benchmarks for sm_86 and sm_90, with the CUDA runtime inside
-#   librdrop_*_kernels.a           the compiled kernels, which stage `step` links
-#   node_modules/node-*-api*       the headers of the addon
-#   node.xz, library.tar.xz        Node and dist/ with the packages that test/device and the benchmarks need
-#   manifest.json                  from which commit, with which nvcc
+#   kernels.tar.xz   for sm_86 and sm_90: gpu_kernels, the kernel tests and micro-benchmarks with the CUDA runtime inside;
+#                    librdrop_*_kernels.a, which stage `step` links; the headers of the addon
+#   node.tar.xz      Node
+#   library.tar.xz   dist/ with the packages that test/device and the benchmarks need
+#   manifest.json    from which commit, with which nvcc
 #
 # Needs nvcc, CMake and, but for --without-node, Node with node_modules/ and dist/. Says how large the result is, and fails
 # where tree and bundle together exceed 64 MiB.
@@ -27,18 +27,22 @@ nvcc=${CUDACXX:-$(command -v nvcc || ls "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc"
 
 cmake -S native/test/gpu -B .cmake-gpu -DCMAKE_CUDA_COMPILER="$nvcc" -DRDROP_CUDA_ARCHITECTURES="$architectures" >&2
 cmake --build .cmake-gpu --parallel >&2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/node_modules"
+cp .cmake-gpu/gpu_kernels .cmake-gpu/librdrop_device_kernels.a .cmake-gpu/librdrop_cpu_kernels.a "$work"
+strip "$work/gpu_kernels"
+cp -r node_modules/node-addon-api node_modules/node-api-headers "$work/node_modules"
 rm -rf "$bundle"
-mkdir -p "$bundle/node_modules"
-cp .cmake-gpu/gpu_kernels .cmake-gpu/librdrop_device_kernels.a .cmake-gpu/librdrop_cpu_kernels.a "$bundle"
-strip "$bundle/gpu_kernels"
-for package in node-addon-api node-api-headers; do
-  mkdir -p "$bundle/node_modules/$package"
-  cp -r node_modules/$package/*.h node_modules/$package/include "$bundle/node_modules/$package/" 2>/dev/null || true
-done
+mkdir -p "$bundle"
+# Machine code of one kernel for several types and chips is much alike: it shrinks to a sixth.
+tar -cJf "$bundle/kernels.tar.xz" -C "$work" .
 
 if [ -n "$with_node" ]; then
   [ -f dist/index.js ] || { echo 'gpu-pack: there is no dist/. Next: npm run build' >&2 && exit 2; }
-  xz -6 -T0 -c "$(node -p process.execPath)" >"$bundle/node.xz"
+  cp "$(node -p process.execPath)" "$work/node"
+  strip "$work/node"
+  tar -cJf "$bundle/node.tar.xz" -C "$work" node
   node scripts/gpu_packages.mjs | tar -cJf "$bundle/library.tar.xz" --files-from=- dist
 fi
 printf '{"commit":"%s","architectures":"%s","nvcc":"%s"}\n' "$(git rev-parse HEAD)" "$architectures" \

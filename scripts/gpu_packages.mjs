@@ -4,8 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-/** Present but not for this machine's benchmarks: a queue of sweeps, the report's charts. */
-const left = new Set(['bullmq', 'ioredis', 'echarts']);
+/** Not needed there: a queue of sweeps, what the report and style sheets are bundled with, types. */
+const left = new Set(['bullmq', 'ioredis', 'echarts', 'esbuild', 'lightningcss', '@types/node']);
 
 const found = new Set();
 function visit(name, from) {

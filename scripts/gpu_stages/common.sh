@@ -50,12 +50,22 @@ find_libtorch() {
   done
 }
 
+# unpack NAME DIRECTORY: an archive of the bundle, once. By Python, which is there; xz may not be.
+unpack() {
+  local archive=$GPU_BUNDLE/$1.tar.xz done=$GPU_UNPACKED/.$1
+  [ -f "$archive" ] || return 1
+  mkdir -p "$GPU_UNPACKED" && {
+    flock 8
+    [ "$done" -nt "$archive" ] || { python3 -m tarfile -e "$archive" "$2" >/dev/null && touch "$done"; }
+  } 8>"$GPU_UNPACKED/.lock"
+}
+
 # The directory of step 1's products: the bundle where it serves this chip, else they are compiled.
 kernels_directory() {
   local nvcc
   # Programs for compute capability 8.6 run on 8.6 and 8.9, those for 9.0 hold code that newer chips translate.
-  if [ -x "$GPU_BUNDLE/gpu_kernels" ] && [ "$GPU_CAPABILITY" != 8.0 ]; then
-    echo "$GPU_BUNDLE"
+  if [ "$GPU_CAPABILITY" != 8.0 ] && unpack kernels "$GPU_UNPACKED"; then
+    echo "$GPU_UNPACKED"
     return
   fi
   nvcc=${CUDACXX:-$(command -v nvcc || ls "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/dev/null)}

@@ -1,6 +1,6 @@
 # The stage `kernels` of gpu-check.sh: correctness, speed, then three tools of compute-sanitizer at once.
 . scripts/gpu_stages/common.sh
-directory=$(kernels_directory) || lacks "neither $GPU_BUNDLE/gpu_kernels (scripts/gpu-pack.sh) nor nvcc is there"
+directory=$(kernels_directory) || lacks "neither $GPU_BUNDLE/kernels.tar.xz (scripts/gpu-pack.sh) nor nvcc is there"
 program=$directory/gpu_kernels
 status=0
 "$program" device || exit 1

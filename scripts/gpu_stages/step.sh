@@ -3,13 +3,13 @@
 . scripts/gpu_stages/common.sh
 libtorch=$(find_libtorch)
 [ -n "$libtorch" ] || lacks "no CUDA build of libtorch was found (RDROP_LIBTORCH, an installed Python torch, rdrop setup --cuda)"
-archives=$(kernels_directory) || lacks "neither $GPU_BUNDLE (scripts/gpu-pack.sh) nor nvcc is there"
+archives=$(kernels_directory) || lacks "neither $GPU_BUNDLE/kernels.tar.xz (scripts/gpu-pack.sh) nor nvcc is there"
 for tool in cmake c++; do command -v $tool >/dev/null || lacks "$tool is not installed"; done
 
 build() {
   local generator=() headers=() modules=node_modules
   command -v ninja >/dev/null && generator=(-G Ninja)
-  [ -d "$GPU_BUNDLE/node_modules" ] && modules=$GPU_BUNDLE/node_modules
+  [ -d "$archives/node_modules" ] && modules=$archives/node_modules
   [ -d "$modules/node-addon-api" ] &&
     headers=("-DCMAKE_JS_INC=$PWD/$modules/node-api-headers/include;$PWD/$modules/node-addon-api")
   cmake -S native/test/gpu -B "$GPU_BUILD" "${generator[@]}" -DRDROP_LIBTORCH="$libtorch" \

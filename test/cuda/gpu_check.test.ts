@@ -24,19 +24,22 @@ test('the stage of the kernels passes and its results are written', (context) =>
   const directory = scratchDirectory();
   const bin = join(directory, 'bin');
   mkdirSync(bin);
-  // What asks the driver, and the one program that has to run on the mock.
   const programs = { 'nvidia-smi': "echo 'Mock GPU, 9.0, 600.1'" };
   for (const [name, text] of Object.entries(programs)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(bin, name), 0o755);
   }
-  const bundle = join(directory, 'bundle');
-  mkdirSync(bundle);
+  const unpacked = join(directory, 'kernels');
+  mkdirSync(unpacked);
   const preload = Object.entries(mockEnvironment())
     .map(([name, value]) => `${name}='${value}'`)
     .join(' ');
-  writeFileSync(join(bundle, 'gpu_kernels'), `#!/bin/sh\n${preload} exec '${gpuProgram}' "$@"\n`);
-  chmodSync(join(bundle, 'gpu_kernels'), 0o755);
+  // Of the program that has to run on the mock, and of it alone.
+  writeFileSync(join(unpacked, 'gpu_kernels'), `#!/bin/sh\n${preload} exec '${gpuProgram}' "$@"\n`);
+  chmodSync(join(unpacked, 'gpu_kernels'), 0o755);
+  const bundle = join(directory, 'bundle');
+  mkdirSync(bundle);
+  spawnSync('tar', ['-cJf', join(bundle, 'kernels.tar.xz'), '-C', unpacked, '.']);
   const out = join(directory, 'out');
   const script = join(packageRoot, 'scripts/gpu-check.sh');
   const { status, stderr } = spawnSync('bash', [script, '--out', out, '--stages', 'kernels', '--quick'], {
@@ -45,6 +48,7 @@ test('the stage of the kernels passes and its results are written', (context) =>
       ...process.env,
       PATH: `${bin}:${process.env['PATH']}`,
       GPU_BUNDLE: bundle,
+      GPU_UNPACKED: join(directory, 'unpacked'),
       RDROP_GPU_STAGE_SECONDS: '280',
     },
   });
