@@ -187,3 +187,55 @@ describe('scripts/gpu-check.sh', () => {
     expect(existsSync(place.out)).toBe(false);
   });
 });
+
+describe('the stage of training steps', () => {
+  it('starts again after a section that ends the program or the device', () => {
+    const directory = scratchDirectory();
+    const at = (...parts: string[]) => join(directory, ...parts);
+    for (const path of ['bin', 'build', 'bundle', 'torch/lib']) mkdirSync(at(path), { recursive: true });
+    writeFileSync(at('torch/lib/libtorch_cuda.so'), '');
+    writeFileSync(at('torch/version.py'), "__version__ = '2.11.0+cu130'\n");
+    // In place of what cmake would compile: a program that ends within its second and its fourth section.
+    const program = `#!/bin/bash
+for section in "$@"; do case $section in
+  same-bits) kill -SEGV $$ ;;
+  epoch) echo '{"row":"section","section":"epoch","passed":false}'; exit 3 ;;
+  gradients | recording | translations | translation | profile)
+    echo "{\\"row\\":\\"section\\",\\"section\\":\\"$section\\",\\"passed\\":true}" ;;
+esac; done
+`;
+    for (const [path, text] of [
+      ['build/step_driver', program],
+      ['bin/cmake', '#!/bin/sh\n'],
+    ] as const) {
+      writeFileSync(at(path), text);
+      chmodSync(at(path), 0o755);
+    }
+    spawnSync('tar', ['-cJf', at('bundle/kernels.tar.xz'), '-C', directory, 'torch']);
+    const { stdout, status } = spawnSync('bash', [join(packageRoot, 'scripts/gpu_stages/step.sh')], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        ...{ GPU_SECONDS: '14', GPU_QUICK: '', GPU_CAPABILITY: '9.0', GPU_BUNDLE: at('bundle') },
+        ...{ GPU_UNPACKED: at('unpacked'), GPU_BUILD: at('build'), RDROP_LIBTORCH: at('torch') },
+        PATH: `${at('bin')}:${process.env['PATH']}`,
+      },
+    });
+    expect(status).toBe(1);
+    const rows = stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{"row":"section"'))
+      .map((line) => JSON.parse(line) as { section: string; passed: boolean; message?: string });
+    expect(rows.map(({ section, passed }) => [section, passed])).toEqual([
+      ['gradients', true],
+      ['same-bits', false],
+      ['recording', true],
+      ['epoch', false],
+      ['translations', true],
+      ['translation', true],
+      ['profile', true],
+    ]);
+    expect(rows[1]!.message).toBe('the program ended with status 139');
+  }, 30_000);
+});

@@ -35,21 +35,22 @@ class TokenSource {
 };
 
 struct Settings {
-  bool quick;      ///< a tiny model and few batches: whether it runs, not how fast
-  double seconds;  ///< most that one epoch may take; a part of it then stands for it
+  bool quick;           ///< a tiny model and few batches: whether it runs, not how fast
+  at::ScalarType type;  ///< of what is timed
+  double seconds;       ///< most that one epoch may take; a part of it then stands for it
   ModelConfig model;
   std::vector<BatchLengths> epoch;
   std::vector<PackedBatch> batches;  ///< of the epoch, with tokens
 };
 
-Settings settings_of(const std::string& batches_file, bool quick, double seconds);
+Settings settings_of(const std::string& batches_file, bool quick, at::ScalarType type, double seconds);
 
 OptimizerOptions paper_optimizer();
 LossOptions paper_loss(LossOptions::Direction direction);
 const char* name_of(at::ScalarType type);
 const char* name_of(LossOptions::Direction direction);
 std::unique_ptr<Trainer> make_trainer(const Settings& settings, Device& device, LossOptions::Direction direction,
-                                      at::ScalarType type = at::kBFloat16);
+                                      at::ScalarType type);
 
 double seconds_of(const std::function<void()>& body);
 

@@ -1,7 +1,8 @@
-// step_driver [--quick] [--seconds N] [--batches FILE] [SECTION…]: see step.h. Without a section all run; one that
-// fails is told and the next one runs. Exit status 1: something failed; 2: no device.
+// step_driver [--quick] [--precision bfloat16] [--seconds N] [--batches FILE] [SECTION…]: see step.h. Without a section
+// all run; one that fails is told and the next one runs. Exit status 1: something failed; 2: no device.
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -56,8 +57,8 @@ Packed TokenSource::operator()(const std::vector<int32_t>& lengths) {
   return packed;
 }
 
-Settings settings_of(const std::string& batches_file, bool quick, double seconds) {
-  Settings settings{quick, seconds, {}, {}, {}};
+Settings settings_of(const std::string& batches_file, bool quick, at::ScalarType type, double seconds) {
+  Settings settings{quick, type, seconds, {}, {}, {}};
   ModelConfig& m = settings.model;
   m = {10152, 10152, 512, 1024, 4, 6, 6, 0.3, 0, 0, false, Activation::relu, ModelConfig::Share::all, 1024};
   std::vector<BatchLengths> all = read_batches(batches_file);
@@ -155,6 +156,8 @@ constexpr Section kSections[] = {
 bool run(const Section& section, const Settings& settings, Device& device) {
   bool agreed = false;
   std::string message;
+  // A section that hangs ends the program by SIGALRM; the stage starts it again for the sections that are left.
+  alarm(60 + (section.run == time_epochs ? unsigned(4 * settings.seconds) : 0));
   const double seconds = seconds_of([&] {
     try {
       agreed = section.run(settings, device);
@@ -164,10 +167,21 @@ bool run(const Section& section, const Settings& settings, Device& device) {
       message = error.what();
     }
   });
+  alarm(0);
   agreed = agreed && message.empty();
   print_row("{\"row\":\"section\",\"section\":\"%s\",\"passed\":%s,\"seconds\":%.2f,\"message\":%s}", section.name,
             agreed ? "true" : "false", seconds, json_text(message).c_str());
   return agreed;
+}
+
+/// Whether the device still works after a section.
+bool is_well(Device& device) {
+  try {
+    device.synchronize();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 Device& open() {
@@ -181,9 +195,17 @@ Device& open() {
   return open_cuda_device(0);
 }
 
+at::ScalarType type_of(const std::string& name) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf, at::kFloat}) {
+    if (name == name_of(type)) return type;
+  }
+  fail(ErrorCode::invalid_argument, "--precision: expected bfloat16, float16 or float32, got '", name, "'");
+}
+
 int main_of(const std::vector<std::string>& arguments) {
   bool quick = false;
   double seconds = 60;
+  at::ScalarType type = at::kBFloat16;
   std::string batches = "benchmarks/iwslt14/batches.txt";
   std::vector<std::string> wanted;
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -192,13 +214,15 @@ int main_of(const std::vector<std::string>& arguments) {
       quick = true;
     } else if (arguments[i] == "--seconds" && more) {
       seconds = std::stod(arguments[++i]);
+    } else if (arguments[i] == "--precision" && more) {
+      type = type_of(arguments[++i]);
     } else if (arguments[i] == "--batches" && more) {
       batches = arguments[++i];
     } else {
       wanted.push_back(arguments[i]);
     }
   }
-  const Settings settings = settings_of(batches, quick, seconds);
+  const Settings settings = settings_of(batches, quick, type, seconds);
   Device* device = nullptr;
   try {
     const double opening = seconds_of([&] { device = &open(); });
@@ -215,7 +239,9 @@ int main_of(const std::vector<std::string>& arguments) {
   int status = 0;
   for (const Section& section : kSections) {
     const bool asked = wanted.empty() || std::find(wanted.begin(), wanted.end(), section.name) != wanted.end();
-    if (asked && !run(section, settings, *device)) status = 1;
+    if (!asked) continue;
+    if (!run(section, settings, *device)) status = 1;
+    if (!is_well(*device)) return 3;
   }
   return status;
 }

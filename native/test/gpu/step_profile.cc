@@ -19,7 +19,7 @@ std::string short_name(std::string name) {
 
 bool profile(const Settings& settings, Device& device) {
   namespace profiler = torch::autograd::profiler;
-  const auto trainer = make_trainer(settings, device, LossOptions::Direction::uni);
+  const auto trainer = make_trainer(settings, device, LossOptions::Direction::uni, settings.type);
   // A batch of middling size, as the roofline counts.
   std::vector<size_t> order(settings.epoch.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -68,10 +68,10 @@ Part run_epoch(const Settings& settings, Device& device, Trainer& trainer) {
 
 void print_epoch(const char* row, const Settings& settings, Direction direction, const Part& part) {
   print_row(
-      "{\"row\":\"%s\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"bfloat16\",\"seconds\":%.4g,"
+      "{\"row\":\"%s\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"%s\",\"seconds\":%.4g,"
       "\"updates\":%zu,\"measuredUpdates\":%zu,\"measuredSeconds\":%.4g,\"scaled\":%s}",
-      row, name_of(direction), part.seconds / part.share, settings.batches.size(), part.updates, part.seconds,
-      part.updates < settings.batches.size() ? "true" : "false");
+      row, name_of(direction), name_of(settings.type), part.seconds / part.share, settings.batches.size(), part.updates,
+      part.seconds, part.updates < settings.batches.size() ? "true" : "false");
 }
 
 /// Groups of steps on a sample of the batches, the directions in turn.
@@ -99,11 +99,11 @@ void time_steps(const Settings& settings, Device& device, std::map<Direction, st
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / double(times.size());
     const StepMetrics metrics = trainers[direction]->metrics();
     print_row(
-        "{\"row\":\"step\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"bfloat16\",%s,"
+        "{\"row\":\"step\",\"side\":\"rdrop\",\"direction\":\"%s\",\"precision\":\"%s\",%s,"
         "\"stepsPerGroup\":%zu,\"steps\":%zu,\"batches\":%zu,\"stepsPerSecond\":%.5g,\"tokensPerSecond\":%.6g,"
         "\"graphs\":%lld,\"graphFallbackReason\":%s,\"skipped\":%lld}",
-        name_of(direction), spread(times).c_str(), group, passes * sample.size(), sample.size(), 1 / mean,
-        double(tokens) / double(sample.size()) / mean, static_cast<long long>(metrics.graphs),
+        name_of(direction), name_of(settings.type), spread(times).c_str(), group, passes * sample.size(), sample.size(),
+        1 / mean, double(tokens) / double(sample.size()) / mean, static_cast<long long>(metrics.graphs),
         json_text(metrics.graph_fallback_reason).c_str(), static_cast<long long>(metrics.skipped));
   }
 }
@@ -111,7 +111,7 @@ void time_steps(const Settings& settings, Device& device, std::map<Direction, st
 }  // namespace
 
 bool time_recording(const Settings& settings, Device& device) {
-  const auto trainer = make_trainer(settings, device, Direction::uni);
+  const auto trainer = make_trainer(settings, device, Direction::uni, settings.type);
   const std::vector<size_t> sample = sample_of(settings, settings.quick ? 4 : 24);
   std::vector<double> first, second, later;
   int64_t before = 0;
@@ -139,15 +139,15 @@ bool time_epochs(const Settings& settings, Device& device) {
   double losses[2] = {0, 0};
   for (const Direction direction : kDirections) {
     device.reset_peak();
-    trainers[direction] = make_trainer(settings, device, direction);
+    trainers[direction] = make_trainer(settings, device, direction, settings.type);
     print_epoch("first epoch", settings, direction, run_epoch(settings, device, *trainers[direction]));
     const StepMetrics metrics = trainers[direction]->metrics();
     losses[direction == Direction::bi] = metrics.sums.loss / double(metrics.sums.tokens);
     if (direction == Direction::uni) {
       print_row(
-          "{\"row\":\"memory\",\"side\":\"rdrop\",\"direction\":\"uni\",\"precision\":\"bfloat16\",\"peakBytes\":%lld,"
+          "{\"row\":\"memory\",\"side\":\"rdrop\",\"direction\":\"uni\",\"precision\":\"%s\",\"peakBytes\":%lld,"
           "\"batches\":%zu,\"graphs\":%lld}",
-          static_cast<long long>(device.info().peak_bytes), settings.batches.size(),
+          name_of(settings.type), static_cast<long long>(device.info().peak_bytes), settings.batches.size(),
           static_cast<long long>(metrics.graphs));
     }
   }
@@ -164,7 +164,7 @@ bool time_epochs(const Settings& settings, Device& device) {
 }
 
 bool time_translation(const Settings& settings, Device& device) {
-  const Transformer model(settings.model, at::kBFloat16, 64, &device);
+  const Transformer model(settings.model, settings.type, 64, &device);
   std::vector<int32_t> all, lengths;
   for (const BatchLengths& batch : settings.epoch) all.insert(all.end(), batch.source.begin(), batch.source.end());
   std::sort(all.begin(), all.end());
@@ -199,11 +199,11 @@ bool time_translation(const Settings& settings, Device& device) {
     }
   });
   print_row(
-      "{\"row\":\"validation\",\"side\":\"rdrop\",\"precision\":\"bfloat16\",\"seconds\":%.4g,\"sentences\":%lld,"
+      "{\"row\":\"validation\",\"side\":\"rdrop\",\"precision\":\"%s\",\"seconds\":%.4g,\"sentences\":%lld,"
       "\"beam\":5,\"maxLength\":\"1.2 x source + 10\",\"batches\":%zu,\"generatedTokens\":%lld,"
       "\"graphFallbackReason\":%s,\"model\":\"untrained\"}",
-      seconds, static_cast<long long>(translated), batches.size(), static_cast<long long>(generated),
-      json_text(reason).c_str());
+      name_of(settings.type), seconds, static_cast<long long>(translated), batches.size(),
+      static_cast<long long>(generated), json_text(reason).c_str());
   return true;
 }
 
