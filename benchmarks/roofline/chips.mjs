@@ -21,7 +21,7 @@ export const chips = {
     tiles: tilesOfSm8x,
     share: { matrix: 0.8, attention: 0.5, float32: 0.5, int32: 0.8, memory: 0.85 },
     fixed,
-    goalSeconds: 45,
+    goalSeconds: 42,
   },
   'RTX 4090': {
     capability: 89,
@@ -58,7 +58,7 @@ export const chips = {
     tiles: tilesOfSm80,
     share: { matrix: 0.69, attention: 0.15, float32: 0.5, int32: 0.8, memory: 0.85 },
     fixed,
-    goalSeconds: 8,
+    goalSeconds: 5.5,
   },
 };
 

@@ -1,8 +1,9 @@
 // Operations and bytes of one training step of rdrop on a device: every kernel of forward, backward and update, as
-// native/model/sublayers.cc, native/model/projection_loss.cc and native/training/trainer.cc call them. Both passes of R-Drop.
+// native/model/sublayers.cc, device_gradients.cc, projection_loss.cc and native/training/device_step.cc call them. Both passes
+// of R-Drop, one micro-batch.
 //
-// D width, F inner width, H heads, V types, P parameters. R rows are tokens of both passes. Activations and the copy of the
-// weights that products read take 2 bytes (bfloat16); masters, gradients, moments, biases and statistics take 4 (float32).
+// D width, F inner width, H heads, V types, P parameters. R rows are tokens of both passes. Activations, weights and biases that
+// products read take 2 bytes (bfloat16); masters, gradients, moments, norms and statistics take 4 (float32).
 
 const half = 2;
 const full = 4;
@@ -23,9 +24,17 @@ export const philoxOperations = 10 * (2 * 2 + 2 + 2);
  * @property {number} float32 operations outside the matrix unit
  * @property {number} int32 operations of the masks
  * @property {number} bytes of device memory, each tensor read or written once a kernel
- * @property {number} launches
+ * @property {number} launches nodes of the recorded step; a share of one where layers have a launch in common
  * @property {number} times how often the step runs it
  */
+
+/** Rows of a captured step are a multiple of this, with some to spare (native/training/bucket.cc). */
+const rowStep = 128;
+const spareRows = 16;
+const bucketRows = (rows) => Math.ceil((rows + spareRows) / rowStep) * rowStep;
+
+/** Sums over rows that a launch takes (native/ops/column_sums/column_sums.cu). */
+const sumsOfLaunch = 56;
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
@@ -46,15 +55,21 @@ export function parameterCount({ vocabSize: v, embedDim: d, ffnDim: f, encoderLa
  *
  * @param config embedDim, ffnDim, heads, vocabSize, encoderLayers, decoderLayers, dropout (post-norm, relu, one embedding)
  * @param batch {source, target}: lengths of the pairs, eos included
- * @param options tiles: of the chip's flash attention; chunkRows: target positions whose logits exist at once
+ * @param options tiles: of the chip's flash attention; chunkRows: target positions whose logits exist at once, else those of
+ *   native/device/cuda/device.cc; padded: with the rows that a captured step adds; multiprocessors: of the chip
  * @returns {Kernel[]}
  */
-export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
+export function stepKernels(
+  config,
+  batch,
+  { tiles, chunkRows = Math.floor(2 ** 26 / config.vocabSize), padded = false, multiprocessors = 82 },
+) {
   const { vocabSize: v, embedDim: d, ffnDim: f, heads: h, encoderLayers, decoderLayers } = config;
   const passes = 2;
   const shapes = shapesOf(batch);
-  const positions = sum(batch.target);
-  const [s, t] = [passes * sum(batch.source), passes * positions];
+  const rowsOf = padded ? bucketRows : (rows) => rows;
+  const [sources, positions] = [rowsOf(sum(batch.source)), rowsOf(sum(batch.target))];
+  const [s, t] = [passes * sources, passes * positions];
   const parameters = parameterCount(config);
   const kernels = [];
   let times = 1;
@@ -77,14 +92,40 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
     times = 1;
   };
 
-  /** y [rows,n] = x [rows,k] · Wᵀ + b and its backward; adds: the gradient of x is added to one that is there. */
+  /**
+   * y [rows,n] = x [rows,k] · Wᵀ + b and its backward. adds: the gradient of x is added to one that is there. The weight
+   * gradients of all layers of a stack are one batch of products.
+   */
   const projection = (part, rows, k, n, adds) => {
     const flops = 2 * rows * k * n;
     const moved = half * (rows * k + n * k + rows * n);
-    add(part, 'forward', 'product', { flops, bytes: moved + full * n });
+    add(part, 'forward', 'product', { flops, bytes: moved + half * n });
     add(part, 'backward', 'product', { flops, bytes: moved + (adds ? half * rows * k : 0) });
-    add(part, 'backward', 'product', { flops, bytes: half * rows * (k + n) + 2 * full * n * k });
-    add('bias gradients', 'backward', 'stream', { float32: rows * n, bytes: half * rows * n + 2 * full * n });
+    add(part, 'backward', 'product', {
+      ...{ flops, bytes: half * rows * (k + n) + full * n * k },
+      launches: 1 / times,
+    });
+  };
+
+  /** Sums that kernels have taken of parts of the rows, to be added up when the stack is through. */
+  let sums = { count: 0, bytes: 0 };
+  const leave = (count, parts, columns) => {
+    sums.count += times * count;
+    sums.bytes += times * 2 * full * parts * columns; // written and read
+  };
+  const blocks = (most, rows, rowsOfBlock) => Math.min(most, Math.ceil(rows / rowsOfBlock));
+  /** The gradient of a bias that no kernel before sums: one launch for all of a stack. */
+  const bias = (rows, n, launches) => {
+    add('bias gradients', 'backward', 'stream', {
+      ...{ float32: rows * n, bytes: half * rows * n + 2 * full * n, launches },
+    });
+    leave(1, 8, n);
+  };
+  const finishSums = () => {
+    add('sums over rows', 'backward', 'stream', {
+      ...{ float32: sums.bytes / 8, bytes: sums.bytes, launches: Math.ceil(sums.count / sumsOfLaunch) },
+    });
+    sums = { count: 0, bytes: 0 };
   };
 
   const masks = (rows) => (config.dropout > 0 ? (rows * d * philoxOperations) / 4 : 0);
@@ -100,14 +141,15 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
         float32: 16 * rows * d,
         int32: masks(rows),
         bytes: 4 * half * rows * d + 2 * full * rows,
-        launches: 2,
       },
     });
+    leave(3, blocks(2 * multiprocessors, rows, 8), d);
   };
 
+  /** Forward it is the end of the product before. */
   const activation = (rows) => {
-    add('activation', 'forward', 'stream', { float32: rows * f, bytes: 2 * half * rows * f });
     add('activation', 'backward', 'stream', { float32: 2 * rows * f, bytes: 3 * half * rows * f });
+    leave(1, blocks(Math.floor((4 * multiprocessors) / Math.ceil(f / 512)), rows, 8), f);
   };
 
   /** Flash attention. Forward has two products, backward five: scores and probabilities are computed again. */
@@ -153,9 +195,11 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
     });
   };
 
+  add('step control', 'forward', 'stream', {});
   embedding(s, s / passes);
   repeat(encoderLayers, () => {
     projection('projections of the encoder', s, d, 3 * d, true);
+    bias(s, 3 * d, 1 / encoderLayers);
     attention('attention in the encoder', 'source', 'source', false);
     projection('projections of the encoder', s, d, d, false);
     ending(s);
@@ -164,14 +208,19 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
     projection('feed-forward products', s, f, d, false);
     ending(s);
   });
+  finishSums();
   embedding(t, t / passes);
+  // The keys and values of every layer of the decoder are one product.
+  projection('keys and values of the source', s, d, 2 * d * decoderLayers, false);
+  bias(s, 2 * d * decoderLayers, 0);
   repeat(decoderLayers, () => {
     projection('projections of the decoder', t, d, 3 * d, true);
+    bias(t, 3 * d, 1 / decoderLayers);
     attention('attention in the decoder', 'target', 'target', true);
     projection('projections of the decoder', t, d, d, false);
     ending(t);
     projection('projections of the decoder', t, d, d, true);
-    projection('projections of the decoder', s, d, 2 * d, true);
+    bias(t, d, 0);
     attention('attention to the source', 'target', 'source', false);
     projection('projections of the decoder', t, d, d, false);
     ending(t);
@@ -180,25 +229,29 @@ export function stepKernels(config, batch, { tiles, chunkRows = 1024 }) {
     projection('feed-forward products', t, f, d, false);
     ending(t);
   });
+  finishSums();
 
   for (let first = 0; first < positions; first += chunkRows) {
     const rows = passes * Math.min(chunkRows, positions - first);
     const flops = 2 * rows * d * v;
     const moved = half * (rows * d + v * d + rows * v);
+    // Of several chunks each pass has a weight gradient of its own.
+    const parts = positions > chunkRows ? passes : 1;
     add('output projection', 'forward', 'product', { flops, bytes: moved });
     // Losses and gradient in one operation: each logit read once, its gradient written in its place.
     add('R-Drop loss', 'forward', 'stream', { float32: 20 * rows * v, bytes: 2 * half * rows * v });
     add('output projection', 'backward', 'product', { flops, bytes: moved });
     add('output projection', 'backward', 'product', {
       flops,
-      bytes: half * rows * (d + v) + 2 * full * v * d,
+      bytes: half * rows * (d + v) + full * v * d * (2 * parts - (first === 0 ? 1 : 0)),
+      launches: parts,
     });
   }
 
   add('gradient norm', 'update', 'stream', { float32: 2 * parameters, bytes: full * parameters });
+  add('step control', 'update', 'stream', {});
   // Master, gradient and both moments in; master, both moments and the copy for the products out.
   add('optimizer', 'update', 'stream', { float32: 16 * parameters, bytes: (7 * full + half) * parameters });
-  add('clearing the gradient', 'update', 'stream', { bytes: full * parameters });
   return kernels.map((kernel) => ({ executed: kernel.flops, ...kernel }));
 }
 

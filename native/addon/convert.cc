@@ -172,9 +172,7 @@ Device* Runtime::open() const {
     prepare_cuda();
     return nullptr;
   }
-  Device& device = where == Where::cuda ? open_cuda_device(0) : open_device(library, index);
-  device.products().allow_tf32(tf32);
-  return &device;
+  return where == Where::cuda ? &open_cuda_device(0) : &open_device(library, index);
 }
 
 OptimizerOptions optimizer_options(const Napi::Value& value) {

@@ -213,7 +213,8 @@ Napi::Object transformer_exports(Napi::Env env) {
                   return run(
                       info.Env(),
                       [config, options] {
-                        return std::make_shared<Transformer>(config, options.type, options.seed, options.open());
+                        return std::make_shared<Transformer>(config, options.type, options.seed, options.open(),
+                                                             options.tf32);
                       },
                       [](Napi::Env env, std::shared_ptr<Transformer> model) { return wrap(env, std::move(model)); });
                 });

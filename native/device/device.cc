@@ -13,6 +13,7 @@ namespace rdrop {
 namespace {
 
 thread_local Device* current = nullptr;
+thread_local bool tf32_allowed = false;
 
 }  // namespace
 
@@ -20,10 +21,16 @@ Device* current_device() {
   return current;
 }
 
-DeviceScope::DeviceScope(Device* device) : outer_(std::exchange(current, device)) {}
+bool current_tf32() {
+  return tf32_allowed;
+}
+
+DeviceScope::DeviceScope(Device* device, bool tf32)
+    : outer_(std::exchange(current, device)), outer_tf32_(std::exchange(tf32_allowed, tf32)) {}
 
 DeviceScope::~DeviceScope() {
   current = outer_;
+  tf32_allowed = outer_tf32_;
 }
 
 Device& open_device(const std::string& library, int index) {

@@ -45,19 +45,24 @@ class DeviceMemory {
   virtual at::Tensor download(const at::Tensor& from) = 0;
 };
 
-/// Matrix products. a [m,k] and b [k,n] of one type, transposed views welcome; out [m,n] of that type or float32,
-/// accumulated in float32.
+/// How factors of float32 are multiplied and what is done with a product before it is stored.
+struct ProductOptions {
+  double beta = 0;    ///< out's own values times beta are added
+  at::Tensor bias;    ///< [n] of out's type, added to every row; undefined: none. Goes with beta 0
+  bool relu = false;  ///< what is negative becomes 0, after the bias; goes with one
+  bool tf32 = false;  ///< float32 may be rounded to TF32 before it is multiplied
+};
+
+/// Matrix products, accumulated in float32 and always in the same order.
 class DeviceProducts {
  public:
   virtual ~DeviceProducts() = default;
 
-  /// out = a·b + beta·out.
-  virtual void multiply(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) = 0;
-  /// out = a·b + bias, bias [n] of out's type.
-  virtual void multiply_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias,
-                                  at::Tensor& out) = 0;
-  /// Products of float32 in TF32 from now on, or not.
-  virtual void allow_tf32(bool allow) = 0;
+  /// out = a·b. a [m,k] and b [k,n] of one type, transposed views welcome; out [m,n] of that type or float32, its rows
+  /// may be strided. Or c of them at once: [c,m,k], [c,k,n] and [c,m,n] at any strides, which are 0 where the products
+  /// share a factor.
+  virtual void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out,
+                        const ProductOptions& options = {}) = 0;
 };
 
 /// What flash attention reads: n sequences of R query rows and K key rows, H heads of width Dh.
@@ -117,6 +122,8 @@ class Device {
   virtual void reset_peak() = 0;
   /// Rows of a training step are rounded up to a multiple of this, so that a few graphs serve every batch.
   virtual int64_t row_step() const = 0;
+  /// Most logits of one pass that exist at a time in a training step.
+  virtual int64_t logits_at_once() const = 0;
 
   virtual const DeviceKernels& kernels() const = 0;
   /// The stream that kernels are launched on, as their launchers take it. Asked for at every launch: it is another one
@@ -145,15 +152,19 @@ class Device {
 /// The device that the operations of this thread run on; null: the CPU's own kernels.
 Device* current_device();
 
-/// Sets current_device() for a scope.
+/// Whether products of this thread may round float32 to TF32.
+bool current_tf32();
+
+/// Sets current_device() and current_tf32() for a scope.
 class DeviceScope {
  public:
-  explicit DeviceScope(Device* device);
+  explicit DeviceScope(Device* device, bool tf32 = false);
   ~DeviceScope();
   DeviceScope(const DeviceScope&) = delete;
 
  private:
   Device* outer_;
+  bool outer_tf32_;
 };
 
 /// Opens the library at a path and its device number `index`; the same Device for the same path and index, alive until

@@ -17,8 +17,9 @@ struct PositionFault {
 /// In a device's memory. A faulty position has no part in the losses and tokens.
 struct DeviceLossSums {
   double cross_entropy, nll, kl, tokens;
-  int64_t faults;       ///< faulty positions
-  PositionFault first;  ///< of the smallest of them
+  int64_t faults;        ///< faulty positions
+  PositionFault first;   ///< of the smallest of them
+  uint32_t blocks_done;  ///< of the launch under way; zero between launches
 };
 
 }  // namespace rdrop

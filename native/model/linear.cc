@@ -35,7 +35,7 @@ at::Tensor linear(const at::Tensor& x, const Linear& layer) {
 
 void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out) {
   if (Device* device = current_device()) {
-    device->products().multiply_with_bias(x, layer.weight.value.t(), layer.bias.value, out);
+    device->products().multiply(x, layer.weight.value.t(), out, {0, layer.bias.value, false, current_tf32()});
   } else {
     cpu_product(x, layer.weight.value.t(), layer.bias.value, 0, out);
   }
@@ -72,7 +72,9 @@ void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Ten
 }
 
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) {
-  if (Device* device = current_device()) return device->products().multiply(a, b, beta, out);
+  if (Device* device = current_device()) {
+    return device->products().multiply(a, b, out, {beta, {}, false, current_tf32()});
+  }
   cpu_product(a, b, at::Tensor(), beta, out);
 }
 

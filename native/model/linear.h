@@ -35,7 +35,7 @@ at::Tensor input_gradient(const at::Tensor& gradient, const Linear& layer);
 void add_input_gradient(const at::Tensor& gradient, const Linear& layer, at::Tensor& sum);
 
 /// out = a·b + beta·out, beta 0 or 1. a [m,k], b [k,n], out [m,n]; transposed views are welcome, and so are a and b in
-/// bfloat16 with out in float32.
+/// bfloat16 with out in float32. On a device also batches of matrices (DeviceProducts).
 void matrix_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
 
 /// What multiplies this type on the CPU: "rdrop" (ops/packed_gemm/packed_gemm.h), "oneMKL" or "ATen".

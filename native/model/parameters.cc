@@ -38,19 +38,29 @@ struct Piece {
 /// Collects the slices first; the buffers are allocated once their size is known.
 class Layout {
  public:
+  using Pieces = std::vector<std::pair<std::string, Start>>;
+
   /// Reserves [rows of all pieces, columns]; columns 0 stands for a vector. Returns the offset.
-  int64_t add(std::vector<std::pair<std::string, Start>> pieces, int64_t rows, int64_t columns,
-              bool padding_row = false) {
-    const int64_t begin = size_;
+  int64_t add(Pieces pieces, int64_t rows, int64_t columns, bool padding_row = false) {
+    const int64_t size = checked_product({int64_t(pieces.size()), rows, columns ? columns : 1}, "a parameter");
+    return add_at(reserve(size), std::move(pieces), rows, columns, padding_row);
+  }
+  /// The same where room was reserved.
+  int64_t add_at(int64_t begin, Pieces pieces, int64_t rows, int64_t columns, bool padding_row = false) {
+    int64_t offset = begin;
     for (auto& [name, start] : pieces) {
-      const int64_t size = checked_product({rows, columns ? columns : 1}, name.c_str());
-      const int64_t end = checked_sum(size_, size, "model configuration: the parameters");
       pieces_.push_back(
-          {{std::move(name), size_, columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}},
+          {{std::move(name), offset, columns ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows}},
            start,
            padding_row});
-      size_ = end;
+      offset += pieces_.back().slice.size();
     }
+    return begin;
+  }
+  /// Room for `size` numbers. Returns the offset.
+  int64_t reserve(int64_t size) {
+    const int64_t begin = size_;
+    size_ = checked_sum(size_, size, "model configuration: the parameters");
     size_ = checked_sum(size_, 15, "model configuration: the parameters") / 16 * 16;
     return begin;
   }
@@ -98,17 +108,33 @@ class Builder {
   Builder(const ModelConfig& config, at::ScalarType type, Device* device)
       : config_(config), type_(type), device_(device) {}
 
-  /// A [out,in] matrix and its bias made of equal parts, one a name.
+  /// Where weight and bias of a linear layer lie in the flat buffer.
+  struct Room {
+    int64_t weight, bias;
+  };
+
+  /// A [out,in] matrix and its bias made of equal parts, one a name. room: where they go; null: behind the last.
   auto linear(const std::string& prefix, std::vector<std::string> parts, int64_t out, int64_t in, Start weight,
-              Start bias) {
-    std::vector<std::pair<std::string, Start>> weights, biases;
+              Start bias, const Room* room = nullptr) {
+    Layout::Pieces weights, biases;
     for (const auto& part : parts) {
       weights.emplace_back(prefix + part + ".weight", weight);
       biases.emplace_back(prefix + part + ".bias", bias);
     }
     const int64_t rows = checked_product({out, int64_t(parts.size())}, "model configuration: a matrix");
-    const int64_t w = layout_.add(std::move(weights), out, in), b = layout_.add(std::move(biases), out, 0);
-    return [=, this] { return Linear{view(network_, w, {rows, in}), view(network_, b, {rows})}; };
+    const int64_t w =
+        room ? layout_.add_at(room->weight, std::move(weights), out, in) : layout_.add(std::move(weights), out, in);
+    const int64_t b =
+        room ? layout_.add_at(room->bias, std::move(biases), out, 0) : layout_.add(std::move(biases), out, 0);
+    return [=, this] { return linear_at({w, b}, rows, in); };
+  }
+
+  Room reserve_linear(int64_t rows, int64_t in) {
+    const int64_t weight = layout_.reserve(checked_product({rows, in}, "model configuration: a matrix"));
+    return {weight, layout_.reserve(rows)};
+  }
+  Linear linear_at(const Room& room, int64_t rows, int64_t in) const {
+    return {view(network_, room.weight, {rows, in}), view(network_, room.bias, {rows})};
   }
 
   auto norm(const std::string& name) {
@@ -132,10 +158,12 @@ class Builder {
     return [=] { return SelfAttention{qkv(), out(), after()}; };
   }
 
-  auto cross_attention(const std::string& prefix) {
+  /// key_value: where those go; null: where they come.
+  auto cross_attention(const std::string& prefix, const Room* key_value_room) {
     const int64_t d = config_.embed_dim;
     auto query = linear(prefix + "encoder_attn.", {"q_proj"}, d, d, projection(), projection_bias());
-    auto key_value = linear(prefix + "encoder_attn.", {"k_proj", "v_proj"}, d, d, projection(), projection_bias());
+    auto key_value =
+        linear(prefix + "encoder_attn.", {"k_proj", "v_proj"}, d, d, projection(), projection_bias(), key_value_room);
     auto out = linear(prefix + "encoder_attn.", {"out_proj"}, d, d, out_projection(), {Start::zero, 0});
     auto after = norm(prefix + "encoder_attn_layer_norm");
     return [=] { return CrossAttention{query(), key_value(), out(), after()}; };
@@ -232,11 +260,15 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
     auto feed_forward = build.feed_forward(prefix);
     encoder_layers.push_back([=] { return EncoderLayer{self_attention(), feed_forward()}; });
   }
+  const int64_t d = config.embed_dim, all_keys = 2 * checked_product({d, config.decoder_layers}, "decoderLayers");
+  Builder::Room keys_room{};
+  if (device) keys_room = build.reserve_linear(all_keys, d);
   std::vector<std::function<DecoderLayer()>> decoder_layers;
   for (int64_t i = 0; i < config.decoder_layers; ++i) {
     const std::string prefix = "decoder.layers." + std::to_string(i) + ".";
     auto self_attention = build.self_attention(prefix);
-    auto cross_attention = build.cross_attention(prefix);
+    const Builder::Room own_room{keys_room.weight + 2 * d * d * i, keys_room.bias + 2 * d * i};
+    auto cross_attention = build.cross_attention(prefix, device ? &own_room : nullptr);
     auto feed_forward = build.feed_forward(prefix);
     decoder_layers.push_back([=] { return DecoderLayer{self_attention(), cross_attention(), feed_forward()}; });
   }
@@ -254,6 +286,7 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
     names.push_back(piece.slice);
     count += piece.slice.size();
   }
+  if (device && config.decoder_layers > 0) source_keys = build.linear_at(keys_room, all_keys, d);
   source_embedding = embeddings.front()();
   target_embedding = config.share_embeddings == Share::all ? source_embedding : embeddings[1]();
   output_projection = config.share_embeddings == Share::none ? embeddings[2]() : target_embedding;

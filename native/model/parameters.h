@@ -101,6 +101,9 @@ struct Parameters {
   std::vector<NamedSlice> names;
   int64_t count = 0;  ///< parameters, padding excluded
 
+  /// On a device: the keys and values of every decoder layer, [2·D·layers,D], whose parts are the layers' key_value.
+  /// Undefined on the CPU.
+  Linear source_keys;
   Weight source_embedding, target_embedding, output_projection;  // [V,D]; shared ones are the same views
   std::vector<EncoderLayer> encoder;
   std::vector<DecoderLayer> decoder;

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/device_gradients.h"
 #include "model/parameters.h"
 #include "ops/rdrop_loss/rdrop_loss.h"
 
@@ -17,9 +18,9 @@ struct LossOutput {
   const float* gradient_scale = nullptr;
 };
 
-/// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]. Returns the gradient of hidden and adds
-/// that of the projection.
+/// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]; gradients: on a device alone. Returns the
+/// gradient of hidden and adds that of the projection.
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
-                           const LossOptions& options, LossOutput& output);
+                           const LossOptions& options, LossOutput& output, DeviceGradients* gradients);
 
 }  // namespace rdrop

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "device/device.h"
 #include "model/linear.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
@@ -17,23 +18,84 @@ at::Tensor part(const at::Tensor& fused, int64_t i, int64_t width) {
   return fused.narrow(1, i * width, width);
 }
 
+LayerPlace place_of(const Tape* tape) {
+  return tape ? tape->place : LayerPlace{};
+}
+
+/// Memory [R,columns] of a place, or new.
+at::Tensor take(const LayerPlace& place, Kept kept, int64_t rows, int64_t columns, at::ScalarType type,
+                int64_t ahead = 0) {
+  if (!place.memory) return new_tensor({rows, columns}, type);
+  return place.memory->take(kept, place.layer + ahead, {rows, columns}, type);
+}
+at::Tensor take_like(const LayerPlace& place, Kept kept, const at::Tensor& tensor) {
+  return take(place, kept, tensor.size(0), tensor.size(1), tensor.scalar_type());
+}
+
+/// Adds the gradient of a layer's weight. On a device the bias is no concern of it; on the CPU as
+/// linear_backward_without_bias().
+void weight_backward(const LayerPlace& place, Kept which, const at::Tensor& gradient, const at::Tensor& x,
+                     const Linear& layer) {
+  if (!place.gradients) return linear_backward_without_bias(gradient, x, layer);
+  place.gradients->weight(which, gradient, x, layer.weight.gradient);
+}
+
+/// As linear_backward().
+void weight_and_bias_backward(const LayerPlace& place, Kept which, const at::Tensor& gradient, const at::Tensor& x,
+                              const Linear& layer) {
+  if (!place.gradients) return linear_backward(gradient, x, layer);
+  place.gradients->weight(which, gradient, x, layer.weight.gradient);
+  place.gradients->bias(gradient, layer.bias.gradient);
+}
+
+/// The gradient of a linear layer's input in memory of its place.
+at::Tensor input_gradient_at(const LayerPlace& place, Kept kept, const at::Tensor& gradient, const Linear& layer) {
+  if (!place.gradients) return input_gradient(gradient, layer);
+  at::Tensor result = take(place, kept, gradient.size(0), layer.weight.value.size(1), gradient.scalar_type());
+  matrix_product(gradient, layer.weight.value, 0, result);
+  return result;
+}
+
+/// The backward pass of a norm on a device; bias: of the linear layer before, undefined where there is none.
+NormedGradients norm_backward(const LayerPlace& place, const StateGradient& gradient, const Normed& normed,
+                              const LayerNorm& norm, const Dropout& dropout, const at::Tensor& bias, Kept branch) {
+  const at::Tensor memory = bias.defined() ? take_like(place, branch, normed.sum) : at::Tensor();
+  const NormedGradientsOnDevice result = dropout_residual_norm_backward_on(
+      *current_device(), gradient.normed, gradient.sum, normed, norm.gamma.value, dropout, memory);
+  const int64_t width = normed.sum.size(1);
+  place.gradients->partial_sums(part(result.partial, 0, width), norm.gamma.gradient);
+  place.gradients->partial_sums(part(result.partial, 1, width), norm.beta.gradient);
+  if (bias.defined()) place.gradients->partial_sums(part(result.partial, 2, width), bias);
+  return result.inputs;
+}
+
 /// The end of a sub-layer, kept for its backward.
 class ResidualNorm {
  public:
   /// Consumes the branch, which the sub-layer's last linear layer makes of `input`.
-  ResidualNorm(const at::Tensor& input, const Linear& last, const State& state, const LayerNorm& norm,
-               const Dropout& dropout)
-      : norm_(&norm), dropout_(dropout), pre_norm_(state.sum.defined()) {
+  ResidualNorm(const LayerPlace& place, const at::Tensor& input, const Linear& last, const State& state,
+               const LayerNorm& norm, const Dropout& dropout, Next next)
+      : place_(place), norm_(&norm), dropout_(dropout), pre_norm_(state.sum.defined()) {
+    const at::Tensor& residual = pre_norm_ ? state.sum : state.normed;
+    if (Device* device = current_device()) {
+      bias_gradient_ = last.bias.gradient;
+      const at::Tensor normed =
+          take(place, next.input, input.size(0), last.weight.value.size(0), input.scalar_type(), next.ahead);
+      normed_ = dropout_residual_norm_on(*device, linear(input, last), residual, norm.gamma.value, norm.beta.value,
+                                         dropout, normed);
+      return;
+    }
     const LinearWithDeferredBias branch = linear_with_deferred_bias(input, last);
     bias_gradient_ = branch.bias_gradient;
-    normed_ = dropout_residual_norm(branch.product, pre_norm_ ? state.sum : state.normed, norm.gamma.value,
-                                    norm.beta.value, dropout, branch.bias);
+    normed_ = dropout_residual_norm(branch.product, residual, norm.gamma.value, norm.beta.value, dropout, branch.bias);
   }
 
   /// The state after the sub-layer; the normed state is given away, for its backward does without.
   State take_state() { return {std::exchange(normed_.normed, at::Tensor()), pre_norm_ ? normed_.sum : at::Tensor()}; }
 
-  NormedGradients backward(const StateGradient& gradient) const {
+  /// branch: what the gradient of the linear layer's output is kept as.
+  NormedGradients backward(const StateGradient& gradient, Kept branch) const {
+    if (place_.gradients) return norm_backward(place_, gradient, normed_, *norm_, dropout_, bias_gradient_, branch);
     at::Tensor gamma = norm_->gamma.gradient, beta = norm_->beta.gradient;
     return dropout_residual_norm_backward(gradient.normed, gradient.sum, normed_, norm_->gamma.value, dropout_, gamma,
                                           beta, bias_gradient_);
@@ -48,6 +110,7 @@ class ResidualNorm {
   }
 
  private:
+  LayerPlace place_;
   const LayerNorm* norm_;
   Dropout dropout_;
   bool pre_norm_;
@@ -58,22 +121,38 @@ class ResidualNorm {
 }  // namespace
 
 at::Tensor embed(Tape* tape, const Weight& table, const at::Tensor& sinusoids, const Sequences& sequences,
-                 const Dropout& dropout) {
+                 const Dropout& dropout, bool to_layer) {
+  const LayerPlace place = place_of(tape);
   if (tape) {
-    tape->push([&table, &sequences, dropout](const StateGradient& gradient) {
+    tape->push([&table, &sequences, dropout, place](const StateGradient& gradient) {
       at::Tensor table_gradient = table.gradient;
+      // Rows of types that the batch does not have are zero unless something else wrote the table.
+      if (place.gradients && place.gradients->is_unwritten(table_gradient)) fill_zero(table_gradient);
       embedding_backward(gradient.normed, sequences.tokens, sequences.groups, dropout, table_gradient);
       return StateGradient{};
     });
+  }
+  if (Device* device = current_device()) {
+    return embedding_on(*device, table.value, sinusoids, sequences.tokens, sequences.positions, dropout,
+                        take(to_layer ? place : LayerPlace{}, Kept::query_key_value_input, sequences.tokens.size(0),
+                             table.value.size(1), table.value.scalar_type()));
   }
   return embedding(table.value, sinusoids, sequences.tokens, sequences.positions, dropout);
 }
 
 State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm) {
-  Normed normed = dropout_residual_norm(input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{});
+  const LayerPlace place = place_of(tape);
+  Device* const device = current_device();
+  Normed normed = device ? dropout_residual_norm_on(*device, input, at::Tensor(), norm.gamma.value, norm.beta.value,
+                                                    Dropout{}, take_like(place, Kept::query_key_value_input, input))
+                         : dropout_residual_norm(input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{});
   const State state{std::exchange(normed.normed, at::Tensor()), normed.sum};
   if (tape) {
-    tape->push([normed, &norm](const StateGradient& gradient) {
+    tape->push([normed, &norm, place](const StateGradient& gradient) {
+      if (place.gradients) {
+        const auto gradients = norm_backward(place, gradient, normed, norm, Dropout{}, at::Tensor(), Kept::end);
+        return StateGradient{gradients.residual, at::Tensor()};
+      }
       at::Tensor gamma = norm.gamma.gradient, beta = norm.beta.gradient;
       return StateGradient{dropout_residual_norm_backward(gradient.normed, gradient.sum, normed, norm.gamma.value,
                                                           Dropout{}, gamma, beta)
@@ -85,54 +164,80 @@ State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm) {
 }
 
 State self_attention(Tape* tape, const State& state, const SelfAttention& weights, const LayerNorm& norm,
-                     const AttentionShape& shape, const SublayerDropout& dropout) {
+                     const AttentionShape& shape, const SublayerDropout& dropout, Next next) {
+  const LayerPlace place = place_of(tape);
   const int64_t d = state.normed.size(1);
   const at::Tensor all = linear(state.normed, weights.query_key_value);
-  at::Tensor attended = new_like(state.normed);
+  at::Tensor attended = take_like(place, Kept::out_input, state.normed);
   const AttentionInputs inputs{part(all, 0, d), part(all, 1, d), part(all, 2, d), shape, dropout.inner};
   const AttentionSaved saved = attention(inputs, attended);
-  ResidualNorm residual_norm(attended, weights.out, state, norm, dropout.branch);
+  ResidualNorm residual_norm(place, attended, weights.out, state, norm, dropout.branch, next);
   const State result = residual_norm.take_state();
   if (tape) {
     tape->push([=, &weights, input = state.normed](const StateGradient& gradient) {
-      const NormedGradients end = residual_norm.backward(gradient);
-      linear_backward_without_bias(end.branch, attended, weights.out);
+      const NormedGradients end = residual_norm.backward(gradient, Kept::out_gradient);
+      weight_backward(place, Kept::out_gradient, end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
-      const at::Tensor all_gradient = new_like(all);
+      const at::Tensor all_gradient = take_like(place, Kept::query_key_value_gradient, all);
       AttentionGradients gradients{part(all_gradient, 0, d), part(all_gradient, 1, d), part(all_gradient, 2, d)};
       attention_backward(inputs, saved, attended_gradient, gradients);
-      linear_backward(all_gradient, input, weights.query_key_value);
+      weight_and_bias_backward(place, Kept::query_key_value_gradient, all_gradient, input, weights.query_key_value);
       return residual_norm.input_gradients(weights.query_key_value, all_gradient, end.residual);
     });
   }
   return result;
 }
 
-State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, at::Tensor* memory_gradient,
+SourceMemory source_memory(Tape* tape, const at::Tensor& states, at::Tensor* gradient, const Linear& weights) {
+  if (!current_device() || !weights.weight.value.defined()) return {states, gradient, nullptr};
+  const auto keys = std::make_shared<SourceKeys>();
+  keys->all = linear(states, weights);
+  if (tape) {
+    tape->push([place = place_of(tape), states, gradient, keys, &weights](const StateGradient& through) {
+      at::Tensor weight = weights.weight.gradient;
+      place.gradients->bias(keys->gradient, weights.bias.gradient);
+      matrix_product(keys->gradient.t(), states, place.gradients->weight_of_old(weight), weight);
+      *gradient = input_gradient(keys->gradient, weights);
+      return through;
+    });
+  }
+  return {states, gradient, keys};
+}
+
+State cross_attention(Tape* tape, const State& state, const SourceMemory& memory, int64_t layer,
                       const CrossAttention& weights, const LayerNorm& norm, const AttentionShape& shape,
-                      const SublayerDropout& dropout) {
+                      const SublayerDropout& dropout, Next next) {
+  const LayerPlace place = place_of(tape);
   const int64_t d = state.normed.size(1);
   const at::Tensor query = linear(state.normed, weights.query);
-  const at::Tensor key_value = linear(memory, weights.key_value);
-  at::Tensor attended = new_like(state.normed);
+  const at::Tensor key_value =
+      memory.keys ? part(memory.keys->all, layer, 2 * d) : linear(memory.states, weights.key_value);
+  at::Tensor attended = take_like(place, Kept::source_out_input, state.normed);
   const AttentionInputs inputs{query, part(key_value, 0, d), part(key_value, 1, d), shape, dropout.inner};
   const AttentionSaved saved = attention(inputs, attended);
-  ResidualNorm residual_norm(attended, weights.out, state, norm, dropout.branch);
+  ResidualNorm residual_norm(place, attended, weights.out, state, norm, dropout.branch, next);
   const State result = residual_norm.take_state();
   if (tape) {
     tape->push([=, &weights, input = state.normed](const StateGradient& gradient) {
-      const NormedGradients end = residual_norm.backward(gradient);
-      linear_backward_without_bias(end.branch, attended, weights.out);
+      const NormedGradients end = residual_norm.backward(gradient, Kept::source_out_gradient);
+      weight_backward(place, Kept::source_out_gradient, end.branch, attended, weights.out);
       const at::Tensor attended_gradient = input_gradient(end.branch, weights.out);
-      const at::Tensor query_gradient = new_like(query), key_value_gradient = new_like(key_value);
+      const at::Tensor query_gradient = take_like(place, Kept::source_query_gradient, query);
+      if (memory.keys && !memory.keys->gradient.defined()) memory.keys->gradient = new_like(memory.keys->all);
+      const at::Tensor key_value_gradient =
+          memory.keys ? part(memory.keys->gradient, layer, 2 * d) : new_like(key_value);
       AttentionGradients gradients{query_gradient, part(key_value_gradient, 0, d), part(key_value_gradient, 1, d)};
       attention_backward(inputs, saved, attended_gradient, gradients);
-      linear_backward(key_value_gradient, memory, weights.key_value);
-      linear_backward(query_gradient, input, weights.query);
-      if (memory_gradient->defined()) {
-        add_input_gradient(key_value_gradient, weights.key_value, *memory_gradient);
+      if (!memory.keys) {
+        linear_backward(key_value_gradient, memory.states, weights.key_value);
+      }
+      weight_and_bias_backward(place, Kept::source_query_gradient, query_gradient, input, weights.query);
+      if (memory.keys) {
+        // source_memory() does the rest for all layers.
+      } else if (memory.gradient->defined()) {
+        add_input_gradient(key_value_gradient, weights.key_value, *memory.gradient);
       } else {
-        *memory_gradient = input_gradient(key_value_gradient, weights.key_value);
+        *memory.gradient = input_gradient(key_value_gradient, weights.key_value);
       }
       return residual_norm.input_gradients(weights.query, query_gradient, end.residual);
     });
@@ -140,21 +245,55 @@ State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, 
   return result;
 }
 
+namespace {
+
+/// The hidden state of a feed-forward layer and what its backward pass needs besides.
+struct Hidden {
+  at::Tensor state;          // [R,F] after activation and dropout
+  at::Tensor kept;           // [R,F] for the activation's backward
+  at::Tensor bias;           // of fc1, on the CPU
+  at::Tensor bias_gradient;  // likewise
+};
+
+Hidden hidden_of(const LayerPlace& place, const at::Tensor& x, const Linear& fc1, Activation kind,
+                 const Dropout& dropout) {
+  if (Device* device = current_device()) {
+    const at::Tensor memory = take(place, Kept::fc2_input, x.size(0), fc1.weight.value.size(0), x.scalar_type());
+    if (kind == Activation::relu) {
+      at::Tensor state = memory;
+      device->products().multiply(x, fc1.weight.value.t(), state, {0, fc1.bias.value, true, current_tf32()});
+      if (dropout.p > 0) state = activation_on(*device, state, kind, dropout);
+      return {state, state, {}, {}};
+    }
+    const at::Tensor before = linear(x, fc1);
+    return {activation_on(*device, before, kind, dropout, memory), before, {}, {}};
+  }
+  const LinearWithDeferredBias before = linear_with_deferred_bias(x, fc1);
+  const at::Tensor state = activation(before.product, kind, dropout, before.bias);
+  return {state, kind == Activation::gelu ? before.product : state, before.bias, before.bias_gradient};
+}
+
+}  // namespace
+
 State feed_forward(Tape* tape, const State& state, const FeedForward& weights, const LayerNorm& norm,
-                   Activation activation_kind, const SublayerDropout& dropout) {
-  const LinearWithDeferredBias before = linear_with_deferred_bias(state.normed, weights.fc1);
-  const at::Tensor hidden = activation(before.product, activation_kind, dropout.inner, before.bias);
-  ResidualNorm residual_norm(hidden, weights.fc2, state, norm, dropout.branch);
+                   Activation activation_kind, const SublayerDropout& dropout, Next next) {
+  const LayerPlace place = place_of(tape);
+  const Hidden hidden = hidden_of(place, state.normed, weights.fc1, activation_kind, dropout.inner);
+  ResidualNorm residual_norm(place, hidden.state, weights.fc2, state, norm, dropout.branch, next);
   const State result = residual_norm.take_state();
   if (tape) {
-    const at::Tensor kept = activation_kind == Activation::gelu ? before.product : hidden;
-    tape->push([=, &weights, input = state.normed, inner = dropout.inner, bias = before.bias,
-                bias_gradient = before.bias_gradient](const StateGradient& gradient) {
-      const NormedGradients end = residual_norm.backward(gradient);
-      linear_backward_without_bias(end.branch, hidden, weights.fc2);
-      at::Tensor hidden_gradient = input_gradient(end.branch, weights.fc2);
-      activation_backward(kept, hidden_gradient, activation_kind, inner, bias, bias_gradient);
-      linear_backward_without_bias(hidden_gradient, input, weights.fc1);
+    tape->push([=, &weights, input = state.normed, inner = dropout.inner](const StateGradient& gradient) {
+      const NormedGradients end = residual_norm.backward(gradient, Kept::fc2_gradient);
+      weight_backward(place, Kept::fc2_gradient, end.branch, hidden.state, weights.fc2);
+      at::Tensor hidden_gradient = input_gradient_at(place, Kept::fc1_gradient, end.branch, weights.fc2);
+      if (place.gradients) {
+        place.gradients->partial_sums(
+            activation_backward_on(*current_device(), hidden.kept, hidden_gradient, activation_kind, inner),
+            weights.fc1.bias.gradient);
+      } else {
+        activation_backward(hidden.kept, hidden_gradient, activation_kind, inner, hidden.bias, hidden.bias_gradient);
+      }
+      weight_backward(place, Kept::fc1_gradient, hidden_gradient, input, weights.fc1);
       return residual_norm.input_gradients(weights.fc1, hidden_gradient, end.residual);
     });
   }

@@ -4,6 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+
+#include "model/device_gradients.h"
 #include "model/sequences.h"
 #include "model/parameters.h"
 #include "model/tape.h"
@@ -23,11 +26,31 @@ struct SublayerDropout {
   Dropout branch, inner;  ///< of the residual branch; of attention probabilities or of the activation
 };
 
+/// The linear layer that a sub-layer's output goes to first, in this layer or `ahead` of it.
+struct Next {
+  Kept input;
+  int64_t ahead = 0;
+};
+
+/// The keys and values of the encoder's output for every layer of the decoder, from one product on a device.
+struct SourceKeys {
+  at::Tensor all;       // [S,2·D·layers]
+  at::Tensor gradient;  // likewise, made by the first layer that has one
+};
+
+/// What the decoder's layers see of the encoder. The gradient of its output is added to memory_gradient, which is made
+/// when it is undefined.
+struct SourceMemory {
+  at::Tensor states;  // [S,D]
+  at::Tensor* gradient;
+  std::shared_ptr<SourceKeys> keys;  ///< on a device alone
+};
+
 /// A forward pass with a tape keeps references to weights and shapes: they must outlive it. tape null: no backward.
 
-/// sinusoids [P,D]. Returns [R,D].
+/// sinusoids [P,D]; to_layer: the first layer's input, with no norm between. Returns [R,D].
 at::Tensor embed(Tape* tape, const Weight& table, const at::Tensor& sinusoids, const Sequences& sequences,
-                 const Dropout& dropout);
+                 const Dropout& dropout, bool to_layer);
 
 /// The norm in front of the first sub-layer (pre-norm); input [R,D] becomes the residual.
 State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm);
@@ -35,14 +58,17 @@ State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm);
 /// Attention, projection, dropout, residual, norm. `norm` is that of the sub-layer (post-norm) or of the next one
 /// (pre-norm).
 State self_attention(Tape* tape, const State& state, const SelfAttention& weights, const LayerNorm& norm,
-                     const AttentionShape& shape, const SublayerDropout& dropout);
+                     const AttentionShape& shape, const SublayerDropout& dropout, Next next);
 
-/// memory [S,D]: the encoder's output; its gradient is added to memory_gradient, which is made when it is undefined.
-State cross_attention(Tape* tape, const State& state, const at::Tensor& memory, at::Tensor* memory_gradient,
+/// On a device, the keys and values of all layers; before the first of them. weights: Parameters::source_keys.
+SourceMemory source_memory(Tape* tape, const at::Tensor& states, at::Tensor* gradient, const Linear& weights);
+
+/// layer: which of the decoder's.
+State cross_attention(Tape* tape, const State& state, const SourceMemory& memory, int64_t layer,
                       const CrossAttention& weights, const LayerNorm& norm, const AttentionShape& shape,
-                      const SublayerDropout& dropout);
+                      const SublayerDropout& dropout, Next next);
 
 State feed_forward(Tape* tape, const State& state, const FeedForward& weights, const LayerNorm& norm,
-                   Activation activation, const SublayerDropout& dropout);
+                   Activation activation, const SublayerDropout& dropout, Next next);
 
 }  // namespace rdrop

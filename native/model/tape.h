@@ -16,8 +16,21 @@ struct StateGradient {
   at::Tensor normed, sum;
 };
 
+class DeviceGradients;
+class LayerMemory;
+
+/// Where the layer under way keeps what its weight gradients need; on a device alone.
+struct LayerPlace {
+  DeviceGradients* gradients = nullptr;
+  LayerMemory* memory = nullptr;
+  int64_t layer = 0;
+};
+
 class Tape {
  public:
+  /// Of the layer whose forward pass is under way.
+  LayerPlace place;
+
   using Backward = std::function<StateGradient(StateGradient)>;
 
   void push(Backward backward) { steps_.push_back(std::move(backward)); }

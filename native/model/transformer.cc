@@ -3,6 +3,9 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <optional>
+#include <utility>
+
 #include "device/device_struct.h"
 #include "model/checked_size.h"
 #include "model/linear.h"
@@ -34,9 +37,9 @@ struct Transformer::Pass {
   }
 };
 
-Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device)
-    : config_(config), type_(type), seed_(seed), device_(device), parameters_(config, type, seed, device) {
-  const DeviceScope scope(device_);
+Transformer::Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device, bool tf32)
+    : config_(config), type_(type), seed_(seed), device_(device), tf32_(tf32), parameters_(config, type, seed, device) {
+  const DeviceScope scope(device_, tf32_);
   const auto options = at::TensorOptions(device_ ? at::kFloat : wide_type(type));
   const int64_t rows = checked_sum(config.max_positions, kPad + 1, "maxPositions");
   checked_product({rows, config.embed_dim}, "maxPositions × embedDim");
@@ -54,19 +57,22 @@ void Transformer::changing() {
 
 at::Tensor Transformer::encode(Pass& pass, Tape* tape, const Sequences& source, const AttentionShape& shape) const {
   const int64_t rows = source.pass_rows;
-  State state{embed(tape, parameters_.source_embedding, sinusoids_, source, pass.next(config_.dropout, rows)), {}};
+  State state{embed(tape, parameters_.source_embedding, sinusoids_, source, pass.next(config_.dropout, rows),
+                    !config_.pre_norm),
+              {}};
   const auto& layers = parameters_.encoder;
   if (config_.pre_norm) {
     state = first_norm(tape, state.normed, layers.empty() ? parameters_.encoder_norm : layers[0].self_attention.norm);
   }
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
+    if (tape) tape->place.layer = int64_t(i);
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.encoder_norm;
     state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.feed_forward.norm : layer.self_attention.norm, shape,
-                           pass.attention(rows));
+                           pass.attention(rows), {Kept::fc1_input});
     state = feed_forward(tape, state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
-                         config_.activation, pass.feed_forward(rows));
+                         config_.activation, pass.feed_forward(rows), {Kept::query_key_value_input, 1});
   }
   return state.normed;
 }
@@ -75,28 +81,32 @@ at::Tensor Transformer::decode(Pass& pass, Tape* tape, const Sequences& target, 
                                at::Tensor* memory_gradient, const AttentionShape& causal,
                                const AttentionShape& to_source) const {
   const int64_t rows = target.pass_rows;
-  State state{embed(tape, parameters_.target_embedding, sinusoids_, target, pass.next(config_.dropout, rows)), {}};
+  State state{embed(tape, parameters_.target_embedding, sinusoids_, target, pass.next(config_.dropout, rows),
+                    !config_.pre_norm),
+              {}};
   const auto& layers = parameters_.decoder;
   if (config_.pre_norm) {
     state = first_norm(tape, state.normed, layers.empty() ? parameters_.decoder_norm : layers[0].self_attention.norm);
   }
+  const SourceMemory encoded = source_memory(tape, memory, memory_gradient, parameters_.source_keys);
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
+    if (tape) tape->place.layer = int64_t(i);
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.decoder_norm;
     state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.cross_attention.norm : layer.self_attention.norm, causal,
-                           pass.attention(rows));
-    state = cross_attention(tape, state, memory, memory_gradient, layer.cross_attention,
+                           pass.attention(rows), {Kept::source_query_input});
+    state = cross_attention(tape, state, encoded, int64_t(i), layer.cross_attention,
                             config_.pre_norm ? layer.feed_forward.norm : layer.cross_attention.norm, to_source,
-                            pass.attention(rows));
+                            pass.attention(rows), {Kept::fc1_input});
     state = feed_forward(tape, state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
-                         config_.activation, pass.feed_forward(rows));
+                         config_.activation, pass.feed_forward(rows), {Kept::query_key_value_input, 1});
   }
   return state.normed;
 }
 
 at::Tensor Transformer::encode(const Packed& source) const {
-  const DeviceScope scope(device_);
+  const DeviceScope scope(device_, tf32_);
   Pass pass{config_, false, {}};
   const Sequences sequences = sequences_of(source);
   return encode(pass, nullptr, sequences, attention_shape(sequences, sequences, config_.heads, false));
@@ -113,7 +123,7 @@ at::Tensor Transformer::hidden(const PackedBatch& batch) const {
 }
 
 at::Tensor Transformer::logits(const PackedBatch& batch) const {
-  const DeviceScope scope(device_);
+  const DeviceScope scope(device_, tf32_);
   at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
   const at::Tensor host = device_ ? device_->memory().download(logits) : logits;
@@ -121,7 +131,7 @@ at::Tensor Transformer::logits(const PackedBatch& batch) const {
 }
 
 LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& options) const {
-  const DeviceScope scope(device_);
+  const DeviceScope scope(device_, tf32_);
   at::Tensor logits = new_tensor({batch.target.size(), config_.vocab_size}, type_);
   matrix_product(hidden(batch), parameters_.output_projection.value.t(), 0, logits);
   const at::Tensor targets = int_tensor(batch.target.tokens);
@@ -139,7 +149,7 @@ StepInput step_input(const PackedBatch& batch) {
 }
 
 void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
-                                             LossOutput& output) {
+                                             LossOutput& output, bool add) {
   Pass pass{config_,
             key.on,
             {portable::stream_key(seed_, StreamRole::dropout), key.update << 16 | key.micro_batch, 0, key.update_at}};
@@ -147,29 +157,43 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
   const AttentionShape target_to_target = attention_shape(input.target, input.target, config_.heads, true);
   const AttentionShape target_to_source = attention_shape(input.target, input.source, config_.heads, false);
   Tape encoder, decoder;
+  LayerMemory encoder_memory(config_.encoder_layers), decoder_memory(config_.decoder_layers);
+  std::optional<DeviceGradients> gradients;
+  if (device_) {
+    gradients.emplace(*device_, add);
+    encoder.place = {&*gradients, &encoder_memory};
+    decoder.place = {&*gradients, &decoder_memory};
+  }
   at::Tensor memory_gradient;
   at::Tensor gradient;
   {
     const at::Tensor memory = encode(pass, &encoder, input.source, source_to_source);
     const at::Tensor hidden =
         decode(pass, &decoder, input.target, memory, &memory_gradient, target_to_target, target_to_source);
-    gradient = projection_loss(hidden, parameters_.output_projection, input.targets, options, output);
+    gradient = projection_loss(hidden, parameters_.output_projection, input.targets, options, output,
+                               gradients ? &*gradients : nullptr);
   }
   decoder.run({std::exchange(gradient, at::Tensor()), at::Tensor()});
+  if (gradients) gradients->finish_stack(/*beside=*/true);  // while the encoder's gradients go on
+  decoder_memory = LayerMemory(0);
   encoder.run({std::exchange(memory_gradient, at::Tensor()), at::Tensor()});
+  if (gradients) {
+    gradients->finish_stack(/*beside=*/false);
+    device_->join();
+  }
 }
 
 LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key) {
-  const DeviceScope scope(device_);
+  const DeviceScope scope(device_, tf32_);
   LossOutput output;
   if (!device_) {
-    enqueue_loss_and_gradients(step_input(batch), options, key, output);
+    enqueue_loss_and_gradients(step_input(batch), options, key, output, true);
     return output.sums;
   }
   DeviceStruct<DeviceLossSums> sums(*device_);
   sums.write({});
   output.device_sums = sums.address();
-  enqueue_loss_and_gradients(step_input(batch), options, key, output);
+  enqueue_loss_and_gradients(step_input(batch), options, key, output, false);
   return checked_sums(sums.read(), options);
 }
 

@@ -37,25 +37,30 @@ struct StepInput {
 
 class Transformer {
  public:
-  /// device null: on the CPU in float32, float64 or bfloat16. On a device: in float32, bfloat16 or float16.
-  Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device = nullptr);
+  /// device null: on the CPU in float32, float64 or bfloat16. On a device: in float32, bfloat16 or float16; tf32: its
+  /// products may round float32 to TF32.
+  Transformer(const ModelConfig& config, at::ScalarType type, uint64_t seed, Device* device = nullptr,
+              bool tf32 = false);
 
   const ModelConfig& config() const { return config_; }
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
   uint64_t seed() const { return seed_; }
   Device* device() const { return device_; }
+  bool tf32() const { return tf32_; }
   at::ScalarType type() const { return type_; }
 
   /// [T,V] without dropout, on the CPU.
   at::Tensor logits(const PackedBatch& batch) const;
 
-  /// The loss of both passes; adds its gradient to parameters().gradient. Throws NON_FINITE.
+  /// The loss of both passes; adds its gradient to parameters().gradient, which on a device it overwrites. Throws
+  /// NON_FINITE.
   LossSums loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key);
 
-  /// The same without waiting and without a check: the losses go where `output` says.
+  /// The same without waiting and without a check: the losses go where `output` says. add: to the gradients that are
+  /// there, which else are overwritten on a device; on the CPU they are always added to.
   void enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
-                                  LossOutput& output);
+                                  LossOutput& output, bool add);
 
   /// The cross-entropy of one pass without dropout; kl is 0.
   LossSums evaluate(const PackedBatch& batch, const LossOptions& options) const;
@@ -85,6 +90,7 @@ class Transformer {
   at::ScalarType type_;
   uint64_t seed_;
   Device* device_;
+  bool tf32_;
   Parameters parameters_;
   std::vector<std::function<bool()>> watchers_;
   at::Tensor sinusoids_;  // [max_positions + 2, D]; float32 on a device

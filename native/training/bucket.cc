@@ -10,7 +10,7 @@ namespace rdrop {
 namespace {
 
 /// Every bucket has at least this many rows to spare on either side, so that each added sequence has a row on both: it
-/// may be 32 rows long at least, and no row step is larger than 256.
+/// may be 32 rows long at least, and no row step is larger than 128.
 constexpr int64_t kSpareRows = 16;
 constexpr int64_t kLeastLongest = 32;
 
@@ -57,7 +57,7 @@ Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_st
   if (batch.second_source.count() > 0) longest = std::max(longest, longest_of(batch.second_source));
   Bucket bucket{rows(std::max(batch.source.size(), batch.second_source.size())), rows(batch.target.size()), 0,
                 std::min(power_of_two(longest, kLeastLongest), max_positions)};
-  bucket.sequences = power_of_two(batch.source.count() + pads_of(batch, bucket), row_step / 4);
+  bucket.sequences = round_up(batch.source.count() + pads_of(batch, bucket), row_step / 2);
   return bucket;
 }
 

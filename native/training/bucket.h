@@ -23,7 +23,8 @@ struct Bucket {
   }
 };
 
-/// The smallest bucket that holds a batch. Rows are rounded up to a multiple of row_step, with 16 to spare.
+/// The smallest bucket that holds a batch. Rows are rounded up to a multiple of row_step, with 16 to spare, sequences
+/// to a multiple of half of it, the longest of them to a power of two.
 Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_step);
 
 /// The batch with as many rows and sequences as the bucket has: sequences of the padding token, then empty ones. The

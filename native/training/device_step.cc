@@ -29,7 +29,7 @@ struct DeviceStep::Recording {
 struct DeviceStep::Entry {
   Entry(Device& device, const Bucket& bucket) : input(device, bucket) {}
   DeviceInput input;
-  Recording recording;
+  Recording first, following;  ///< of the first micro-batch of an update and of the others
 };
 
 DeviceStep::~DeviceStep() = default;
@@ -72,7 +72,9 @@ DeviceStep::Entry& DeviceStep::entry_of(const PackedBatch& batch) {
 
 int64_t DeviceStep::graphs() const {
   int64_t count = update_->graph ? 1 : 0;
-  for (const auto& [bucket, entry] : entries_) count += entry->recording.graph ? 1 : 0;
+  for (const auto& [bucket, entry] : entries_) {
+    for (const Recording* recording : {&entry->first, &entry->following}) count += recording->graph ? 1 : 0;
+  }
   return count;
 }
 
@@ -94,7 +96,7 @@ void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
   }
 }
 
-void DeviceStep::forward_backward(const StepInput& input) {
+void DeviceStep::forward_backward(const StepInput& input, bool first) {
   device_.kernels().step.begin(control(), device_.stream());
   StepState* state = state_.address();
   DropoutKey key;
@@ -103,7 +105,7 @@ void DeviceStep::forward_backward(const StepInput& input) {
   LossOutput output;
   output.device_sums = &state->sums;
   if (model_.type() == at::kHalf) output.gradient_scale = &state->loss_scale;
-  model_.enqueue_loss_and_gradients(input, loss_, key, output);
+  model_.enqueue_loss_and_gradients(input, loss_, key, output, !first);
 }
 
 void DeviceStep::update() {
@@ -116,7 +118,7 @@ void DeviceStep::update() {
 }
 
 void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
-  const DeviceScope scope(&device_);
+  const DeviceScope scope(&device_, model_.tf32());
   try {
     enqueue_update(batches);
   } catch (...) {
@@ -127,7 +129,7 @@ void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
 
 void DeviceStep::forget_update() noexcept {
   try {
-    device_.memory().zero(model_.parameters().gradient);
+    device_.join();
     StepState now = state_.read();
     now.micro_batch = 0;
     state_.write(now);
@@ -141,10 +143,10 @@ void DeviceStep::enqueue_update(const std::vector<PackedBatch>& batches) {
     micro_batches_ = int64_t(batches.size());
     update_ = std::make_unique<Recording>();  // the scale window is baked in
   }
-  for (const PackedBatch& batch : batches) {
-    Entry& entry = entry_of(batch);
-    entry.input.fill(device_, batch, int32_t(loss_.ignore_index));
-    run(entry.recording, [&] { forward_backward(entry.input.input()); });
+  for (size_t i = 0; i < batches.size(); ++i) {
+    Entry& entry = entry_of(batches[i]);
+    entry.input.fill(device_, batches[i], int32_t(loss_.ignore_index));
+    run(i == 0 ? entry.first : entry.following, [&] { forward_backward(entry.input.input(), i == 0); });
   }
   run(*update_, [&] { update(); });
 }

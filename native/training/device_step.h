@@ -56,7 +56,8 @@ class DeviceStep {
   /// Leaves nothing of an update that failed half-way behind for the next.
   void forget_update() noexcept;
   void run(Recording& recording, const std::function<void()>& work);
-  void forward_backward(const StepInput& input);
+  /// first: micro-batch of the update, whose gradients replace those of the update before.
+  void forward_backward(const StepInput& input, bool first);
   void update();
   Entry& entry_of(const PackedBatch& batch);
   StepControl control() const;

@@ -203,7 +203,7 @@ class DeviceSearch {
 
 Translations beam_search_on(Device& device, const Transformer& model, const Packed& sources,
                             const BeamOptions& options) {
-  const DeviceScope scope(&device);
+  const DeviceScope scope(&device, model.tf32());
   const ModelConfig& config = model.config();
   const auto length_of = [](const Packed& packed, int64_t i) { return packed.offsets[i + 1] - packed.offsets[i]; };
   const int64_t room = kMostSharedFloats - 8 * (config.embed_dim / config.heads + 4);

@@ -39,7 +39,7 @@ void DeviceDecoder::load(const Packed& sources) {
   for (size_t i = 0; i < layers.size(); ++i) {
     const Linear& key_value = layers[i].cross_attention.key_value;
     at::Tensor rows = memory_[i].narrow(0, 0, sources.size());
-    device_.products().multiply_with_bias(encoded, key_value.weight.value.t(), key_value.bias.value, rows);
+    linear_into(encoded, key_value, rows);
   }
 }
 
@@ -103,9 +103,9 @@ void DeviceDecoder::step(const BeamSearchState& state, const at::Tensor& tokens,
     now = add_and_norm(to_source(query, memory_[i], state), now, layer.cross_attention.out,
                        pre_norm_ ? layer.feed_forward.norm : layer.cross_attention.norm);
     now = feed_forward(nullptr, now, layer.feed_forward, pre_norm_ ? last : layer.feed_forward.norm,
-                       model_.config().activation, {});
+                       model_.config().activation, {}, {Kept::query_key_value_input});
   }
-  device_.products().multiply(now.normed, parameters.output_projection.value.t(), 0, logits);
+  matrix_product(now.normed, parameters.output_projection.value.t(), 0, logits);
 }
 
 }  // namespace rdrop

@@ -62,8 +62,22 @@ constexpr int min_blocks_of() {
   }
 }
 
+/// A kernel whose arguments are a table (indexes_arguments) reads them where they are; of any other each thread has
+/// them in registers.
 template <class Kernel>
+constexpr bool indexes_arguments = requires { Kernel::indexes_arguments; };
+
+template <class Kernel>
+  requires(!indexes_arguments<Kernel>)
 __global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>()) run_kernel(const Kernel kernel) {
+  CudaBlock block;
+  kernel(block);
+}
+
+template <class Kernel>
+  requires(indexes_arguments<Kernel>)
+__global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>())
+    run_kernel(const __grid_constant__ Kernel kernel) {
   CudaBlock block;
   kernel(block);
 }

@@ -80,8 +80,11 @@ class CudaDevice final : public Device {
 
   void reset_peak() override { allocator::resetPeakStats(static_cast<c10::DeviceIndex>(context_.index)); }
 
-  /// On the batches of IWSLT'14: 148 shapes, 3.7 % more rows.
-  int64_t row_step() const override { return 256; }
+  /// On the batches of IWSLT'14: 355 shapes, 2.1 % more rows, 183 sequences for 145 pairs.
+  int64_t row_step() const override { return 128; }
+
+  /// A pass of IWSLT'14 at 4,096 tokens a batch is 42 million; 256 MiB for both passes in 16 bits.
+  int64_t logits_at_once() const override { return int64_t(1) << 26; }
 
   const DeviceKernels& kernels() const override { return kernels_; }
 

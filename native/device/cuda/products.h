@@ -1,26 +1,44 @@
-// Matrix products on the GPU, by libtorch on cuBLAS.
+// Matrix products on the GPU, by cuBLASLt with a handle and a workspace of the device's own: no recorded graph depends
+// on memory that libtorch may take back.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <map>
+
 #include "device/cuda/context.h"
+#include "device/cuda/cublaslt.h"
 #include "device/device.h"
 
 namespace rdrop {
 
 class CudaProducts final : public DeviceProducts {
  public:
-  /// cuBLAS makes its handle and takes its workspace at the first product, which must not fall into a recording: the
-  /// first are done here. Finds out as well whether this libtorch adds a product of 16-bit matrices to one of float32.
+  /// Multiplies once in each type, so that a library that cannot is reported here and not inside a step.
   explicit CudaProducts(CudaContext& context);
 
-  void multiply(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) override;
-  void multiply_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) override;
-  void allow_tf32(bool allow) override;
+  void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, const ProductOptions& options) override;
 
  private:
-  void add_product(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out);
+  /// All that cuBLASLt's choice depends on.
+  using Shape = std::array<int64_t, 21>;
+  /// What it chose for a shape, kept for good (as the device is): every step has the same kernels.
+  struct Plan {
+    cublaslt::Operation operation = nullptr;
+    cublaslt::Layout a = nullptr, b = nullptr, out = nullptr;
+    cublaslt::Algorithm algorithm{};
+  };
+
+  const Plan& plan_of(const Shape& shape, const void* bias);
+  void choose(Plan& plan, const Shape& shape, const void* bias);
+  void check(cublaslt::Status status, const char* what) const;
 
   CudaContext& context_;
-  bool adds_in_place_ = true;
+  const cublaslt::Library library_;
+  cublaslt::Handle handle_ = nullptr;
+  at::Tensor workspace_, second_workspace_;  // bytes; of each stream, on which one product runs at a time
+  std::map<Shape, Plan> plans_;
 };
 
 }  // namespace rdrop

@@ -3,7 +3,8 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/relu.h>
 
 #include <cstring>
 #include <limits>
@@ -76,20 +77,15 @@ class EmulatedProducts final : public DeviceProducts {
  public:
   explicit EmulatedProducts(EmulatedStream& stream) : stream_(stream) {}
 
-  void multiply(const at::Tensor& a, const at::Tensor& b, double beta, at::Tensor& out) override {
-    enqueue(&stream_, [a, b, beta, out]() mutable {
-      const at::Tensor result = at::mm(a.to(at::kFloat), b.to(at::kFloat));
-      out.copy_(beta == 0 ? result : at::add(result, out.to(at::kFloat), beta));
+  void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, const ProductOptions& options) override {
+    enqueue(&stream_, [a, b, out, options]() mutable {
+      at::Tensor result = at::matmul(a.to(at::kFloat), b.to(at::kFloat));
+      if (options.beta != 0) result = at::add(result, out.to(at::kFloat), options.beta);
+      if (options.bias.defined()) result = at::add(result, options.bias.to(at::kFloat));
+      if (options.relu) result = at::relu(result);
+      out.copy_(result);
     });
   }
-
-  void multiply_with_bias(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::Tensor& out) override {
-    enqueue(&stream_, [a, b, bias, out]() mutable {
-      out.copy_(at::add(at::mm(a.to(at::kFloat), b.to(at::kFloat)), bias.to(at::kFloat)));
-    });
-  }
-
-  void allow_tf32(bool) override {}
 
  private:
   EmulatedStream& stream_;
@@ -134,6 +130,8 @@ class EmulatedDevice final : public Device {
   DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
   void reset_peak() override {}
   int64_t row_step() const override { return 32; }
+  /// So few that the batches of tests have several chunks.
+  int64_t logits_at_once() const override { return 1500; }
   const DeviceKernels& kernels() const override { return kernels_; }
   void* stream() override { return &stream_; }
 

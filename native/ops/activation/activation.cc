@@ -9,8 +9,10 @@
 
 namespace rdrop {
 
-at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout) {
-  at::Tensor out = kind == Activation::relu ? in : device.memory().empty(in.sizes(), in.scalar_type());
+at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout,
+                         at::Tensor out) {
+  if (kind == Activation::relu) out = in;
+  if (!out.defined()) out = device.memory().empty(in.sizes(), in.scalar_type());
   dispatch_device(in, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().activation.forward(
@@ -19,14 +21,18 @@ at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, 
   return out;
 }
 
-void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
-                            const Dropout& dropout) {
+at::Tensor activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
+                                  const Dropout& dropout) {
+  const int64_t rows = saved.size(0), columns = saved.size(1);
+  const int64_t ranges = activation_ranges(rows, columns, 4 * int64_t(device.info().multiprocessors));
+  at::Tensor partial = device.memory().empty({ranges, columns}, at::kFloat);
   dispatch_device(saved, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().activation.backward(
-        {elements<T>(saved), mutable_elements<T>(gradient), saved.size(1), kind, dropout}, saved.size(0),
-        device.stream());
+        {elements<T>(saved), mutable_elements<T>(gradient), columns, kind, dropout}, rows, ranges,
+        mutable_elements<float>(partial), device.stream());
   });
+  return partial;
 }
 
 // The CPU.
@@ -46,7 +52,6 @@ at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& drop
 
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
                          const at::Tensor& bias, at::Tensor bias_gradient) {
-  if (Device* device = current_device()) return activation_backward_on(*device, saved, gradient, kind, dropout);
   const int64_t columns = saved.size(1);
   dispatch_layers(saved, [&](auto zero) {
     using T = decltype(zero);

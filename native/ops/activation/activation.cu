@@ -1,4 +1,5 @@
-// The activation on a device: a warp a row, four columns of each quarter at a time. R rows, F columns.
+// The activation on a device: a warp a row, four columns of each quarter at a time. The backward pass sums the
+// gradients over rows on its way. R rows, F columns.
 #include "device/launch.h"
 #include "ops/activation/activation_kernel.h"
 #include "core/dropout_block.h"
@@ -33,31 +34,54 @@ struct ForwardKernel {
   }
 };
 
+/// A block has a slice of the columns and a range of the rows, a warp a row at a time. Shared memory: [kRows,
+/// kActivationColumns] sums of the warps.
 template <typename T>
 struct BackwardKernel {
-  static constexpr int max_threads = kWarps * 32;
+  static constexpr int kRows = int(kActivationRows);
+  static constexpr int max_threads = kRows * 32;
   ActivationBackward<T> a;
-  int64_t rows;
+  int64_t rows, slices, ranges;
+  float* partial;  // [ranges,F]
 
   template <class Block>
   RDROP_INLINE void operator()(Block& block) const {
-    const int64_t row = block.index() * kWarps + block.thread() / 32;
-    if (row >= rows) return;
-    const RowDropout dropout(a.dropout, row, a.columns);
+    float* warp_sums = reinterpret_cast<float*>(block.shared());
+    const int64_t slice = block.index() % slices, range = block.index() / slices;
+    const int64_t end = rows * (range + 1) / ranges;
+    const int warp = block.thread() / 32, lane = block.thread() % 32;
+    const int64_t group = slice * 32 + lane;
     const bool whole = whole_fours(a.columns);
-    for (int64_t group = block.thread() % 32; group < dropout.groups(); group += 32) {
-      dropout.visit(group, [&](int, int64_t column, int count, const float* keep) {
+    float sum[4][4] = {};
+    for (int64_t row = rows * range / ranges + warp; row < end; row += kRows) {
+      const RowDropout dropout(a.dropout, row, a.columns);
+      dropout.visit(group, [&](int w, int64_t column, int count, const float* keep) {
         float saved[4], gradient[4];
         load_four(a.saved + row * a.columns + column, whole, count, saved);
         load_four(a.gradient + row * a.columns + column, whole, count, gradient);
+        RDROP_UNROLL
         for (int i = 0; i < 4; ++i) {
           const float slope =
               a.activation == Activation::relu ? (saved[i] > 0 ? 1.0f : 0.0f) : float(gelu_slope(saved[i]));
           gradient[i] *= keep[i] * slope;
+          sum[w][i] += gradient[i];
         }
         store_four(a.gradient + row * a.columns + column, whole, count, gradient);
       });
     }
+    RDROP_UNROLL
+    for (int w = 0; w < 4; ++w) store_four(warp_sums + (warp * 4 + w) * 128 + 4 * lane, true, 4, sum[w]);
+    block.barrier();
+    // The first warp's lanes have the columns as before.
+    if (warp != 0) return;
+    visit_runs(a.columns, group, [&](int w, int64_t column, int count) {
+      float total[4] = {};
+      for (int from = 0; from < kRows; ++from) {
+        RDROP_UNROLL
+        for (int i = 0; i < 4; ++i) total[i] += warp_sums[(from * 4 + w) * 128 + 4 * lane + i];
+      }
+      store_four(partial + range * a.columns + column, whole, count, total);
+    });
   }
 };
 
@@ -67,8 +91,10 @@ void forward(const ActivationForward<T>& arguments, int64_t rows, void* stream) 
 }
 
 template <typename T>
-void backward(const ActivationBackward<T>& arguments, int64_t rows, void* stream) {
-  launch(BackwardKernel<T>{arguments, rows}, {(rows + kWarps - 1) / kWarps, kWarps * 32}, stream);
+void backward(const ActivationBackward<T>& arguments, int64_t rows, int64_t ranges, float* partial, void* stream) {
+  const int64_t slices = (arguments.columns + kActivationColumns - 1) / kActivationColumns;
+  launch(BackwardKernel<T>{arguments, rows, slices, ranges, partial},
+         {slices * ranges, kActivationRows * 32, kActivationRows * kActivationColumns * sizeof(float)}, stream);
 }
 
 }  // namespace

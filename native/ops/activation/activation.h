@@ -14,14 +14,17 @@ class Device;
 /// in's own memory for relu (whose backward needs only the output), new memory for gelu.
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias = {});
 
-/// saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place. Adds to bias_gradient
-/// [F] where that is defined.
+/// On the CPU. saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place. Adds to
+/// bias_gradient [F] where that is defined.
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
                          const at::Tensor& bias = {}, at::Tensor bias_gradient = {});
 
-/// The same on a device: the two functions above go there where current_device() says so.
-at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout);
-void activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
-                            const Dropout& dropout);
+/// The same on a device, where activation() goes by itself. out [R,F]: where gelu's goes; undefined: new memory. The
+/// backward pass returns float32 [ranges,F], whose sum over
+/// the ranges is the gradient of the bias.
+at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout,
+                         at::Tensor out = {});
+at::Tensor activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,
+                                  const Dropout& dropout);
 
 }  // namespace rdrop

@@ -40,8 +40,22 @@ struct ActivationKernels {
 template <typename T>
 struct ActivationLaunchers {
   void (*forward)(const ActivationForward<T>&, int64_t rows, void* stream);
-  void (*backward)(const ActivationBackward<T>&, int64_t rows, void* stream);
+  /// ranges: into how many the rows are divided, at most activation_ranges(rows, F, any). partial [ranges,F]: the sums
+  /// of each range's gradients, for the bias of the layer before.
+  void (*backward)(const ActivationBackward<T>&, int64_t rows, int64_t ranges, float* partial, void* stream);
 };
+
+/// Columns and rows that a block of the backward pass on a device has at a time.
+constexpr int64_t kActivationColumns = 512;
+constexpr int64_t kActivationRows = 8;
+
+/// How many ranges of rows give about `blocks` blocks: none without a row for each warp, one at least.
+inline int64_t activation_ranges(int64_t rows, int64_t columns, int64_t blocks) {
+  const int64_t slices = (columns + kActivationColumns - 1) / kActivationColumns;
+  const int64_t most = (rows + kActivationRows - 1) / kActivationRows;
+  const int64_t ranges = blocks / slices < most ? blocks / slices : most;
+  return ranges < 1 ? 1 : ranges;
+}
 template <typename T>
 const ActivationLaunchers<T>& activation_launchers();
 

@@ -11,7 +11,7 @@ namespace rdrop::test {
 namespace {
 
 struct Shape {
-  int64_t rows, columns;
+  int64_t rows, columns, blocks;
 };
 
 template <typename T>
@@ -33,15 +33,23 @@ void compare(Shape shape, Activation kind, double p) {
     Array<double> expected(upstream.values());
     Array<T> gradient(upstream.values());
     cpu.backward({reference_saved.data(), expected.data(), shape.columns, kind, dropout}, 0, shape.rows);
+    const int64_t ranges = activation_ranges(shape.rows, shape.columns, shape.blocks);
+    Array<float> partial(std::vector<double>(size_t(ranges * shape.columns), std::nan("")));
     activation_launchers<T>().backward({saved.data(), gradient.data(), shape.columns, kind, dropout}, shape.rows,
-                                       nullptr);
+                                       ranges, partial.data(), nullptr);
     expect_close("gradient", gradient.values(), expected.values(), 4 * roundoff<T>(), 1e-6);
+    std::vector<double> sums(size_t(shape.columns)), expected_sums(size_t(shape.columns));
+    const std::vector<double> found = partial.values(), wanted = expected.values();
+    for (size_t i = 0; i < found.size(); ++i) sums[i % sums.size()] += found[i];
+    for (size_t i = 0; i < wanted.size(); ++i) expected_sums[i % sums.size()] += wanted[i];
+    expect_close("bias gradient", sums, expected_sums, 1e-6, 1e-5);
   });
 }
 
 template <typename T>
 void all_shapes() {
-  for (const Shape shape : {Shape{1, 1}, {3, 7}, {5, 16}, {2, 63}, {4, 64}, {3, 130}, {2, 1024}}) {
+  for (const Shape shape :
+       {Shape{1, 1, 4}, {3, 7, 1}, {25, 16, 2}, {2, 63, 4}, {19, 64, 9}, {3, 130, 1}, {20, 1024, 5}, {0, 9, 4}}) {
     for (const Activation kind : {Activation::relu, Activation::gelu}) {
       for (const double p : {0.0, 0.3}) compare<T>(shape, kind, p);
     }

@@ -11,13 +11,13 @@
 
 namespace rdrop {
 
-void adam_on(Device& device, at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment,
+void adam_on(Device& device, at::Tensor& parameter, const at::Tensor& gradient, at::Tensor& first_moment,
              at::Tensor& second_moment, at::Tensor& copy, const AdamOptions& options,
              const AdamCoefficients* coefficients) {
   dispatch_device(copy.defined() ? copy : parameter, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().adam.step(
-        {mutable_elements<float>(parameter), mutable_elements<float>(gradient), mutable_elements<float>(first_moment),
+        {mutable_elements<float>(parameter), elements<float>(gradient), mutable_elements<float>(first_moment),
          mutable_elements<float>(second_moment), copy.defined() ? mutable_elements<T>(copy) : nullptr, coefficients,
          parameter.numel(), options.beta1, options.beta2, options.epsilon},
         device.stream());

@@ -26,25 +26,22 @@ struct StepKernel {
     const AdamCoefficients now = *a.coefficients;
     const AdamConstants<float> constants{now.gradient_scale, float(a.beta1),   float(a.beta2), one_minus_beta1,
                                          one_minus_beta2,    float(a.epsilon), now.decay,      now.step_size};
+    if (!now.apply) return;
     const int64_t stride = 4 * block.count() * kThreads;
     for (int64_t i = 4 * (block.index() * kThreads + block.thread()); i < a.size; i += stride) {
       const int count = a.size - i < 4 ? int(a.size - i) : 4;
       const bool whole = count == 4;
-      if (now.apply) {
-        float p[4], g[4], m[4], v[4];
-        load_four(a.parameter + i, whole, count, p);
-        load_four(a.gradient + i, whole, count, g);
-        load_four(a.first_moment + i, whole, count, m);
-        load_four(a.second_moment + i, whole, count, v);
-        RDROP_UNROLL
-        for (int k = 0; k < 4; ++k) adam_element(constants, p[k], g[k], m[k], v[k]);
-        store_four(a.parameter + i, whole, count, p);
-        store_four(a.first_moment + i, whole, count, m);
-        store_four(a.second_moment + i, whole, count, v);
-        if (a.copy) store_four(a.copy + i, whole, count, p);
-      }
-      const float zeros[4] = {0, 0, 0, 0};
-      store_four(a.gradient + i, whole, count, zeros);
+      float p[4], g[4], m[4], v[4];
+      load_four(a.parameter + i, whole, count, p);
+      load_four(a.gradient + i, whole, count, g);
+      load_four(a.first_moment + i, whole, count, m);
+      load_four(a.second_moment + i, whole, count, v);
+      RDROP_UNROLL
+      for (int k = 0; k < 4; ++k) adam_element(constants, p[k], g[k], m[k], v[k]);
+      store_four(a.parameter + i, whole, count, p);
+      store_four(a.first_moment + i, whole, count, m);
+      store_four(a.second_moment + i, whole, count, v);
+      if (a.copy) store_four(a.copy + i, whole, count, p);
     }
   }
 };

@@ -23,8 +23,8 @@ double gradient_norm(const at::Tensor& gradient);
 
 /// One step on a device. parameter, gradient, moments float32 [P]; copy [P] of the network's type, or undefined: the
 /// new parameters rounded, written by the same kernel. coefficients: on the device,
-/// read when the kernel runs; options.weight_decay has its part in them.
-void adam_on(Device& device, at::Tensor& parameter, at::Tensor& gradient, at::Tensor& first_moment,
+/// read when the kernel runs; options.weight_decay has its part in them. The gradient stays as it is.
+void adam_on(Device& device, at::Tensor& parameter, const at::Tensor& gradient, at::Tensor& first_moment,
              at::Tensor& second_moment, at::Tensor& copy, const AdamOptions& options,
              const AdamCoefficients* coefficients);
 

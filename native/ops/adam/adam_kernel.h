@@ -31,11 +31,11 @@ struct AdamCoefficients;  // adam_coefficients.h
 /// T: of the copy that the network computes with: float (there is none), Bfloat16 or Half.
 template <typename T>
 struct AdamOnDevice {
-  float* parameter;      // [P]
-  float* gradient;       // [P]; left at zero
-  float* first_moment;   // [P]
-  float* second_moment;  // [P]
-  T* copy;               // [P] the new parameters, rounded; null: none
+  float* parameter;       // [P]
+  const float* gradient;  // [P]
+  float* first_moment;    // [P]
+  float* second_moment;   // [P]
+  T* copy;                // [P] the new parameters, rounded; null: none
   const AdamCoefficients* coefficients;
   int64_t size;
   double beta1, beta2, epsilon;

@@ -40,7 +40,7 @@ void compare(size_t size, bool with_copy) {
     expect_close("parameter", p.values(), parameter64.values(), 4e-7, 4e-7);
     expect_close("first moment", m.values(), first64.values(), 4e-7, 4e-7);
     expect_close("second moment", v.values(), second64.values(), 4e-7, 0);
-    expect(g.values() == std::vector<double>(size, 0.0), "the gradient was not cleared");
+    expect(g.values() == gradient.values(), "the gradient changed");
     const Array<T> rounded(p.values()), untouched(std::vector<double>(size, 7.0));
     expect(copy.values() == (with_copy ? rounded : untouched).values(), "the copy is not the parameters rounded");
   });
@@ -59,7 +59,7 @@ const Case bfloat16{"adam: a copy in bfloat16", all_sizes<Bfloat16>};
 const Case float16{"adam: a copy in float16", all_sizes<Half>};
 
 const Case not_applied{
-    "adam: apply 0 clears the gradient, even one that is not finite, and changes nothing else", [] {
+    "adam: apply 0 changes nothing", [] {
       const std::vector<double> values = normal(6, 1), squared = squares(6, 2);
       Array<float> p(values), m(values), v(squared), g(std::vector<double>{1, INFINITY, 2, NAN, 3, 4});
       const Array<float> p_before(p.values()), v_before(v.values());
@@ -68,7 +68,6 @@ const Case not_applied{
       coefficients.apply = 0;
       adam_launchers<Half>().step(
           {p.data(), g.data(), m.data(), v.data(), copy.data(), &coefficients, 6, kBeta1, kBeta2, kEpsilon}, nullptr);
-      expect(g.values() == std::vector<double>(6, 0.0), "the gradient was not cleared");
       expect(p.values() == p_before.values() && m.values() == p_before.values() && v.values() == v_before.values() &&
                  copy.values() == std::vector<double>(6, 7.0),
              "something changed");

@@ -8,20 +8,27 @@
 
 namespace rdrop {
 
-void column_sums_on(Device& device, const at::Tensor& x, at::Tensor& out) {
-  const int64_t rows = x.size(0), columns = x.size(1), blocks = 4 * int64_t(device.info().multiprocessors);
-  at::Tensor partial = device.memory().empty({column_sums_ranges(rows, columns, blocks), columns}, at::kFloat);
-  dispatch_device(x, [&](auto zero) {
+void column_sums_on(Device& device, const std::vector<ColumnSumOnDevice>& sums) {
+  if (sums.empty()) return;
+  dispatch_device(sums.front().x, [&](auto zero) {
     using T = decltype(zero);
-    device.kernels().layers<T>().column_sums.add({elements<T>(x), mutable_elements<float>(out), rows, columns}, blocks,
-                                                 mutable_elements<float>(partial), device.stream());
+    std::vector<ColumnSum<T>> all;
+    for (const auto& [x, out, add] : sums) {
+      float* const to = static_cast<float*>(out.mutable_data_ptr());
+      all.push_back({elements<T>(x), to, x.size(0), x.size(1), x.stride(0), out.dim() == 1 ? 1 : out.size(0), add});
+    }
+    device.kernels().layers<T>().column_sums.sum(all.data(), int64_t(all.size()), device.stream());
   });
+}
+
+int64_t column_sums_ranges_on(Device& device, const at::Tensor& x, int64_t together) {
+  const int64_t blocks = 4 * int64_t(device.info().multiprocessors);
+  return column_sums_ranges(x.size(0), x.size(1), blocks / together);
 }
 
 // The CPU.
 
 void column_sums(const at::Tensor& x, at::Tensor& out) {
-  if (Device* device = current_device()) return column_sums_on(*device, x, out);
   const int64_t columns = x.size(1);
   dispatch_layers(x, [&](auto zero) {
     using T = decltype(zero);

@@ -12,36 +12,33 @@ struct ColumnSumsKernels {
   void (*add)(const T* x, int64_t columns, Wide<T>* partial, int64_t begin, int64_t end);
 };
 
-/// On a device.
+/// On a device: one matrix of several that a launch sums.
 template <typename T>
-struct ColumnSums {
+struct ColumnSum {
   const T* x;  // [R,C]
-  float* out;  // [C] added to
+  float* out;  // [ranges,C]: each range of rows has sums of its own
   int64_t rows, columns;
+  int64_t stride;  ///< elements of x from a row to the next
+  int64_t ranges;
+  bool add;  ///< to what out holds; else it is written
 };
 
 template <typename T>
 struct ColumnSumsLaunchers {
-  /// blocks: most of them, on which the order of the sums depends. partial: scratch memory of
-  /// [column_sums_ranges(R, C, blocks), C].
-  void (*add)(const ColumnSums<T>&, int64_t blocks, float* partial, void* stream);
+  /// All the sums, in an order that depends on their ranges alone. No two may have a common out.
+  void (*sum)(const ColumnSum<T>* sums, int64_t count, void* stream);
 };
 template <typename T>
 const ColumnSumsLaunchers<T>& column_sums_launchers();
 
 constexpr int64_t kColumnSumsWarps = 8;
-constexpr int64_t kColumnSumsTile = 128;        // columns of a block
-constexpr int64_t kColumnSumsMostTiles = 1024;  // each counts its ranges, if there are more than one
+constexpr int64_t kColumnSumsTile = 128;  // columns of a block
 
-inline int64_t column_sums_tiles(int64_t columns) {
-  return (columns + kColumnSumsTile - 1) / kColumnSumsTile;
-}
-
-/// How many ranges of rows are summed apart.
+/// How many ranges give about `blocks` blocks: none without a row for each warp.
 inline int64_t column_sums_ranges(int64_t rows, int64_t columns, int64_t blocks) {
-  const int64_t tiles = column_sums_tiles(columns);
-  if (tiles == 0 || tiles > kColumnSumsMostTiles) return 1;
-  const int64_t most = (rows + kColumnSumsWarps - 1) / kColumnSumsWarps;  // a row for each warp
+  const int64_t tiles = (columns + kColumnSumsTile - 1) / kColumnSumsTile;
+  if (tiles == 0) return 1;
+  const int64_t most = (rows + kColumnSumsWarps - 1) / kColumnSumsWarps;
   const int64_t ranges = blocks / tiles < most ? blocks / tiles : most;
   return ranges < 1 ? 1 : ranges;
 }

@@ -1,19 +1,21 @@
 // dropout_residual_norm: tensors to arguments; on the CPU rows over threads.
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
 
+#include <algorithm>
+
 #include "core/range_sums.h"
 #include "core/scratch.h"
 #include "device/device.h"
 #include "device/dispatch.h"
-#include "device/grid_sum.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
 
 namespace rdrop {
 
 Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const at::Tensor& residual,
-                                const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout) {
+                                const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout,
+                                const at::Tensor& normed) {
   const int64_t rows = branch.size(0), columns = branch.size(1);
-  Normed result{branch, device.memory().empty({rows, columns}, branch.scalar_type()),
+  Normed result{branch, normed.defined() ? normed : device.memory().empty({rows, columns}, branch.scalar_type()),
                 device.memory().empty({rows}, at::kFloat), device.memory().empty({rows}, at::kFloat)};
   dispatch_device(branch, [&](auto zero) {
     using T = decltype(zero);
@@ -26,24 +28,27 @@ Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const 
   return result;
 }
 
-NormedGradients dropout_residual_norm_backward_on(Device& device, const at::Tensor& normed_gradient,
-                                                  const at::Tensor& sum_gradient, const Normed& saved,
-                                                  const at::Tensor& gamma, const Dropout& dropout,
-                                                  at::Tensor& gamma_gradient, at::Tensor& beta_gradient) {
+NormedGradientsOnDevice dropout_residual_norm_backward_on(Device& device, const at::Tensor& normed_gradient,
+                                                          const at::Tensor& sum_gradient, const Normed& saved,
+                                                          const at::Tensor& gamma, const Dropout& dropout,
+                                                          const at::Tensor& branch) {
   const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
-  const int64_t blocks = 2 * int64_t(device.info().multiprocessors);
-  at::Tensor partial = device.memory().empty({portable::grid_sum_rows(blocks), 2 * columns}, at::kFloat);
-  NormedGradients result;
-  result.residual = device.memory().empty({rows, columns}, saved.sum.scalar_type());
-  result.branch = dropout.p > 0 ? device.memory().empty({rows, columns}, saved.sum.scalar_type()) : result.residual;
+  const int64_t blocks =
+      std::min<int64_t>(2 * int64_t(device.info().multiprocessors), dropout_residual_norm_blocks(rows, columns));
+  NormedGradientsOnDevice result;
+  result.partial = device.memory().empty({blocks, 3 * columns}, at::kFloat);
+  result.inputs.residual = device.memory().empty({rows, columns}, saved.sum.scalar_type());
+  result.inputs.branch = branch.defined() ? branch
+                         : dropout.p > 0  ? device.memory().empty({rows, columns}, saved.sum.scalar_type())
+                                          : result.inputs.residual;
   dispatch_device(saved.sum, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().dropout_residual_norm.backward(
         {elements<T>(normed_gradient), sum_gradient.defined() ? elements<T>(sum_gradient) : nullptr,
          elements<T>(saved.sum), elements<float>(gamma), elements<float>(saved.mean), elements<float>(saved.rstd),
-         mutable_elements<T>(result.residual), mutable_elements<T>(result.branch),
-         mutable_elements<float>(gamma_gradient), mutable_elements<float>(beta_gradient), columns, dropout},
-        rows, blocks, mutable_elements<float>(partial), device.stream());
+         mutable_elements<T>(result.inputs.residual), mutable_elements<T>(result.inputs.branch), nullptr, nullptr,
+         columns, dropout},
+        rows, blocks, mutable_elements<float>(result.partial), device.stream());
   });
   return result;
 }
@@ -83,10 +88,6 @@ NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient
                                                const Normed& saved, const at::Tensor& gamma, const Dropout& dropout,
                                                at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
                                                at::Tensor bias_gradient) {
-  if (Device* device = current_device()) {
-    return dropout_residual_norm_backward_on(*device, normed_gradient, sum_gradient, saved, gamma, dropout,
-                                             gamma_gradient, beta_gradient);
-  }
   const int64_t rows = saved.sum.size(0), columns = saved.sum.size(1);
   NormedGradients result;
   result.residual = scratch_like(saved.sum);

@@ -1,7 +1,6 @@
 // dropout_residual_norm on a device. R rows, D columns. A row belongs to a team of 1, 2 or 4 warps: a thread keeps the
 // 16 columns of one group of its masks (dropout_block.h) in registers, so that every element is read once. Rows of more
 // than 2,048 columns belong to a block, which reads them again.
-#include "device/grid_sum.h"
 #include "device/launch.h"
 #include "device/reduce.h"
 #include "core/dropout_block.h"
@@ -14,7 +13,9 @@ using namespace portable;
 
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * 32;
+constexpr int kBiasSums = 4 * kThreads * 4;
 constexpr int64_t kTeamColumns = 4 * 32 * 16;  // most that a team can hold
+static_assert(kTeamColumns == 2048 && kWarps == 8, "dropout_residual_norm_block_rows counts with them");
 
 /// What T keeps of a value.
 template <typename T>
@@ -167,30 +168,29 @@ RDROP_INLINE void load_run(const DropoutResidualNormBackward<T, float>& a, int64
   for (int i = 0; i < 4; ++i) x[i] = i < count ? standardized(x[i], mean, rstd) : 0.0f;
 }
 
-/// Writes the gradients of a run of columns. g: dy·γ.
+/// Writes the gradients of a run of columns and adds that of the branch to its sums. g: dy·γ.
 template <typename T>
 RDROP_INLINE void gradient_run(const DropoutResidualNormBackward<T, float>& a, int64_t at, bool whole, int count,
                                const float* keep, const float* g, const float* x, float rstd, float g_mean,
-                               float gx_mean) {
+                               float gx_mean, float* bias_sum) {
   float gradient[4], extra[4] = {0, 0, 0, 0};
   if (a.sum_gradient) load_four(a.sum_gradient + at, whole, count, extra);
   RDROP_UNROLL
   for (int i = 0; i < 4; ++i) gradient[i] = norm_gradient(g[i], x[i], rstd, g_mean, gx_mean) + extra[i];
   store_four(a.residual_gradient + at, whole, count, gradient);
-  if (!(a.dropout.p > 0)) return;
+  float sum[4];
+  load_four(bias_sum, true, 4, sum);
   RDROP_UNROLL
-  for (int i = 0; i < 4; ++i) gradient[i] *= keep[i];
-  store_four(a.branch_gradient + at, whole, count, gradient);
+  for (int i = 0; i < 4; ++i) {
+    gradient[i] *= keep[i];
+    if (i < count) sum[i] += gradient[i];
+  }
+  store_four(bias_sum, true, 4, sum);
+  if (a.branch_gradient != a.residual_gradient) store_four(a.branch_gradient + at, whole, count, gradient);
 }
 
-/// Adds a column's sum over all rows to the gradients: first those of gamma, then those of beta.
-template <typename T>
-RDROP_INLINE void add_total(const DropoutResidualNormBackward<T, float>& a, int64_t c, float total) {
-  float& gradient = c < a.columns ? a.gamma_gradient[c] : a.beta_gradient[c - a.columns];
-  gradient += total;
-}
-
-/// Blocks stay and take rows in turn. Shared memory: [kWarps] scratch, a word, then sums [2,D] of the block.
+/// Blocks stay and take rows in turn. Shared memory: [4,kThreads,4] sums of the bias, for which registers do not
+/// suffice, each thread with its own; [kWarps] scratch; sums [3,D] of the block.
 template <typename T, int Team>
 struct BackwardKernel {
   static constexpr int max_threads = kThreads;
@@ -198,15 +198,21 @@ struct BackwardKernel {
   static constexpr int kTeams = kWarps / Team;
   DropoutResidualNormBackward<T, float> a;
   int64_t rows;
-  float* partial;  // [grid_sum_rows(blocks), 2·D]
+  float* partial;  // [blocks, 3·D]
 
   template <class Block>
   RDROP_INLINE void operator()(Block& block) const {
-    float* scratch = reinterpret_cast<float*>(block.shared());
+    float* const own_bias = reinterpret_cast<float*>(block.shared()) + 4 * block.thread();
+    const auto bias_sum = [&](int w) { return own_bias + w * 4 * kThreads; };
+    float* scratch = reinterpret_cast<float*>(block.shared()) + kBiasSums;
     const int team = block.thread() / (32 * Team);
     const int64_t group = block.thread() % (32 * Team);
     const bool whole = whole_fours(a.columns);
     float gamma_sum[4][4] = {}, beta_sum[4][4] = {};
+    for (int w = 0; w < 4; ++w) {
+      const float zeros[4] = {0, 0, 0, 0};
+      store_four(bias_sum(w), true, 4, zeros);
+    }
 
     // Every team takes part in every round, with or without a row: there are barriers inside.
     for (int64_t first = block.index() * kTeams; first < rows; first += block.count() * kTeams) {
@@ -235,12 +241,12 @@ struct BackwardKernel {
       if (!present) continue;
       const RowDropout dropout(a.dropout, row, a.columns);
       dropout.visit(group, [&](int w, int64_t column, int count, const float* keep) {
-        gradient_run(a, start + column, whole, count, keep, dy[w], x[w], rstd, g_mean, gx_mean);
+        gradient_run(a, start + column, whole, count, keep, dy[w], x[w], rstd, g_mean, gx_mean, bias_sum(w));
       });
     }
 
     // The teams' sums, one team after another.
-    float* sums = scratch + kWarps + 1;
+    float* sums = scratch + kWarps;
     for (int turn = 0; turn < kTeams; ++turn) {
       if (turn == team) {
         visit_runs(a.columns, group, [&](int w, int64_t column, int count) {
@@ -250,15 +256,14 @@ struct BackwardKernel {
             if (i >= count) continue;
             sums[c] = (turn == 0 ? 0.0f : sums[c]) + gamma_sum[w][i];
             sums[a.columns + c] = (turn == 0 ? 0.0f : sums[a.columns + c]) + beta_sum[w][i];
+            sums[2 * a.columns + c] = (turn == 0 ? 0.0f : sums[2 * a.columns + c]) + bias_sum(w)[i];
           }
         });
       }
       block.barrier();
     }
-    const int64_t width = 2 * a.columns;
+    const int64_t width = 3 * a.columns;
     for (int64_t c = block.thread(); c < width; c += kThreads) partial[block.index() * width + c] = sums[c];
-    sum_over_grid(block, partial, width, reinterpret_cast<uint32_t*>(scratch + kWarps),
-                  [&](int64_t c, float total) { add_total(a, c, total); });
   }
 };
 
@@ -269,13 +274,16 @@ struct LongBackwardKernel {
   static constexpr int min_blocks = 2;
   DropoutResidualNormBackward<T, float> a;
   int64_t rows;
-  float* partial;  // [grid_sum_rows(blocks), 2·D]
+  float* partial;  // [blocks, 3·D]
 
   template <class Block>
   RDROP_INLINE void operator()(Block& block) const {
     float* scratch = reinterpret_cast<float*>(block.shared());
-    float* sums = partial + block.index() * 2 * a.columns;
+    float* sums = partial + block.index() * 3 * a.columns;
     const bool whole = whole_fours(a.columns);
+    if (block.index() >= rows) {
+      for (int64_t c = block.thread(); c < 3 * a.columns; c += kThreads) sums[c] = 0;
+    }
     for (int64_t row = block.index(); row < rows; row += block.count()) {
       const int64_t start = row * a.columns;
       const bool initial = row == block.index();
@@ -307,21 +315,18 @@ struct LongBackwardKernel {
           load_four(a.gamma + column, whole && on_boundary(a.gamma), count, gamma);
           RDROP_UNROLL
           for (int i = 0; i < 4; ++i) g[i] *= gamma[i];
-          gradient_run(a, start + column, whole, count, keep, g, x, rstd, g_mean, gx_mean);
+          alignas(16) float bias_sum[4] = {};
+          gradient_run(a, start + column, whole, count, keep, g, x, rstd, g_mean, gx_mean, bias_sum);
+          RDROP_UNROLL
+          for (int i = 0; i < 4; ++i) {
+            const int64_t c = 2 * a.columns + column + i;
+            if (i < count) sums[c] = (initial ? 0.0f : sums[c]) + bias_sum[i];
+          }
         });
       }
     }
-    sum_over_grid(block, partial, 2 * a.columns, reinterpret_cast<uint32_t*>(scratch + kWarps),
-                  [&](int64_t c, float total) { add_total(a, c, total); });
   }
 };
-
-/// Blocks that leave none without a row.
-int64_t used_blocks(int64_t rows, int64_t rows_a_block, int64_t most) {
-  const int64_t needed = (rows + rows_a_block - 1) / rows_a_block;
-  const int64_t blocks = needed < most ? needed : most;
-  return blocks < kMostSummedBlocks ? blocks : kMostSummedBlocks;
-}
 
 template <typename T, int Team>
 void forward_by_teams(const DropoutResidualNormForward<T, float>& arguments, int64_t rows, void* stream) {
@@ -333,9 +338,8 @@ void forward_by_teams(const DropoutResidualNormForward<T, float>& arguments, int
 template <typename T, int Team>
 void backward_by_teams(const DropoutResidualNormBackward<T, float>& arguments, int64_t rows, int64_t blocks,
                        float* partial, void* stream) {
-  const size_t shared = (kWarps + 1 + 2 * size_t(arguments.columns)) * sizeof(float);
-  launch(BackwardKernel<T, Team>{arguments, rows, partial},
-         {used_blocks(rows, kWarps / Team, blocks), kThreads, shared}, stream);
+  const size_t shared = (kBiasSums + kWarps + 3 * size_t(arguments.columns)) * sizeof(float);
+  launch(BackwardKernel<T, Team>{arguments, rows, partial}, {blocks, kThreads, shared}, stream);
 }
 
 template <typename T>
@@ -352,8 +356,7 @@ void backward(const DropoutResidualNormBackward<T, float>& arguments, int64_t ro
   if (arguments.columns <= kTeamColumns / 4) return backward_by_teams<T, 1>(arguments, rows, blocks, partial, stream);
   if (arguments.columns <= kTeamColumns / 2) return backward_by_teams<T, 2>(arguments, rows, blocks, partial, stream);
   if (arguments.columns <= kTeamColumns) return backward_by_teams<T, 4>(arguments, rows, blocks, partial, stream);
-  launch(LongBackwardKernel<T>{arguments, rows, partial},
-         {used_blocks(rows, 1, blocks), kThreads, (kWarps + 1) * sizeof(float)}, stream);
+  launch(LongBackwardKernel<T>{arguments, rows, partial}, {blocks, kThreads, kWarps * sizeof(float)}, stream);
 }
 
 }  // namespace

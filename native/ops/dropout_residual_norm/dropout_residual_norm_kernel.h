@@ -32,12 +32,13 @@ struct DropoutResidualNormBackward {
   const P* mean;             // [R]
   const P* rstd;             // [R]
   T* residual_gradient;      // [R,D]
-  T* branch_gradient;        // [R,D]; the same pointer as residual_gradient when there is no dropout
-  P* gamma_gradient;         // [D] added to; on the CPU the partial sums of a range of rows
-  P* beta_gradient;          // [D] likewise
+  T* branch_gradient;        // [R,D]; may be residual_gradient where there is no dropout
+  // On the CPU, the partial sums of a range of rows, added to:
+  P* gamma_gradient;  // [D]
+  P* beta_gradient;   // [D]
   int64_t columns;
   Dropout dropout;
-  P* bias_gradient = nullptr;  // [D] on the CPU like gamma_gradient, of the branch's bias; null: not wanted
+  P* bias_gradient = nullptr;  // [D] of the branch's bias; null: not wanted
 };
 
 /// On the CPU: a range of rows.
@@ -51,11 +52,22 @@ struct DropoutResidualNormKernels {
 template <typename T>
 struct DropoutResidualNormLaunchers {
   void (*forward)(const DropoutResidualNormForward<T, float>&, int64_t rows, void* stream);
-  /// blocks: most of them, on which the order of the sums over rows depends. partial: scratch memory of
-  /// [grid_sum_rows(blocks), 2·D] (device/grid_sum.h).
+  /// blocks: at most dropout_residual_norm_blocks(rows, D); the order of the sums over rows depends on it. partial
+  /// [blocks, 3·D]: the sums of each block's rows, for gamma, beta and the branch's bias.
   void (*backward)(const DropoutResidualNormBackward<T, float>&, int64_t rows, int64_t blocks, float* partial,
                    void* stream);
 };
+
+/// Rows that a block of the backward pass has at a time.
+inline int64_t dropout_residual_norm_block_rows(int64_t columns) {
+  return columns <= 512 ? 8 : columns <= 1024 ? 4 : columns <= 2048 ? 2 : 1;
+}
+
+/// Most blocks none of which is without a row; one where there are no rows.
+inline int64_t dropout_residual_norm_blocks(int64_t rows, int64_t columns) {
+  const int64_t at_a_time = dropout_residual_norm_block_rows(columns), blocks = (rows + at_a_time - 1) / at_a_time;
+  return blocks > 0 ? blocks : 1;
+}
 template <typename T>
 const DropoutResidualNormLaunchers<T>& dropout_residual_norm_launchers();
 

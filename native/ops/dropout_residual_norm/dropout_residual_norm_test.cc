@@ -1,9 +1,9 @@
 // dropout_residual_norm under the emulated grid against the CPU's bodies in double.
 #include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "device/grid_sum.h"
 #include "core/kernels.h"
 #include "test/cpu_layers.h"
 
@@ -20,7 +20,16 @@ struct Options {
   double p;
   bool residual, sum_gradient;
   int64_t blocks;
+  bool apart = false;
 };
+
+/// The sum of the rows of blocks.
+std::vector<double> sums_of_blocks(const std::vector<double>& partial, int64_t blocks) {
+  const size_t width = partial.size() / size_t(blocks);
+  std::vector<double> sums(width);
+  for (size_t i = 0; i < partial.size(); ++i) sums[i % width] += partial[i];
+  return sums;
+}
 
 template <typename T>
 void compare(Shape shape, Options options) {
@@ -62,30 +71,35 @@ void compare(Shape shape, Options options) {
     expect_close("normed", normed.values(), normed64.values(), roundings, canceled);
 
     Array<double> residual_gradient64(size), branch_gradient64(size);
-    const std::vector<double> before = normal(size_t(columns), 7);
-    Array<float> gamma_gradient(before), beta_gradient(before);
-    Array<double> gamma_gradient64(gamma_gradient.values()), beta_gradient64(beta_gradient.values());
+    Array<double> gamma_gradient64(static_cast<size_t>(columns)), beta_gradient64(static_cast<size_t>(columns)),
+        bias_gradient64(static_cast<size_t>(columns));
     double* branch_place64 = options.p > 0 ? branch_gradient64.data() : residual_gradient64.data();
     cpu.backward({dy64.data(), options.sum_gradient ? extra64.data() : nullptr, sum64.data(), gamma64.data(),
                   mean64.data(), rstd64.data(), residual_gradient64.data(), branch_place64, gamma_gradient64.data(),
-                  beta_gradient64.data(), columns, dropout},
+                  beta_gradient64.data(), columns, dropout, bias_gradient64.data()},
                  0, rows);
     Array<T> residual_gradient(size), branch_gradient(size);
-    T* branch_place = options.p > 0 ? branch_gradient.data() : residual_gradient.data();
-    Array<float> partial(
-        std::vector<double>(size_t(portable::grid_sum_rows(options.blocks) * 2 * columns), std::nan("")));
-    kernels.backward(
-        {dy.data(), options.sum_gradient ? extra.data() : nullptr, sum.data(), gamma.data(), mean.data(), rstd.data(),
-         residual_gradient.data(), branch_place, gamma_gradient.data(), beta_gradient.data(), columns, dropout},
-        rows, options.blocks, partial.data(), nullptr);
+    // Without dropout both gradients are written alike, or one where they have one place.
+    T* branch_place = options.p > 0 || options.apart ? branch_gradient.data() : residual_gradient.data();
+    const int64_t blocks = std::min(options.blocks, dropout_residual_norm_blocks(rows, columns));
+    Array<float> partial(std::vector<double>(size_t(blocks * 3 * columns), std::nan("")));
+    kernels.backward({dy.data(), options.sum_gradient ? extra.data() : nullptr, sum.data(), gamma.data(), mean.data(),
+                      rstd.data(), residual_gradient.data(), branch_place, nullptr, nullptr, columns, dropout},
+                     rows, blocks, partial.data(), nullptr);
     expect_close("residual gradient", residual_gradient.values(), residual_gradient64.values(), roundings,
                  columns == 1 ? 1e-3 : 2e-5);
-    if (options.p > 0) {
-      expect_close("branch gradient", branch_gradient.values(), branch_gradient64.values(), roundings,
+    if (branch_place != residual_gradient.data()) {
+      expect_close("branch gradient", branch_gradient.values(),
+                   (options.p > 0 ? branch_gradient64 : residual_gradient64).values(), roundings,
                    columns == 1 ? 1e-3 : 2e-5);
     }
-    expect_close("gamma gradient", gamma_gradient.values(), gamma_gradient64.values(), 1e-6, 1e-5);
-    expect_close("beta gradient", beta_gradient.values(), beta_gradient64.values(), 1e-6, 1e-5);
+    const std::vector<double> sums = sums_of_blocks(partial.values(), blocks);
+    const auto part = [&](int64_t i) {
+      return std::vector<double>(sums.begin() + i * columns, sums.begin() + (i + 1) * columns);
+    };
+    expect_close("gamma gradient", part(0), gamma_gradient64.values(), 1e-6, 1e-5);
+    expect_close("beta gradient", part(1), beta_gradient64.values(), 1e-6, 1e-5);
+    expect_close("bias gradient", part(2), bias_gradient64.values(), 1e-6, columns == 1 ? 1e-3 : 5e-5);
   });
 }
 
@@ -97,6 +111,8 @@ void all_shapes() {
     compare<T>(shape, plain);
   }
   compare<T>({4, 40}, {0, true, false, 2});
+  compare<T>({4, 40}, {0, true, false, 2, true});
+  compare<T>({3, 2100}, {0, true, false, 2, true});
   compare<T>({4, 40}, {0.3, false, true, 7});
   // Teams of two and four warps, full and not; rows beyond what a team can hold.
   for (const int64_t columns : {513, 1024, 1030, 2048, 2049, 4112}) {
@@ -133,16 +149,19 @@ const Case boundaries{"dropout_residual_norm: gamma and beta may start anywhere"
                         expect(normed.values() == expected.values(), "other values than on a boundary");
                       }};
 
-const Case no_rows{"dropout_residual_norm: no rows change nothing", [] {
-                     Array<float> gradient(std::vector<double>(8, 3.0)), partial(size_t(32));
-                     const auto kernels = dropout_residual_norm_launchers<float>();
-                     kernels.forward({nullptr, nullptr, gradient.data(), gradient.data(), nullptr, nullptr, nullptr, 8,
-                                      kEpsilon, Dropout{}},
-                                     0, nullptr);
-                     kernels.backward({nullptr, nullptr, nullptr, gradient.data(), nullptr, nullptr, nullptr, nullptr,
-                                       gradient.data(), gradient.data(), 8, Dropout{}},
-                                      0, 1, partial.data(), nullptr);
-                     expect(gradient.values() == std::vector<double>(8, 3.0), "the gradients changed");
+const Case no_rows{"dropout_residual_norm: sums of no rows are zero", [] {
+                     for (const int64_t columns : {8, 3000}) {
+                       Array<float> gamma(static_cast<size_t>(columns));
+                       Array<float> partial(std::vector<double>(size_t(3 * columns), std::nan("")));
+                       const auto kernels = dropout_residual_norm_launchers<float>();
+                       kernels.forward({nullptr, nullptr, gamma.data(), gamma.data(), nullptr, nullptr, nullptr,
+                                        columns, kEpsilon, Dropout{}},
+                                       0, nullptr);
+                       kernels.backward({nullptr, nullptr, nullptr, gamma.data(), nullptr, nullptr, nullptr, nullptr,
+                                         nullptr, nullptr, columns, Dropout{}},
+                                        0, dropout_residual_norm_blocks(0, columns), partial.data(), nullptr);
+                       expect(partial.values() == std::vector<double>(size_t(3 * columns)), "other sums");
+                     }
                    }};
 
 }  // namespace

@@ -22,9 +22,9 @@
 namespace rdrop {
 
 at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
-                        const at::Tensor& positions, const Dropout& dropout) {
+                        const at::Tensor& positions, const Dropout& dropout, at::Tensor out) {
   const int64_t rows = tokens.size(0), columns = table.size(1);
-  at::Tensor out = device.memory().empty({rows, columns}, table.scalar_type());
+  if (!out.defined()) out = device.memory().empty({rows, columns}, table.scalar_type());
   dispatch_device(table, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().embedding.forward(

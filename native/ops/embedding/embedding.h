@@ -27,9 +27,9 @@ void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, co
                         const Dropout& dropout, at::Tensor& table_gradient);
 
 /// The same on a device. sinusoids float32; the two above go there where current_device() says
-/// so.
+/// so. out [R,D]: where the result goes; undefined: new memory.
 at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
-                        const at::Tensor& positions, const Dropout& dropout);
+                        const at::Tensor& positions, const Dropout& dropout, at::Tensor out = {});
 /// gradient [R,D]; adds to table_gradient float32 [V,D], but nothing for padding.
 void embedding_backward_on(Device& device, const at::Tensor& gradient, const EmbeddingGroups& groups,
                            const Dropout& dropout, at::Tensor& table_gradient);

@@ -147,21 +147,15 @@ LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, cons
 
 namespace {
 
-/// Memory of a launch: what each position adds to the sums, and the counter of blocks.
-struct Scratch {
-  at::Tensor rows, blocks_done;
-
-  Scratch(Device& device, int64_t positions)
-      : rows(device.memory().empty({positions * int64_t(sizeof(RdropLossRow))}, at::kByte)),
-        blocks_done(device.memory().empty({1}, at::kInt)) {
-    device.memory().zero(blocks_done);
-  }
-};
+/// Memory of a launch: what each position adds to the sums.
+at::Tensor rows_of(Device& device, int64_t positions) {
+  return device.memory().empty({positions * int64_t(sizeof(RdropLossRow))}, at::kByte);
+}
 
 /// What both operations share.
 template <typename T>
 RdropLossOnDevice<T> arguments_of(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
-                                  DeviceLossSums* sums, int64_t first_position, Scratch& scratch) {
+                                  DeviceLossSums* sums, int64_t first_position, at::Tensor& rows) {
   RdropLossOnDevice<T> arguments{};
   arguments.logits1 = elements<T>(logits);
   arguments.targets = targets.const_data_ptr<int32_t>();
@@ -169,8 +163,8 @@ RdropLossOnDevice<T> arguments_of(const at::Tensor& logits, const at::Tensor& ta
   arguments.classes = logits.size(1);
   arguments.weights = loss_weights(options);
   arguments.first_position = first_position;
-  arguments.rows = static_cast<RdropLossRow*>(scratch.rows.mutable_data_ptr());
-  arguments.blocks_done = static_cast<uint32_t*>(scratch.blocks_done.mutable_data_ptr());
+  arguments.rows = static_cast<RdropLossRow*>(rows.mutable_data_ptr());
+  arguments.blocks_done = &sums->blocks_done;
   arguments.sums = sums;
   return arguments;
 }
@@ -181,10 +175,10 @@ void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& t
                    at::Tensor& gradient, DeviceLossSums* sums, int64_t first_position, const float* gradient_scale) {
   const int64_t positions = targets.size(0);
   if (positions == 0) return;
-  Scratch scratch(device, positions);
+  at::Tensor rows = rows_of(device, positions);
   dispatch_device(logits, [&](auto zero) {
     using T = decltype(zero);
-    auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, scratch);
+    auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, rows);
     arguments.logits2 = arguments.logits1 + positions * arguments.classes;
     arguments.gradient1 = mutable_elements<T>(gradient);
     arguments.gradient2 = arguments.gradient1 + positions * arguments.classes;
@@ -197,10 +191,10 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
                       DeviceLossSums* sums, int64_t first_position) {
   const int64_t positions = targets.size(0);
   if (positions == 0) return;
-  Scratch scratch(device, positions);
+  at::Tensor rows = rows_of(device, positions);
   dispatch_device(logits, [&](auto zero) {
     using T = decltype(zero);
-    auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, scratch);
+    auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, rows);
     arguments.weights = {options.label_smoothing, 1, 0, 0, 0};
     device.kernels().layers<T>().rdrop_loss.cross_entropy(arguments, positions, device.stream());
   });

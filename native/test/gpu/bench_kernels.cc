@@ -2,7 +2,6 @@
 // activations in bfloat16.
 #include <algorithm>
 
-#include "device/grid_sum.h"
 #include "ops/activation/activation_kernel.h"
 #include "ops/adam/adam_coefficients.h"
 #include "ops/adam/adam_kernel.h"
@@ -45,7 +44,7 @@ void add_norm(std::vector<Benchmark>& all, const BenchShapes& s) {
                    return [=](void* stream) { dropout_residual_norm_launchers<T>().forward(a, rows, stream); };
                  },
                  "", 0, 0});
-  const int64_t blocks = 2 * s.multiprocessors;
+  const int64_t blocks = std::min(int64_t(2 * s.multiprocessors), dropout_residual_norm_blocks(rows, d));
   all.push_back({part, "backward", "bfloat16", shape, bytes,
                  [=](BenchMemory& memory) -> Launch {
                    DropoutResidualNormBackward<T, float> a{};
@@ -56,11 +55,9 @@ void add_norm(std::vector<Benchmark>& all, const BenchShapes& s) {
                    a.rstd = memory.normal<float>(rows, 5);
                    a.residual_gradient = memory.empty<T>(rows * d);
                    a.branch_gradient = memory.empty<T>(rows * d);
-                   a.gamma_gradient = memory.zeros<float>(d);
-                   a.beta_gradient = memory.zeros<float>(d);
                    a.columns = d;
                    a.dropout = dropout_of(0.3, rows, 3);
-                   float* partial = memory.empty<float>(portable::grid_sum_rows(blocks) * 2 * d);
+                   float* partial = memory.empty<float>(blocks * 3 * d);
                    return [=](void* stream) {
                      dropout_residual_norm_launchers<T>().backward(a, rows, blocks, partial, stream);
                    };
@@ -69,7 +66,7 @@ void add_norm(std::vector<Benchmark>& all, const BenchShapes& s) {
 }
 
 void add_activation(std::vector<Benchmark>& all, const BenchShapes& s) {
-  const int64_t rows = s.rows, f = s.inner;
+  const int64_t rows = s.rows, f = s.inner, multiprocessors = s.multiprocessors;
   all.push_back(
       {"activation", "forward", "bfloat16", times(rows, f), 2 * kHalf * rows * f,
        [=](BenchMemory& memory) -> Launch {
@@ -83,9 +80,11 @@ void add_activation(std::vector<Benchmark>& all, const BenchShapes& s) {
                  [=](BenchMemory& memory) -> Launch {
                    const T* saved = memory.normal<T>(rows * f, 1);
                    T* gradient = memory.normal<T>(rows * f, 2);
+                   const int64_t ranges = activation_ranges(rows, f, 4 * multiprocessors);
+                   float* partial = memory.empty<float>(ranges * f);
                    return [=](void* stream) {
                      activation_launchers<T>().backward({saved, gradient, f, Activation::relu, dropout_of(0, rows, 5)},
-                                                        rows, stream);
+                                                        rows, ranges, partial, stream);
                    };
                  },
                  "", 0, 0});
@@ -93,15 +92,21 @@ void add_activation(std::vector<Benchmark>& all, const BenchShapes& s) {
 
 void add_column_sums(std::vector<Benchmark>& all, const BenchShapes& s, int64_t columns) {
   const int64_t rows = s.rows, blocks = 4 * s.multiprocessors;
-  all.push_back(
-      {"bias gradients", "backward", "bfloat16", times(rows, columns), kHalf * rows * columns + 2 * kFull * columns,
-       [=](BenchMemory& memory) -> Launch {
-         const T* x = memory.normal<T>(rows * columns, 1);
-         float* out = memory.zeros<float>(columns);
-         float* partial = memory.empty<float>(column_sums_ranges(rows, columns, blocks) * columns);
-         return [=](void* stream) { column_sums_launchers<T>().add({x, out, rows, columns}, blocks, partial, stream); };
-       },
-       "", 0, 0});
+  all.push_back({"bias gradients", "backward", "bfloat16", times(rows, columns),
+                 kHalf * rows * columns + 2 * kFull * columns,
+                 [=](BenchMemory& memory) -> Launch {
+                   const T* x = memory.normal<T>(rows * columns, 1);
+                   float* out = memory.zeros<float>(columns);
+                   const int64_t ranges = column_sums_ranges(rows, columns, blocks);
+                   float* partial = memory.empty<float>(ranges * columns);
+                   return [=](void* stream) {
+                     const ColumnSum<T> first{x, partial, rows, columns, columns, ranges, false};
+                     const ColumnSum<float> second{partial, out, ranges, columns, columns, 1, true};
+                     column_sums_launchers<T>().sum(&first, 1, stream);
+                     column_sums_launchers<float>().sum(&second, 1, stream);
+                   };
+                 },
+                 "", 0, 0});
 }
 
 std::vector<int32_t> tokens_of(const BenchShapes& s) {

@@ -196,6 +196,31 @@ describe('a training on a device', () => {
     expect((await trainers.device.metrics()).steps).toBe(0);
   });
 
+  test('writes every gradient anew, also of rows of embeddings that no token has', async () => {
+    const models = await pair({ shareEmbeddings: 'none', norm: 'pre', activation: 'gelu' });
+    const trainers = {
+      cpu: await native().Trainer.create(models.cpu, optimizer, loss),
+      device: await native().Trainer.create(models.device, optimizer, loss),
+    };
+    for (const batches of [
+      [randomBatch(51, 3)],
+      [randomBatch(52, 2), randomBatch(53, 2)],
+      [randomBatch(54, 3)],
+    ]) {
+      await trainers.cpu.step(batches);
+      await trainers.device.step(batches);
+    }
+    expect(relativeError(await parametersOf(models.device), await parametersOf(models.cpu))).toBeLessThan(
+      1e-4,
+    );
+    // What the training left in the gradients is no part of what somebody asks for afterwards.
+    const batch = randomBatch(55, 3);
+    const extra = { secondSource: null, training: true, update: 3 };
+    const expected = await models.cpu.lossAndGradients(batch, loss, extra);
+    const actual = await models.device.lossAndGradients(batch, loss, extra);
+    expect(relativeError(flat(actual.gradients), flat(expected.gradients))).toBeLessThan(1e-4);
+  });
+
   test('is the same to the last bit when it is run again, or stopped and taken up', async () => {
     const run = async (pause: number) => {
       let model = await device({}, 'bfloat16');
