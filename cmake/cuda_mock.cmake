@@ -30,7 +30,7 @@ set_target_properties(rdrop_cuda_mock PROPERTIES OUTPUT_NAME cuda_mock)
 
 find_program(NODE node REQUIRED)
 set(stubs_stamp ${mock_directory}/stubs.stamp)
-set(stubs_script ${CMAKE_CURRENT_SOURCE_DIR}/native/test/cuda_mock/stubs.mjs)
+set(stubs_script ${CMAKE_CURRENT_SOURCE_DIR}/scripts/cuda_mock/stubs.mjs)
 add_custom_command(OUTPUT ${stubs_stamp}
                    COMMAND ${NODE} ${stubs_script} ${RDROP_LIBTORCH}/lib $<TARGET_FILE:rdrop_cuda_mock> ${mock_directory}
                            ${CMAKE_CXX_COMPILER}
@@ -55,7 +55,7 @@ target_include_directories(cuda_mock_driver PRIVATE native)
 target_include_directories(cuda_mock_driver SYSTEM PRIVATE ${RDROP_LIBTORCH}/include
                            ${RDROP_LIBTORCH}/include/torch/csrc/api/include ${CUDAToolkit_INCLUDE_DIRS})
 target_compile_options(cuda_mock_driver PRIVATE -Wall -Wextra)
-target_link_libraries(cuda_mock_driver PRIVATE OpenMP::OpenMP_CXX ${CMAKE_DL_LIBS} ${RDROP_LIBTORCH}/lib/libtorch_cpu.so
+target_link_libraries(cuda_mock_driver PRIVATE rdrop_cuda_mock OpenMP::OpenMP_CXX ${CMAKE_DL_LIBS} ${RDROP_LIBTORCH}/lib/libtorch_cpu.so
                       ${RDROP_LIBTORCH}/lib/libc10.so -Wl,--no-as-needed ${torch_cuda_libraries} -Wl,--allow-shlib-undefined
                       -Wl,-rpath,${RDROP_LIBTORCH}/lib)
 

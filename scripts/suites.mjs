@@ -8,7 +8,7 @@ import {
   ensurePackages,
   ensureTypescript,
 } from './steps.mjs';
-import { ensureCudaForTests, ensureCudaLibtorch, findNvcc } from './steps_cuda.mjs';
+import { ensureCudaForTests, ensureCudaLibtorch, ensureCudaMock, findNvcc } from './steps_cuda.mjs';
 import { isReported } from './tally.mjs';
 import { needsOf } from './test_needs.mjs';
 
@@ -68,6 +68,7 @@ export async function cudaSuite(tally, args = []) {
       tally.fail(name, error.message);
       env.RDROP_NO_CUDA_FLAVOR = 'it could not be compiled';
     }
+    if (env.RDROP_NO_CUDA_FLAVOR === undefined) await ensureCudaMock(libtorch);
   }
   tally.vitest(args, { env, mayBeSkipped: true });
 }

@@ -1,6 +1,7 @@
 // A block of threads without a GPU: every thread is a fiber with a stack of its own; fibers change places at barriers
-// and shuffles. The blocks of a grid run one after another, the threads of a block in an order that the tests vary: a
-// body that lacks a barrier gives other results in another order. What a chip would refuse is refused here as well.
+// and shuffles. The threads of a block get their turns in an order that the tests vary, and so do the blocks of a grid:
+// one after another or several at a time. A body that lacks a barrier gives other results in another order. What a chip
+// would refuse is refused here as well.
 #pragma once
 
 #include <functional>
@@ -14,13 +15,17 @@
 
 namespace rdrop {
 
-/// The running block, as its fibers see it (emulation.cc).
+/// The running block, as one of its fibers sees it (grid.cc).
 class EmulatedBlock : public EmulatedMatrixUnit {
  public:
-  int thread() const;
-  int threads() const;
-  int64_t index() const;
-  int64_t count() const;
+  struct Alive;
+  EmulatedBlock(Alive& alive, int thread, int threads, int64_t index, int64_t count)
+      : alive_(&alive), thread_(thread), threads_(threads), index_(index), count_(count) {}
+
+  int thread() const { return thread_; }
+  int threads() const { return threads_; }
+  int64_t index() const { return index_; }
+  int64_t count() const { return count_; }
   void barrier();
   void warp_barrier();
   template <typename T>
@@ -44,14 +49,23 @@ class EmulatedBlock : public EmulatedMatrixUnit {
   /// A place in shared memory. Throws where `bytes` bytes from there on are not the block's.
   char* shared_at(int offset, int bytes);
 
+  /// What a fiber does, from its first turn on.
+  static void run_fiber();
+
  private:
   uint64_t exchange(uint64_t bits, int mask);
+
+  Alive* alive_;
+  int thread_, threads_;
+  int exchanges_ = 0;
+  int64_t index_, count_;
 };
 
 /// Runs body once per thread of every block; or, while a stream records, keeps it to be run by every replay.
 void emulate(std::function<void(EmulatedBlock&)> body, const LaunchShape& shape, int max_threads, void* stream);
 
-/// The order in which the threads of a block get their turns: 0 ascending, 1 descending, others shuffled.
+/// The order in which threads and blocks get their turns: 0 ascending, 1 descending, each block after the other;
+/// others: the threads of two to four blocks shuffled.
 void set_emulated_order(uint64_t seed);
 
 /// Enters the body of a kernel that is launched somewhere in runners.h.

@@ -1,20 +1,42 @@
-// The emulated grid: see emulated_block.h.
-
-// The hardened longjmp of some systems takes a change of stacks for an error.
-#undef _FORTIFY_SOURCE
-#include <setjmp.h>
-#include <ucontext.h>
-
+// The emulated grid: see emulated/block.h.
 #include <algorithm>
 #include <exception>
 #include <memory>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "device/emulated/block.h"
 #include "device/emulated/stream.h"
 #include "core/errors.h"
+
+// Changes from one stack to another: keeps what a function has to keep on the old one and its end in *from, takes it
+// from the new one. A system call for each change, as swapcontext makes, would take most of the time.
+extern "C" __attribute__((visibility("hidden"))) void rdrop_change_stacks(void** from, void* to);
+asm(R"(
+.text
+.globl rdrop_change_stacks
+.hidden rdrop_change_stacks
+.type rdrop_change_stacks, @function
+rdrop_change_stacks:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size rdrop_change_stacks, .-rdrop_change_stacks
+)");
 
 namespace rdrop {
 namespace {
@@ -24,11 +46,9 @@ constexpr int kLanes = 32;
 
 uint64_t thread_order = 0;
 
-/// One fiber. `waits` is what it waits for; it may go on when `generation` of that has moved.
+/// One thread of a block. It may go on when the generation of what it waits for has moved.
 struct Fiber {
-  ucontext_t context;  // where it starts
-  jmp_buf place;       // where it continues
-  bool started = false;
+  void* stack;  // the end of what it has on its stack
   enum class Waits { nothing, warp, block } waits = Waits::nothing;
   uint64_t generation = 0;
   bool ended = false;
@@ -39,13 +59,13 @@ struct Meeting {
   uint64_t generation = 0;
 };
 
-/// The block that runs at the moment; one at a time in a process' engine thread.
-struct Running {
-  const std::function<void(EmulatedBlock&)>* body;
-  int threads;
-  int64_t index, count;
-  int current = 0;
-  jmp_buf scheduler;
+}  // namespace
+
+/// A block that has started and not ended.
+struct EmulatedBlock::Alive {
+  int64_t index;
+  int left;  // threads that have not ended
+  size_t next_turn = 0;
   std::vector<Fiber> fibers;
   std::vector<Meeting> warps;
   Meeting block;
@@ -55,6 +75,22 @@ struct Running {
   std::vector<void*> brought;                  // by each thread, for `together`
   std::vector<void (*)(void* const*)> wanted;  // the work it came for
   std::vector<EmulatedCopies> copies;
+};
+
+namespace {
+
+using Alive = EmulatedBlock::Alive;
+
+/// The launch that runs at the moment; one at a time in a process' engine thread.
+struct Running {
+  const std::function<void(EmulatedBlock&)>* body;
+  int threads;
+  int64_t count;
+  std::vector<Alive> alive;
+  Alive* block = nullptr;  // which has its turn
+  int thread = 0;          // of it
+  void* scheduler;
+  std::vector<int> order;  // of a block's threads
   uint32_t* counters;
   std::exception_ptr failure;
 };
@@ -68,97 +104,133 @@ std::vector<uint32_t>& device_counters() {
 }
 
 /// Stacks are kept from launch to launch.
-char* stack_of(int thread) {
+char* stack_of(size_t fiber) {
   thread_local std::vector<std::unique_ptr<char[]>> stacks;
-  while (int(stacks.size()) <= thread) stacks.push_back(std::make_unique<char[]>(kStackBytes));
-  return stacks[thread].get();
+  while (stacks.size() <= fiber) stacks.push_back(std::unique_ptr<char[]>(new char[kStackBytes]));
+  return stacks[fiber].get();
 }
 
-// Fibers are started by setcontext and change places by longjmp, which, other than swapcontext, needs no system call.
-
-/// Lets a fiber run until it waits or ends.
-__attribute__((noinline)) void resume(Running& r, Fiber& fiber) {
-  if (_setjmp(r.scheduler) != 0) return;
-  if (fiber.started) _longjmp(fiber.place, 1);
-  fiber.started = true;
-  setcontext(&fiber.context);
-}
-
-/// Back to the scheduler; returns when the fiber is resumed.
-__attribute__((noinline)) void pause(Running& r, Fiber& fiber) {
-  if (_setjmp(fiber.place) == 0) _longjmp(r.scheduler, 1);
-}
-
-void fiber_main() {
-  Running& r = *running;
-  EmulatedBlock block;
-  try {
-    (*r.body)(block);
-  } catch (...) {
-    if (!r.failure) r.failure = std::current_exception();
-  }
-  r.fibers[r.current].ended = true;
-  pause(r, r.fibers[r.current]);
+/// Back to the scheduler; returns when the fiber has its next turn.
+void pause(Fiber& fiber) {
+  rdrop_change_stacks(&fiber.stack, running->scheduler);
 }
 
 /// Arrives at a meeting and lets others run until all have.
-void meet(Meeting& meeting, Fiber::Waits kind) {
-  Running& r = *running;
-  Fiber& self = r.fibers[r.current];
+void meet(Fiber& self, Meeting& meeting, Fiber::Waits kind) {
   self.generation = meeting.generation;
   if (++meeting.arrived == meeting.expected) {
     meeting.arrived = 0;
     ++meeting.generation;
   }
   self.waits = kind;
-  pause(r, self);
+  pause(self);
 }
 
-bool may_run(const Running& r, int thread) {
-  const Fiber& fiber = r.fibers[thread];
+bool may_run(const Alive& block, int thread) {
+  const Fiber& fiber = block.fibers[size_t(thread)];
   if (fiber.ended) return false;
-  if (fiber.waits == Fiber::Waits::warp) return r.warps[thread / kLanes].generation != fiber.generation;
-  if (fiber.waits == Fiber::Waits::block) return r.block.generation != fiber.generation;
+  if (fiber.waits == Fiber::Waits::warp) return block.warps[size_t(thread / kLanes)].generation != fiber.generation;
+  if (fiber.waits == Fiber::Waits::block) return block.block.generation != fiber.generation;
   return true;
 }
 
 std::vector<int> order_of(int threads) {
-  std::vector<int> order(threads);
+  std::vector<int> order(static_cast<size_t>(threads));
   std::iota(order.begin(), order.end(), 0);
   if (thread_order == 1) std::reverse(order.begin(), order.end());
   if (thread_order > 1) std::shuffle(order.begin(), order.end(), std::mt19937_64(thread_order));
   return order;
 }
 
-void run_block(Running& r) {
-  r.block = Meeting{r.threads, 0, 0};
-  r.warps.assign(size_t(r.threads / kLanes), Meeting{kLanes, 0, 0});
-  r.fibers = std::vector<Fiber>(size_t(r.threads));
-  r.copies = std::vector<EmulatedCopies>(size_t(r.threads));
-  // What a block leaves in shared memory is nothing to count on: the next one finds NaN there.
-  std::fill(r.shared.begin(), r.shared.end(), char(0xff));
+}  // namespace
+
+void EmulatedBlock::run_fiber() {
+  Running& r = *running;
+  EmulatedBlock block(*r.block, r.thread, r.threads, r.block->index, r.count);
+  try {
+    (*r.body)(block);
+  } catch (...) {
+    if (!r.failure) r.failure = std::current_exception();
+  }
+  Fiber& self = block.alive_->fibers[size_t(block.thread_)];
+  self.ended = true;
+  --block.alive_->left;
+  pause(self);
+}
+
+namespace {
+
+/// What a block leaves in shared memory is nothing to count on: the next one finds NaN there.
+void start_block(Running& r, size_t slot, int64_t index) {
+  Alive& block = r.alive[slot];
+  block.index = index;
+  block.left = r.threads;
+  block.next_turn = 0;
+  block.block = Meeting{r.threads, 0, 0};
+  block.warps.assign(size_t(r.threads / kLanes), Meeting{kLanes, 0, 0});
+  block.fibers.assign(size_t(r.threads), Fiber{});
+  block.copies.assign(size_t(r.threads), EmulatedCopies{});
+  std::fill(block.shared.begin(), block.shared.end(), char(0xff));
   for (int i = 0; i < r.threads; ++i) {
-    getcontext(&r.fibers[i].context);
-    r.fibers[i].context.uc_stack.ss_sp = stack_of(i);
-    r.fibers[i].context.uc_stack.ss_size = kStackBytes;
-    r.fibers[i].context.uc_link = nullptr;
-    makecontext(&r.fibers[i].context, fiber_main, 0);
+    // As if run_fiber had been called and had changed stacks at once: six registers, where to continue, and the
+    // address of a caller that there is not.
+    auto* top = reinterpret_cast<void**>(stack_of(slot * 1024 + size_t(i)) + kStackBytes) - 1;
+    *top = nullptr;
+    *--top = reinterpret_cast<void*>(&EmulatedBlock::run_fiber);
+    for (int k = 0; k < 6; ++k) *--top = nullptr;
+    block.fibers[size_t(i)].stack = top;
   }
-  const std::vector<int> order = order_of(r.threads);
-  for (bool moved = true; moved;) {
-    moved = false;
-    for (const int thread : order) {
-      if (!may_run(r, thread)) continue;
-      r.current = thread;
-      r.fibers[thread].waits = Fiber::Waits::nothing;
-      resume(r, r.fibers[thread]);
-      moved = true;
-    }
+}
+
+/// Gives up to `most` threads of a block their turn; whether one could run.
+bool take_turns(Running& r, Alive& block, size_t most) {
+  bool moved = false;
+  r.block = &block;
+  for (size_t i = 0; i < r.order.size() && most > 0 && block.left > 0; ++i) {
+    const int thread = r.order[block.next_turn];
+    block.next_turn = block.next_turn + 1 < r.order.size() ? block.next_turn + 1 : 0;
+    if (!may_run(block, thread)) continue;
+    Fiber& fiber = block.fibers[size_t(thread)];
+    fiber.waits = Fiber::Waits::nothing;
+    r.thread = thread;
+    rdrop_change_stacks(&r.scheduler, fiber.stack);
+    moved = true;
+    --most;
+  }
+  return moved;
+}
+
+/// Blocks that run at the same time, and the order in which they start. One after another, or several whose threads
+/// take turns in an order that the seed varies.
+void run_blocks(Running& r) {
+  const size_t most = thread_order > 1 ? size_t(2 + thread_order % 3) : 1;
+  const bool from_the_end = thread_order % 2 == 1;
+  std::mt19937_64 random(thread_order);
+  int64_t started = 0;
+  const auto start = [&](size_t slot) {
+    start_block(r, slot, from_the_end ? r.count - 1 - started : started);
+    ++started;
+  };
+  const size_t slots = size_t(std::min<int64_t>(int64_t(most), r.count));
+  for (size_t slot = 0; slot < slots; ++slot) start(slot);
+  size_t live = slots, idle = 0;
+  for (size_t slot = 0; live > 0; slot = (slot + 1) % slots) {
+    Alive& block = r.alive[slot];
+    if (block.left == 0) continue;
+    const size_t turns = slots == 1 ? size_t(r.threads) : 1 + size_t(random() % uint64_t(r.threads));
+    idle = take_turns(r, block, turns) ? 0 : idle + 1;
     if (r.failure) return;
+    if (block.left == 0) {
+      if (started < r.count) {
+        start(slot);
+      } else {
+        --live;
+      }
+    } else if (idle > slots) {
+      fail(ErrorCode::internal, "emulated grid: ", block.left,
+           " threads wait at a barrier that the others never reach");
+    }
   }
-  const auto left = std::count_if(r.fibers.begin(), r.fibers.end(), [](const Fiber& fiber) { return !fiber.ended; });
-  if (left > 0)
-    fail(ErrorCode::internal, "emulated grid: ", left, " threads wait at a barrier that the others never reach");
 }
 
 void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape& shape) {
@@ -166,15 +238,23 @@ void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape
   r.body = &body;
   r.threads = shape.threads;
   r.count = shape.blocks;
-  r.shared.resize(shape.shared_bytes + 16);
-  r.shared_bytes = shape.shared_bytes;
-  r.lanes.resize(size_t(shape.threads));
-  r.brought.resize(size_t(shape.threads));
-  r.wanted.resize(size_t(shape.threads));
+  r.order = order_of(shape.threads);
+  r.alive.resize(4);
+  for (Alive& block : r.alive) {
+    block.shared.resize(shape.shared_bytes + 16);
+    block.shared_bytes = shape.shared_bytes;
+    block.brought.resize(size_t(shape.threads));
+    block.wanted.resize(size_t(shape.threads));
+    block.lanes.resize(2 * size_t(shape.threads));
+  }
   std::vector<uint32_t>& counters = device_counters();
   r.counters = counters.data();
   Running* outer = std::exchange(running, &r);
-  for (r.index = 0; r.index < r.count && !r.failure; ++r.index) run_block(r);
+  try {
+    run_blocks(r);
+  } catch (...) {
+    r.failure = std::current_exception();
+  }
   running = outer;
   const bool all_zero = std::all_of(counters.begin(), counters.end(), [](uint32_t counter) { return counter == 0; });
   std::fill(counters.begin(), counters.end(), 0);
@@ -184,32 +264,16 @@ void run_grid(const std::function<void(EmulatedBlock&)>& body, const LaunchShape
 
 }  // namespace
 
-int EmulatedBlock::thread() const {
-  return running->current;
-}
-
-int EmulatedBlock::threads() const {
-  return running->threads;
-}
-
-int64_t EmulatedBlock::index() const {
-  return running->index;
-}
-
-int64_t EmulatedBlock::count() const {
-  return running->count;
-}
-
 void EmulatedBlock::barrier() {
-  meet(running->block, Fiber::Waits::block);
+  meet(alive_->fibers[size_t(thread_)], alive_->block, Fiber::Waits::block);
 }
 
 void EmulatedBlock::warp_barrier() {
-  meet(running->warps[running->current / kLanes], Fiber::Waits::warp);
+  meet(alive_->fibers[size_t(thread_)], alive_->warps[size_t(thread_ / kLanes)], Fiber::Waits::warp);
 }
 
 char* EmulatedBlock::shared() {
-  char* start = running->shared.data();
+  char* start = alive_->shared.data();
   return start + (16 - reinterpret_cast<uintptr_t>(start) % 16) % 16;
 }
 
@@ -220,36 +284,34 @@ uint32_t* EmulatedBlock::counter(int64_t index) {
 }
 
 uint64_t EmulatedBlock::exchange(uint64_t bits, int mask) {
-  const int self = running->current;
-  running->lanes[self] = bits;
+  // Two places by turns: who is one exchange ahead writes where nobody reads any more.
+  uint64_t* lanes = alive_->lanes.data() + (exchanges_++ % 2) * threads_;
+  lanes[thread_] = bits;
   warp_barrier();
-  const uint64_t other = running->lanes[self / kLanes * kLanes + ((self % kLanes) ^ mask)];
-  warp_barrier();
-  return other;
+  return lanes[thread_ ^ mask];
 }
 
 void EmulatedBlock::together(void* mine, void (*work)(void* const*)) {
-  Running& r = *running;
-  Meeting& warp = r.warps[r.current / kLanes];
-  const int first = r.current / kLanes * kLanes;
-  r.brought[r.current] = mine;
-  r.wanted[r.current] = work;
+  const size_t first = size_t(thread_ / kLanes * kLanes);
+  Meeting& warp = alive_->warps[first / kLanes];
+  alive_->brought[size_t(thread_)] = mine;
+  alive_->wanted[size_t(thread_)] = work;
   if (warp.arrived + 1 == warp.expected) {
-    const auto* wanted = &r.wanted[first];
+    const auto* wanted = &alive_->wanted[first];
     if (std::any_of(wanted, wanted + kLanes, [&](auto* other) { return other != work; }))
       fail(ErrorCode::internal, "emulated grid: the lanes of a warp are at different instructions");
-    work(&r.brought[first]);
+    work(&alive_->brought[first]);
   }
-  meet(warp, Fiber::Waits::warp);
+  warp_barrier();
 }
 
 EmulatedCopies& EmulatedBlock::copies() {
-  return running->copies[running->current];
+  return alive_->copies[size_t(thread_)];
 }
 
 char* EmulatedBlock::shared_at(int offset, int bytes) {
-  if (offset < 0 || size_t(offset) + size_t(bytes) > running->shared_bytes) {
-    fail(ErrorCode::internal, "emulated grid: ", bytes, " bytes at ", offset, " of ", running->shared_bytes,
+  if (offset < 0 || size_t(offset) + size_t(bytes) > alive_->shared_bytes) {
+    fail(ErrorCode::internal, "emulated grid: ", bytes, " bytes at ", offset, " of ", alive_->shared_bytes,
          " bytes of shared memory");
   }
   return shared() + offset;

@@ -9,19 +9,33 @@
 namespace cuda_mock {
 namespace {
 
+/// Bytes of the type that starts a text; 0: unknown.
+size_t bytes_of_type(const std::string& text) {
+  struct Type {
+    const char* name;
+    size_t bytes;
+  };
+  constexpr Type kTypes[] = {{"float", 4}, {"double", 8},        {"int", 4},         {"unsigned int", 4},
+                             {"long", 8},  {"unsigned long", 8}, {"c10::Half", 2},   {"c10::BFloat16", 2},
+                             {"short", 2}, {"bool", 1},          {"signed char", 1}, {"unsigned char", 1}};
+  for (const Type& type : kTypes) {
+    const size_t length = std::strlen(type.name);
+    if (text.starts_with(type.name) && (text[length] == '>' || text[length] == ')')) return type.bytes;
+  }
+  return 0;
+}
+
+/// What follows a text in a name; empty where it is not there.
+std::string after(const std::string& name, const char* text) {
+  const size_t found = name.find(text);
+  return found == std::string::npos ? "" : name.substr(found + std::strlen(text));
+}
+
 /// vectorized_elementwise_kernel<w, FillFunctor<T>, std::array<char*, 1>>(int count, FillFunctor<T> fill, array):
 /// FillFunctor holds the value.
 bool fill(void** arguments, Work& work) {
   if (work.name.find("vectorized_elementwise_kernel<") == std::string::npos) return false;
-  const size_t functor = work.name.find("FillFunctor<");
-  if (functor == std::string::npos) return false;
-  const std::string rest = work.name.substr(functor + std::strlen("FillFunctor<"));
-  const auto is = [&](const char* type) { return rest.starts_with(std::string(type) + ">"); };
-  const size_t bytes = is("float") || is("int") || is("unsigned int")           ? 4
-                       : is("double") || is("long")                             ? 8
-                       : is("c10::Half") || is("c10::BFloat16") || is("short")  ? 2
-                       : is("unsigned char") || is("signed char") || is("bool") ? 1
-                                                                                : 0;
+  const size_t bytes = bytes_of_type(after(work.name, "FillFunctor<"));
   if (bytes == 0) return false;
   int count;
   uint64_t value = 0;
@@ -38,10 +52,66 @@ bool fill(void** arguments, Work& work) {
   return true;
 }
 
+/// OffsetCalculator<2, uint32_t, false> (ATen/cuda/detail/OffsetCalculator.cuh): where element i of two tensors lies.
+struct Offsets {
+  struct Divider {
+    uint32_t divisor, multiplier, shift;
+  };
+  static constexpr int kMostDimensions = 25;
+  int dimensions;
+  Divider sizes[kMostDimensions];
+  uint32_t strides[kMostDimensions][2];
+
+  void get(uint32_t index, uint32_t offsets[2]) const {
+    offsets[0] = offsets[1] = 0;
+    for (int d = 0; d < dimensions; ++d) {
+      const uint32_t at = index % sizes[d].divisor;
+      index /= sizes[d].divisor;
+      for (int k = 0; k < 2; ++k) offsets[k] += at * strides[d][k];
+    }
+  }
+};
+
+/// elementwise_kernel<…direct_copy_kernel_cuda…{lambda(T)#1}…>(int count, lambda): a copy of elements between tensors
+/// of any strides. The lambda of gpu_kernel_impl_nocast holds the offsets and the addresses of both, in the order of
+/// their use.
+bool strided_copy(void** arguments, Work& work) {
+  if (work.name.find("direct_copy_kernel_cuda") == std::string::npos ||
+      work.name.find("elementwise_kernel<") == std::string::npos ||
+      work.name.find("gpu_kernel_impl_nocast") == std::string::npos) {
+    return false;
+  }
+  size_t bytes = 0;
+  for (std::string rest = work.name; bytes == 0;) {
+    rest = after(rest, "{lambda(");
+    if (rest.empty()) return false;
+    bytes = bytes_of_type(rest);
+  }
+  int count;
+  std::memcpy(&count, arguments[0], sizeof(count));
+  struct Lambda {
+    Offsets offsets;
+    char* data[2];
+  } lambda;
+  std::memcpy(&lambda, arguments[1], sizeof(lambda));
+  work.memory.push_back({lambda.data[0], 1});
+  work.memory.push_back({lambda.data[1], 1});
+  if (settings().compute) {
+    work.run = [=] {
+      for (int i = 0; i < count; ++i) {
+        uint32_t at[2];
+        lambda.offsets.get(uint32_t(i), at);
+        std::memcpy(lambda.data[0] + at[0], lambda.data[1] + at[1], bytes);
+      }
+    };
+  }
+  return true;
+}
+
 }  // namespace
 
 void libtorch_kernel(void** arguments, Work& work) {
-  if (fill(arguments, work) || !settings().compute) return;
+  if (fill(arguments, work) || strided_copy(arguments, work) || !settings().compute) return;
   static auto& named = *new std::set<std::string>;
   if (named.insert(work.name).second) violation("a kernel of libtorch is not computed: %s", work.name.c_str());
 }

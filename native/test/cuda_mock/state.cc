@@ -125,6 +125,9 @@ cudaError_t begin(Call call) {
   const long number = ++f.calls[size_t(call)], among_all = ++f.all;
   if (f.nth == 0) return cudaSuccess;
   const bool all = std::strcmp(f.kind, "all") == 0, lost = std::strcmp(f.kind, "lost") == 0;
+  if (std::strcmp(f.kind, "memory") == 0) {
+    return call == Call::allocation && number >= f.nth ? answer(cudaErrorMemoryAllocation) : cudaSuccess;
+  }
   if (all || lost ? among_all != f.nth : std::strcmp(f.kind, kNames[size_t(call)]) != 0 || number != f.nth) {
     return cudaSuccess;
   }
@@ -166,6 +169,7 @@ MOCK_API void mock_fail(const char* kind, long nth) {
 
 MOCK_API long mock_calls(const char* kind) {
   const Lock lock(mutex());
+  if (std::strcmp(kind, "memory") == 0) kind = "allocation";
   if (std::strcmp(kind, "all") == 0) return failing().all;
   for (size_t i = 0; i < size_t(Call::count); ++i) {
     if (std::strcmp(kind, kNames[i]) == 0) return failing().calls[i];

@@ -20,4 +20,7 @@ int lifetimes(const Options& options);
 /// it has to go on, or throw a coded error and leave a process that works.
 int failures(const Options& options);
 
+/// Breaks each rule of the runtime once: the mock has to notice.
+int rules(const Options& options);
+
 }  // namespace cuda_mock::driver

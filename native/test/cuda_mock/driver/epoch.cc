@@ -63,7 +63,7 @@ int epoch(const Options& options) {
   const rdrop::StepMetrics metrics = training.trainer->metrics();
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   Recorded recorded;
-  control().nodes(add, &recorded);
+  mock_nodes(add, &recorded);
   size_t least = 0, most = 0;
   const void* largest = nullptr;
   for (const auto& [graph, count] : recorded.sizes) {
@@ -74,7 +74,7 @@ int epoch(const Options& options) {
     }
   }
   size_t in_use = 0, peak = 0;
-  control().memory(0, &in_use, &peak);
+  mock_memory(0, &in_use, &peak);
   const auto broken = violations();
   std::printf(
       "{\"batches\":%zu,\"seconds\":%.3f,\"loss\":%.17g,\"tokens\":%lld,\"failed\":%ld,\"failure\":%s,\"graphs\":%lld,"

@@ -49,15 +49,15 @@ Attempt attempt(const Options& options, Device& device, const std::string& kind,
   if (!with_model) make();
   const auto batches = small_batches(2, model_config(options));
   c10::cuda::CUDACachingAllocator::emptyCache();
-  control().fail(kind.c_str(), nth);
+  mock_fail(kind.c_str(), nth);
   if (with_model) caught(make, result.code, result.message, result.uncoded);
   for (int update = 0; training && update < 4; ++update) {
     caught([&] { training->trainer->step({batches[size_t(update) % 2]}); }, result.code, result.message,
            result.uncoded);
   }
   if (training) caught([&] { training->trainer->metrics(); }, result.code, result.message, result.uncoded);
-  calls = control().calls(kind.c_str());
-  control().fail("", 0);
+  calls = mock_calls(kind.c_str());
+  mock_fail("", 0);
   std::string code;
   bool uncoded = false;
   const bool threw = caught(
@@ -65,6 +65,12 @@ Attempt attempt(const Options& options, Device& device, const std::string& kind,
         if (!training) make();
         for (int update = 0; update < 2; ++update) training->trainer->step({batches[0]});
         result.finite = std::isfinite(training->trainer->metrics().sums.loss);
+        training.reset();
+        make();
+        for (int update = 0; update < 3; ++update) training->trainer->step({batches[0]});
+        const StepMetrics metrics = training->trainer->metrics();
+        if (metrics.graphs == 0)
+          fail(ErrorCode::internal, "a new trainer records no graph: ", metrics.graph_fallback_reason);
       },
       code, result.after, uncoded);
   if (threw) result.after = code + ": " + result.after;
@@ -88,7 +94,7 @@ int failures(const Options& options) {
     ++tried;
     ++codes[result.code.empty() ? "none" : result.code];
     const bool lost = kind == "lost";
-    if (result.uncoded || (!lost && !result.finite)) {
+    if (result.uncoded || (!lost && (!result.finite || !result.after.empty()))) {
       good = false;
       faults.push_back(std::to_string(nth) + ": " + result.message + "; afterwards " +
                        (result.after.empty() ? "not finite" : result.after));

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <set>
 
+#include "core/errors.h"
 #include "test/cuda_mock/driver/commands.h"
 #include "test/cuda_mock/driver/mock.h"
 #include "test/cuda_mock/driver/training.h"
@@ -51,7 +52,7 @@ class Checks {
   void after(const char* what) {
     Held held;
     held.spans = held_spans();
-    control().graph_pointers(check, &held);
+    mock_graph_pointers(check, &held);
     std::printf("%s\n{\"after\":%s,\"pointers\":%zu,\"lost\":%s}", first_ ? "" : ",", json_text(what).c_str(),
                 held.pointers, json_list({held.lost.begin(), held.lost.end()}).c_str());
     first_ = false;
@@ -79,7 +80,12 @@ int lifetimes(const Options& options) {
   Checks checks;
   train(*training.trainer, 1, 4);
   checks.after("training");
-  beam_search(*training.model, batches[0].source, beam_options());
+  try {
+    beam_search(*training.model, batches[0].source, beam_options());
+  } catch (const Error& error) {
+    // Where nothing is computed no sentence ends.
+    if (error.code() != ErrorCode::internal) throw;
+  }
   checks.after("a validation with beam search");
   train(*training.trainer, 1, 2);
   train(*training.trainer, 3, 3);

@@ -15,8 +15,7 @@ int main(int count, char** arguments) {
     int (*run)(const Options&);
   };
   constexpr Command kCommands[] = {
-      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes}, {"failures", failures}};
-  control();
+      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes}, {"failures", failures}, {"rules", rules}};
   for (const Command& command : kCommands) {
     if (count < 2 || std::strcmp(arguments[1], command.name) != 0) continue;
     try {
@@ -26,6 +25,6 @@ int main(int count, char** arguments) {
       return 1;
     }
   }
-  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes or failures\n");
+  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes, failures or rules\n");
   return 2;
 }

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const mockDirectory = fileURLToPath(new URL('../../../.cmake-cuda-test/mock', import.meta.url));
+export const mockDirectory = fileURLToPath(new URL('../../.cmake-cuda-test/mock', import.meta.url));
 
 /** Preloads the mock, and what answers for the other libraries of CUDA, before any that libtorch would find. */
 export function mockEnvironment() {

@@ -1,8 +1,8 @@
-// node native/test/cuda_mock/run.mjs COMMAND name=value…: builds the mock where it is not up to date, then runs the driver on it
-// (README.md).
+// node scripts/cuda_mock/run.mjs COMMAND name=value…: builds the mock where it is not up to date, then runs the driver on it
+// (native/test/cuda_mock/README.md).
 import { spawnSync } from 'node:child_process';
-import { main } from '../../../scripts/steps.mjs';
-import { ensureCudaLibtorch, ensureCudaMock } from '../../../scripts/steps_cuda.mjs';
+import { main } from '../steps.mjs';
+import { ensureCudaLibtorch, ensureCudaMock } from '../steps_cuda.mjs';
 import { mockDirectory, mockEnvironment } from './environment.mjs';
 
 await main(async () => {

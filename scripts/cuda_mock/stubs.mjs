@@ -8,7 +8,10 @@ import { basename, join } from 'node:path';
 const [libtorch, mock, output, compiler] = process.argv.slice(2);
 
 function lines(program, ...args) {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   if (error ?? status !== 0) throw error ?? new Error(`${program} ${args.join(' ')}: ${stderr}`);
   return stdout.split('\n');
 }
@@ -62,11 +65,24 @@ for (const [name, ofVersion] of versions) {
   writeFileSync(source, `void mock_lacks(const char*);\n${functions.join('\n')}\n`);
   // One of the versions takes all symbols: a reference without a version is content with any, and every version has to be there.
   const nodes = [...(ofVersion.size > 0 ? ofVersion : new Map([[name, free]]))].map(
-    ([version, set], i) => `${version} { global: ${[...set, i === 0 ? '*' : ''].filter(Boolean).join('; ') || '*'}; };`,
+    ([version, set], i) =>
+      `${version} { global: ${[...set, i === 0 ? '*' : ''].filter(Boolean).join('; ') || '*'}; };`,
   );
   writeFileSync(map, `${nodes.join('\n')}\n`);
   lines(
-    ...[compiler, '-x', 'c', '-w', '-fno-builtin', '-shared', '-fPIC', '-O0', source, '-o', join(output, name)],
+    ...[
+      compiler,
+      '-x',
+      'c',
+      '-w',
+      '-fno-builtin',
+      '-shared',
+      '-fPIC',
+      '-O0',
+      source,
+      '-o',
+      join(output, name),
+    ],
     ...[`-Wl,-soname,${name}`, `-Wl,--version-script,${map}`, '-Wl,--no-as-needed'],
     ...[`-L${join(mock, '..')}`, `-l:${basename(mock)}`, '-Wl,-rpath,$ORIGIN'],
   );

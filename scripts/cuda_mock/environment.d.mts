@@ -1,0 +1,2 @@
+export const mockDirectory: string;
+export function mockEnvironment(): { LD_PRELOAD: string };

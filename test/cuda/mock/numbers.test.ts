@@ -1,0 +1,33 @@
+// Training and translating through the real allocator, graphs, streams and uploads gives the emulated device's numbers, in
+// whatever order the work runs that the dependencies allow.
+import { expect, test } from 'vitest';
+import { noMock } from '../flavor.js';
+import { mockDriver } from './driver.js';
+
+interface Comparison {
+  updates: number;
+  lossDifference: number;
+  parameterDifference: number;
+  sentences: number;
+  differentSentences: number;
+  graphFallbackReason: string;
+  violations: string[];
+}
+
+test.each([
+  ['float32', 0, 30],
+  ['float32', 1, 8],
+  ['float32', 7, 8],
+] as const)(
+  "%s, order %i: %i updates and their hypotheses are the emulated device's",
+  (precision, order, updates, context) => {
+    if (noMock !== null) return context.skip(noMock);
+    const found = mockDriver<Comparison>('compare', { precision, updates }, { MOCK_ORDER: `${order}` });
+    expect(found.violations).toEqual([]);
+    expect(found).toMatchObject({ updates, graphFallbackReason: '', differentSentences: 0 });
+    expect(found.sentences).toBeGreaterThan(0);
+    expect(found.lossDifference).toBeLessThan(1e-5);
+    expect(found.parameterDifference).toBeLessThan(1e-4);
+  },
+  600_000,
+);

@@ -1,0 +1,11 @@
+// The mock runtime itself: what it has to notice.
+import { expect, test } from 'vitest';
+import { noMock } from '../flavor.js';
+import { mockDriver } from './driver.js';
+
+test.each(['86', '90'])('the mock notices every broken rule of the runtime, on sm_%s', (sm, context) => {
+  if (noMock !== null) return context.skip(noMock);
+  const { rules, faults } = mockDriver<{ rules: number; faults: string[] }>('rules', {}, { MOCK_SM: sm });
+  expect(faults).toEqual([]);
+  expect(rules).toBeGreaterThan(5);
+});
