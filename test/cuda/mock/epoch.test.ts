@@ -1,7 +1,11 @@
 // The shapes of an epoch of IWSLT'14 at full size: recorded, checked, not computed.
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { noMock } from '../flavor.js';
 import { mockDriver } from './driver.js';
+
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+});
 
 interface Epoch {
   batches: number;
@@ -29,8 +33,7 @@ test.each([
   ['float32', '86', 100],
 ] as const)(
   'an epoch in %s on sm_%s: no violation, every shape becomes a graph',
-  (precision, sm, batches, context) => {
-    if (noMock !== null) return context.skip(noMock);
+  (precision, sm, batches) => {
     const found = epoch(precision, sm, batches);
     expect(found.violations).toEqual([]);
     expect(found).toMatchObject({ batches, failed: 0, failure: '', graphFallbackReason: '' });

@@ -1,8 +1,12 @@
 // Training and translating through the real allocator, graphs, streams and uploads gives the emulated device's numbers, in
 // whatever order the work runs that the dependencies allow.
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { noMock } from '../flavor.js';
 import { mockDriver } from './driver.js';
+
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+});
 
 interface Comparison {
   updates: number;
@@ -20,8 +24,7 @@ test.each([
   ['float32', 7, 8],
 ] as const)(
   "%s, order %i: %i updates and their hypotheses are the emulated device's",
-  (precision, order, updates, context) => {
-    if (noMock !== null) return context.skip(noMock);
+  (precision, order, updates) => {
     const found = mockDriver<Comparison>('compare', { precision, updates }, { MOCK_ORDER: `${order}` });
     expect(found.violations).toEqual([]);
     expect(found).toMatchObject({ updates, graphFallbackReason: '', differentSentences: 0 });
