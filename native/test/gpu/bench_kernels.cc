@@ -5,6 +5,7 @@
 #include "ops/activation/activation_kernel.h"
 #include "ops/adam/adam_coefficients.h"
 #include "ops/adam/adam_kernel.h"
+#include "ops/attention/device_attention.h"
 #include "ops/column_sums/column_sums_kernel.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm_kernel.h"
 #include "ops/embedding/embedding_groups.h"
@@ -109,6 +110,51 @@ void add_column_sums(std::vector<Benchmark>& all, const BenchShapes& s, int64_t 
                  "", 0, 0});
 }
 
+/// Sentences of 25 tokens, the mean of IWSLT'14, side by side as the fused projection writes them.
+void add_attention(std::vector<Benchmark>& all, const BenchShapes& s) {
+  constexpr int64_t kLength = 25, kHeads = 4;
+  const int64_t sequences = s.rows / kLength, rows = s.rows, d = s.width;
+  const auto arguments = [=](BenchMemory& memory) {
+    DeviceAttention<T> a{};
+    T* const from = memory.normal<T>(3 * rows * d, 1);
+    a.query = from;
+    a.key = from + d;
+    a.value = from + 2 * d;
+    std::vector<int32_t> starts{0};
+    for (int64_t i = 1; i <= sequences; ++i) starts.push_back(int32_t(i == sequences ? rows : i * kLength));
+    a.query_starts = a.key_starts = memory.upload(starts);
+    a.query_stride = a.key_stride = 3 * d;
+    a.sequences = sequences;
+    a.longest_query = a.longest_key = 64;
+    a.heads = kHeads;
+    a.head_dim = d / kHeads;
+    a.dropout = dropout_of(0, rows, 7);
+    a.out = memory.empty<T>(rows * d);
+    a.log_sum = memory.zeros<float>(rows * kHeads);
+    return a;
+  };
+  const std::string part = "attention in the encoder",
+                    shape = std::to_string(sequences) + " x 25 x " + std::to_string(d);
+  all.push_back({part, "forward", "bfloat16", shape, kHalf * d * 4 * rows + kFull * kHeads * rows,
+                 [=](BenchMemory& memory) -> Launch {
+                   const DeviceAttention<T> a = arguments(memory);
+                   return [=](void* stream) { short_forward<T>()(a, stream); };
+                 },
+                 "", 0, 0});
+  all.push_back({part, "backward", "bfloat16", shape, kHalf * d * 7 * rows + kFull * kHeads * rows,
+                 [=](BenchMemory& memory) -> Launch {
+                   DeviceAttention<T> a = arguments(memory);
+                   a.out_gradient = memory.normal<T>(rows * d, 2);
+                   T* const to = memory.empty<T>(3 * rows * d);
+                   a.query_gradient = to;
+                   a.key_gradient = to + d;
+                   a.value_gradient = to + 2 * d;
+                   short_forward<T>()(a, nullptr);  // for log_sum
+                   return [=](void* stream) { short_backward<T>()(a, stream); };
+                 },
+                 "", 0, 0});
+}
+
 std::vector<int32_t> tokens_of(const BenchShapes& s) {
   // Few types often and many seldom, as words are.
   std::vector<int32_t> tokens;
@@ -197,6 +243,7 @@ std::vector<Benchmark> kernel_benchmarks(const BenchShapes& shapes) {
   add_norm(all, shapes);
   add_activation(all, shapes);
   for (const int64_t columns : {shapes.width, 3 * shapes.width}) add_column_sums(all, shapes, columns);
+  add_attention(all, shapes);
   add_embedding(all, shapes);
   add_update(all, shapes);
   return all;
