@@ -64,7 +64,7 @@ Settings settings_of(const std::string& batches_file, bool quick, at::ScalarType
   std::vector<BatchLengths> all = read_batches(batches_file);
   if (quick) {
     m.source_vocab_size = m.vocab_size = 120;
-    m.embed_dim = 32, m.ffn_dim = 64, m.encoder_layers = m.decoder_layers = 1;
+    m.embed_dim = 64, m.ffn_dim = 64, m.encoder_layers = m.decoder_layers = 1;
     std::vector<BatchLengths> few;
     for (BatchLengths& batch : all) {
       batch.source.resize(std::min<size_t>(batch.source.size(), 3));
