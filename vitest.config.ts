@@ -32,7 +32,7 @@ const group = (
 export default defineConfig({
   test: {
     // On a GPU one process at a time: a test may take all of its memory.
-    maxWorkers: cuda ? 1 : 2,
+    maxWorkers: cuda || process.env['RDROP_EXPECT_CUDA'] ? 1 : 2,
     globalSetup: ['test/support/temporary_directory.ts', 'test/support/report_page.ts'],
     projects: cuda
       ? [group('cuda', { include: ['test/cuda/**/*.test.ts'], exclude: [], isolate: true })]

@@ -151,6 +151,8 @@ export interface NativeMetrics extends NativeLoss {
   lossScale: number;
   /** Steps recorded as CUDA graphs so far, one a bucket of shapes. */
   graphs: number;
+  /** Shapes that were used more than once and are launched kernel by kernel. */
+  shapesWithoutGraph: number;
   /** Why kernels are launched one by one instead; empty: they are not. */
   graphFallbackReason: string;
 }

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "addon/worker.h"
 #include "model/snapshot.h"
 #include "model/transformer.h"
 #include "training/trainer.h"
@@ -24,10 +25,10 @@ class Handle {
   /// The object, or DISPOSED.
   std::shared_ptr<T> get() const;
 
-  /// Releases the object; jobs under way keep it until they end. Idempotent.
+  /// Releases the object on the engine's thread; jobs under way keep it until they end. Idempotent.
   void dispose(napi_env env) noexcept {
     if (!object_) return;
-    object_.reset();
+    release_on_engine(std::move(object_));
     adjust(env, -bytes_);
   }
 

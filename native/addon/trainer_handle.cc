@@ -18,6 +18,7 @@ Napi::Value step_metrics(Napi::Env env, const StepMetrics& metrics) {
   object.Set("skipped", double(metrics.skipped));
   object.Set("lossScale", metrics.loss_scale);
   object.Set("graphs", double(metrics.graphs));
+  object.Set("shapesWithoutGraph", double(metrics.shapes_without_graph));
   object.Set("graphFallbackReason", metrics.graph_fallback_reason);
   return object;
 }

@@ -170,6 +170,25 @@ void detail::post(Napi::Env env, std::function<void()> job, std::function<void(N
   if (channel->pending++ == 0) napi_ref_threadsafe_function(env, channel->back);
 }
 
+void release_on_engine(std::shared_ptr<void> object) noexcept {
+  try {
+    const auto held = std::make_shared<std::shared_ptr<void>>(std::move(object));
+    auto done = std::make_shared<std::promise<void>>();
+    const std::future<void> waited = done->get_future();
+    // Of no environment: it goes through when the one of the object is gone.
+    if (Engine::queue().post_if_idle(nullptr, [held, done = std::move(done)] {
+          held->reset();
+          done->set_value();
+        })) {
+      waited.wait();  // a queue that ends drops the job, and with it the promise: then this returns too
+    } else {
+      Engine::queue().post(nullptr, [held] { held->reset(); });
+    }
+  } catch (...) {
+    // No memory for a job: what is still held is released here.
+  }
+}
+
 bool run_on_idle_engine(Napi::Env env, const std::function<void()>& work) {
   auto done = std::make_shared<std::promise<void>>();
   std::future<void> waited = done->get_future();

@@ -32,6 +32,10 @@ void open_worker(Napi::Env env);
 /// nothing was run. `work` must not throw and must not touch JS values.
 bool run_on_idle_engine(Napi::Env env, const std::function<void()>& work);
 
+/// Lets go of an object on the engine's thread, where a device's graphs are replayed and so must be destroyed: at once
+/// while the caller waits where the engine has nothing else to do, otherwise when what came before has ended.
+void release_on_engine(std::shared_ptr<void> object) noexcept;
+
 namespace detail {
 /// Runs `job` on the engine thread, then `finish` on the JS thread of env. Neither may throw.
 void post(Napi::Env env, std::function<void()> job, std::function<void(Napi::Env)> finish);

@@ -3,7 +3,7 @@
 // compiled by nvcc or by the C++ compiler, and export one function, rdrop_open_device. The core links neither.
 //
 // Work is put on the device's one stream in the order of the calls; nothing here waits for it unless it says so. What
-// runs inside DeviceGraphs::capture() is recorded instead and runs at every replay, so it must use no other memory than
+// runs inside GraphPool::capture() is recorded instead and runs at every replay, so it must use no other memory than
 // the tensors of DeviceMemory::empty() and those that outlive the graph, and no host value that changes from update to
 // update.
 #pragma once
@@ -41,8 +41,15 @@ class DeviceMemory {
   /// Copies host memory to the start of a tensor. The host memory may be reused when the call returns; the copy runs
   /// beside the work that is already on the stream.
   virtual void upload(const void* from, size_t bytes, at::Tensor& to) = 0;
+  /// The same for what `write` writes to the `bytes` of host memory that it is given, without another copy there.
+  virtual void upload(size_t bytes, const std::function<void(void* host)>& write, at::Tensor& to) = 0;
   /// Copies a tensor to the host; waits for the stream.
   virtual at::Tensor download(const at::Tensor& from) = 0;
+
+  /// Gives memory that no tensor uses back to the device; waits. That of a GraphPool stays.
+  virtual void release_cached() = 0;
+  /// What to call when memory does not suffice outside a GraphPool; true: some was released, so it is tried again.
+  virtual void on_shortage(std::function<bool()> release) = 0;
 };
 
 /// How factors of float32 are multiplied and what is done with a product before it is stored.
@@ -104,13 +111,25 @@ class Graph {
   virtual void replay() = 0;
 };
 
+/// The memory of graphs, which they share with each other and with runs of the same work without a graph. That is safe
+/// because all of it runs on one stream, and what is needed between two runs are tensors that their holders keep.
+class GraphPool {
+ public:
+  /// After its graphs. Gives the memory back.
+  virtual ~GraphPool() = default;
+
+  /// Runs work, with the memory for its tensors from the pool.
+  virtual void run(const std::function<void()>& work) = 0;
+  /// Records what work puts on the stream. Throws CUDA_FAILED when something in it cannot be recorded, OUT_OF_MEMORY
+  /// when the pool cannot grow; the device is usable afterwards, nothing has run.
+  virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
+};
+
 class DeviceGraphs {
  public:
   virtual ~DeviceGraphs() = default;
 
-  /// Records what work puts on the stream. Throws CUDA_FAILED when something in it cannot be recorded; the device is
-  /// usable afterwards, nothing has run.
-  virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
+  virtual std::unique_ptr<GraphPool> make_pool() = 0;
 };
 
 /// The device itself: what it is, its stream, its kernels, and an interface for each concern, alive as long as it.

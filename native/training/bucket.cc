@@ -3,9 +3,6 @@
 
 #include <algorithm>
 
-#include "model/config.h"
-#include "model/sequences.h"
-
 namespace rdrop {
 namespace {
 
@@ -32,23 +29,6 @@ int64_t longest_of(const Packed& packed) {
   return longest;
 }
 
-/// Sequences of padding that fill the rows of either side, none of them too long.
-int64_t pads_of(const PackedBatch& batch, const Bucket& bucket) {
-  int64_t missing = std::max(bucket.source_rows - batch.source.size(), bucket.target_rows - batch.target.size());
-  if (batch.second_source.count() > 0) missing = std::max(missing, bucket.source_rows - batch.second_source.size());
-  return (missing + bucket.longest - 1) / bucket.longest;
-}
-
-/// Adds `pads` sequences that share the missing rows evenly, then empty ones.
-Packed pad_pass(const Packed& pass, int64_t rows, int64_t sequences, int64_t pads) {
-  Packed padded = pass;
-  const int64_t missing = rows - pass.size();
-  padded.tokens.resize(size_t(rows), kPad);
-  for (int64_t i = 1; i <= pads; ++i) padded.offsets.push_back(int32_t(pass.size() + missing * i / pads));
-  padded.offsets.resize(size_t(sequences + 1), int32_t(rows));
-  return padded;
-}
-
 }  // namespace
 
 Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_step) {
@@ -61,15 +41,10 @@ Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_st
   return bucket;
 }
 
-PaddedBatch pad_batch(const PackedBatch& batch, const Bucket& bucket, int32_t ignored) {
-  const Packed& second = batch.second_source.count() > 0 ? batch.second_source : batch.source;
-  const int64_t pads = pads_of(batch, bucket);
-  PaddedBatch padded{pad_pass(batch.source, bucket.source_rows, bucket.sequences, pads),
-                     pad_pass(second, bucket.source_rows, bucket.sequences, pads),
-                     pad_pass(decoder_input(batch.target), bucket.target_rows, bucket.sequences, pads),
-                     batch.target.tokens};
-  padded.targets.resize(size_t(bucket.target_rows), ignored);
-  return padded;
+int64_t pads_of(const PackedBatch& batch, const Bucket& bucket) {
+  int64_t missing = std::max(bucket.source_rows - batch.source.size(), bucket.target_rows - batch.target.size());
+  if (batch.second_source.count() > 0) missing = std::max(missing, bucket.source_rows - batch.second_source.size());
+  return (missing + bucket.longest - 1) / bucket.longest;
 }
 
 }  // namespace rdrop

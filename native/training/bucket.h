@@ -27,12 +27,8 @@ struct Bucket {
 /// to a multiple of half of it, the longest of them to a power of two.
 Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_step);
 
-/// The batch with as many rows and sequences as the bucket has: sequences of the padding token, then empty ones. The
-/// added targets are `ignored`.
-struct PaddedBatch {
-  Packed source, second_source, target_input;  // second_source is always filled
-  std::vector<int32_t> targets;
-};
-PaddedBatch pad_batch(const PackedBatch& batch, const Bucket& bucket, int32_t ignored);
+/// Sequences of the padding token that are added to each side of the batch to fill the rows of its bucket. They share
+/// the missing rows of a side evenly, none of them too long; empty sequences follow up to the bucket's number.
+int64_t pads_of(const PackedBatch& batch, const Bucket& bucket);
 
 }  // namespace rdrop

@@ -2,8 +2,10 @@
 #include "training/device_input.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "device/device.h"
+#include "model/config.h"
 #include "ops/embedding/embedding_groups.h"
 
 namespace rdrop {
@@ -42,17 +44,27 @@ struct SideLayout {
         group_tokens(slices.take(rows)),
         group_count(slices.take(1)) {}
 
-  void fill(std::vector<int32_t>& to, const Packed& first, const Packed& second) const {
-    Packed all = first;
-    all.append(second);
-    const TokenGroups groups = embedding_groups(all.tokens);
-    put(to, tokens, all.tokens);
-    put(to, positions, positions_of(all));
-    put(to, starts, all.offsets);
-    put(to, order, groups.order);
-    put(to, group_starts, groups.starts);
-    put(to, group_tokens, groups.tokens);
-    to[size_t(group_count)] = int32_t(groups.tokens.size());
+  /// Writes both passes of a side; `decoder`: of a target, what the decoder reads. `pads`: as pads_of.
+  void fill(int32_t* to, const Packed& first, const Packed& second, bool decoder, int64_t pads) const {
+    const int64_t pass_rows = rows / 2, pass_sequences = sequences / 2;
+    fill_pass(to, 0, first, decoder, pads);
+    if (&first == &second) {
+      const auto repeat = [&](int64_t begin, int64_t size) { std::copy_n(to + begin, size, to + begin + size); };
+      repeat(tokens, pass_rows);
+      repeat(positions, pass_rows);
+      for (int64_t i = 0; i <= pass_sequences; ++i) {
+        to[starts + pass_sequences + i] = to[starts + i] + int32_t(pass_rows);
+      }
+    } else {
+      fill_pass(to, 1, second, decoder, pads);
+    }
+    int32_t* ends = to + group_starts;
+    const int64_t groups = write_embedding_groups(to + tokens, rows, to + order, ends, to + group_tokens);
+    to[group_count] = int32_t(groups);
+    // Nobody reads what is beyond, but it is the same in every run.
+    std::fill(to + order + ends[groups], to + order + rows, 0);
+    std::fill(ends + groups + 1, ends + rows + 1, 0);
+    std::fill(to + group_tokens + groups, to + group_tokens + rows, 0);
   }
 
   Sequences views(const at::Tensor& indices, int64_t longest) const {
@@ -70,8 +82,29 @@ struct SideLayout {
   }
 
  private:
-  static void put(std::vector<int32_t>& to, int64_t begin, const std::vector<int32_t>& from) {
-    std::copy(from.begin(), from.end(), to.begin() + begin);
+  /// Writes tokens, positions and starts of pass 0 or 1.
+  void fill_pass(int32_t* to, int64_t pass, const Packed& packed, bool decoder, int64_t pads) const {
+    const int64_t pass_rows = rows / 2, pass_sequences = sequences / 2, first_row = pass * pass_rows;
+    const int64_t count = packed.count(), size = packed.size(), missing = pass_rows - size;
+    int32_t* begins = to + starts + pass * pass_sequences;
+    for (int64_t i = 0; i <= count; ++i) begins[i] = int32_t(first_row) + packed.offsets[size_t(i)];
+    for (int64_t i = 1; i <= pads; ++i) begins[count + i] = int32_t(first_row + size + missing * i / pads);
+    std::fill(begins + count + pads + 1, begins + pass_sequences + 1, int32_t(first_row + pass_rows));
+    int32_t* row_tokens = to + tokens + first_row;
+    if (decoder) {
+      // The token before: eos at the start of a sequence, as decoder_input().
+      if (size > 0) std::copy(packed.tokens.begin(), packed.tokens.end() - 1, row_tokens + 1);
+      for (int64_t i = 0; i < count; ++i) {
+        if (packed.offsets[size_t(i)] < packed.offsets[size_t(i) + 1]) row_tokens[packed.offsets[size_t(i)]] = kEos;
+      }
+    } else {
+      std::copy(packed.tokens.begin(), packed.tokens.end(), row_tokens);
+    }
+    std::fill(row_tokens + size, row_tokens + pass_rows, kPad);
+    int32_t* row_positions = to + positions;
+    for (int64_t i = 0; i < count + pads; ++i) {
+      std::iota(row_positions + begins[i], row_positions + begins[i + 1], kPad + 1);
+    }
   }
 };
 
@@ -97,12 +130,16 @@ DeviceInput::DeviceInput(Device& device, const Bucket& bucket) : bucket_(bucket)
 
 void DeviceInput::fill(Device& device, const PackedBatch& batch, int32_t ignored) {
   const Layout layout(bucket_);
-  const PaddedBatch padded = pad_batch(batch, bucket_, ignored);
-  std::vector<int32_t> host(size_t(layout.slices.size()), 0);
-  layout.source.fill(host, padded.source, padded.second_source);
-  layout.target.fill(host, padded.target_input, padded.target_input);
-  std::copy(padded.targets.begin(), padded.targets.end(), host.begin() + layout.targets);
-  device.memory().upload(host.data(), host.size() * sizeof(int32_t), indices_);
+  const int64_t pads = pads_of(batch, bucket_);
+  const Packed& second = batch.second_source.count() > 0 ? batch.second_source : batch.source;
+  const auto write = [&](void* host) {
+    auto* to = static_cast<int32_t*>(host);
+    layout.source.fill(to, batch.source, second, false, pads);
+    layout.target.fill(to, batch.target, batch.target, true, pads);
+    std::copy(batch.target.tokens.begin(), batch.target.tokens.end(), to + layout.targets);
+    std::fill(to + layout.targets + batch.target.size(), to + layout.targets + bucket_.target_rows, ignored);
+  };
+  device.memory().upload(size_t(layout.slices.size()) * sizeof(int32_t), write, indices_);
 }
 
 }  // namespace rdrop

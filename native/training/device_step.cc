@@ -1,8 +1,7 @@
 // See device_step.h.
 #include "training/device_step.h"
 
-#include <cstring>
-#include <functional>
+#include <algorithm>
 
 #include "core/errors.h"
 #include "device/device.h"
@@ -13,23 +12,16 @@ namespace rdrop {
 namespace {
 
 /// Shapes beyond this many are run without a graph; each graph keeps its kernels' arguments.
-constexpr size_t kMostGraphs = 512;
+constexpr int64_t kMostGraphs = 512;
 
 /// fairseq's --fp16-scale-window when it is not given: 2^14 divided by the batches of an update.
 constexpr int64_t kScaleWindow = 1 << 14;
 
 }  // namespace
 
-/// Work that is run once as it is, so that libraries choose and load their kernels, then recorded and replayed.
-struct DeviceStep::Recording {
-  int64_t runs = 0;
-  std::unique_ptr<Graph> graph;
-};
-
 struct DeviceStep::Entry {
-  Entry(Device& device, const Bucket& bucket) : input(device, bucket) {}
   DeviceInput input;
-  Recording first, following;  ///< of the first micro-batch of an update and of the others
+  Recording &first, &following;  ///< of the first micro-batch of an update and of the others
 };
 
 DeviceStep::~DeviceStep() = default;
@@ -40,7 +32,8 @@ DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, co
       optimizer_(optimizer),
       loss_(loss),
       state_(device_),
-      update_(std::make_unique<Recording>()) {
+      recorder_(device_, kMostGraphs),
+      update_(&recorder_.add()) {
   const int64_t size = model_.parameters().flat.numel();
   first_moment_ = device_.memory().empty({size}, at::kFloat);
   second_moment_ = device_.memory().empty({size}, at::kFloat);
@@ -66,34 +59,8 @@ StepControl DeviceStep::control() const {
 DeviceStep::Entry& DeviceStep::entry_of(const PackedBatch& batch) {
   const Bucket bucket = bucket_of(batch, model_.config().max_positions, device_.row_step());
   auto& entry = entries_[bucket];
-  if (!entry) entry = std::make_unique<Entry>(device_, bucket);
+  if (!entry) entry = std::make_unique<Entry>(DeviceInput(device_, bucket), recorder_.add(), recorder_.add());
   return *entry;
-}
-
-int64_t DeviceStep::graphs() const {
-  int64_t count = update_->graph ? 1 : 0;
-  for (const auto& [bucket, entry] : entries_) {
-    for (const Recording* recording : {&entry->first, &entry->following}) count += recording->graph ? 1 : 0;
-  }
-  return count;
-}
-
-void DeviceStep::run(Recording& recording, const std::function<void()>& work) {
-  const bool record =
-      graph_fallback_reason_.empty() && recording.runs++ > 0 && !recording.graph && graphs() < int64_t(kMostGraphs);
-  if (record) {
-    try {
-      recording.graph = device_.graphs().capture(work);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::cuda_failed) throw;
-      graph_fallback_reason_ = error.what();
-    }
-  }
-  if (recording.graph) {
-    recording.graph->replay();
-  } else {
-    work();
-  }
 }
 
 void DeviceStep::forward_backward(const StepInput& input, bool first) {
@@ -119,12 +86,14 @@ void DeviceStep::update() {
 
 void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
   const DeviceScope scope(&device_, model_.tf32());
-  try {
-    enqueue_update(batches);
-  } catch (...) {
-    forget_update();
-    throw;
-  }
+  recorder_.with_room([&] {
+    try {
+      enqueue_update(batches);
+    } catch (...) {
+      forget_update();
+      throw;
+    }
+  });
 }
 
 void DeviceStep::forget_update() noexcept {
@@ -141,14 +110,15 @@ void DeviceStep::forget_update() noexcept {
 void DeviceStep::enqueue_update(const std::vector<PackedBatch>& batches) {
   if (int64_t(batches.size()) != micro_batches_) {
     micro_batches_ = int64_t(batches.size());
-    update_ = std::make_unique<Recording>();  // the scale window is baked in
+    recorder_.remove(*update_);  // the scale window is baked in
+    update_ = &recorder_.add();
   }
   for (size_t i = 0; i < batches.size(); ++i) {
     Entry& entry = entry_of(batches[i]);
     entry.input.fill(device_, batches[i], int32_t(loss_.ignore_index));
-    run(i == 0 ? entry.first : entry.following, [&] { forward_backward(entry.input.input(), i == 0); });
+    recorder_.run(i == 0 ? entry.first : entry.following, [&] { forward_backward(entry.input.input(), i == 0); });
   }
-  run(*update_, [&] { update(); });
+  recorder_.run(*update_, [&] { update(); });
 }
 
 TrainerCounters DeviceStep::counters() {

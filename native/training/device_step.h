@@ -5,13 +5,13 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "device/device_struct.h"
+#include "device/recording.h"
 #include "model/transformer.h"
 #include "training/bucket.h"
 #include "training/counters.h"
@@ -45,17 +45,17 @@ class DeviceStep {
   at::Tensor& second_moment() { return second_moment_; }
 
   /// Why steps are launched kernel by kernel although graphs were wanted; empty: they are graphs.
-  const std::string& graph_fallback_reason() const { return graph_fallback_reason_; }
-  int64_t graphs() const;
+  const std::string& graph_fallback_reason() const { return recorder_.fallback_reason(); }
+  int64_t graphs() const { return recorder_.graphs(); }
+  /// Shapes whose steps are launched kernel by kernel, from their second on.
+  int64_t shapes_without_graph() const { return recorder_.plain(); }
 
  private:
-  struct Recording;
   struct Entry;
 
   void enqueue_update(const std::vector<PackedBatch>& batches);
   /// Leaves nothing of an update that failed half-way behind for the next.
   void forget_update() noexcept;
-  void run(Recording& recording, const std::function<void()>& work);
   /// first: micro-batch of the update, whose gradients replace those of the update before.
   void forward_backward(const StepInput& input, bool first);
   void update();
@@ -69,9 +69,9 @@ class DeviceStep {
   int64_t micro_batches_ = 1;  ///< of the last update: fp16's scale window is divided by it
   DeviceStruct<StepState> state_;
   at::Tensor first_moment_, second_moment_;  // float32 [P]
+  Recorder recorder_;
   std::map<Bucket, std::unique_ptr<Entry>> entries_;
-  std::unique_ptr<Recording> update_;
-  std::string graph_fallback_reason_;
+  Recording* update_;
 };
 
 }  // namespace rdrop

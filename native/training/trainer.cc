@@ -83,6 +83,7 @@ StepMetrics Trainer::metrics() {
           window.skipped,
           counters().loss_scale,
           device_step_->graphs(),
+          device_step_->shapes_without_graph(),
           device_step_->graph_fallback_reason()};
 }
 

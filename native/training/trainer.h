@@ -24,6 +24,7 @@ struct StepMetrics {
   int64_t skipped = 0;  ///< left out because their gradient overflowed (fp16)
   double loss_scale = 1;
   int64_t graphs = 0;                 ///< recorded so far
+  int64_t shapes_without_graph = 0;   ///< that were used more than once
   std::string graph_fallback_reason;  ///< why steps are launched kernel by kernel; empty: they are graphs
 };
 

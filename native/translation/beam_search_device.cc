@@ -9,6 +9,7 @@
 #include "translation/device_decoder.h"
 #include "translation/source_groups.h"
 #include "device/device.h"
+#include "device/recording.h"
 #include "device/launch.h"
 #include "device/dispatch.h"
 #include "core/errors.h"
@@ -34,15 +35,17 @@ constexpr int64_t kMostSharedFloats = int64_t(kMostSharedBytes / sizeof(float));
 /// The memory of a search, and its step as a graph.
 class DeviceSearch {
  public:
-  DeviceSearch(Device& device, const Transformer& model, const BeamOptions& options, int64_t sentences,
-               int64_t positions, int64_t source_tokens, int64_t longest_source)
+  DeviceSearch(Device& device, Recorder& recorder, const Transformer& model, const BeamOptions& options,
+               int64_t sentences, int64_t positions, int64_t source_tokens, int64_t longest_source)
       : device_(device),
+        recorder_(recorder),
         options_(options),
         sentences_(sentences),
         positions_(positions),
         source_tokens_(source_tokens),
         longest_source_(longest_source),
-        decoder_(model, sentences, options.beam, positions, source_tokens, longest_source) {
+        decoder_(model, sentences, options.beam, positions, source_tokens, longest_source),
+        recording_(recorder.add()) {
     const int64_t rows = sentences * options.beam;
     const auto ints = [&](std::vector<int64_t> sizes) { return device.memory().empty(sizes, at::kInt); };
     const auto doubles = [&](std::vector<int64_t> sizes) { return device.memory().empty(sizes, at::kDouble); };
@@ -88,6 +91,9 @@ class DeviceSearch {
     state_.finished_sum = mutable_elements<double>(finished_sum_);
   }
 
+  ~DeviceSearch() { recorder_.remove(recording_); }
+  DeviceSearch(const DeviceSearch&) = delete;
+
   /// Whether there is memory for a group, and no more than twice the rows it needs.
   bool fits(const SourceGroup& group, int64_t longest, int64_t longest_source) const {
     const int64_t count = group.sources.count();
@@ -104,7 +110,7 @@ class DeviceSearch {
     decoder_.load(group.sources);
     device_.kernels().beam_search.begin(state_, device_.stream());
     for (int64_t length = 0; length <= most; ++length) {
-      step();
+      recorder_.run(recording_, [this] { step(); });
       if (length < most && (length + 1) % kStepsBetweenQuestions != 0) continue;
       const at::Tensor host = device_.memory().download(counters_);
       const int32_t* counters = host.const_data_ptr<int32_t>();
@@ -119,34 +125,13 @@ class DeviceSearch {
     read(group, results);
   }
 
-  /// Why the steps could not be recorded; empty: they could.
-  const std::string& graph_fallback_reason() const { return graph_fallback_reason_; }
-
  private:
   enum Counter { kLength, kDone, kNotFinite, kArrived };
 
-  void work() {
+  void step() {
     decoder_.step(state_, tokens_, row_positions_, logits_);
     device_.kernels().beam_search.candidates(state_, elements<float>(logits_), logits_.size(1), device_.stream());
     device_.kernels().beam_search.advance(state_, device_.stream());
-  }
-
-  /// The first step runs as it is, so that libraries choose and load their kernels; then it is recorded, and launched
-  /// kernel by kernel where that is impossible.
-  void step() {
-    if (steps_++ == 1) {
-      try {
-        graph_ = device_.graphs().capture([this] { work(); });
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::cuda_failed) throw;
-        graph_fallback_reason_ = error.what();
-      }
-    }
-    if (graph_) {
-      graph_->replay();
-    } else {
-      work();
-    }
   }
 
   /// Follows the parents back from the end of every finished hypothesis.
@@ -184,6 +169,7 @@ class DeviceSearch {
   }
 
   Device& device_;
+  Recorder& recorder_;
   const BeamOptions& options_;
   int64_t sentences_, positions_, source_tokens_, longest_source_;
   DeviceDecoder decoder_;
@@ -194,9 +180,7 @@ class DeviceSearch {
   at::Tensor sums_, candidate_sums_, sum_history_, finished_sum_;      // float64
   at::Tensor logits_;                                                  // float32 [R,V]
   BeamSearchState state_{};
-  int64_t steps_ = 0;
-  std::unique_ptr<Graph> graph_;
-  std::string graph_fallback_reason_;
+  Recording& recording_;
 };
 
 }  // namespace
@@ -223,6 +207,7 @@ Translations beam_search_on(Device& device, const Transformer& model, const Pack
   });
   Translations translations;
   translations.hypotheses.resize(sources.count());
+  Recorder recorder(device, 1);
   std::unique_ptr<DeviceSearch> search;
   for (const SourceGroup& group : groups) {
     const int64_t count = group.sources.count(), longest_source = length_of(group.sources, 0);
@@ -230,14 +215,21 @@ Translations beam_search_on(Device& device, const Transformer& model, const Pack
     for (int64_t i = 0; i < count; ++i) {
       longest.push_back(int32_t(longest_of(group.places[size_t(i)], length_of(group.sources, i))));
     }
-    if (!search || !search->fits(group, longest[0], longest_source)) {
-      search.reset();  // its memory first
-      search = std::make_unique<DeviceSearch>(device, model, options, count, longest[0] + 1,
-                                              std::max(kGroupTokens, group.sources.size()), longest_source);
-    }
-    search->run(group, std::move(longest), translations.hypotheses);
-    if (!search->graph_fallback_reason().empty()) translations.graph_fallback_reason = search->graph_fallback_reason();
+    recorder.with_room([&] {
+      try {
+        if (!search || !search->fits(group, longest[0], longest_source)) {
+          search.reset();  // its memory first
+          search = std::make_unique<DeviceSearch>(device, recorder, model, options, count, longest[0] + 1,
+                                                  std::max(kGroupTokens, group.sources.size()), longest_source);
+        }
+        search->run(group, longest, translations.hypotheses);
+      } catch (...) {
+        search.reset();
+        throw;
+      }
+    });
   }
+  translations.graph_fallback_reason = recorder.fallback_reason();
   return translations;
 }
 

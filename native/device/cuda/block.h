@@ -3,6 +3,9 @@
 
 #include <cuda_runtime.h>
 
+#include <utility>
+
+#include "device/cuda/launch_mode.h"
 #include "device/cuda/matrix_unit.h"
 #include "device/launch.h"
 #include "core/errors.h"
@@ -62,6 +65,17 @@ constexpr int min_blocks_of() {
   }
 }
 
+/// What every kernel begins with: see LaunchMode.
+inline __device__ void wait_for_kernel_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  // The kernel after this one may take the room that is left when the last blocks of this one have theirs. It does
+  // nothing before its own wait, which ends when this kernel has written everything. Without effect where neither was
+  // started as a dependent launch.
+  asm volatile("griddepcontrol.launch_dependents;");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 /// A kernel whose arguments are a table (indexes_arguments) reads them where they are; of any other each thread has
 /// them in registers.
 template <class Kernel>
@@ -70,6 +84,7 @@ constexpr bool indexes_arguments = requires { Kernel::indexes_arguments; };
 template <class Kernel>
   requires(!indexes_arguments<Kernel>)
 __global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>()) run_kernel(const Kernel kernel) {
+  wait_for_kernel_before();
   CudaBlock block;
   kernel(block);
 }
@@ -78,6 +93,7 @@ template <class Kernel>
   requires(indexes_arguments<Kernel>)
 __global__ void __launch_bounds__(Kernel::max_threads, min_blocks_of<Kernel>())
     run_kernel(const __grid_constant__ Kernel kernel) {
+  wait_for_kernel_before();
   CudaBlock block;
   kernel(block);
 }
@@ -96,6 +112,22 @@ void launch(const Kernel& kernel, const LaunchShape& shape, void* stream) {
     check_cuda(
         cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shape.shared_bytes)),
         "shared memory of a kernel");
+  }
+  const bool plain = launch_mode.plain_next && std::exchange(*launch_mode.plain_next, false);
+  if (launch_mode.dependent && !plain) {
+    cudaLaunchAttribute attribute;
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = unsigned(shape.blocks);
+    config.blockDim = unsigned(shape.threads);
+    config.dynamicSmemBytes = shape.shared_bytes;
+    config.stream = static_cast<cudaStream_t>(stream);
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    void (*function)(Kernel) = run_kernel<Kernel>;
+    check_cuda(cudaLaunchKernelEx(&config, function, kernel), "start of a kernel");
+    return;
   }
   run_kernel<Kernel>
       <<<unsigned(shape.blocks), unsigned(shape.threads), shape.shared_bytes, static_cast<cudaStream_t>(stream)>>>(

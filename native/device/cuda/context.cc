@@ -49,8 +49,9 @@ void CudaContext::check_status(cudaError_t status, const char* what) {
 
 void CudaContext::examine() noexcept {
   cudaGetLastError();
-  // An error that destroyed the context comes back from every later call; any other is gone by now. A stream that is
-  // being captured cannot be asked, and answers with an error of its own that says so.
+  // A stream that is being captured cannot be asked; who records examines again when that has ended.
+  if (capturing) return;
+  // An error that destroyed the context comes back from every later call; any other is gone by now.
   const cudaError_t status = cudaStreamQuery(stream.stream());
   cudaGetLastError();
   if (!harmless(status) && broken_.empty()) broken_ = cudaGetErrorString(status);

@@ -28,8 +28,12 @@ class CudaContext {
   c10::Device place() const { return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index)}; }
   /// True while work is recorded instead of run.
   bool capturing = false;
+  /// True while memory is taken from a pool of graphs.
+  bool in_pool = false;
   /// True inside Device::beside.
   bool beside = false;
+  /// The next kernel on the first or the second stream follows more than the kernel before it there.
+  bool plain_next = false, plain_next_beside = false;
   /// The stream that work is put on at the moment.
   const c10::cuda::CUDAStream& current() const { return beside ? second : stream; }
 

@@ -4,13 +4,16 @@
 #include <ATen/ops/zeros.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "device/cuda/context.h"
 #include "device/cuda/flash.h"
 #include "device/cuda/fork.h"
 #include "device/cuda/graph.h"
+#include "device/cuda/launch_mode.h"
 #include "device/cuda/memory.h"
 #include "device/cuda/products.h"
 #include "device/device.h"
@@ -24,6 +27,12 @@ namespace allocator = c10::cuda::CUDACachingAllocator;
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+/// Whether a variable of the environment is 0.
+bool is_off(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && std::string_view(value) == "0";
 }
 
 /// The properties of a device that can be used, or CUDA_UNAVAILABLE.
@@ -88,10 +97,12 @@ class CudaDevice final : public Device {
 
   const DeviceKernels& kernels() const override { return kernels_; }
 
-  /// Makes the device current on the calling thread as well: kernels are launched with the stream alone.
+  /// Makes the device current on the calling thread as well, and says how its kernels are started: kernels are launched
+  /// with the stream alone.
   void* stream() override {
     context_.check();
     c10::cuda::set_device(static_cast<c10::DeviceIndex>(context_.index));
+    launch_mode = {dependent_launches_, context_.beside ? &context_.plain_next_beside : &context_.plain_next};
     return context_.current().stream();
   }
 
@@ -134,6 +145,8 @@ class CudaDevice final : public Device {
   CudaFlashAttention flash_attention_;
   std::optional<CudaGraphs> graphs_;
   const DeviceKernels kernels_ = device_kernels();
+  /// RDROP_CUDA_PDL=0 turns dependent launches off, to compare.
+  const bool dependent_launches_ = properties_.major >= 9 && !is_off("RDROP_CUDA_PDL");
 };
 
 }  // namespace

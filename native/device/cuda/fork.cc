@@ -37,6 +37,7 @@ void CudaFork::beside(const std::vector<at::Tensor>& uses, const std::function<v
       context_.check_status(cudaEventRecord(forked_, context_.stream.stream()), "fork of a stream");
       context_.check_status(cudaStreamWaitEvent(context_.second.stream(), forked_, 0), "fork of a stream");
       unjoined_ = true;
+      context_.plain_next_beside = true;
     }
     const BesideScope scope(context_);
     work();
@@ -49,6 +50,7 @@ void CudaFork::join() {
     context_.check_status(cudaEventRecord(joined_, context_.second.stream()), "join of a stream");
     context_.check_status(cudaStreamWaitEvent(context_.stream.stream(), joined_, 0), "join of a stream");
     unjoined_ = false;
+    context_.plain_next = true;
     // Whoever gets this memory next uses it on the first stream, and so after the join.
     held_.clear();
   });

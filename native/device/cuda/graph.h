@@ -1,8 +1,6 @@
 // Work recorded as a CUDA graph.
 #pragma once
 
-#include <ATen/cuda/CUDAGraph.h>
-
 #include <functional>
 #include <memory>
 
@@ -12,18 +10,18 @@
 
 namespace rdrop {
 
-/// Records graphs that share one pool of memory. That is safe because they run on one stream: two never run at the same
-/// time, and what a graph reads or writes between two replays are tensors that their holders keep.
+/// Graphs of our own on the runtime's interface, with pools of libtorch's allocator. Not at::cuda::CUDAGraph: to
+/// destroy one clears the cuBLAS workspaces of the process, which other graphs may have been recorded with
+/// (github.com/pytorch/pytorch/issues/193402). No product of libtorch may be recorded for the same reason.
 class CudaGraphs final : public DeviceGraphs {
  public:
-  CudaGraphs(CudaContext& context, CudaFork& fork);
+  CudaGraphs(CudaContext& context, CudaFork& fork) : context_(context), fork_(fork) {}
 
-  std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
+  std::unique_ptr<GraphPool> make_pool() override;
 
  private:
   CudaContext& context_;
   CudaFork& fork_;
-  at::cuda::MempoolId_t pool_;
 };
 
 }  // namespace rdrop

@@ -2,16 +2,40 @@
 #include "device/cuda/memory.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 
 namespace rdrop {
+namespace {
+
+/// Where an upload to a tensor goes.
+void* target(size_t bytes, at::Tensor& to) {
+  if (!to.is_contiguous() || bytes > to.nbytes()) {
+    fail(ErrorCode::internal, "upload of ", bytes, " bytes to a tensor of ", to.nbytes(),
+         to.is_contiguous() ? "" : ", which is not contiguous");
+  }
+  return to.mutable_data_ptr();
+}
+
+}  // namespace
 
 at::Tensor CudaMemory::empty(at::IntArrayRef sizes, at::ScalarType type) {
   return context_.run("memory for a tensor", [&] {
     const c10::cuda::CUDAStreamGuard guard(context_.stream);
-    at::Tensor tensor = at::empty(sizes, at::TensorOptions(type).device(context_.place()));
+    const auto make = [&] { return at::empty(sizes, at::TensorOptions(type).device(context_.place())); };
+    at::Tensor tensor;
+    try {
+      tensor = make();
+    } catch (const c10::OutOfMemoryError&) {
+      if (context_.in_pool || !shortage_ || !shortage_()) throw;
+      tensor = make();
+    }
     fork_.hold(tensor);
     return tensor;
   });
+}
+
+void CudaMemory::release_cached() {
+  context_.run_now("release of memory", [] { c10::cuda::CUDACachingAllocator::emptyCache(); });
 }
 
 void CudaMemory::zero(at::Tensor& tensor) {
@@ -23,13 +47,11 @@ void CudaMemory::copy(const at::Tensor& from, at::Tensor& to) {
 }
 
 void CudaMemory::upload(const void* from, size_t bytes, at::Tensor& to) {
-  context_.run_now("upload", [&] {
-    if (!to.is_contiguous() || bytes > to.nbytes()) {
-      fail(ErrorCode::internal, "upload of ", bytes, " bytes to a tensor of ", to.nbytes(),
-           to.is_contiguous() ? "" : ", which is not contiguous");
-    }
-    upload_.copy(from, bytes, to.mutable_data_ptr());
-  });
+  context_.run_now("upload", [&] { upload_.copy(from, bytes, target(bytes, to)); });
+}
+
+void CudaMemory::upload(size_t bytes, const std::function<void(void*)>& write, at::Tensor& to) {
+  context_.run_now("upload", [&] { upload_.copy(bytes, write, target(bytes, to)); });
 }
 
 at::Tensor CudaMemory::download(const at::Tensor& from) {

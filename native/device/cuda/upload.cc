@@ -1,4 +1,4 @@
-// Copies from the host: see cuda_upload.h.
+// Copies from the host: see upload.h.
 #include "device/cuda/upload.h"
 
 #include <ATen/ops/empty.h>
@@ -33,22 +33,37 @@ CudaUpload::~CudaUpload() {
 }
 
 void CudaUpload::copy(const void* from, size_t bytes, void* to) {
-  const auto* source = static_cast<const char*>(from);
-  auto* target = static_cast<char*>(to);
   for (size_t done = 0; done < bytes; done += kSlotBytes) {
-    piece(source + done, std::min(kSlotBytes, bytes - done), target + done);
+    const size_t piece = std::min(kSlotBytes, bytes - done);
+    const Slot& slot = next_slot();
+    std::memcpy(slot.pinned, static_cast<const char*>(from) + done, piece);
+    send(slot, piece, static_cast<char*>(to) + done);
   }
 }
 
-void CudaUpload::piece(const char* from, size_t bytes, char* to) {
+void CudaUpload::copy(size_t bytes, const std::function<void(void*)>& write, void* to) {
+  if (bytes > kSlotBytes) {
+    large_.resize(bytes);
+    write(large_.data());
+    return copy(large_.data(), bytes, to);
+  }
+  const Slot& slot = next_slot();
+  write(slot.pinned);
+  send(slot, bytes, to);
+}
+
+const CudaUpload::Slot& CudaUpload::next_slot() {
   const Slot& slot = slots_[next_];
   next_ = (next_ + 1) % kSlots;
+  // An event that was never recorded counts as reached. This is the only wait of the host, for the copy of kSlots
+  // pieces ago.
+  context_.check_status(cudaEventSynchronize(slot.arrived), "copy to the device");
+  return slot;
+}
+
+void CudaUpload::send(const Slot& slot, size_t bytes, void* to) {
   const cudaStream_t main = context_.stream.stream(), beside = copies_.stream();
   const char* what = "copy to the device";
-  // An event that was never recorded counts as reached. This is the only wait of the host, for a copy of kSlots pieces
-  // ago.
-  context_.check_status(cudaEventSynchronize(slot.arrived), what);
-  std::memcpy(slot.pinned, from, bytes);
   context_.check_status(cudaStreamWaitEvent(beside, slot.delivered, 0), what);
   context_.check_status(cudaMemcpyAsync(slot.staged, slot.pinned, bytes, cudaMemcpyHostToDevice, beside), what);
   context_.check_status(cudaEventRecord(slot.arrived, beside), what);

@@ -9,6 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 #include "device/cuda/context.h"
@@ -23,6 +24,8 @@ class CudaUpload {
 
   /// Copies `bytes` of host memory to `to` on the device. The host memory may be reused on return.
   void copy(const void* from, size_t bytes, void* to);
+  /// Copies what `write` writes to the memory that it is given: a slot's own, where the bytes fit.
+  void copy(size_t bytes, const std::function<void(void*)>& write, void* to);
 
  private:
   struct Slot {
@@ -32,18 +35,21 @@ class CudaUpload {
     cudaEvent_t delivered;  // the target has it: `staged` may be written again
   };
 
-  /// The host runs ahead of the device by up to an update, whose batch is a dozen pieces.
-  static constexpr size_t kSlots = 32;
-  static constexpr size_t kSlotBytes = 512 * 1024;
+  /// A batch of 8,192 tokens a side fits into a slot, and the host may run ahead of the device by so many.
+  static constexpr size_t kSlots = 16;
+  static constexpr size_t kSlotBytes = 1024 * 1024;
 
-  void piece(const char* from, size_t bytes, char* to);
+  /// The next slot, whose pinned memory may be written.
+  const Slot& next_slot();
+  void send(const Slot& slot, size_t bytes, void* to);
 
   CudaContext& context_;
   c10::cuda::CUDAStream copies_;
-  at::Tensor staging_;  // uint8 [kSlots, kSlotBytes]
-  char* pinned_ = nullptr;
+  at::Tensor staging_;      // uint8 [kSlots, kSlotBytes]
+  char* pinned_ = nullptr;  // [kSlots, kSlotBytes]
   std::vector<Slot> slots_;
   size_t next_ = 0;
+  std::vector<char> large_;  // what is written but does not fit into a slot
 };
 
 }  // namespace rdrop

@@ -6,8 +6,10 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/relu.h>
 
+#include <array>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "device/device.h"
@@ -19,25 +21,42 @@
 namespace rdrop {
 namespace {
 
+/// What the device lacks, for tests: its number says which.
+enum class Lack { nothing, recording, memory_to_record, memory };
+
+/// Where memory is short, every so many-th tensor does not fit.
+constexpr int64_t kTensorsBetweenShortages = 499;
+
 class EmulatedGraph final : public Graph {
  public:
-  EmulatedGraph(std::vector<std::function<void()>> work, std::vector<at::Tensor> memory)
-      : work_(std::move(work)), memory_(std::move(memory)) {}
+  EmulatedGraph(EmulatedStream& stream, std::vector<at::Tensor> memory)
+      : stream_(stream), work_(std::exchange(stream.recorded, {})), memory_(std::move(memory)) {}
+  ~EmulatedGraph() override {
+    if (std::this_thread::get_id() != thread_) stream_.misused = true;
+  }
+  EmulatedGraph(const EmulatedGraph&) = delete;
+
   void replay() override {
-    for (const auto& step : work_) step();
+    for (const auto& step : work_) stream_.put(step);
   }
 
  private:
+  EmulatedStream& stream_;
+  const std::thread::id thread_ = std::this_thread::get_id();
   std::vector<std::function<void()>> work_;
   std::vector<at::Tensor> memory_;  // what the work reads and writes
 };
 
 class EmulatedMemory final : public DeviceMemory {
  public:
-  EmulatedMemory(EmulatedStream& stream, EmulatedFork& fork) : stream_(stream), fork_(fork) {}
+  EmulatedMemory(EmulatedStream& stream, EmulatedFork& fork, Lack lack) : stream_(stream), fork_(fork), lack_(lack) {}
 
   /// Filled with NaN: nothing may count on what memory held before.
   at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type) override {
+    const bool short_now = lack_ == Lack::memory && ++made_ % kTensorsBetweenShortages == 0;
+    if (short_now && (in_pool || !shortage_ || !shortage_())) {
+      fail(ErrorCode::out_of_memory, "memory for a tensor: the emulated device has none");
+    }
     at::Tensor tensor = at::isFloatingType(type)
                             ? at::full(sizes, std::numeric_limits<double>::quiet_NaN(), at::TensorOptions(type))
                             : at::full(sizes, -1, at::TensorOptions(type));
@@ -59,10 +78,22 @@ class EmulatedMemory final : public DeviceMemory {
     std::memcpy(to.mutable_data_ptr(), from, bytes);
   }
 
+  void upload(size_t bytes, const std::function<void(void*)>& write, at::Tensor& to) override {
+    std::vector<char> host(bytes, char(0xa5));  // as little to count on as the pinned memory of a GPU
+    write(host.data());
+    upload(host.data(), bytes, to);
+  }
+
   at::Tensor download(const at::Tensor& from) override {
     if (stream_.recording) fail(ErrorCode::cuda_failed, "download: cannot be recorded");
     return from.clone();
   }
+
+  void release_cached() override {}
+  void on_shortage(std::function<bool()> release) override { shortage_ = std::move(release); }
+
+  /// True while memory is taken from a pool of graphs.
+  bool in_pool = false;
 
   /// The tensors made while the stream recorded; from now on none.
   std::vector<at::Tensor> take_recorded() { return std::exchange(recorded_, {}); }
@@ -70,6 +101,9 @@ class EmulatedMemory final : public DeviceMemory {
  private:
   EmulatedStream& stream_;
   EmulatedFork& fork_;
+  const Lack lack_;
+  int64_t made_ = 0;
+  std::function<bool()> shortage_;
   std::vector<at::Tensor> recorded_;
 };
 
@@ -91,13 +125,20 @@ class EmulatedProducts final : public DeviceProducts {
   EmulatedStream& stream_;
 };
 
-class EmulatedGraphs final : public DeviceGraphs {
+class EmulatedGraphPool final : public GraphPool {
  public:
-  EmulatedGraphs(EmulatedStream& stream, EmulatedFork& fork, EmulatedMemory& memory, bool records)
-      : stream_(stream), fork_(fork), memory_(memory), records_(records) {}
+  EmulatedGraphPool(EmulatedStream& stream, EmulatedFork& fork, EmulatedMemory& memory, Lack lack)
+      : stream_(stream), fork_(fork), memory_(memory), lack_(lack) {}
+
+  void run(const std::function<void()>& work) override {
+    const InPool scope(memory_);
+    work();
+  }
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
-    if (!records_) fail(ErrorCode::cuda_failed, "this device cannot record");
+    if (lack_ == Lack::recording) fail(ErrorCode::cuda_failed, "this device cannot record");
+    if (lack_ == Lack::memory_to_record) fail(ErrorCode::out_of_memory, "this device has no memory to record");
+    const InPool scope(memory_);
     stream_.recording = true;
     try {
       work();
@@ -111,21 +152,44 @@ class EmulatedGraphs final : public DeviceGraphs {
   }
 
  private:
+  struct InPool {
+    explicit InPool(EmulatedMemory& memory) : memory(memory) { memory.in_pool = true; }
+    ~InPool() { memory.in_pool = false; }
+    EmulatedMemory& memory;
+  };
+
   std::unique_ptr<Graph> end() {
     stream_.recording = false;
-    return std::make_unique<EmulatedGraph>(std::exchange(stream_.recorded, {}), memory_.take_recorded());
+    return std::make_unique<EmulatedGraph>(stream_, memory_.take_recorded());
   }
 
   EmulatedStream& stream_;
   EmulatedFork& fork_;
   EmulatedMemory& memory_;
-  const bool records_;
+  const Lack lack_;
 };
 
-/// Device 0; device 1 cannot record, as a GPU where capture is impossible.
+class EmulatedGraphs final : public DeviceGraphs {
+ public:
+  EmulatedGraphs(EmulatedStream& stream, EmulatedFork& fork, EmulatedMemory& memory, Lack lack)
+      : stream_(stream), fork_(fork), memory_(memory), lack_(lack) {}
+
+  std::unique_ptr<GraphPool> make_pool() override {
+    return std::make_unique<EmulatedGraphPool>(stream_, fork_, memory_, lack_);
+  }
+
+ private:
+  EmulatedStream& stream_;
+  EmulatedFork& fork_;
+  EmulatedMemory& memory_;
+  const Lack lack_;
+};
+
+/// Device 0; device 1 cannot record, as a GPU where capture is impossible; device 2 has no memory for a recording, and
+/// device 3 none for some tensors.
 class EmulatedDevice final : public Device {
  public:
-  explicit EmulatedDevice(bool records) : graphs_(stream_, fork_, memory_, records) {}
+  explicit EmulatedDevice(Lack lack) : memory_(stream_, fork_, lack), graphs_(stream_, fork_, memory_, lack) {}
 
   DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
   void reset_peak() override {}
@@ -153,7 +217,7 @@ class EmulatedDevice final : public Device {
   DeviceKernels kernels_ = device_kernels();
   EmulatedStream stream_;
   EmulatedFork fork_{stream_};
-  EmulatedMemory memory_{stream_, fork_};
+  EmulatedMemory memory_;
   EmulatedProducts products_{stream_};
   EmulatedGraphs graphs_;
 };
@@ -162,5 +226,8 @@ class EmulatedDevice final : public Device {
 }  // namespace rdrop
 
 extern "C" __attribute__((visibility("default"))) std::unique_ptr<rdrop::Device> rdrop_open_device(int index) {
-  return std::make_unique<rdrop::EmulatedDevice>(index == 0);
+  using rdrop::Lack;
+  if (index < 0 || index > 3) rdrop::fail(rdrop::ErrorCode::cuda_unavailable, "there is no emulated device ", index);
+  return std::make_unique<rdrop::EmulatedDevice>(
+      std::array{Lack::nothing, Lack::recording, Lack::memory_to_record, Lack::memory}[size_t(index)]);
 }

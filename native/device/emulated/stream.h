@@ -3,9 +3,12 @@
 // runs at either end, so that a missing join and a use of the same memory from both streams change the numbers.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <utility>
 #include <vector>
+
+#include "core/errors.h"
 
 namespace rdrop {
 
@@ -19,6 +22,7 @@ struct RunningBeside {
 };
 
 struct EmulatedStream {
+  std::atomic<bool> misused = false;  ///< a graph was destroyed on another thread than the one that runs them
   bool recording = false;
   std::vector<std::function<void()>> recorded;
   bool beside = false;                         ///< what comes now is work beside the stream
@@ -26,6 +30,7 @@ struct EmulatedStream {
   std::vector<std::function<void()>> waiting;  ///< for the join
 
   void put(std::function<void()> work) {
+    if (misused) fail(ErrorCode::cuda_failed, "a graph was destroyed beside the thread that runs graphs");
     if (beside) {
       work = [work = std::move(work)] {
         const RunningBeside scope;

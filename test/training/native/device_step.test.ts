@@ -13,7 +13,13 @@ import type {
   NativeTransformer,
   PackedBatch,
 } from '../../../lib/native/contract.js';
-import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../../support/emulated_device.js';
+import {
+  emulatedDevice,
+  noEmulatedDevice,
+  scarceDevice,
+  unrecordableDevice,
+  unrecordedDevice,
+} from '../../support/emulated_device.js';
 import { pack, relativeError } from '../../support/fixtures/fairseq_fixtures.js';
 import { setTrainerState, trainerState } from '../../support/trainer_state.js';
 
@@ -169,6 +175,14 @@ const updates = [
   [randomBatch(17, 2), randomBatch(18, 6)],
 ];
 
+/** What a training of some updates leaves. */
+async function trained(where: typeof emulatedDevice, batches = updates.slice(0, 3)) {
+  const model = await device({}, 'float32', where);
+  const trainer = await native().Trainer.create(model, optimizer, loss);
+  for (const update of batches) await trainer.step(update);
+  return { metrics: await trainer.metrics(), parameters: await parametersOf(model) };
+}
+
 describe('a training on a device', () => {
   test('leaves the parameters that the CPU leaves, and gives the same metrics', async () => {
     const models = await pair({});
@@ -250,17 +264,45 @@ describe('a training on a device', () => {
   });
 
   test('gives the same where steps cannot be recorded, and says so', async () => {
-    const results = [];
-    for (const where of [emulatedDevice, unrecordedDevice]) {
-      const model = await device({}, 'float32', where);
-      const trainer = await native().Trainer.create(model, optimizer, loss);
-      for (const batches of updates.slice(0, 3)) await trainer.step(batches);
-      results.push({ metrics: await trainer.metrics(), parameters: await parametersOf(model) });
-    }
-    const [recorded, unrecorded] = results as [(typeof results)[0], (typeof results)[0]];
+    const recorded = await trained(emulatedDevice);
+    const unrecorded = await trained(unrecordedDevice);
     expect(unrecorded.parameters).toEqual(recorded.parameters);
+    expect(recorded.metrics).toMatchObject({ shapesWithoutGraph: 0, steps: 3 });
     expect(unrecorded.metrics).toMatchObject({ graphs: 0, steps: 3 });
+    expect(unrecorded.metrics.shapesWithoutGraph).toBeGreaterThan(0);
     expect(unrecorded.metrics.graphFallbackReason).toContain('cannot record');
+  });
+
+  test('gives the same without memory for graphs, and says so', async () => {
+    const recorded = await trained(emulatedDevice);
+    const plain = await trained(unrecordableDevice);
+    expect(plain.parameters).toEqual(recorded.parameters);
+    expect(plain.metrics).toMatchObject({ graphs: 0, steps: 3 });
+    expect(plain.metrics.shapesWithoutGraph).toBe(recorded.metrics.graphs);
+    expect(plain.metrics.graphFallbackReason).toMatch(/for want of memory.*no memory to record/);
+  });
+
+  test('gives the same where memory runs out in the middle of a step and of a recording', async () => {
+    const expected = await trained(emulatedDevice, updates);
+    const scarce = await trained(scarceDevice, updates);
+    expect(scarce.parameters).toEqual(expected.parameters);
+    expect(scarce.metrics.steps).toBe(updates.length);
+  });
+
+  test('is disposed of beside another one that goes on', async () => {
+    const [first, second] = [await device(), await device()];
+    const disposed = await native().Trainer.create(first, optimizer, loss);
+    const other = await native().Trainer.create(second, optimizer, loss);
+    for (const batches of updates.slice(0, 3)) await disposed.step(batches);
+    expect((await disposed.metrics()).graphs).toBeGreaterThan(0);
+    const step = other.step(updates[0]!);
+    disposed.dispose();
+    first.dispose();
+    await step;
+    for (const batches of updates.slice(1, 3)) await other.step(batches);
+    expect((await other.metrics()).steps).toBe(3);
+    other.dispose();
+    expect((await second.parameters()).size).toBeGreaterThan(0);
   });
 
   test('float16 leaves out a step that overflows and halves the loss scale', async () => {
