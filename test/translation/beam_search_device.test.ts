@@ -9,7 +9,13 @@ import type {
   NativeRuntime,
   NativeTransformer,
 } from '../../lib/native/contract.js';
-import { emulatedDevice, noEmulatedDevice, unrecordedDevice } from '../support/emulated_device.js';
+import {
+  emulatedDevice,
+  noEmulatedDevice,
+  scarceDevice,
+  unrecordableDevice,
+  unrecordedDevice,
+} from '../support/emulated_device.js';
 import { fixture, fixtureModel, fixturePath, floats, pack } from '../support/fixtures/fairseq_fixtures.js';
 
 beforeAll(() => {
@@ -90,18 +96,21 @@ const sourcesOf = (count: number, longest: number) =>
     Int32Array.from([...Array.from({ length: (i * 5) % longest }, (_, k) => 3 + ((i * 7 + k * k) % 28)), 2]),
   );
 
-test('where steps cannot be recorded the translations are the same, and it says so', async () => {
+test.each([
+  ['steps cannot be recorded', unrecordedDevice, /cannot record/],
+  ['the memory does not suffice for a recording', unrecordableDevice, /for want of memory.*no memory to record/],
+  ['memory runs out in the middle', scarceDevice, /^$/],
+] as const)('where %s the translations are the same, and it says so', async (_, where, reason) => {
   const recorded = await onDevice(small);
-  const unrecorded = await native().Transformer.create(small, {
-    seed: 7,
-    device: unrecordedDevice,
-    precision: 'float32',
-  });
-  const sources = sourcesOf(3, 7);
-  const expected = await translate(recorded, sources, { ...options, beam: 2, nBest: 2, maxLenB: 6 });
-  const actual = await unrecorded.translate(pack(sources), { ...options, beam: 2, nBest: 2, maxLenB: 6 });
-  expect(actual.hypotheses).toEqual(expected);
-  expect(actual.graphFallbackReason).toContain('cannot record');
+  const other = await native().Transformer.create(small, { seed: 7, device: where, precision: 'float32' });
+  // So many that the scarce device runs out at several places.
+  for (let count = 1; count <= 6; ++count) {
+    const sources = sourcesOf(count, 7);
+    const expected = await translate(recorded, sources, { ...options, beam: 2, nBest: 2, maxLenB: 6 });
+    const actual = await other.translate(pack(sources), { ...options, beam: 2, nBest: 2, maxLenB: 6 });
+    expect(actual.hypotheses).toEqual(expected);
+    expect(actual.graphFallbackReason).toMatch(reason);
+  }
 });
 
 describe('a search on a device finds what the CPU finds', () => {

@@ -122,7 +122,7 @@ class CudaGraphPool final : public GraphPool {
       const c10::cuda::CUDAStreamGuard guard(context_.stream);
       allocator::releasePool(context_.place().index(), pool_);
       // The pool is dissolved here and not when the next allocation fails, which may be another process'.
-      allocator::emptyCache();
+      allocator::emptyCache(pool_);
     });
   }
 

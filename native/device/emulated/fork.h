@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <functional>
-#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,7 +35,7 @@ class EmulatedFork {
   }
 
   void join() {
-    for (auto& work : std::exchange(stream_.waiting, {})) stream_.put(std::move(work));
+    stream_.join();
     forked_ = false;
     held_.clear();
   }

@@ -45,6 +45,11 @@ struct EmulatedStream {
       work();
     }
   }
+
+  /// What waits runs or is recorded.
+  void join() {
+    for (auto& work : std::exchange(waiting, {})) put(std::move(work));
+  }
 };
 
 /// Runs work now or keeps it. A null stream runs it.

@@ -1,0 +1,24 @@
+// Graphs of the real librdrop_cuda.so on the mock CUDA runtime: the memory that they were recorded with stays theirs.
+import { expect, test } from 'vitest';
+import { noFlavor } from './flavor.js';
+import { drive } from './mock_driver.js';
+
+interface Lifetimes {
+  checks: { after: string; pointers: number; lost: string[] }[];
+  violations: string[];
+}
+
+test.each([
+  'bfloat16',
+  'float16',
+  'float32',
+] as const)('%s: what live graphs use is allocated after a validation, other micro-batches, a second model and its end', (precision, context) => {
+  if (noFlavor !== null) return context.skip(noFlavor);
+  const { checks, violations } = drive<Lifetimes>('lifetimes', { precision });
+  expect(violations).toEqual([]);
+  expect(checks.length).toBeGreaterThan(4);
+  for (const { after, pointers, lost } of checks) {
+    expect(lost, after).toEqual([]);
+    expect(pointers, after).toBeGreaterThan(0);
+  }
+});
