@@ -8,17 +8,16 @@ interface Lifetimes {
   violations: string[];
 }
 
-test.each([
-  'bfloat16',
-  'float16',
-  'float32',
-] as const)('%s: what live graphs use is allocated after a validation, other micro-batches, a second model and its end', (precision, context) => {
-  if (noFlavor !== null) return context.skip(noFlavor);
-  const { checks, violations } = drive<Lifetimes>('lifetimes', { precision });
-  expect(violations).toEqual([]);
-  expect(checks.length).toBeGreaterThan(4);
-  for (const { after, pointers, lost } of checks) {
-    expect(lost, after).toEqual([]);
-    expect(pointers, after).toBeGreaterThan(0);
-  }
-});
+test.each(['bfloat16', 'float16', 'float32'] as const)(
+  '%s: what live graphs use is allocated after a validation, other micro-batches, a second model and its end',
+  (precision, context) => {
+    if (noFlavor !== null) return context.skip(noFlavor);
+    const { checks, violations } = drive<Lifetimes>('lifetimes', { precision });
+    expect(violations).toEqual([]);
+    expect(checks.length).toBeGreaterThan(4);
+    for (const { after, pointers, lost } of checks) {
+      expect(lost, after).toEqual([]);
+      expect(pointers, after).toBeGreaterThan(0);
+    }
+  },
+);

@@ -20,7 +20,7 @@ const epoch = (environment: Record<string, string>) =>
 test('a training with graphs needs the memory of one without', (context) => {
   if (noFlavor !== null) return context.skip(noFlavor);
   const recorded = epoch({});
-  const plain = epoch({ MOCK_NO_CAPTURE: '1' });
+  const plain = epoch({ MOCK_RECORD: '0' });
   expect([recorded.failed, plain.failed]).toEqual([0, 0]);
   expect(recorded.graphs).toBeGreaterThan(30);
   expect(plain.graphs).toBe(0);
@@ -29,10 +29,10 @@ test('a training with graphs needs the memory of one without', (context) => {
 
 test('a training that fits without graphs ends with them as well', (context) => {
   if (noFlavor !== null) return context.skip(noFlavor);
-  const plain = epoch({ MOCK_NO_CAPTURE: '1' });
+  const plain = epoch({ MOCK_RECORD: '0' });
   for (const share of [0.75, 0.9, 1]) {
     const mebibytes = String(Math.ceil((share * plain.peakBytes) / 2 ** 20));
-    const without = epoch({ MOCK_NO_CAPTURE: '1', MOCK_MEMORY_MIB: mebibytes });
+    const without = epoch({ MOCK_RECORD: '0', MOCK_MEMORY_MIB: mebibytes });
     const result = epoch({ MOCK_MEMORY_MIB: mebibytes });
     expect(result.violations).toEqual([]);
     expect(result.failed, `${result.failure} in ${mebibytes} MiB, ${plain.peakBytes / gib} GiB without`).toBe(

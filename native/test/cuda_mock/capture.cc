@@ -44,6 +44,7 @@ cudaError_t begin_recording(cudaStream_t handle, Graph* graph, std::vector<Node*
     return answer(cudaErrorStreamCaptureUnsupported);
   }
   if (stream.capture) return answer(cudaErrorIllegalState);
+  if (!settings().record) return answer(cudaErrorStreamCaptureUnsupported);
   auto capture = std::make_shared<Capture>();
   capture->id = next_id++;
   capture->graph = graph ? graph : new Graph;

@@ -21,6 +21,7 @@ int number_of(const char* name, int otherwise) {
 Settings read_settings() {
   Settings settings;
   settings.compute = number_of("MOCK_COMPUTE", 1) != 0;
+  settings.record = number_of("MOCK_RECORD", 1) != 0;
   settings.devices = number_of("MOCK_DEVICES", 1);
   settings.sm = number_of("MOCK_SM", 86);
   settings.verbose = number_of("MOCK_VERBOSE", 0) != 0;

@@ -20,6 +20,7 @@ namespace cuda_mock {
 /// From environment variables, when the library is loaded.
 struct Settings {
   bool compute = true;   ///< MOCK_COMPUTE=0: work is recorded and checked, kernels and large copies do nothing
+  bool record = true;    ///< or every capture is refused
   int devices = 1;       ///< MOCK_DEVICES
   int sm = 86;           ///< MOCK_SM: the chip, 80, 86, 89 or 90
   bool verbose = false;  ///< MOCK_VERBOSE=1: functions that the mock lacks are named when they are called

@@ -78,10 +78,12 @@ int epoch(const Options& options) {
   const auto broken = violations();
   std::printf(
       "{\"batches\":%zu,\"seconds\":%.3f,\"loss\":%.17g,\"tokens\":%lld,\"failed\":%ld,\"failure\":%s,\"graphs\":%lld,"
-      "\"graphFallbackReason\":%s,\"peakBytes\":%zu,\"leastNodes\":%zu,\"mostNodes\":%zu,\"violations\":%s",
+      "\"shapesWithoutGraph\":%lld,\"graphFallbackReason\":%s,\"peakBytes\":%zu,\"leastNodes\":%zu,\"mostNodes\":%zu,"
+      "\"violations\":%s",
       batches.size(), seconds, metrics.sums.loss, static_cast<long long>(metrics.sums.tokens), failed,
       json_text(failure).c_str(), static_cast<long long>(metrics.graphs),
-      json_text(metrics.graph_fallback_reason).c_str(), peak, least, most, json_list(broken).c_str());
+      static_cast<long long>(metrics.shapes_without_graph), json_text(metrics.graph_fallback_reason).c_str(), peak,
+      least, most, json_list(broken).c_str());
   if (options.number("nodes", 0) && largest) {
     std::printf(",\"nodes\":[");
     bool first = true;
