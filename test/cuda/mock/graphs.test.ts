@@ -1,7 +1,11 @@
 // Graphs of the real librdrop_cuda.so on the mock CUDA runtime: the memory that they were recorded with stays theirs.
-import { expect, test } from 'vitest';
-import { noFlavor } from './flavor.js';
-import { drive } from './mock_driver.js';
+import { beforeEach, expect, test } from 'vitest';
+import { noMock } from '../flavor.js';
+import { mockDriver } from './driver.js';
+
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+});
 
 interface Lifetimes {
   checks: { after: string; pointers: number; lost: string[] }[];
@@ -10,9 +14,8 @@ interface Lifetimes {
 
 test.each(['bfloat16', 'float16', 'float32'] as const)(
   '%s: what live graphs use is allocated after a validation, other micro-batches, a second model and its end',
-  (precision, context) => {
-    if (noFlavor !== null) return context.skip(noFlavor);
-    const { checks, violations } = drive<Lifetimes>('lifetimes', { precision });
+  (precision) => {
+    const { checks, violations } = mockDriver<Lifetimes>('lifetimes', { precision });
     expect(violations).toEqual([]);
     expect(checks.length).toBeGreaterThan(4);
     for (const { after, pointers, lost } of checks) {

@@ -1,7 +1,11 @@
 // Memory that does not suffice, on the mock CUDA runtime: graphs make room for the training that they belong to.
-import { expect, test } from 'vitest';
-import { noFlavor } from './flavor.js';
-import { drive } from './mock_driver.js';
+import { beforeEach, expect, test } from 'vitest';
+import { noMock } from '../flavor.js';
+import { mockDriver } from './driver.js';
+
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+});
 
 interface Epoch {
   failed: number;
@@ -15,10 +19,9 @@ const gib = 2 ** 30;
 
 /** 60 batches of IWSLT'14 twice, with the paper's model; kernels are recorded, not computed. */
 const epoch = (environment: Record<string, string>) =>
-  drive<Epoch>('epoch', { model: 'paper', batches: 60 }, { MOCK_COMPUTE: '0', ...environment });
+  mockDriver<Epoch>('epoch', { model: 'paper', batches: 60 }, { MOCK_COMPUTE: '0', ...environment });
 
-test('a training with graphs needs the memory of one without', (context) => {
-  if (noFlavor !== null) return context.skip(noFlavor);
+test('a training with graphs needs the memory of one without', () => {
   const recorded = epoch({});
   const plain = epoch({ MOCK_RECORD: '0' });
   expect([recorded.failed, plain.failed]).toEqual([0, 0]);
@@ -27,8 +30,7 @@ test('a training with graphs needs the memory of one without', (context) => {
   expect(recorded.peakBytes).toBeLessThan(1.02 * plain.peakBytes);
 });
 
-test('a training that fits without graphs ends with them as well', (context) => {
-  if (noFlavor !== null) return context.skip(noFlavor);
+test('a training that fits without graphs ends with them as well', () => {
   const plain = epoch({ MOCK_RECORD: '0' });
   for (const share of [0.75, 0.9, 1]) {
     const mebibytes = String(Math.ceil((share * plain.peakBytes) / 2 ** 20));
