@@ -43,7 +43,8 @@ if [ -n "$with_node" ]; then
   cp "$(node -p process.execPath)" "$work/node"
   strip "$work/node"
   tar -cJf "$bundle/node.tar.xz" -C "$work" node
-  node scripts/gpu_packages.mjs | tar -cJf "$bundle/library.tar.xz" --files-from=- dist
+  # Status 1: a file got another link meanwhile, as packages that several checkouts share do.
+  node scripts/gpu_packages.mjs | tar -cJf "$bundle/library.tar.xz" --files-from=- dist || [ $? -eq 1 ]
 fi
 printf '{"commit":"%s","architectures":"%s","nvcc":"%s"}\n' "$(git rev-parse HEAD)" "$architectures" \
   "$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')" >"$bundle/manifest.json"
