@@ -33,6 +33,10 @@ const rowStep = 128;
 const spareRows = 16;
 const bucketRows = (rows) => Math.ceil((rows + spareRows) / rowStep) * rowStep;
 
+/** Sequences up to this long have attention kernels of our own, whose tiles these are (native/ops/attention/short_tile.h). */
+const longestShort = 128;
+const shortTiles = { forward: [16, 16], causal: [16, 16], backward: [16, 16] };
+
 /** Sums over rows that a launch takes (native/ops/column_sums/column_sums.cu). */
 const sumsOfLaunch = 56;
 
@@ -56,13 +60,20 @@ export function parameterCount({ vocabSize: v, embedDim: d, ffnDim: f, encoderLa
  * @param config embedDim, ffnDim, heads, vocabSize, encoderLayers, decoderLayers, dropout (post-norm, relu, one embedding)
  * @param batch {source, target}: lengths of the pairs, eos included
  * @param options tiles: of the chip's flash attention; chunkRows: target positions whose logits exist at once, else those of
- *   native/device/cuda/device.cc; padded: with the rows that a captured step adds; multiprocessors: of the chip
+ *   native/device/cuda/device.cc; padded: with the rows that a captured step adds; multiprocessors: of the chip; short: whether
+ *   short sequences have kernels of our own
  * @returns {Kernel[]}
  */
 export function stepKernels(
   config,
   batch,
-  { tiles, chunkRows = Math.floor(2 ** 26 / config.vocabSize), padded = false, multiprocessors = 82 },
+  {
+    tiles,
+    chunkRows = Math.floor(2 ** 26 / config.vocabSize),
+    padded = false,
+    multiprocessors = 82,
+    short = true,
+  },
 ) {
   const { vocabSize: v, embedDim: d, ffnDim: f, heads: h, encoderLayers, decoderLayers } = config;
   const passes = 2;
@@ -152,7 +163,10 @@ export function stepKernels(
     leave(1, blocks(Math.floor((4 * multiprocessors) / Math.ceil(f / 512)), rows, 8), f);
   };
 
-  /** Flash attention. Forward has two products, backward five: scores and probabilities are computed again. */
+  /**
+   * Forward has two products, backward five: scores and probabilities are computed again. Short sequences go through kernels
+   * of our own, a batch with a longer one through flash attention.
+   */
   const attention = (part, queriesOf, keysOf, causal) => {
     const over = (of) =>
       passes * sum(shapes.map((shape) => shape.count * of(shape[queriesOf], shape[keysOf])));
@@ -160,20 +174,28 @@ export function stepKernels(
     const pairs = over((queries, keys) => (causal ? (queries * (queries + 1)) / 2 : queries * keys));
     const run = ([rows, columns]) =>
       over((queries, keys) => tiledPairs(queries, keys, rows, columns, causal));
+    const own = short && shapes.every(({ source, target }) => Math.max(source, target) <= longestShort);
+    const { forward, causal: triangle, backward } = own ? shortTiles : tiles;
     add(part, 'forward', 'attention', {
-      ...{ flops: 4 * d * pairs, executed: 4 * d * run(causal ? tiles.causal : tiles.forward) },
+      ...{ flops: 4 * d * pairs, executed: 4 * d * run(causal ? triangle : forward) },
       ...{ float32: 8 * h * pairs, bytes: half * d * (2 * q + 2 * k) + full * h * q },
     });
-    // Besides the gradients: row sums of out ⊙ its gradient, and the gradient of the queries summed in float32.
+    const counts = { flops: 10 * d * pairs, executed: 10 * d * run(backward), float32: 12 * h * pairs };
+    if (own) {
+      add(part, 'backward', 'attention', {
+        ...{ ...counts, bytes: half * d * (3 * q + 4 * k) + full * h * q },
+      });
+      return;
+    }
+    // Besides: row sums of out ⊙ its gradient; the gradient of the queries summed in float32, in memory that is cleared and
+    // has 128 rows more for each sequence; copies of the three gradients.
+    const summed = full * d * (q + 128 * passes * batch.source.length);
     add(part, 'backward', 'attention', {
-      ...{
-        flops: 10 * d * pairs,
-        executed: 10 * d * run(tiles.backward),
-        float32: 12 * h * pairs,
-        launches: 3,
-      },
+      ...{ ...counts, launches: 3 },
       bytes: half * d * (4 * q + 4 * k) + half * d * 2 * q + 2 * full * d * q + 3 * full * h * q,
     });
+    add(part, 'backward', 'stream', { bytes: summed });
+    add(part, 'backward', 'stream', { bytes: 2 * half * d * (q + 2 * k), launches: 3 });
   };
 
   const embedding = (rows, tokens) => {
@@ -275,6 +297,50 @@ export function tiledPairs(queries, keys, rows, columns, causal) {
     pairs += rows * columns * Math.ceil(reach / columns);
   }
   return pairs;
+}
+
+/** The kernels of each part and phase by the names that a recorded step gives them: <file>/<kernel>. */
+const kernelNames = {
+  'step control': { forward: ['step_control/BeginKernel'], update: ['step_control/FinishKernel'] },
+  'embedding + position + dropout': {
+    forward: ['embedding/ForwardKernel'],
+    backward: ['embedding/GroupKernel', 'embedding/TokenKernel'],
+  },
+  'bias gradients': { backward: ['column_sums/SumKernel'] },
+  'sums over rows': { backward: ['column_sums/SumKernel'] },
+  'residual + dropout + norm': {
+    forward: ['dropout_residual_norm/ForwardKernel'],
+    backward: ['dropout_residual_norm/BackwardKernel'],
+  },
+  activation: { backward: ['activation/BackwardKernel'] },
+  'R-Drop loss': { forward: ['rdrop_loss/LossKernel'] },
+  'gradient norm': { update: ['adam/SquaresKernel'] },
+  optimizer: { update: ['adam/StepKernel'] },
+};
+const attentionNames = {
+  forward: ['short_attention/ShortForwardKernel'],
+  backward: ['short_attention_backward/ShortBackwardKernel'],
+};
+
+/**
+ * How often a recorded step has a node of each name, its update included, where all sequences are short.
+ *
+ * @param {Kernel[]} kernels
+ * @returns {Map<string, number>}
+ */
+export function recordedNodes(kernels) {
+  const nodes = new Map();
+  for (const { part, phase, kind, launches, times } of kernels) {
+    const names =
+      kind === 'product'
+        ? ['cublasLtMatmul']
+        : kind === 'attention'
+          ? attentionNames[phase]
+          : kernelNames[part][phase];
+    for (const name of names) nodes.set(name, (nodes.get(name) ?? 0) + (launches * times) / names.length);
+  }
+  for (const [name, count] of nodes) nodes.set(name, Math.round(count));
+  return nodes;
 }
 
 /** Matrix operations that the mathematics needs; what a share of the peak is counted from. */

@@ -68,15 +68,6 @@ void add_norm(std::vector<Benchmark>& all, const BenchShapes& s) {
 
 void add_activation(std::vector<Benchmark>& all, const BenchShapes& s) {
   const int64_t rows = s.rows, f = s.inner, multiprocessors = s.multiprocessors;
-  all.push_back(
-      {"activation", "forward", "bfloat16", times(rows, f), 2 * kHalf * rows * f,
-       [=](BenchMemory& memory) -> Launch {
-         T* x = memory.normal<T>(rows * f, 1);
-         return [=](void* stream) {
-           activation_launchers<T>().forward({x, x, f, Activation::relu, dropout_of(0, rows, 5)}, rows, stream);
-         };
-       },
-       "", 0, 0});
   all.push_back({"activation", "backward", "bfloat16", times(rows, f), 3 * kHalf * rows * f,
                  [=](BenchMemory& memory) -> Launch {
                    const T* saved = memory.normal<T>(rows * f, 1);
