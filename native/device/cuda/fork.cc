@@ -57,6 +57,11 @@ void CudaFork::join() {
 }
 
 void CudaFork::abandon() noexcept {
+  if (unjoined_) {
+    cudaEventRecord(joined_, context_.second.stream());
+    cudaStreamWaitEvent(context_.stream.stream(), joined_, 0);
+    cudaGetLastError();
+  }
   unjoined_ = false;
   held_.clear();
 }

@@ -27,7 +27,8 @@ class CudaFork {
     if (context_.beside) held_.push_back(tensor);
   }
 
-  /// Forgets work of a capture that has failed.
+  bool unjoined() const { return unjoined_; }
+  /// Ends the fork of a capture that has failed: a recording may not end without.
   void abandon() noexcept;
 
  private:

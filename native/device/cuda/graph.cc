@@ -77,7 +77,7 @@ class PoolScope {
 /// The stream records for a scope.
 class CaptureScope {
  public:
-  explicit CaptureScope(CudaContext& context) : context_(context) {
+  CaptureScope(CudaContext& context, CudaFork& fork) : context_(context), fork_(fork) {
     // Thread-local: what other threads of the process do with CUDA does not end the capture.
     context_.check_status(cudaStreamBeginCapture(context_.stream.stream(), cudaStreamCaptureModeThreadLocal),
                           "recording of a graph");
@@ -95,6 +95,10 @@ class CaptureScope {
   /// What was recorded, which the caller destroys.
   cudaGraph_t end() {
     cudaGraph_t recorded = nullptr;
+    if (fork_.unjoined()) {
+      fork_.abandon();
+      fail(ErrorCode::internal, "recording of a graph: it ends with work that was not joined");
+    }
     context_.check_status(finish(&recorded), "recording of a graph");
     return recorded;
   }
@@ -108,6 +112,7 @@ class CaptureScope {
   }
 
   CudaContext& context_;
+  CudaFork& fork_;
 };
 
 class CudaGraphPool final : public GraphPool {
@@ -137,13 +142,15 @@ class CudaGraphPool final : public GraphPool {
     return context_.run_now("recording of a graph", [&]() -> std::unique_ptr<Graph> {
       const PoolScope memory(context_, pool_);
       cudaGraph_t recorded = nullptr;
-      try {
-        CaptureScope capture(context_);
-        work();
+      {
+        CaptureScope capture(context_, fork_);
+        try {
+          work();
+        } catch (...) {
+          fork_.abandon();
+          throw;
+        }
         recorded = capture.end();
-      } catch (...) {
-        fork_.abandon();
-        throw;
       }
       const std::unique_ptr<CUgraph_st, decltype(&cudaGraphDestroy)> owner(recorded, cudaGraphDestroy);
       return std::make_unique<CudaGraph>(context_, recorded);

@@ -20,7 +20,7 @@ struct ColumnSum {
   int64_t rows, columns;
   int64_t stride;  ///< elements of x from a row to the next
   int64_t ranges;
-  bool add;  ///< to what out holds; else it is written
+  int64_t add;  ///< 1: to what out holds; 0: it is written. Wide, so that a launch's arguments have no padding
 };
 
 template <typename T>
