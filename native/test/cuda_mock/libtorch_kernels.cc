@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "core/host_device.h"
 #include "test/cuda_mock/state.h"
 
 namespace cuda_mock {
@@ -47,6 +48,35 @@ bool fill(void** arguments, Work& work) {
   if (settings().compute) {
     work.run = [=] {
       for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * int64_t(bytes), &value, bytes);
+    };
+  }
+  return true;
+}
+
+/// vectorized_elementwise_kernel<w, bfloat16_copy_kernel_cuda…{lambda(float)#1}, …>(int count, lambda,
+/// std::array<char*, 2>), and the same of float16: float32 to 16 bits.
+bool narrowing_copy(void** arguments, Work& work) {
+  if (work.name.find("vectorized_elementwise_kernel<") == std::string::npos) return false;
+  const bool bfloat =
+      work.name.find("bfloat16_copy_kernel_cuda(at::TensorIteratorBase&)::{lambda(float)#1}") < work.name.size();
+  const bool half = !bfloat && work.name.find("float16_copy_kernel_cuda(at::TensorIteratorBase&)::{lambda(float)#1}") <
+                                   work.name.size();
+  if (!bfloat && !half) return false;
+  int count;
+  char* data[2];
+  std::memcpy(&count, arguments[0], sizeof(count));
+  std::memcpy(data, arguments[2], sizeof(data));
+  work.memory.push_back({data[0], size_t(count) * 2});
+  work.memory.push_back({data[1], size_t(count) * 4});
+  if (settings().compute) {
+    work.run = [count, bfloat, to = data[0], from = reinterpret_cast<const float*>(data[1])] {
+      for (int i = 0; i < count; ++i) {
+        if (bfloat) {
+          rdrop::portable::assign(reinterpret_cast<rdrop::Bfloat16*>(to)[i], from[i]);
+        } else {
+          rdrop::portable::assign(reinterpret_cast<rdrop::Half*>(to)[i], from[i]);
+        }
+      }
     };
   }
   return true;
@@ -111,7 +141,8 @@ bool strided_copy(void** arguments, Work& work) {
 }  // namespace
 
 void libtorch_kernel(void** arguments, Work& work) {
-  if (fill(arguments, work) || strided_copy(arguments, work) || !settings().compute) return;
+  if (fill(arguments, work) || narrowing_copy(arguments, work) || strided_copy(arguments, work)) return;
+  if (!settings().compute) return;
   static auto& named = *new std::set<std::string>;
   if (named.insert(work.name).second) violation("a kernel of libtorch is not computed: %s", work.name.c_str());
 }

@@ -20,6 +20,10 @@ int lifetimes(const Options& options);
 /// it has to go on, or throw a coded error and leave a process that works.
 int failures(const Options& options);
 
+/// Trains two models by turns, of `precision` and `second_precision`, on one device or two: each has the losses that it
+/// has alone.
+int models(const Options& options);
+
 /// Breaks each rule of the runtime once: the mock has to notice.
 int rules(const Options& options);
 

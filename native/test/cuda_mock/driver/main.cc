@@ -14,8 +14,8 @@ int main(int count, char** arguments) {
     const char* name;
     int (*run)(const Options&);
   };
-  constexpr Command kCommands[] = {
-      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes}, {"failures", failures}, {"rules", rules}};
+  constexpr Command kCommands[] = {{"epoch", epoch},       {"compare", compare}, {"lifetimes", lifetimes},
+                                   {"failures", failures}, {"rules", rules},     {"models", models}};
   for (const Command& command : kCommands) {
     if (count < 2 || std::strcmp(arguments[1], command.name) != 0) continue;
     try {
@@ -25,6 +25,6 @@ int main(int count, char** arguments) {
       return 1;
     }
   }
-  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes, failures or rules\n");
+  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes, failures, rules or models\n");
   return 2;
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cuda_mock::driver {
@@ -10,6 +11,7 @@ namespace cuda_mock::driver {
 class Options {
  public:
   Options(int count, char** arguments);
+  explicit Options(std::map<std::string, std::string> values) : values_(std::move(values)) {}
   std::string text(const std::string& name, const std::string& otherwise) const;
   long number(const std::string& name, long otherwise) const;
 

@@ -1,0 +1,50 @@
+// The tests of a GPU, test/device, from Node on the mock: the addon opens it as it would open a driver.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { packageRoot } from '../../../lib/native/binding.js';
+import { cachedCudaLibtorch } from '../../../lib/native/libtorch/probe.js';
+import { mockEnvironment } from '../../../scripts/cuda_mock/environment.mjs';
+import { scratchDirectory } from '../../support/scratch.js';
+import { noMock } from '../flavor.js';
+
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+});
+
+test.each([
+  ['failures.test.ts', ''],
+  ['gradients.test.ts', ''],
+  ['beam_search.test.ts', 'float32'],
+  ['training.test.ts', 'one update'],
+] as const)(
+  'test/device/%s passes on the mock without a violation',
+  (file, name) => {
+    const report = join(scratchDirectory(), 'violations');
+    const { RDROP_TEST_CUDA: _, RDROP_TEST_SUMMARY: __, ...env } = process.env;
+    const { stdout, stderr, status } = spawnSync(
+      process.execPath,
+      [
+        join(packageRoot, 'node_modules/vitest/vitest.mjs'),
+        ...['run', `test/device/${file}`, '--reporter=default', '--testTimeout=300000'],
+        ...(name === '' ? [] : ['-t', name]),
+      ],
+      {
+        cwd: packageRoot,
+        encoding: 'utf8',
+        env: {
+          ...env,
+          ...mockEnvironment(),
+          RDROP_PREBUILD: join(packageRoot, '.cmake-cuda-test/Release'),
+          RDROP_LIBTORCH: cachedCudaLibtorch(),
+          RDROP_EXPECT_CUDA: '1',
+          MOCK_REPORT: report,
+        },
+      },
+    );
+    expect(status, `${stdout}\n${stderr}`).toBe(0);
+    expect(existsSync(report) ? readFileSync(report, 'utf8') : '').toBe('');
+  },
+  600_000,
+);
