@@ -18,6 +18,7 @@
 #include "device/cuda/products.h"
 #include "device/device.h"
 #include "device/device_kernels_table.h"
+#include "device/gpu_shapes.h"
 #include "ops/activation/activation_kernel.h"
 
 namespace rdrop {
@@ -89,11 +90,8 @@ class CudaDevice final : public Device {
 
   void reset_peak() override { allocator::resetPeakStats(static_cast<c10::DeviceIndex>(context_.index)); }
 
-  /// On the batches of IWSLT'14: 355 shapes, 2.1 % more rows, 183 sequences for 145 pairs.
-  int64_t row_step() const override { return 128; }
-
-  /// A pass of IWSLT'14 at 4,096 tokens a batch is 42 million; 256 MiB for both passes in 16 bits.
-  int64_t logits_at_once() const override { return int64_t(1) << 26; }
+  int64_t row_step() const override { return kGpuRowStep; }
+  int64_t logits_at_once() const override { return kGpuLogitsAtOnce; }
 
   const DeviceKernels& kernels() const override { return kernels_; }
 

@@ -14,6 +14,7 @@
 
 #include "device/device.h"
 #include "device/device_kernels_table.h"
+#include "device/gpu_shapes.h"
 #include "device/emulated/fork.h"
 #include "device/emulated/stream.h"
 #include "core/errors.h"
@@ -186,16 +187,17 @@ class EmulatedGraphs final : public DeviceGraphs {
 };
 
 /// Device 0; device 1 cannot record, as a GPU where capture is impossible; device 2 has no memory for a recording, and
-/// device 3 none for some tensors.
+/// device 3 none for some tensors. Device 4 cuts its work as a GPU does, to be compared with one.
 class EmulatedDevice final : public Device {
  public:
-  explicit EmulatedDevice(Lack lack) : memory_(stream_, fork_, lack), graphs_(stream_, fork_, memory_, lack) {}
+  EmulatedDevice(Lack lack, bool like_gpu)
+      : like_gpu_(like_gpu), memory_(stream_, fork_, lack), graphs_(stream_, fork_, memory_, lack) {}
 
-  DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, 1}; }
+  DeviceInfo info() override { return {"emulated grid", 8, 6, 0, 0, like_gpu_ ? 82 : 1}; }
   void reset_peak() override {}
-  int64_t row_step() const override { return 32; }
+  int64_t row_step() const override { return like_gpu_ ? kGpuRowStep : 32; }
   /// So few that the batches of tests have several chunks.
-  int64_t logits_at_once() const override { return 1500; }
+  int64_t logits_at_once() const override { return like_gpu_ ? kGpuLogitsAtOnce : 1500; }
   const DeviceKernels& kernels() const override { return kernels_; }
   void* stream() override { return &stream_; }
 
@@ -214,6 +216,7 @@ class EmulatedDevice final : public Device {
   DeviceGraphs& graphs() override { return graphs_; }
 
  private:
+  const bool like_gpu_;
   DeviceKernels kernels_ = device_kernels();
   EmulatedStream stream_;
   EmulatedFork fork_{stream_};
@@ -227,7 +230,8 @@ class EmulatedDevice final : public Device {
 
 extern "C" __attribute__((visibility("default"))) std::unique_ptr<rdrop::Device> rdrop_open_device(int index) {
   using rdrop::Lack;
-  if (index < 0 || index > 3) rdrop::fail(rdrop::ErrorCode::cuda_unavailable, "there is no emulated device ", index);
+  if (index < 0 || index > 4) rdrop::fail(rdrop::ErrorCode::cuda_unavailable, "there is no emulated device ", index);
   return std::make_unique<rdrop::EmulatedDevice>(
-      std::array{Lack::nothing, Lack::recording, Lack::memory_to_record, Lack::memory}[size_t(index)]);
+      std::array{Lack::nothing, Lack::recording, Lack::memory_to_record, Lack::memory, Lack::nothing}[size_t(index)],
+      /*like_gpu=*/index == 4);
 }

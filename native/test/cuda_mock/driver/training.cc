@@ -50,7 +50,8 @@ Device& cuda_device(const Options& options, int index) {
 
 Device& emulated_device(const Options& options) {
   const auto usual = own_directory() / "librdrop_emulated.so";
-  return open_device(options.text("emulated", usual.string()), 0);
+  constexpr int kLikeGpu = 4;
+  return open_device(options.text("emulated", usual.string()), kLikeGpu);
 }
 
 ModelConfig model_config(const Options& options) {

@@ -1,0 +1,47 @@
+// Calls of the runtime that fail, one at a time, at whatever point: a trainer goes on or throws a coded error, and the process
+// works afterwards.
+import { beforeEach, expect, test } from 'vitest';
+import { noMock } from '../flavor.js';
+import { mockDriver } from './driver.js';
+
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+});
+
+interface Failures {
+  kind: string;
+  tried: number;
+  calls: number;
+  codes: Record<string, number>;
+  faults: string[];
+  violations: string[];
+}
+
+const known = ['none', 'OUT_OF_MEMORY', 'CUDA_FAILED', 'NON_FINITE'];
+
+test.each([
+  ['allocation', 1],
+  ['memory', 1],
+  ['launch', 7],
+  ['product', 3],
+  ['copy', 1],
+  ['fill', 1],
+  ['event', 3],
+  ['capture', 1],
+  ['graph', 1],
+  ['wait', 5],
+] as const)(
+  'a failing %s, every %i. of them: a coded error at most, and training continues',
+  (kind, step) => {
+    const found = mockDriver<Failures>(
+      'failures',
+      { kind, step, precision: 'bfloat16' },
+      { MOCK_COMPUTE: '0' },
+    );
+    expect(found.faults).toEqual([]);
+    expect(found.violations).toEqual([]);
+    expect(found.tried).toBeGreaterThan(0);
+    for (const code of Object.keys(found.codes)) expect(known).toContain(code);
+  },
+  300_000,
+);
