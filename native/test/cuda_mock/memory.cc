@@ -61,7 +61,9 @@ Memory::Memory() {
 
 bool Memory::may_be_address(const void* word) const {
   const uint64_t lower = reinterpret_cast<uintptr_t>(word) & 0xffffffff;
-  return lower >= kLowest && lower < kHighest && place_of(word) == Place::device;
+  if (lower < kLowest || lower >= kHighest || place_of(word) != Place::device) return false;
+  const int device = device_of(word);
+  return static_cast<const char*>(word) < arenas_ + device * kArenaBytes + used_[device];
 }
 
 void* Memory::allocate(size_t bytes, int device) {

@@ -119,8 +119,10 @@ cudaError_t answer(cudaError_t status) {
   return status;
 }
 
-cudaError_t begin(Call call) {
-  settings();
+namespace {
+
+/// Whether and with what a call has to fail.
+cudaError_t failure_of(Call call) {
   Failing& f = failing();
   if (f.lost != cudaSuccess) return answer(f.lost);
   const long number = ++f.calls[size_t(call)], among_all = ++f.all;
@@ -135,6 +137,19 @@ cudaError_t begin(Call call) {
   f.nth = 0;
   if (lost) f.lost = cudaErrorIllegalAddress;
   return answer(lost ? cudaErrorIllegalAddress : error_of(call));
+}
+
+}  // namespace
+
+cudaError_t begin(Call call) {
+  settings();
+  const cudaError_t failure = failure_of(call);
+  if (failure == cudaSuccess || call == Call::allocation || call == Call::pinned) return failure;
+  // What fails in a recording ends it.
+  for (const auto& capture : captures()) {
+    if (capture->thread == std::this_thread::get_id()) invalidate(*capture, failure, "a call that failed");
+  }
+  return failure;
 }
 
 MOCK_API cudaError_t cudaGetLastError() {

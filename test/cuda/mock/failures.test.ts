@@ -25,7 +25,6 @@ test.each([
   ['launch', 7],
   ['product', 3],
   ['copy', 1],
-  ['fill', 1],
   ['event', 3],
   ['capture', 1],
   ['graph', 1],
