@@ -121,8 +121,10 @@ MOCK_API cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* grap
   }
   cudaError_t status = begin(Call::capture);
   if (status == cudaSuccess && capture->invalid != cudaSuccess) status = cudaErrorStreamCaptureInvalidated;
-  // No violation: a recording that is given up may end like this.
-  if (status == cudaSuccess && !joined(*capture)) status = cudaErrorStreamCaptureUnjoined;
+  if (status == cudaSuccess && !joined(*capture)) {
+    violation("a recording ends with a stream that has not been joined");
+    status = cudaErrorStreamCaptureUnjoined;
+  }
   leave(*capture);
   captures().erase(capture);
   if (status == cudaSuccess) *graph = reinterpret_cast<cudaGraph_t>(capture->graph);

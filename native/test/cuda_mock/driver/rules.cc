@@ -132,7 +132,7 @@ constexpr Rule kRules[] = {
     {"malloc in a capture", malloc_in_capture, cudaErrorStreamCaptureInvalidated, "cudaMalloc while"},
     {"synchronize in a capture", synchronize_in_capture, cudaErrorStreamCaptureInvalidated, "cudaStreamSynchronize"},
     {"legacy stream in a capture", legacy_stream_in_capture, cudaErrorStreamCaptureInvalidated, "legacy stream"},
-    {"fork that is not joined", fork_that_is_not_joined, cudaErrorStreamCaptureUnjoined, ""},
+    {"fork that is not joined", fork_that_is_not_joined, cudaErrorStreamCaptureUnjoined, "not been joined"},
     {"event outside the capture", event_outside_the_capture, cudaErrorStreamCaptureInvalidated,
      "outside the recording"},
     {"pageable copy in a capture", pageable_copy_in_capture, cudaErrorStreamCaptureInvalidated, "pageable"},
