@@ -29,7 +29,7 @@ StepControl control_of(StepState& state, bool dynamic, int64_t window) {
 void step(const StepControl& control, double squares) {
   const StepLaunchers launch = step_launchers();
   launch.begin(control, nullptr);
-  control.state->sums = {10, 8, 2, 4, 0, {}};
+  control.state->sums = {10, 8, 2, 4, 0, {}, 0};
   control.state->squares = squares;
   launch.finish(control, nullptr);
 }

@@ -233,7 +233,7 @@ std::vector<Benchmark> kernel_benchmarks(const BenchShapes& shapes) {
   std::vector<Benchmark> all;
   add_norm(all, shapes);
   add_activation(all, shapes);
-  for (const int64_t columns : {shapes.width, 3 * shapes.width}) add_column_sums(all, shapes, columns);
+  for (const int64_t columns : {3 * shapes.width, 12 * shapes.width}) add_column_sums(all, shapes, columns);
   add_attention(all, shapes);
   add_embedding(all, shapes);
   add_update(all, shapes);
