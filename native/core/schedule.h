@@ -8,7 +8,7 @@ namespace rdrop {
 struct Schedule {
   double learning_rate, warmup_init_learning_rate;
   int64_t warmup_updates;
-  bool inverse_sqrt;  ///< otherwise constant
+  int64_t inverse_sqrt;  ///< 1, or 0: constant
 };
 
 namespace RDROP_ISA {

@@ -19,7 +19,7 @@ struct DeviceAttention {
   int64_t query_stride, key_stride, sequences;
   int64_t longest_query, longest_key;  ///< no sequence has more
   int64_t heads, head_dim;
-  bool causal;
+  int64_t causal;   ///< 0 or 1
   Dropout dropout;  ///< of probabilities: row q·H + h, column k
   T* out;           // [Rq, H·Dh] contiguous
   float* log_sum;   // [Rq, H] log Σ exp(score)

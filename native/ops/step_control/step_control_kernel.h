@@ -35,9 +35,9 @@ struct StepControl {
   StepState* state;
   Schedule schedule;
   double beta1, beta2, weight_decay;
-  double clip_norm;      ///< 0: no clipping
-  bool dynamic_scale;    ///< fp16
-  int64_t scale_window;  ///< steps without overflow after which the loss scale doubles
+  double clip_norm;       ///< 0: no clipping
+  int64_t dynamic_scale;  ///< 1: fp16, or 0
+  int64_t scale_window;   ///< steps without overflow after which the loss scale doubles
 };
 
 /// A loss scale at or below this ends the training (fairseq's --min-loss-scale).

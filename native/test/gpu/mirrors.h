@@ -11,7 +11,8 @@
 
 namespace rdrop::test {
 
-/// Off where kernels run on memory of the device already: benchmarks, and the step's program.
+/// A flag in a kernel's arguments is a whole word (int64_t), since what lies in the padding behind a bool could look
+/// like a pointer. Off where kernels run on memory of the device already: benchmarks, and the step's program.
 extern bool mirrors_on;
 
 /// Launches since the program began.
