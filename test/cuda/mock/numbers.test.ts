@@ -20,12 +20,9 @@ interface Comparison {
 
 test.each([
   ['float32', 0, 30],
-  ['bfloat16', 0, 30],
-  ['float16', 1, 30],
-  ['float32', 1, 8],
-  ['bfloat16', 1, 8],
-  ['bfloat16', 7, 8],
-  ['float16', 8, 8],
+  ['bfloat16', 1, 30],
+  ['float16', 7, 8],
+  ['bfloat16', 8, 8],
 ] as const)(
   "%s, order %i: %i updates and their hypotheses are the emulated device's",
   (precision, order, updates) => {
