@@ -238,4 +238,22 @@ esac; done
     ]);
     expect(rows[1]!.message).toBe('the program ended with status 139');
   }, 30_000);
+
+  it('a device that compute-sanitizer does not support is no failure of a kernel', () => {
+    const { env } = setUp();
+    const tool = join(env.PATH.split(':')[0]!, 'compute-sanitizer');
+    const verdict = (text: string) => {
+      writeFileSync(tool, `#!/bin/sh\n${text}\nexit 9\n`);
+      chmodSync(tool, 0o755);
+      const command = '. scripts/gpu_stages/common.sh; sanitize memcheck 5 true';
+      const { status, stdout } = spawnSync('bash', ['-c', command], {
+        env,
+        cwd: packageRoot,
+        encoding: 'utf8',
+      });
+      return [status, (JSON.parse(stdout.trim().split('\n').at(-1)!) as { passed: unknown }).passed];
+    };
+    expect(verdict('echo "========= Error: Device not supported"')).toEqual([0, null]);
+    expect(verdict('echo "========= ERROR SUMMARY: 1 error"')).toEqual([1, false]);
+  });
 });
