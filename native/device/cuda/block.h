@@ -104,6 +104,18 @@ inline void check_cuda(cudaError_t status, const char* what) {
   fail(ErrorCode::cuda_failed, what, ": ", cudaGetErrorString(status));
 }
 
+/// Whether a kernel waits itself for the one before. Code for an older chip, which the driver translates for this one,
+/// does not: as a dependent launch it would read what is not written yet.
+template <class Kernel>
+bool waits_itself() {
+  static const bool waits = [] {
+    cudaFuncAttributes attributes{};
+    check_cuda(cudaFuncGetAttributes(&attributes, run_kernel<Kernel>), "the code of a kernel");
+    return attributes.ptxVersion >= 90;
+  }();
+  return waits;
+}
+
 /// Starts a kernel on a stream; nothing happens for no blocks. Throws CUDA_FAILED.
 template <class Kernel>
 void launch(const Kernel& kernel, const LaunchShape& shape, void* stream) {
@@ -114,7 +126,7 @@ void launch(const Kernel& kernel, const LaunchShape& shape, void* stream) {
         "shared memory of a kernel");
   }
   const bool plain = launch_mode.plain_next && std::exchange(*launch_mode.plain_next, false);
-  if (launch_mode.dependent && !plain) {
+  if (launch_mode.dependent && !plain && waits_itself<Kernel>()) {
     cudaLaunchAttribute attribute;
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;

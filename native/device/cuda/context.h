@@ -32,8 +32,10 @@ class CudaContext {
   bool in_pool = false;
   /// True inside Device::beside.
   bool beside = false;
-  /// The next kernel on the first or the second stream follows more than the kernel before it there.
+  /// The next kernel on the first or the second stream follows something else than the one kernel before it there.
   bool plain_next = false, plain_next_beside = false;
+  /// The same for the stream that work is put on at the moment.
+  void follow_plainly() { (beside ? plain_next_beside : plain_next) = true; }
   /// The stream that work is put on at the moment.
   const c10::cuda::CUDAStream& current() const { return beside ? second : stream; }
 

@@ -55,6 +55,7 @@ FlashSaved CudaFlashAttention::forward(const FlashInputs& inputs) {
     auto [out, log_sum, random_state, unused, mask] = at::_flash_attention_forward(
         inputs.query, inputs.key, inputs.value, inputs.query_starts, inputs.key_starts, inputs.longest_query,
         inputs.longest_key, /*dropout_p=*/0.0, inputs.causal, /*return_debug_mask=*/false);
+    context_.follow_plainly();
     return {std::move(out), std::move(log_sum), std::move(random_state), std::move(unused)};
   });
 }
@@ -73,6 +74,7 @@ void CudaFlashAttention::backward(const FlashInputs& inputs, const FlashSaved& s
     gradients.query.copy_(std::get<0>(dense));
     gradients.key.copy_(std::get<1>(dense));
     gradients.value.copy_(std::get<2>(dense));
+    context_.follow_plainly();
   });
 }
 

@@ -140,6 +140,7 @@ class CudaGraphPool final : public GraphPool {
 
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override {
     return context_.run_now("recording of a graph", [&]() -> std::unique_ptr<Graph> {
+      fork_.join();  // of work that failed half-way: no recording may wait for what it does not hold
       const PoolScope memory(context_, pool_);
       cudaGraph_t recorded = nullptr;
       {

@@ -39,11 +39,17 @@ void CudaMemory::release_cached() {
 }
 
 void CudaMemory::zero(at::Tensor& tensor) {
-  context_.run("zeroing of a tensor", [&] { tensor.zero_(); });
+  context_.run("zeroing of a tensor", [&] {
+    tensor.zero_();
+    context_.follow_plainly();  // a fill may be no kernel
+  });
 }
 
 void CudaMemory::copy(const at::Tensor& from, at::Tensor& to) {
-  context_.run("copy of a tensor", [&] { to.copy_(from, /*non_blocking=*/true); });
+  context_.run("copy of a tensor", [&] {
+    to.copy_(from, /*non_blocking=*/true);
+    context_.follow_plainly();  // nor a copy
+  });
 }
 
 void CudaMemory::upload(const void* from, size_t bytes, at::Tensor& to) {

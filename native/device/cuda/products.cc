@@ -29,7 +29,7 @@ Factor factor_of(const at::Tensor& matrix) {
        right, " of ", rows, " × ", columns);
 }
 
-/// How far apart the matrices of a batch are.
+/// How far apart the matrices of a batch are, in elements.
 int64_t offset_of(const at::Tensor& matrices) {
   return matrices.dim() == 3 ? matrices.stride(0) : 0;
 }
@@ -47,10 +47,14 @@ cudaDataType data_type(at::ScalarType type) {
   }
 }
 
-/// The largest power of two up to 256 that an address is a multiple of.
-int64_t alignment_of(const void* pointer) {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
+/// The largest power of two up to 256 that an address is a multiple of, and every one that lies `apart` bytes further.
+int64_t alignment_of(const void* pointer, int64_t apart = 0) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer) | uintptr_t(apart);
   return address == 0 ? 256 : int64_t(std::min<uintptr_t>(address & (~address + 1), 256));
+}
+
+int64_t alignment_of(const at::Tensor& matrices) {
+  return alignment_of(matrices.const_data_ptr(), offset_of(matrices) * int64_t(matrices.element_size()));
 }
 
 /// Places in a Shape.
@@ -124,14 +128,14 @@ void CudaProducts::multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor
                       first.transposed,
                       first.leading,
                       offset_of(b),
-                      alignment_of(b.const_data_ptr()),
+                      alignment_of(b),
                       second.transposed,
                       second.leading,
                       offset_of(a),
-                      alignment_of(a.const_data_ptr()),
+                      alignment_of(a),
                       result.leading,
                       offset_of(out),
-                      alignment_of(out.const_data_ptr()),
+                      alignment_of(out),
                       alignment_of(bias)};
     const Plan& plan = plan_of(shape, bias);
     if (bias) check(library_.set_operation(plan.operation, cublaslt::bias_pointer, &bias, sizeof(bias)), "its bias");
@@ -192,7 +196,9 @@ void CudaProducts::choose(Plan& plan, const Shape& shape, const void* bias) {
   attribute(library_.set_preference, preference, cublaslt::alignment_a, uint32_t(shape[at_a_alignment]));
   attribute(library_.set_preference, preference, cublaslt::alignment_b, uint32_t(shape[at_b_alignment]));
   attribute(library_.set_preference, preference, cublaslt::alignment_c, uint32_t(shape[at_out_alignment]));
-  attribute(library_.set_preference, preference, cublaslt::alignment_d, uint32_t(shape[at_out_alignment]));
+  // A bias is read in pieces as wide as out is written in, so it counts with out.
+  attribute(library_.set_preference, preference, cublaslt::alignment_d,
+            uint32_t(std::min(shape[at_out_alignment], shape[at_bias_alignment])));
   cublaslt::Heuristic heuristic{};
   int count = 0;
   const cublaslt::Status status =

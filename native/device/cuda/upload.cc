@@ -70,6 +70,7 @@ void CudaUpload::send(const Slot& slot, size_t bytes, void* to) {
   context_.check_status(cudaStreamWaitEvent(main, slot.arrived, 0), what);
   context_.check_status(cudaMemcpyAsync(to, slot.staged, bytes, cudaMemcpyDeviceToDevice, main), what);
   context_.check_status(cudaEventRecord(slot.delivered, main), what);
+  context_.plain_next = true;
 }
 
 }  // namespace rdrop

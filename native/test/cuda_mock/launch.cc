@@ -185,6 +185,26 @@ cudaError_t launch(const void* function, const Shape& shape, void** arguments, c
   return submit(on, std::move(work));
 }
 
+/// Whether a launch is a programmatic dependent one.
+bool is_dependent(const cudaLaunchConfig_t& config) {
+  for (unsigned i = 0; i < config.numAttrs; ++i) {
+    const cudaLaunchAttribute& attribute = config.attrs[i];
+    if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+        attribute.val.programmaticStreamSerializationAllowed) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// In a recording a dependent launch becomes an edge between two kernels; the runtime does not promise more.
+bool follows_one_kernel(const Stream& stream) {
+  if (!stream.capture || stream.recorded_tail.empty()) return true;
+  if (stream.recorded_tail.size() > 1) return false;
+  const Work::Kind kind = stream.recorded_tail[0]->work->kind;
+  return kind == Work::Kind::kernel || kind == Work::Kind::product;
+}
+
 struct Configuration {
   Shape shape;
   cudaStream_t stream;
@@ -210,6 +230,10 @@ MOCK_API cudaError_t cudaLaunchCooperativeKernel(const void* function, dim3 grid
 
 /// Programmatic dependent launches wait for the kernel before as all others do.
 MOCK_API cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* c, const void* function, void** arguments) {
+  const Lock lock(mutex());
+  if (is_dependent(*c) && !follows_one_kernel(stream_of(c->stream))) {
+    violation("a dependent launch follows something else than one kernel");
+  }
   return launch(function, {c->gridDim, c->blockDim, c->dynamicSmemBytes}, arguments, c->stream);
 }
 

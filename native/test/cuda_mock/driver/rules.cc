@@ -116,6 +116,21 @@ cudaError_t graph_uses_freed_memory(Streams& s) {
   return cudaGraphDestroy(graph);
 }
 
+cudaError_t dependent_launch_after_a_fill(Streams& s) {
+  cudaStreamBeginCapture(s.first, cudaStreamCaptureModeThreadLocal);
+  cudaMemsetAsync(s.device[0], 0, kBytes, s.first);
+  cudaLaunchAttribute attribute;
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = config.blockDim = 1;
+  config.stream = s.first;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  cudaLaunchKernelExC(&config, nullptr, nullptr);  // noticed before the missing kernel is
+  return end(s.first);
+}
+
 cudaError_t copy_beyond_the_end(Streams& s) {
   cudaMemcpyAsync(s.device[0], s.device[1], kBytes + 4096, cudaMemcpyDeviceToDevice, s.first);
   return cudaStreamSynchronize(s.first);
@@ -139,6 +154,7 @@ constexpr Rule kRules[] = {
     {"relaxed malloc in a capture", relaxed_malloc_in_capture, cudaSuccess, ""},
     {"pinned memory written too early", pinned_memory_written_too_early, cudaSuccess, "pinned memory"},
     {"graph that uses freed memory", graph_uses_freed_memory, cudaSuccess, "not allocated"},
+    {"dependent launch after a fill", dependent_launch_after_a_fill, cudaSuccess, "something else than one kernel"},
     {"copy beyond the end", copy_beyond_the_end, cudaSuccess, "not allocated"},
 };
 
