@@ -28,6 +28,8 @@ Timing spread(std::vector<double> seconds) {
 
 /// Launches as a recorded graph, as a training step has them: the seconds of one launch, over so many replays.
 Timing time_recorded(const std::vector<Launch>& launches, int replays) {
+  // The benchmarks' numbers were written on the default stream, for which this one does not wait.
+  check(cudaDeviceSynchronize(), "a benchmark's numbers");
   cudaStream_t stream;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
   cudaGraph_t graph;
