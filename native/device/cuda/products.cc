@@ -14,6 +14,10 @@ namespace {
 /// As PyTorch gives cuBLASLt on sm_90; a GPU of any size can spare it.
 constexpr int64_t kWorkspaceBytes = int64_t(32) << 20;
 
+/// Bytes. cuBLASLt may choose a kernel that reads a bias in such pieces, and cannot be told that it lies elsewhere
+/// (github.com/pytorch/pytorch/pull/194497). The biases of a model that start there are read where they are.
+constexpr int64_t kBiasAlignment = 16;
+
 /// A matrix of a batch: rows that lie one after another, or columns (transposed).
 struct Factor {
   bool transposed;
@@ -110,7 +114,9 @@ void CudaProducts::multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor
     }
     const Factor first = factor_of(b), second = factor_of(a), result = factor_of(out);
     if (result.transposed) fail(ErrorCode::internal, "matrix product: expected rows of out one after another");
-    const void* const bias = options.bias.defined() ? options.bias.const_data_ptr() : nullptr;
+    at::Tensor aligned = options.bias;
+    if (aligned.defined() && alignment_of(aligned.const_data_ptr()) < kBiasAlignment) aligned = aligned.clone();
+    const void* const bias = aligned.defined() ? aligned.const_data_ptr() : nullptr;
     if ((bias && options.beta != 0) || (options.relu && !bias)) {
       fail(ErrorCode::internal, "matrix product: expected a bias without beta, and relu with a bias alone");
     }
@@ -196,9 +202,7 @@ void CudaProducts::choose(Plan& plan, const Shape& shape, const void* bias) {
   attribute(library_.set_preference, preference, cublaslt::alignment_a, uint32_t(shape[at_a_alignment]));
   attribute(library_.set_preference, preference, cublaslt::alignment_b, uint32_t(shape[at_b_alignment]));
   attribute(library_.set_preference, preference, cublaslt::alignment_c, uint32_t(shape[at_out_alignment]));
-  // A bias is read in pieces as wide as out is written in, so it counts with out.
-  attribute(library_.set_preference, preference, cublaslt::alignment_d,
-            uint32_t(std::min(shape[at_out_alignment], shape[at_bias_alignment])));
+  attribute(library_.set_preference, preference, cublaslt::alignment_d, uint32_t(shape[at_out_alignment]));
   cublaslt::Heuristic heuristic{};
   int count = 0;
   const cublaslt::Status status =

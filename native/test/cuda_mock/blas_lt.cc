@@ -153,6 +153,9 @@ MOCK_API int cublasLtMatmul(void*, const Description* description, const void* a
     violation("cublasLtMatmul with factors in the device's memory or rows that lie together: the mock lacks that");
     return kBlasNotSupported;
   }
+  if (description->epilogue & kLtBias && reinterpret_cast<uintptr_t>(description->bias) % 16 != 0) {
+    violation("cublasLtMatmul with a bias that is not on a boundary of 16 bytes");
+  }
   Product product;
   product.name = "cublasLtMatmul";
   product.transpose_a = description->transpose_a != kBlasPlain;

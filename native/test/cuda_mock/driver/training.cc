@@ -58,7 +58,7 @@ ModelConfig model_config(const Options& options) {
   const bool paper = options.text("model", "small") == "paper";
   ModelConfig config{};
   config.source_vocab_size = config.vocab_size = paper ? 10152 : 40;
-  config.embed_dim = paper ? 512 : 64;
+  config.embed_dim = options.number("width", paper ? 512 : 64);
   config.ffn_dim = paper ? 1024 : 128;
   config.heads = paper ? 4 : 2;
   config.encoder_layers = config.decoder_layers = paper ? 6 : 2;
