@@ -38,6 +38,20 @@ const specials = ['<s>', '<pad>', '</s>', '<unk>'] as const;
 
 const isSpecial = (type: string) => (specials as readonly string[]).includes(type);
 
+/** What the words begin with that fill a dictionary up. */
+const madeUp = 'madeupword';
+
+/** The types of each count, the highest count first: strings are sorted faster by themselves than in pairs with their counts. */
+function byCount(counts: WordCounts): [count: number, types: string[]][] {
+  const groups = new Map<number, string[]>();
+  for (const [type, count] of counts) {
+    const types = groups.get(count);
+    if (types === undefined) groups.set(count, [type]);
+    else types.push(type);
+  }
+  return [...groups].sort(([a], [b]) => b - a);
+}
+
 /** Exact: a bigint where a number would not be. */
 type Count = number | bigint;
 
@@ -91,20 +105,29 @@ export class Dictionary {
       'INVALID_ARGUMENT',
     );
     for (const special of specials) counts.delete(special);
-    const sorted = [...counts].sort((a, b) => b[1] - a[1] || compareCodePoints(a[0], b[0]));
-    const most = nwords === 0 ? sorted.length : Math.max(0, nwords - specials.length);
-    const types = sorted.slice(0, most).filter(([, count]) => count >= threshold);
-    const kept = new Set(types.map(([type]) => type));
-    for (let i = 0; (types.length + specials.length) % paddingFactor !== 0; i++) {
-      const word = `madeupword${String(i).padStart(4, '0')}`;
-      if (!kept.has(word)) types.push([word, 0]);
+    const most = nwords === 0 ? Number.POSITIVE_INFINITY : Math.max(0, nwords - specials.length);
+    const types: string[] = [];
+    const written: Count[] = [];
+    for (const [count, group] of byCount(counts)) {
+      if (count < threshold) break;
+      for (const type of group.sort(compareCodePoints).slice(0, most - types.length)) {
+        types.push(type);
+        written.push(count);
+      }
     }
-    return Dictionary.ofTypes(types);
+    const taken = new Set(types.filter((type) => type.startsWith(madeUp)));
+    for (let i = 0; (types.length + specials.length) % paddingFactor !== 0; i++) {
+      const word = `${madeUp}${String(i).padStart(4, '0')}`;
+      if (taken.has(word)) continue;
+      types.push(word);
+      written.push(0);
+    }
+    return Dictionary.ofTypes(types, written);
   }
 
-  private static ofTypes(types: [string, Count][]): Dictionary {
-    const written = [...specials.map((): Count => 0), ...types.map(([, count]) => count)];
-    return new Dictionary([...specials, ...types.map(([type]) => type)], written.map(Number), written);
+  private static ofTypes(types: string[], counts: Count[]): Dictionary {
+    const written = [...specials.map((): Count => 0), ...counts];
+    return new Dictionary([...specials, ...types], written.map(Number), written);
   }
 
   /**
@@ -127,7 +150,9 @@ export class Dictionary {
     // fairseq leaves the ends of lines to Python, for which a lone CR is one.
     const lines = given.flatMap((line) => line.split('\r'));
     const seen = new Map<string, number>();
-    const types = lines.map((line, i): [string, Count] => {
+    const types: string[] = [];
+    const written: Count[] = [];
+    lines.forEach((line, i) => {
       const entry = entryOf(line);
       if (entry === null) {
         throw new RdropError(
@@ -146,9 +171,10 @@ export class Dictionary {
       }
       seen.set(type, i + 1);
       const near = Number(count);
-      return [type, Number.isSafeInteger(near) ? near : count];
+      types.push(type);
+      written.push(Number.isSafeInteger(near) ? near : count);
     });
-    return Dictionary.ofTypes(types);
+    return Dictionary.ofTypes(types, written);
   }
 
   /** The content of a dict.txt. */
