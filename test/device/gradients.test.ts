@@ -1,5 +1,6 @@
 // The network on a GPU against the original implementation's recorded numbers and against the CPU.
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { FloatArray, NativeModelConfig, NativeRuntime } from '../../lib/native/contract.js';
 import { largestDifference, modelOn, noCuda, randomPairs } from '../support/cuda_device.js';
 import {
   fixture,
@@ -9,6 +10,7 @@ import {
   relativeError,
   scalar,
 } from '../support/fixtures/fairseq_fixtures.js';
+import { withoutKinks } from '../support/relu_units.js';
 
 const reason = noCuda();
 beforeEach((context) => {
@@ -74,26 +76,43 @@ const shapes = [
   ['every dropout', { dropout: 0.3, attentionDropout: 0.1, activationDropout: 0.2 }],
 ] as const;
 // What rounding to 8 or 11 bits in every layer may cost a gradient, relative to the largest of its tensor.
-const precisions = [
-  ['float32', 1e-4],
+const roundings = [
   ['tf32', 2e-2],
   ['bfloat16', 1e-1],
   ['float16', 2e-2],
 ] as const;
 
+/** The same batch on both devices, with the same parameters. */
+async function compare(
+  precision: NativeRuntime['precision'],
+  config: Partial<NativeModelConfig>,
+  tolerance: number,
+  prepare = (parameters: Map<string, FloatArray>) => parameters,
+) {
+  const batch = randomPairs(17, 23, 40, 5);
+  const results = [];
+  for (const model of [await modelOn('cpu', 'float32', config), await modelOn('cuda', precision, config)]) {
+    await model.setParameters(prepare(await model.parameters()));
+    results.push(
+      await model.lossAndGradients(batch, loss, { secondSource: null, training: true, update: 7 }),
+    );
+    model.dispose();
+  }
+  const [cpu, cuda] = results as [(typeof results)[0], (typeof results)[0]];
+  expect(Math.abs(cuda.loss / cpu.loss - 1)).toBeLessThan(tolerance / 10);
+  expect(cuda.tokens).toBe(cpu.tokens);
+  expect(largestDifference(cuda.gradients, cpu.gradients)).toBeLessThan(tolerance);
+}
+
 describe.each(shapes)('against the CPU: %s', (_, config) => {
-  test.each(precisions)('%s', async (precision, tolerance) => {
-    const batch = randomPairs(17, 23, 40, 5);
-    const results = [];
-    for (const model of [await modelOn('cpu', 'float32', config), await modelOn('cuda', precision, config)]) {
-      results.push(
-        await model.lossAndGradients(batch, loss, { secondSource: null, training: true, update: 7 }),
-      );
-      model.dispose();
-    }
-    const [cpu, cuda] = results as [(typeof results)[0], (typeof results)[0]];
-    expect(Math.abs(cuda.loss / cpu.loss - 1)).toBeLessThan(tolerance / 10);
-    expect(cuda.tokens).toBe(cpu.tokens);
-    expect(largestDifference(cuda.gradients, cpu.gradients)).toBeLessThan(tolerance);
-  });
+  test('float32', () => compare('float32', config, 1e-4));
+
+  // With relu a rounding may switch a unit on or off; gelu is smooth.
+  test.each(roundings)('%s, gelu', (precision, tolerance) =>
+    compare(precision, { ...config, activation: 'gelu' }, tolerance),
+  );
 });
+
+test.each(roundings)('against the CPU: %s, relu without kinks', (precision, tolerance) =>
+  compare(precision, { activationDropout: 0.2 }, tolerance, withoutKinks),
+);

@@ -21,6 +21,7 @@ import {
   unrecordedDevice,
 } from '../../support/emulated_device.js';
 import { pack, relativeError } from '../../support/fixtures/fairseq_fixtures.js';
+import { withoutKinks } from '../../support/relu_units.js';
 import { setTrainerState, trainerState } from '../../support/trainer_state.js';
 
 beforeAll(() => {
@@ -126,22 +127,37 @@ describe('losses and gradients on a device are the CPU’s', () => {
     }
   });
 
-  // Heads of 8 columns take the plain path of attention, those of 16 the one for short sequences; with gelu, since a
-  // rounding may bring a relu to its other side.
-  test.each([
-    ['bfloat16', 8, {}, 0.06],
-    ['bfloat16', 16, { heads: 1, activation: 'gelu' }, 0.06],
-    ['bfloat16', 16, { embedDim: 32, attentionDropout: 0.2, activation: 'gelu' }, 0.06],
-    ['float16', 8, {}, 0.01],
-    ['float16', 16, { heads: 1, activation: 'gelu' }, 0.01],
-    ['float16', 16, { embedDim: 32, attentionDropout: 0.2, activation: 'gelu' }, 0.01],
-  ] as const)('%s to its roundings, heads of %d: %o', async (precision, _, config, tolerance) => {
-    const models = await pair(config, precision);
+  const roundings = [
+    ['bfloat16', 0.06],
+    ['float16', 0.01],
+  ] as const;
+  const compare = async (models: Awaited<ReturnType<typeof pair>>, tolerance: number) => {
     const batch = randomBatch(2, 6);
     const expected = await models.cpu.lossAndGradients(batch, loss, extra);
     const actual = await models.device.lossAndGradients(batch, loss, extra);
     expect(relativeError([actual.loss], [expected.loss])).toBeLessThan(tolerance);
     expect(relativeError(flat(actual.gradients), flat(expected.gradients))).toBeLessThan(tolerance);
+  };
+
+  // Heads of 16 columns take the path of attention for short sequences, the others the plain one; with gelu, since a
+  // rounding may bring a relu to its other side.
+  describe.each(roundings)('%s to its roundings', (precision, tolerance) => {
+    test.each([
+      [8, {}],
+      [12, { embedDim: 24 }],
+      [40, { embedDim: 40, heads: 1 }],
+      [16, { heads: 1 }],
+      [16, { embedDim: 32, attentionDropout: 0.2 }],
+    ])('heads of %d: %o', async (_, config) => {
+      await compare(await pair({ ...config, activation: 'gelu' }, precision), tolerance);
+    });
+
+    test('relu without kinks', async () => {
+      const models = await pair({ activationDropout: 0.2 }, precision);
+      for (const model of [models.cpu, models.device])
+        await model.setParameters(withoutKinks(await model.parameters()));
+      await compare(models, tolerance);
+    });
   });
 
   test('logits, validation loss and other sources in pass 2', async () => {
