@@ -20,6 +20,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/crowded.h"
+
 namespace rdrop {
 namespace {
 
@@ -148,8 +150,6 @@ class Watcher {
     return stale_;
   }
 
-  bool crowded() const { return crowded_; }
-
  private:
   struct Watched {
     int thread;
@@ -188,7 +188,7 @@ class Watcher {
         if (now - since < hold && now - free_since < kLeastHold) continue;
         slices_.reset();
         crowd_.reset();
-        crowded_ = false;
+        cores_crowded = false;
         since = now;
       }
     }
@@ -203,7 +203,7 @@ class Watcher {
       crowd_.reset();
       return false;  // no memory or no thread: the next look tries again
     }
-    crowded_ = true;
+    cores_crowded = true;
     return true;
   }
 
@@ -232,7 +232,7 @@ class Watcher {
   std::unique_ptr<Crowd> crowd_;
   std::unique_ptr<ShortSlices> slices_;
   std::atomic<uint64_t> jobs_{0};
-  std::atomic<bool> asleep_{false}, crowded_{false}, stale_{false};
+  std::atomic<bool> asleep_{false}, stale_{false};
 };
 
 /// Never destroyed: its thread may outlive static objects.
@@ -262,7 +262,7 @@ bool waiting_job() {
 }
 
 bool waiting_asleep() {
-  return watcher().crowded();
+  return cores_crowded;
 }
 
 }  // namespace rdrop

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/crowded.h"
 #include "core/element.h"
 #include "core/errors.h"
 #include "core/kernels.h"
@@ -54,25 +55,38 @@ class AloneScope {
   bool before_;
 };
 
+/// A loop of so little work, in parts each just worth a thread (about 5 microseconds), waits longer for a second thread
+/// than that saves while other programs want the cores.
+constexpr int64_t kWorthWaiting = 32;
+
 /// Calls f(begin, end) on ranges of at least `grain`, in parallel. Everything that is parallel here goes through it.
+/// work: of the whole loop, in parts just worth a thread. No result may depend on the ranges: a loop of little work is
+/// one range while the cores are crowded.
 template <typename F>
-void parallel_ranges(int64_t begin, int64_t end, int64_t grain, const F& f) {
-  if (!AloneScope::alone()) return at::parallel_for(begin, end, grain, f);
+void parallel_ranges(int64_t begin, int64_t end, int64_t grain, int64_t work, const F& f) {
+  const bool alone = AloneScope::alone() || (work <= kWorthWaiting && cores_crowded.load(std::memory_order_relaxed));
+  if (!alone) return at::parallel_for(begin, end, grain, f);
   if (begin < end) f(begin, end);
 }
+/// Where a grain is just worth a thread.
+template <typename F>
+void parallel_ranges(int64_t begin, int64_t end, int64_t grain, const F& f) {
+  parallel_ranges(begin, end, grain, (end - begin) / grain, f);
+}
+
+constexpr int64_t kElementsWorthAThread = 8192;
 
 /// Calls f(begin, end) on ranges of rows, in parallel when `elements_a_row` makes it worth a thread.
 template <typename F>
 void parallel_rows(int64_t rows, int64_t elements_a_row, const F& f) {
-  constexpr int64_t worthwhile = 8192;
-  const int64_t grain = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, elements_a_row));
-  parallel_ranges(0, rows, grain, f);
+  const int64_t grain = std::max<int64_t>(1, kElementsWorthAThread / std::max<int64_t>(1, elements_a_row));
+  parallel_ranges(0, rows, grain, rows * elements_a_row / kElementsWorthAThread, f);
 }
 
-/// Calls f(part, parts) for each of `parts` parts in parallel.
+/// Calls f(part, parts) for each of `parts` parts in parallel. work: as of parallel_ranges.
 template <typename F>
-void parallel_parts(int64_t parts, const F& f) {
-  parallel_ranges(0, parts, 1, [&](int64_t begin, int64_t end) {
+void parallel_parts(int64_t parts, int64_t work, const F& f) {
+  parallel_ranges(0, parts, 1, work, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) f(part, parts);
   });
 }

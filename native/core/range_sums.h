@@ -19,7 +19,7 @@ void sum_over_ranges(int64_t rows, int64_t columns, at::Tensor* const (&targets)
   const int64_t ranges = std::min(kSumRanges, std::max<int64_t>(1, rows)), size = int64_t(sums) * columns;
   const at::Tensor memory = scratch({ranges, size}, c10::CppTypeToScalarType<W>::value);
   W* partial = mutable_elements<W>(memory);
-  parallel_parts(ranges, [&](int64_t part, int64_t parts) {
+  parallel_parts(ranges, rows * size / kElementsWorthAThread, [&](int64_t part, int64_t parts) {
     W* own = partial + part * size;
     std::fill(own, own + size, W(0));
     f(own, rows * part / parts, rows * (part + 1) / parts);

@@ -5,6 +5,7 @@
 #include "core/errors.h"
 #include "model/aten_product.h"
 #include "model/bfloat16_product.h"
+#include "model/small_product.h"
 #include "model/tensors.h"
 #include "ops/column_sums/column_sums.h"
 #include "ops/packed_gemm/packed_gemm.h"
@@ -18,6 +19,8 @@ void cpu_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bia
   if (beta != 0 && beta != 1) fail(ErrorCode::internal, "matrix_product: expected beta 0 or 1, got ", beta);
   if (packed_gemm_fits(a.scalar_type())) {
     packed_gemm(a, b, bias, beta != 0, out);
+  } else if (small_product_fits(a, b, out)) {
+    small_product(a, b, bias, beta != 0, out);
   } else if (a.scalar_type() == at::kBFloat16) {
     bfloat16_product(a, b, bias, beta, out);
   } else {

@@ -1,5 +1,5 @@
-// Steps of one small training; prints {waiting, loss, errors} as JSON. Arguments:
-//   until-sleeping          steps until the threads that wait sleep, at least 20 and at most 10 s
+// Steps of one small training; prints {waiting, slept, loss, errors} as JSON; slept: steps before which they slept. Arguments:
+//   until-sleeping PRECISION [COUNT]   steps until the threads that wait have slept for 20, at most 10 s; or COUNT steps
 //   limits as|nproc COUNT   lowers a limit of this process, asks for COUNT threads, then for 2, and steps
 //   none as                 lowers it so far that not even the engine can start, and calls it twice
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { native } from '../../dist/native/binding.js';
 
 const [how, limit, count] = process.argv.slice(2);
 const core = native();
-const answer = { waiting: [], loss: [], errors: [] };
+const answer = { waiting: [], slept: 0, loss: [], errors: [] };
 
 async function attempt(call) {
   try {
@@ -37,7 +37,7 @@ const create = () =>
       ...{ dropout: 0.3, attentionDropout: 0, activationDropout: 0, norm: 'post', activation: 'relu' },
       ...{ shareEmbeddings: 'all', maxPositions: 64 },
     },
-    { seed: 1, device: 'cpu', precision: 'float32' },
+    { seed: 1, device: 'cpu', precision: how === 'until-sleeping' ? limit : 'float32' },
   );
 
 if (how !== 'until-sleeping') lower();
@@ -63,12 +63,13 @@ const side = {
   offsets: Int32Array.from({ length: 33 }, (_, i) => i * 12),
 };
 const start = performance.now();
-for (let step = 0; step < 20 || (how === 'until-sleeping' && performance.now() - start < 10_000); step++) {
+const untilSleeping = how === 'until-sleeping' && !count;
+const steps = untilSleeping ? Infinity : how === 'until-sleeping' ? Number(count) : 20;
+while (answer.loss.length < steps && answer.slept < 20 && performance.now() - start < 10_000) {
+  if (untilSleeping && core.info().waiting === 'sleeping') answer.slept += 1;
   const { metrics } = await trainer.step([{ source: side, target: side }]);
   answer.loss.push(metrics.loss);
   const { waiting } = core.info();
   if (!answer.waiting.includes(waiting)) answer.waiting.push(waiting);
-  if (step >= 20 && (waiting === 'sleeping' || process.env.OMP_WAIT_POLICY || process.env.GOMP_SPINCOUNT))
-    break;
 }
 process.stdout.write(JSON.stringify(answer));

@@ -78,7 +78,7 @@ void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, co
   const int64_t parts = at::get_num_threads();
   dispatch_layers(gradient, [&](auto zero) {
     using T = decltype(zero);
-    parallel_parts(parts, [&](int64_t part, int64_t count) {
+    parallel_parts(parts, rows * columns * 4 / kElementsWorthAThread, [&](int64_t part, int64_t count) {
       const EmbeddingBackward<T> arguments{elements<T>(gradient),
                                            elements<int32_t>(tokens),
                                            mutable_elements<Wide<T>>(table_gradient),

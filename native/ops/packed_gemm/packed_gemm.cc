@@ -27,7 +27,8 @@ PanelSource<T> panel_source(const at::Tensor& lines) {
 template <typename F>
 void for_rectangles(const at::Tensor& out, int64_t terms, const F& f) {
   const PanelGrid grid(out.size(0), out.size(1), terms, at::get_num_threads());
-  parallel_parts(grid.tasks(), [&](int64_t task, int64_t) { f(grid.task(task)); });
+  parallel_parts(grid.tasks(), out.numel() * terms / kProductsWorthAThread,
+                 [&](int64_t task, int64_t) { f(grid.task(task)); });
 }
 
 template <typename T>

@@ -12,6 +12,8 @@ namespace rdrop {
 constexpr int64_t kBlockRows = 16 * kLeftPanel, kBlockSteps = 256;           // a left block: 192 KiB
 constexpr int64_t kRectangleRows = 4 * kBlockRows, kRectangleColumns = 512;  // a right block: 512 KiB
 
+constexpr int64_t kProductsWorthAThread = 1 << 18;
+
 /// The size of each of `parts` even parts, in whole panels.
 inline int64_t in_panels(int64_t size, int64_t parts, int64_t panel) {
   const int64_t part = (size + parts - 1) / parts;
@@ -27,8 +29,7 @@ struct Rectangle {
 class PanelGrid {
  public:
   PanelGrid(int64_t rows, int64_t columns, int64_t terms, int64_t threads) : rows_(rows), columns_(columns) {
-    constexpr int64_t worth_a_thread = 1 << 18;  // products
-    if (rows * columns * terms < 2 * worth_a_thread) threads = 1;
+    if (rows * columns * terms < 2 * kProductsWorthAThread) threads = 1;
     int64_t down = std::max<int64_t>(1, (rows + kRectangleRows - 1) / kRectangleRows);
     int64_t across = std::max<int64_t>(1, (columns + kRectangleColumns - 1) / kRectangleColumns);
     while (down * across % threads != 0 && down * across < 4 * threads) {
