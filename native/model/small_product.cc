@@ -13,7 +13,7 @@
 namespace rdrop {
 namespace {
 
-constexpr int64_t kMostProducts = 1 << 25;  ///< M·N·K; above it oneMKL's own loops are as fast, crowded or not
+constexpr int64_t kMostProducts = 1 << 25;  ///< M·N·K; cutting larger ones gained nothing, crowded or not
 constexpr int64_t kMostSums = 1 << 20;      ///< M·N: 4 MiB of float32
 constexpr int64_t kUnit = 16;               ///< lines of a part: a multiple, one cache line of float32
 
