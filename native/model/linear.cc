@@ -3,9 +3,9 @@
 
 #include "device/device.h"
 #include "core/errors.h"
-#include "model/aten_product.h"
-#include "model/bfloat16_product.h"
-#include "model/small_product.h"
+#include "model/products/aten_product.h"
+#include "model/products/bfloat16_product.h"
+#include "model/products/small_product.h"
 #include "model/tensors.h"
 #include "ops/column_sums/column_sums.h"
 #include "ops/packed_gemm/packed_gemm.h"

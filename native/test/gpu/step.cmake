@@ -16,7 +16,7 @@ set(torch_libraries ${RDROP_LIBTORCH}/lib/libtorch_cpu.so ${RDROP_LIBTORCH}/lib/
 # The libraries that libtorch itself needs (cuBLAS, cuDNN, NCCL) are found by its own run path.
 set(link_options -Wl,--allow-shlib-undefined -Wl,-rpath,${RDROP_LIBTORCH}/lib)
 
-file(GLOB core_sources CONFIGURE_DEPENDS ${native}/core/*.cc ${native}/device/*.cc ${native}/model/*.cc
+file(GLOB core_sources CONFIGURE_DEPENDS ${native}/core/*.cc ${native}/device/*.cc ${native}/model/*.cc ${native}/model/*/*.cc
      ${native}/ops/*/*.cc ${native}/training/*.cc ${native}/translation/*.cc)
 list(FILTER core_sources EXCLUDE REGEX "_per_isa\\.cc$|_test\\.cc$|/kernels\\.cc$|/embedding_groups\\.cc$")
 add_library(core OBJECT ${core_sources})

@@ -1,5 +1,5 @@
 // See small_product.h.
-#include "model/small_product.h"
+#include "model/products/small_product.h"
 
 #include <ATen/ops/empty.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "core/dispatch.h"
-#include "model/onemkl.h"
+#include "model/products/onemkl.h"
 #include "ops/rounding/rounding_kernel.h"
 
 namespace rdrop {

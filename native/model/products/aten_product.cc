@@ -1,5 +1,5 @@
 // See aten_product.h.
-#include "model/aten_product.h"
+#include "model/products/aten_product.h"
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>

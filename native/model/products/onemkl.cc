@@ -1,5 +1,5 @@
 // See onemkl.h.
-#include "model/onemkl.h"
+#include "model/products/onemkl.h"
 
 #include <dlfcn.h>
 

@@ -2,7 +2,7 @@
 // (oneMKL uses none but Intel's), by ATen, which gives it to oneDNN. oneDNN compiles a kernel for every new shape,
 // which takes longer than a small product, and nearly every batch of real sentences has a number of rows of its own;
 // oneMKL does not. Chips for which ops/packed_gemm/packed_gemm.h speaks do not come here.
-#include "model/bfloat16_product.h"
+#include "model/products/bfloat16_product.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -10,9 +10,9 @@
 #include <algorithm>
 
 #include "core/errors.h"
-#include "model/aten_product.h"
+#include "model/products/aten_product.h"
 #include "core/dispatch.h"
-#include "model/onemkl.h"
+#include "model/products/onemkl.h"
 #include "ops/rounding/rounding_kernel.h"
 
 namespace rdrop {
