@@ -156,12 +156,14 @@ describe('a signal', () => {
       '900',
       '--max-len-b',
       '900',
+      '--window',
+      '16',
     );
     const { stdin } = started.child;
     stdin?.on('error', () => {});
     // More than the pipe holds: what the input is read by has its model already. Empty lines cost nothing.
-    await new Promise((resolve) => stdin?.write('\n'.repeat(1_000_000), resolve));
-    stdin?.end('w1 w2 w3\n'.repeat(16));
+    await new Promise((resolve) => stdin?.write('\n'.repeat(200_000), resolve));
+    stdin?.end('w1 w2 w3\n'.repeat(1600)); // batches of a second, many of them
     await sleep(3000);
     started.child.kill('SIGINT');
     const begun = Date.now();
