@@ -89,6 +89,19 @@ export function openNative(root: string = packageRoot, env: Environment = proces
 
 let opened: Native | undefined;
 
+/** The library of runs over several processes; it lies beside the addon and is opened when a group is made. */
+export const distributedLibraryFile = 'librdrop_distributed.so';
+
+/**
+ * Path of librdrop_distributed.so, which need not be there.
+ *
+ * @throws RdropError ADDON_NOT_FOUND, PLATFORM_UNSUPPORTED.
+ */
+export function distributedLibrary(root: string = packageRoot, env: Environment = process.env): string {
+  const { libtorch } = probeLibtorch({ env });
+  return join(dirname(findAddon(root, libtorch)), distributedLibraryFile);
+}
+
 /**
  * The native core, opened on the first call. A failure is not remembered: after `rdrop setup` the same process may
  * ask again.

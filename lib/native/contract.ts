@@ -160,7 +160,7 @@ export interface NativeMetrics extends NativeLoss {
 export interface NativeStep {
   /** Number of updates done, this one included. */
   update: number;
-  /** Pairs, source tokens and target tokens of the update. */
+  /** Pairs, source tokens and target tokens of the update, of all ranks. */
   pairs: number;
   sourceTokens: number;
   tokens: number;
@@ -168,6 +168,8 @@ export interface NativeStep {
   seconds: number;
   /** null on a device, where a step does not wait: metrics() reads them. */
   metrics: NativeMetrics | null;
+  /** Bitwise or of the flags that the ranks gave to this step. */
+  flags: number;
 }
 
 /** Of an optimizer, besides the moments. */
@@ -186,8 +188,11 @@ export type Moment = 'first' | 'second';
 /** States: ready, stepping, disposed. Two steps at once are refused (BUSY). */
 export interface NativeTrainer {
   readonly update: number;
-  /** One update from the summed gradients of all batches. */
-  step(batches: PackedBatch[]): Promise<NativeStep>;
+  /**
+   * One update from the summed gradients of all batches: of this rank, possibly none, and of the others. Batch i is number
+   * i·W + rank of the update in the keys of dropout. flags: bits 0 to 7, for NativeStep.flags.
+   */
+  step(batches: PackedBatch[], flags?: number): Promise<NativeStep>;
   /** On a device: of the steps since the last call. Waits for them. */
   metrics(): Promise<NativeMetrics>;
   counters(): Promise<NativeCounters>;
@@ -196,6 +201,54 @@ export interface NativeTrainer {
   readMoment(moment: Moment, name: string, begin: number, end: number): Promise<FloatArray>;
   writeMoment(moment: Moment, name: string, begin: number, end: number, values: FloatArray): Promise<void>;
   dispose(): void;
+}
+
+/** Where the ranks of one run meet. */
+export interface NativeGroupOptions {
+  rank: number;
+  worldSize: number;
+  /** Host and port of the store; a name or a number. */
+  address: string;
+  port: number;
+  /** Whether this rank serves the store: rank 0 does, unless torchrun's agent does. */
+  serve: boolean;
+  /** Of the keys in the store, so that several groups one after another may use one store. */
+  prefix: string;
+  /** Without a sign of life of a rank, and to join. */
+  timeoutSeconds: number;
+  backend: 'gloo' | 'nccl';
+  /** Path of librdrop_distributed.so: distributedLibrary() of binding.ts. */
+  library: string;
+}
+
+/**
+ * W processes that work on one run. Calls on a group are made by all ranks in the same order, those of a trainer included.
+ * Every call, made or under way, rejects with RANK_LOST when a rank gives no sign of life for the timeout or its connection
+ * closes, with RANK_FAILED when it said so itself; both name the rank. DISPOSED after dispose().
+ */
+export interface NativeGroup {
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Over the ranks, added in the order of their numbers: the same bits everywhere. Lengths must be equal. */
+  sum(values: Float64Array): Promise<Float64Array>;
+  /** Of every rank, by rank; lengths may differ. */
+  gather(bytes: Uint8Array): Promise<Uint8Array[]>;
+  /** Of rank 0, whoever else gives null. */
+  broadcast(bytes: Uint8Array | null): Promise<Uint8Array>;
+  /** Tells the others that this rank ends with an error. */
+  fail(message: string): Promise<void>;
+  /** That steps waited for the others so far. */
+  waitedSeconds(): number;
+  /** Leaves in peace; calls under way end with DISPOSED. */
+  dispose(): void;
+}
+
+export interface NativeDistributed {
+  group: NativeGroup;
+  /** In which gradients travel. */
+  gradientType: 'float32' | 'bfloat16';
+  /** Of gradients that travel together. */
+  bucketBytes: number;
 }
 
 export interface NativeInfo {
@@ -297,6 +350,11 @@ export interface Native {
       model: NativeTransformer,
       optimizer: NativeOptimizerOptions,
       loss: NativeLossOptions,
+      distributed?: NativeDistributed | null,
     ): Promise<NativeTrainer>;
+  };
+  Group: {
+    /** Waits for all ranks. Rejects with DISTRIBUTED_UNAVAILABLE, RANK_LOST. */
+    create(options: NativeGroupOptions): Promise<NativeGroup>;
   };
 }

@@ -41,6 +41,10 @@ export const errorCodes = {
   TRIAL_FAILED: 'a trial of a sweep failed',
   CUDA_UNAVAILABLE: 'CUDA was asked for, but there is no driver, device, library or chip that can be used',
   CUDA_FAILED: 'CUDA reported an error',
+  DISTRIBUTED_UNAVAILABLE:
+    'a run over several processes was asked for, but its library or the address where they meet cannot be used',
+  RANK_LOST: 'a process of a run over several gave no sign of life, or its connection closed',
+  RANK_FAILED: 'a process of a run over several ended with an error of its own',
   OUT_OF_MEMORY: 'memory could not be allocated',
   PROCESS_LIMIT:
     'a limit of the process or the system (threads, for instance) does not allow what is asked for',
