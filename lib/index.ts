@@ -5,6 +5,7 @@ export type {} from './util/globals.js';
 // Options and errors.
 
 export type { BatchPlanOptions, BatchSizeOptions, TrainBatchOptions } from './options/batches.js';
+export type { DistributedOptions, WireType } from './options/distributed.js';
 export type { ExportFormat, ExportOptions, FairseqImportOptions } from './options/interchange.js';
 export { type KlDirection, klDirections, type LossOptions, type TrainLossOptions } from './options/loss.js';
 export type { ModelConfig, ModelOptions, RunModelOptions } from './options/model.js';

@@ -12,6 +12,8 @@ export interface TranslateCorpusOptions {
    * follows from the longest source of the batch instead of from each sentence (sequence_generator.py, max_len).
    */
   fairseq?: { targetLengths: Int32Array; multipleOf: number } | undefined;
+  /** The batches that are translated, where several processes share them: those whose number mod `size` is `rank`. Left out: all. */
+  share?: { rank: number; size: number } | undefined;
   signal?: AbortSignal | undefined;
   /** Called after each batch with the sentences done so far. */
   onProgress?: ((done: number, total: number) => void) | undefined;
@@ -27,14 +29,15 @@ export async function translateCorpus(
 }
 
 /**
- * The nBest best hypotheses of each of many sentences: sorted by length and batched, answered in the order given.
+ * The nBest best hypotheses of each of many sentences: sorted by length and batched, answered in the order given. Of a share, the
+ * sentences of other shares are holes of the array.
  *
  * @throws RdropError ABORTED between two batches; those of Transformer.translate
  */
 export async function translateCorpusNBest(
   model: Transformer,
   sources: readonly Int32Array[],
-  { beam, maxTokens, fairseq, signal, onProgress }: TranslateCorpusOptions,
+  { beam, maxTokens, fairseq, share, signal, onProgress }: TranslateCorpusOptions,
 ): Promise<Hypothesis[][]> {
   const lengths = Int32Array.from(sources, (source) => source.length);
   const longest = (side: Int32Array) => side.reduce((a, b) => Math.max(a, b), 1);
@@ -50,8 +53,10 @@ export async function translateCorpusNBest(
     return { ...beam, maxLenA: 0, maxLenB: Math.floor(beam.maxLenA * padded + beam.maxLenB) };
   };
   const results = new Array<Hypothesis[]>(sources.length);
+  const own = share === undefined ? batches : batches.filter((_, i) => i % share.size === share.rank);
+  const total = own.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
-  for (const batch of batches) {
+  for (const batch of own) {
     throwIfAborted(signal, 'the translation');
     const found = await model.translate(
       Array.from(batch, (i) => sources[i]!),
@@ -62,7 +67,7 @@ export async function translateCorpusNBest(
       results[sentence] = found[i]!;
     });
     done += batch.length;
-    onProgress?.(done, sources.length);
+    onProgress?.(done, total);
   }
   return results;
 }

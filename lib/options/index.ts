@@ -8,6 +8,7 @@
 export * from './batches.js';
 export * from './benchmark.js';
 export * from './demo.js';
+export * from './distributed.js';
 export * from './evaluation.js';
 export * from './interchange.js';
 export * from './loss.js';

@@ -1,6 +1,7 @@
 /** A training run. */
 import * as z from 'zod';
 import { type TrainBatchOptions, trainBatchSchema } from './batches.js';
+import { type DistributedOptions, distributedSchema } from './distributed.js';
 import { lossSchema, type TrainLossOptions } from './loss.js';
 import { type RunModelOptions, runModelSchema } from './model.js';
 import { type OpenOptions, openSchema } from './opening.js';
@@ -150,6 +151,8 @@ export interface TrainOptions extends Omit<RuntimeOptions, 'device'>, ThreadsOpt
    * @range 0 or more
    */
   checkpointInterval?: number | undefined;
+  /** Several processes that train this one run. Left out: the process that calls trains alone. */
+  distributed?: DistributedOptions | undefined;
 }
 
 /** The names of rdrop's own metrics and of what else stands in a line of metrics.jsonl: no metric of a hook has one of them. */
@@ -204,6 +207,7 @@ export const trainSchema = documented<TrainOptions>()(
     validation: validationSchema.prefault({}),
     test: documented<TestOptions>()(z.strictObject({ beam: beamSearchSchema.prefault({}) })).prefault({}),
     checkpointInterval: countOrZero.default(0),
+    distributed: distributedSchema.optional(),
   }),
 );
 /** The options of a run with every default filled in. */
@@ -231,6 +235,8 @@ export interface ResumeOptions extends OpenOptions {
   maxMinutes?: number | undefined;
   /** Where the prepared data lies now; its files must be those the run began with. Left out: where it was. */
   data?: string | undefined;
+  /** Several processes that train the run from here on. Left out: the run's own `processes`. */
+  distributed?: DistributedOptions | undefined;
 }
 
 export const resumeSchema = documented<ResumeOptions>()(
@@ -239,6 +245,7 @@ export const resumeSchema = documented<ResumeOptions>()(
     maxEpochs: countOrZero.optional(),
     maxMinutes: nonNegative.optional(),
     data: text.optional(),
+    distributed: distributedSchema.optional(),
     ...openSchema.shape,
   }),
 );

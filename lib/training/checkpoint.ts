@@ -25,6 +25,10 @@ export const trainingStateSchema = z.strictObject({
   epoch: z.int().min(1),
   /** Updates done in this epoch. */
   position: z.int().min(0),
+  /** Batches of the epoch that are done; absent in checkpoints of earlier versions, whose every update took as many. */
+  batches: z.int().min(0).optional(),
+  /** Processes that trained the last update; absent where it was one, as in earlier versions. */
+  worldSize: z.int().min(1).optional(),
   lastValidated: z.int().min(0),
   best: z
     .strictObject({
@@ -64,11 +68,12 @@ export const freshCounters = (update: number): TrainingState['optimizer'] => ({
 });
 
 /** Of a run before its first update. */
-export const freshState = (fingerprint: string): TrainingState => ({
+export const freshState = (fingerprint: string): TrainingState & { batches: number } => ({
   fingerprint,
   update: 0,
   epoch: 1,
   position: 0,
+  batches: 0,
   lastValidated: 0,
   best: null,
   sinceBest: 0,

@@ -4,25 +4,35 @@ import type { StopReason } from './train_events.js';
 
 /** How far a run has come, and what ends it: derived from its state alone. */
 
-export type Place = Pick<TrainingState, 'epoch' | 'position'>;
+/** What of an epoch is done, in batches: how many of them make an update may change when a run is resumed. */
+export interface Place {
+  epoch: number;
+  batches: number;
+}
 type Limits = Pick<TrainConfig, 'maxUpdates' | 'maxEpochs' | 'maxMinutes'>;
 
 /** Where the next update lies: the end of an epoch is the beginning of the next. */
-export const following = ({ epoch, position }: Place, updatesPerEpoch: number): Place =>
-  position < updatesPerEpoch ? { epoch, position } : { epoch: epoch + 1, position: 0 };
+export const following = ({ epoch, batches }: Place, batchesPerEpoch: number): Place =>
+  batches < batchesPerEpoch ? { epoch, batches } : { epoch: epoch + 1, batches: 0 };
 
 /** Epochs done, with the fraction of the last one. */
-export const epochsDone = ({ epoch, position }: Place, updatesPerEpoch: number): number =>
-  epoch - 1 + position / updatesPerEpoch;
+export const epochsDone = ({ epoch, batches }: Place, batchesPerEpoch: number): number =>
+  epoch - 1 + batches / batchesPerEpoch;
 
+/** Whether a run has trained as long as it may, by this process's clock. */
+export const timeIsUp = ({ maxMinutes }: Limits, { elapsedSeconds }: TrainingState): boolean =>
+  maxMinutes > 0 && elapsedSeconds >= 60 * maxMinutes;
+
+/** @param timeUp whether the time is up, which the ranks of a run agree on */
 export function limitReached(
-  { maxUpdates, maxEpochs, maxMinutes, validation }: Limits & Pick<TrainConfig, 'validation'>,
-  state: TrainingState,
-  updatesPerEpoch: number,
+  { maxUpdates, maxEpochs, validation }: Limits & Pick<TrainConfig, 'validation'>,
+  state: TrainingState & Place,
+  batchesPerEpoch: number,
+  timeUp: boolean,
 ): Exclude<StopReason, 'aborted'> | null {
   if (maxUpdates > 0 && state.update >= maxUpdates) return 'maxUpdates';
-  if (maxEpochs > 0 && following(state, updatesPerEpoch).epoch > maxEpochs) return 'maxEpochs';
-  if (maxMinutes > 0 && state.elapsedSeconds >= 60 * maxMinutes) return 'maxMinutes';
+  if (maxEpochs > 0 && following(state, batchesPerEpoch).epoch > maxEpochs) return 'maxEpochs';
+  if (timeUp) return 'maxMinutes';
   if (validation.patience > 0 && state.sinceBest >= validation.patience) return 'patience';
   return null;
 }
@@ -30,12 +40,12 @@ export function limitReached(
 /** How much of a run is done, from 0 to 1, by whichever limit is nearest. */
 export function progressOf(
   { maxUpdates, maxEpochs, maxMinutes }: Limits,
-  state: TrainingState,
-  updatesPerEpoch: number,
+  state: TrainingState & Place,
+  batchesPerEpoch: number,
 ): number {
   const parts = [
     [state.update, maxUpdates],
-    [epochsDone(state, updatesPerEpoch), maxEpochs],
+    [epochsDone(state, batchesPerEpoch), maxEpochs],
     [state.elapsedSeconds / 60, maxMinutes],
   ] as const;
   return Math.min(1, Math.max(...parts.map(([done, limit]) => (limit > 0 ? done / limit : 0))));

@@ -14,7 +14,7 @@ import type { TrainConfig } from '../options/training.js';
 import { TextPipeline } from '../text/pipeline.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import type { RdropWarning } from '../util/warnings.js';
-import { BatchSource, type Pairs } from './batch_source.js';
+import { BatchSource, type BatchTaker, type Pairs } from './batch_source.js';
 import type { DataHashes } from './run_directory.js';
 import { StageReporter, type TrainListener } from './stages.js';
 import type { EvaluationSet } from './validation.js';
@@ -36,6 +36,8 @@ export interface RunData {
 interface LoadWork {
   signal?: AbortSignal | undefined;
   onProgress?: TrainListener | undefined;
+  /** Which of how many processes takes batches. Left out: there is one. */
+  taker?: BatchTaker | undefined;
 }
 
 /**
@@ -47,7 +49,7 @@ interface LoadWork {
 export async function loadRunData(
   config: TrainConfig,
   hashes: DataHashes,
-  { signal, onProgress }: LoadWork = {},
+  { signal, onProgress, taker }: LoadWork = {},
 ): Promise<RunData> {
   const { data, seed, model, batches } = config;
   const moment = { update: 0, epoch: 0, loss: null, kl: null, tokensPerSecond: null };
@@ -67,7 +69,7 @@ export async function loadRunData(
       ? packed
       : lengths.fit({ source: packed.source.toArray(), target: packed.target.toArray() }, 'train', limits)
           .pairs;
-  const source = new BatchSource(train, { ...batches, seed });
+  const source = new BatchSource(train, { ...batches, seed }, taker);
   report(2);
   const valid = await loadSet(config, pipeline, 'valid', lengths, signal);
   let test: EvaluationSet | null = null;

@@ -41,6 +41,8 @@ export interface RunResult {
   /** Every metric of the test split, signed; null without one. */
   scores: CorpusScore[] | null;
   parameters: number;
+  /** Processes that trained it at the end; not there where it was one. */
+  worldSize?: number;
   /** What was too long for the model or a batch, and left out or cut, by split; not there where nothing was. */
   overlong?: Partial<Record<Split, OverlongCount>>;
 }
@@ -75,7 +77,11 @@ export class RunDirectory {
    *
    * @throws RdropError RUN_EXISTS, RUN_LOCKED, DISK_FULL, FILE_UNWRITABLE
    */
-  static async create(config: TrainConfig, hashes: DataHashes, locking: Locking = {}): Promise<RunDirectory> {
+  static async create(
+    config: TrainConfig,
+    hashes: DataHashes,
+    { worldSize = 1, ...locking }: Locking & { worldSize?: number } = {},
+  ): Promise<RunDirectory> {
     const path = resolve(config.runDirectory);
     const run = await RunDirectory.#lockAt(path, locking);
     try {
@@ -97,7 +103,11 @@ export class RunDirectory {
         }
       }
       await TextPipeline.copy(config.data, path);
-      await run.#writeJson('environment.json', { ...(await environment(config.threads)), data: hashes });
+      await run.#writeJson('environment.json', {
+        ...(await environment(config.threads)),
+        worldSize,
+        data: hashes,
+      });
       await rm(join(path, 'metrics.jsonl'), { force: true });
       // Last: a directory with a config.json has all the others.
       await run.writeConfig(config);
@@ -240,14 +250,15 @@ export async function readRunConfig(directory: string): Promise<TrainConfig> {
   return parseConfig(trainSchema, await readJsonFile(path), path);
 }
 
-/** What makes two runs the same one: everything but where it lies. */
+/** What makes two runs the same one: everything but where it lies, and how many processes train it. */
 function identity(config: TrainConfig) {
-  const { runDirectory: _, ...rest } = config;
+  const { runDirectory: _r, distributed: _d, ...rest } = config;
   return rest;
 }
 
 /**
- * Of what the numbers of a run depend on. The limits and the places are left out: a run may be moved and made longer.
+ * Of what the numbers of a run depend on. The limits, the places and the processes are left out: a run may be
+ * moved, made longer, and continued by more or fewer processes, which changes its numbers and is warned of.
  */
 export function fingerprint(config: TrainConfig): string {
   const {
@@ -256,6 +267,7 @@ export function fingerprint(config: TrainConfig): string {
     maxUpdates: _u,
     maxEpochs: _e,
     maxMinutes: _m,
+    distributed: _p,
     ...rest
   } = withoutLaterOptions(config);
   return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
@@ -287,7 +299,7 @@ export function differences(a: unknown, b: unknown, path = ''): string[] {
   }
   const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>];
   return Object.keys({ ...x, ...y })
-    .filter((key) => path !== '' || key !== 'runDirectory')
+    .filter((key) => path !== '' || (key !== 'runDirectory' && key !== 'distributed'))
     .flatMap((key) => differences(x[key], y[key], path === '' ? key : `${path}.${key}`));
 }
 

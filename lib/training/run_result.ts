@@ -1,53 +1,72 @@
 import { loadParameters, snapshotOf, type Transformer } from '../model/transformer.js';
 import type { TrainConfig } from '../options/training.js';
 import { type Checkpoint, openBest, type TrainingState } from './checkpoint.js';
-import { epochsDone } from './progress.js';
+import type { Ranks } from './distributed/ranks.js';
+import { shareParameters } from './distributed/share_parameters.js';
+import { loadModel } from './load_checkpoint.js';
+import { epochsDone, type Place } from './progress.js';
 import type { RunData } from './run_data.js';
 import type { RunDirectory, RunResult } from './run_directory.js';
 import type { StageReporter } from './stages.js';
-import { translateTest } from './validation.js';
+import { scoreTest, searchTest } from './validation.js';
 import { chosenMetric } from './validation_hook.js';
 
 interface FinishedRun {
   config: TrainConfig;
-  state: TrainingState;
+  state: TrainingState & Place;
   data: RunData;
   model: Transformer;
-  run: RunDirectory;
+  /** null on every rank but the first. */
+  run: RunDirectory | null;
+  ranks: Ranks;
 }
 
-/** Puts a checkpoint's parameters into a model, tensor by tensor. */
-async function loadModel(model: Transformer, checkpoint: Checkpoint): Promise<void> {
-  await using file = await checkpoint.open('model');
-  await loadParameters(model, file.tensors, checkpoint.path);
-}
-
-/** Translates the test split with the best checkpoint; the model keeps its parameters. */
+/**
+ * Translates the test split with the best checkpoint, and writes what came of it; the model keeps its parameters. Ranks share the
+ * search; the first scores and writes, and every rank has the result.
+ */
 export async function runResult(
-  { config, state, data, model, run }: FinishedRun,
+  finished: FinishedRun,
   reporter: StageReporter,
   signal?: AbortSignal,
 ): Promise<RunResult> {
-  const best = await openBest(run.checkpoints, state);
-  let scores: RunResult['scores'] = null;
+  const { config, state, data, model, run, ranks } = finished;
+  const best = run === null ? null : await openBest(run.checkpoints, state);
+  let found: Int32Array[] | null = null;
   if (data.test !== null) {
-    const kept = best === null || best.state.update === state.update ? null : await snapshotOf(model);
+    const other = state.best !== null && state.best.update !== state.update;
+    const kept = other ? await snapshotOf(model) : null;
     try {
-      if (kept !== null) await loadModel(model, best!);
-      const test = await translateTest(model, data.pipeline, data.test, {
-        config,
-        signal,
-        onProgress: (...progress) => reporter.report('test translation', ...progress),
-        onScores: (...progress) => reporter.report('test scores', ...progress),
-      });
-      scores = test.scores;
-      await run.writeTest(test, data.pipeline.config.target);
+      if (kept !== null) {
+        if (best !== null) await loadModel(model, best);
+        await shareParameters(ranks, model);
+      }
+      const onProgress = (...progress: [number, number]) => reporter.report('test translation', ...progress);
+      found = await searchTest(model, data.test, { config, signal, onProgress, ranks });
     } finally {
       if (kept !== null) {
         await loadParameters(model, kept.tensors, 'the parameters of the last update');
         kept[Symbol.dispose]();
       }
     }
+  }
+  return ranks.fromFirst(() => writeResult(finished, best, found, reporter, signal));
+}
+
+/** The first rank's part. */
+async function writeResult(
+  { config, state, data, model, run, ranks }: FinishedRun,
+  best: Checkpoint | null,
+  found: Int32Array[] | null,
+  reporter: StageReporter,
+  signal: AbortSignal | undefined,
+): Promise<RunResult> {
+  let scores: RunResult['scores'] = null;
+  if (found !== null) {
+    const onProgress = (...progress: [number, number]) => reporter.report('test scores', ...progress);
+    const test = await scoreTest(found, data.pipeline, data.test!, { signal, onProgress });
+    scores = test.scores;
+    await run!.writeTest(test, data.pipeline.config.target);
   }
   const chosen = chosenMetric(config);
   const value = best?.state.best?.metric;
@@ -56,7 +75,7 @@ export async function runResult(
     direction: config.loss.direction,
     alpha: config.loss.alpha,
     updates: state.update,
-    epochs: epochsDone(state, data.train.updatesPerEpoch),
+    epochs: epochsDone(state, data.train.batchesPerEpoch),
     seconds: state.trainingSeconds,
     bestUpdate: best?.state.update ?? state.update,
     validBleu: best?.state.best?.bleu ?? null,
@@ -64,8 +83,9 @@ export async function runResult(
     testBleu: scores?.[0] ? { score: scores[0].score, signature: scores[0].signature } : null,
     scores,
     parameters: model.parameterCount,
+    ...(!ranks.alone && { worldSize: ranks.size }),
     ...(Object.keys(data.overlong).length > 0 && { overlong: data.overlong }),
   };
-  await run.writeResult(result);
+  await run!.writeResult(result);
   return result;
 }

@@ -1,23 +1,17 @@
+import { join } from 'node:path';
 import { streamSafetensors } from '../data/safetensors/safetensors.js';
 import { reportGraphFallback } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
-import {
-  lentTransformer,
-  loadParameters,
-  modelMetadata,
-  nativeTransformer,
-  snapshotOf,
-  Transformer,
-} from '../model/transformer.js';
+import { modelMetadata, nativeTransformer, snapshotOf, Transformer } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import type { NativeMetrics, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
 import type { TrainConfig } from '../options/training.js';
+import { quietly } from '../util/async/cleanup.js';
 import { asRdropError, fromNative, RdropError } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import { afterValidation } from './best.js';
 import {
-  type Checkpoint,
   type CheckpointName,
   findCheckpoint,
   freshState,
@@ -26,16 +20,16 @@ import {
   type TrainingState,
   writeCheckpoint,
 } from './checkpoint.js';
-import {
-  addToWindow,
-  emptyWindow,
-  perToken,
-  type TrainMetrics,
-  trainLine,
-  type ValidationMetrics,
-} from './metrics.js';
-import { loadMoments, storedMoments } from './moments.js';
-import { following, limitReached, progressOf } from './progress.js';
+import { Agreement, stop } from './distributed/agreement.js';
+import { threadsOf } from './distributed/place.js';
+import { alone, type Ranks } from './distributed/ranks.js';
+import { shareOptimizer, shareParameters } from './distributed/share_parameters.js';
+import { worldSizeWarning } from './distributed/world_size.js';
+import { loadModel, loadOptimizer } from './load_checkpoint.js';
+import { measure } from './measure.js';
+import { addToWindow, emptyWindow, perToken, type TrainMetrics, trainLine } from './metrics.js';
+import { storedMoments } from './moments.js';
+import { following, limitReached, type Place, progressOf, timeIsUp } from './progress.js';
 import { checkLastCheckpoint } from './run_checkpoint.js';
 import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory } from './run_directory.js';
@@ -43,16 +37,17 @@ import { runResult } from './run_result.js';
 import { runWarnings } from './run_warnings.js';
 import { StageReporter, type TrainListener } from './stages.js';
 import type { StopReason, TrainEvent } from './train_events.js';
-import { validate } from './validation.js';
-import { runHook, type ValidationHook } from './validation_hook.js';
+import type { ValidationHook } from './validation_hook.js';
 
 /**
  * Training from data to result. Between two updates everything about the run is in `state`, the parameters and the
  * moments of the optimizer, so that a run resumed from there continues exactly as if nothing had happened: what is due
- * (validation, checkpoint, end) is derived from the state, never remembered elsewhere.
+ * (validation, checkpoint, end) is derived from the state, never remembered elsewhere. Of several ranks each has the same
+ * state, derives the same, and only the first writes it; what comes from outside (an abort, the clock) they agree on.
  */
 export class TrainingLoop {
-  readonly state: TrainingState;
+  readonly state: TrainingState & Place;
+  readonly #agreement: Agreement;
   /** The update of the last checkpoint and whether it was validated, so that none is written twice. */
   #saved = '';
   /** A device did steps whose metrics have not been read. */
@@ -65,29 +60,42 @@ export class TrainingLoop {
 
   private constructor(
     readonly config: TrainConfig,
-    readonly run: RunDirectory,
+    /** null on every rank but the first. */
+    readonly run: RunDirectory | null,
     readonly data: RunData,
     readonly model: Transformer,
     readonly trainer: NativeTrainer,
+    readonly ranks: Ranks,
   ) {
     this.state = freshState(fingerprint(config));
+    if (!ranks.alone) this.state.worldSize = ranks.size;
+    this.#agreement = new Agreement(ranks);
   }
 
   /** A loop at update 0. */
-  static async create(config: TrainConfig, run: RunDirectory, data: RunData): Promise<TrainingLoop> {
+  static async create(
+    config: TrainConfig,
+    run: RunDirectory | null,
+    data: RunData,
+    ranks: Ranks = alone,
+  ): Promise<TrainingLoop> {
     const { seed, device, precision } = config;
     const modelConfig = withVocabularies(config.model, data.pipeline, config.data);
-    await checkLastCheckpoint(run.checkpoints, modelConfig);
-    await fromNative(() => native().setThreads(config.threads));
+    if (run !== null) await checkLastCheckpoint(run.checkpoints, modelConfig);
+    await fromNative(() => native().setThreads(threadsOf(config)));
     const model = await Transformer.create(modelConfig, { seed, device, precision });
     try {
       const loss = nativeLossOptions(config.loss, model.config.vocabSize);
       const trainer = await fromNative(() =>
-        native().Trainer.create(nativeTransformer(model), config.optimizer, loss),
+        native().Trainer.create(
+          nativeTransformer(model),
+          config.optimizer,
+          loss,
+          ranks.wire(config.distributed),
+        ),
       );
-      const loop = new TrainingLoop(config, run, data, model, trainer);
-      loop.#warnings.push(...runWarnings(config, data));
-      for (const warning of loop.#warnings) warn(warning);
+      const loop = new TrainingLoop(config, run, data, model, trainer, ranks);
+      if (ranks.first) for (const warning of runWarnings(config, data)) loop.#warn(warning);
       return loop;
     } catch (error) {
       model.dispose();
@@ -96,35 +104,59 @@ export class TrainingLoop {
   }
 
   /**
-   * Goes back to the last checkpoint, or to the beginning where there is none.
+   * Goes back to the last checkpoint, or to the beginning where there is none. Other ranks than the first have it from share().
    *
    * @param verify without it a best checkpoint that is not there is forgotten
    * @throws RdropError CHECKPOINT_*
    */
   async restore(verify = true): Promise<void> {
-    const path = await findCheckpoint(this.run.checkpoints, 'last');
+    const { run, state, data, config } = this;
+    if (run === null) return;
+    const path = await findCheckpoint(run.checkpoints, 'last');
     if (path !== null) {
       const checkpoint = await openCheckpoint(path);
-      if (checkpoint.state.fingerprint !== this.state.fingerprint) {
+      if (checkpoint.state.fingerprint !== state.fingerprint) {
         throw new RdropError(
           'CHECKPOINT_MISMATCH',
           `${path}: was made with another configuration than config.json now holds`,
         );
       }
-      await this.#loadModel(checkpoint);
-      await this.#restoreOptimizer(checkpoint);
-      Object.assign(this.state, checkpoint.state);
+      await loadModel(this.model, checkpoint);
+      await loadOptimizer(this.trainer, this.model, checkpoint);
+      const { position, batches, worldSize } = checkpoint.state;
+      const done = batches ?? position * config.batches.accumulate;
+      Object.assign(state, checkpoint.state, {
+        batches: Math.min(done, data.train.batchesPerEpoch),
+        worldSize: this.ranks.alone ? undefined : this.ranks.size,
+      });
+      const changed = worldSizeWarning(state, worldSize ?? 1, this.ranks.size, config.batches.accumulate);
+      if (changed !== null) this.#warn(changed);
       this.#saved = this.#mark();
     }
     await this.#rewind();
-    await this.#restoreBest(verify);
+    await this.#restoreBest(run, verify);
+  }
+
+  /** Gives rank 0's parameters, optimizer and state to every rank. */
+  async share(): Promise<void> {
+    const { ranks, model, trainer, state } = this;
+    if (ranks.alone) return;
+    await shareParameters(ranks, model);
+    Object.assign(state, await ranks.fromFirst(() => state));
+    if (state.update > 0) await shareOptimizer(ranks, model, trainer, state);
+    this.#saved = await ranks.fromFirst(() => this.#saved);
+  }
+
+  #warn(warning: RdropWarning): void {
+    this.#warnings.push(warning);
+    warn(warning);
   }
 
   /** Checks that the best checkpoint is there, before hours of training end with that question. */
-  async #restoreBest(verify: boolean): Promise<void> {
+  async #restoreBest(run: RunDirectory, verify: boolean): Promise<void> {
     const { state } = this;
     try {
-      await openBest(this.run.checkpoints, state);
+      await openBest(run.checkpoints, state);
     } catch (error) {
       // The last one is the same.
       if (state.best?.update === state.update) await this.checkpoint(['best']);
@@ -136,31 +168,17 @@ export class TrainingLoop {
   /** metrics.jsonl as the state counts it: without what was written by a process, or a validation, that did not come to its checkpoint. */
   async #rewind(): Promise<void> {
     const { update, lastValidated, metricsLines } = this.state;
-    for (const message of await this.run.metrics.rewind(update, lastValidated, metricsLines)) {
-      const warning: RdropWarning = { code: 'METRICS_DAMAGED', message };
-      this.#warnings.push(warning);
-      warn(warning);
-    }
+    const messages = (await this.run?.metrics.rewind(update, lastValidated, metricsLines)) ?? [];
+    for (const message of messages) this.#warn({ code: 'METRICS_DAMAGED', message });
     this.#stray = false;
   }
 
-  async #loadModel(checkpoint: Checkpoint): Promise<void> {
-    await using file = await checkpoint.open('model');
-    await loadParameters(this.model, file.tensors, checkpoint.path);
-  }
-
-  async #restoreOptimizer(checkpoint: Checkpoint): Promise<void> {
-    await using file = await checkpoint.open('optimizer');
-    const shapes = nativeTransformer(this.model).parameterShapes;
-    await loadMoments(this.trainer, file.tensors, shapes, checkpoint.path);
-    await fromNative(() => this.trainer.setCounters(checkpoint.state.optimizer));
-  }
-
   /** One update; the caller's batches, or those of the corpus. On a device it is under way when this returns. */
-  async step(batches: PackedBatch[]): Promise<NativeStep> {
-    this.run.check();
-    const result = await this.#timed(() => this.trainer.step(batches));
+  async step(batches: PackedBatch[], flags = 0): Promise<NativeStep> {
+    this.run?.check();
+    const result = await this.#timed(() => this.trainer.step(batches, flags));
     this.state.update = result.update;
+    this.#agreement.add(result.flags);
     if (result.metrics === null) this.#unread = true;
     else addToWindow(this.state.window, result.metrics);
     return result;
@@ -202,25 +220,32 @@ export class TrainingLoop {
     hook?: ValidationHook,
   ): AsyncGenerator<TrainEvent, void> {
     const { config, state, data } = this;
-    const { updatesPerEpoch } = data.train;
+    const { batchesPerEpoch } = data.train;
     const reporter = new StageReporter(listener, () => this.#moment());
     let first = true;
     this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
     let prepared: PackedBatch[] | null = null;
     if (this.#stray) await this.#rewind();
-    for (const warning of this.#warnings.splice(0)) {
-      yield { type: 'warning', ...warning, update: state.update, epoch: state.epoch };
-    }
+    const { update, epoch } = state;
+    const warnings = this.#warnings.splice(0);
+    yield* this.#tell(
+      signal,
+      warnings.map((warning) => ({ type: 'warning' as const, ...warning, update, epoch })),
+    );
     for (;;) {
+      if (this.#agreement.has('left')) return;
       this.#tick();
-      if (this.#logDue()) yield await this.#log();
-      if (!signal.aborted && this.#validationDue()) {
+      if (this.#logDue()) yield* this.#tell(signal, [await this.#log()]);
+      if (!this.#aborted(signal) && this.#validationDue()) {
         const events = await this.#validate(reporter, signal, hook);
-        if (events !== null) yield* events;
+        if (events !== null) yield* this.#tell(signal, events);
       }
-      const reason = signal.aborted ? 'aborted' : this.#limitReached();
+      if (this.#agreement.has('left')) return;
+      const reason = this.#aborted(signal) ? 'aborted' : this.#limitReached();
       if (reason !== null) {
-        if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
+        if (this.#saved !== this.#mark()) yield* this.#tell(signal, [await this.checkpoint(['last'])]);
+        if (this.#agreement.has('left')) return;
+        // Nothing is left to agree on.
         yield await this.#end(reason, reporter, signal);
         return;
       }
@@ -229,22 +254,25 @@ export class TrainingLoop {
         state.update > 0 &&
         state.update % config.checkpointInterval === 0
       ) {
-        if (this.#saved !== this.#mark()) yield await this.checkpoint(['last']);
+        if (this.#saved !== this.#mark()) yield* this.#tell(signal, [await this.checkpoint(['last'])]);
+        if (this.#agreement.has('left')) return;
       }
-      if (state.update === 0 || prepared === null) await this.run.removeResult();
-      const place = following(state, updatesPerEpoch);
-      const batches = prepared ?? data.train.at(place.epoch, place.position);
-      const running = this.step(batches);
+      if (state.update === 0 || prepared === null) await this.run?.removeResult();
+      const place = following(state, batchesPerEpoch);
+      const batches = prepared ?? data.train.at(place.epoch, place.batches);
+      const running = this.step(batches, this.#said(signal));
       // Packed while the native core works, so that it need not wait for JavaScript.
-      const next = following({ ...place, position: place.position + 1 }, updatesPerEpoch);
-      prepared = data.train.at(next.epoch, next.position);
+      const done = data.train.after(place.batches);
+      const next = following({ ...place, batches: done }, batchesPerEpoch);
+      prepared = data.train.at(next.epoch, next.batches);
       await running;
       state.epoch = place.epoch;
-      state.position = place.position + 1;
+      state.position = place.batches === 0 ? 1 : state.position + 1;
+      state.batches = done;
       if (reporter.due('training')) {
         this.#tick();
         // A device is waited for once, so that the loss shows from the first update on.
-        if (first) await this.synchronize();
+        if (first && this.ranks.alone) await this.synchronize();
         first = false;
         reporter.report('training', this.progress, 1);
       }
@@ -255,9 +283,39 @@ export class TrainingLoop {
     this.state.elapsedSeconds = (performance.now() - this.#resumedAt) / 1000;
   }
 
+  /**
+   * Passes events on. When whoever takes them is ready for more, the ranks meet: then all know of an abort, of the time, and whether
+   * rank 0's events are taken any longer.
+   */
+  async *#tell(signal: AbortSignal, events: readonly TrainEvent[]): AsyncGenerator<TrainEvent, void> {
+    let left = true;
+    try {
+      yield* events;
+      left = false;
+    } finally {
+      const { ranks } = this;
+      const leaves = ranks.first ? stop.left : stop.aborted;
+      const meet = () => this.#agreement.meet(this.#said(signal) | (left ? leaves : 0));
+      if (!ranks.alone) await (left ? quietly(meet) : meet());
+    }
+  }
+
+  /** What this rank tells the others. */
+  #said(signal: AbortSignal): number {
+    this.#tick();
+    const timeUp = this.ranks.first && timeIsUp(this.config, this.state);
+    return (signal.aborted ? stop.aborted : 0) | (timeUp ? stop.timeUp : 0);
+  }
+
+  #aborted(signal: AbortSignal): boolean {
+    return this.ranks.alone ? signal.aborted : this.#agreement.has('aborted');
+  }
+
   #limitReached(): Exclude<StopReason, 'aborted'> | null {
     this.#tick();
-    return limitReached(this.config, this.state, this.data.train.updatesPerEpoch);
+    const { config, state, data, ranks } = this;
+    const timeUp = ranks.alone ? timeIsUp(config, state) : this.#agreement.has('timeUp');
+    return limitReached(config, state, data.train.batchesPerEpoch, timeUp);
   }
 
   #moment() {
@@ -268,14 +326,14 @@ export class TrainingLoop {
   }
 
   get progress(): number {
-    return progressOf(this.config, this.state, this.data.train.updatesPerEpoch);
+    return progressOf(this.config, this.state, this.data.train.batchesPerEpoch);
   }
 
   #validationDue(): boolean {
-    const { update, lastValidated, position } = this.state;
+    const { update, lastValidated, batches } = this.state;
     if (update === 0 || update === lastValidated) return false;
     const { interval } = this.config.validation;
-    const regular = interval > 0 ? update % interval === 0 : position === this.data.train.updatesPerEpoch;
+    const regular = interval > 0 ? update % interval === 0 : batches === this.data.train.batchesPerEpoch;
     return regular || this.#limitReached() !== null;
   }
 
@@ -291,7 +349,7 @@ export class TrainingLoop {
     const { state } = this;
     const line = trainLine(state);
     this.#stray = true;
-    await this.run.metrics.append(line);
+    await this.run?.metrics.append(line);
     this.#stray = false;
     state.window = emptyWindow();
     return line;
@@ -306,34 +364,19 @@ export class TrainingLoop {
     signal: AbortSignal,
     hook: ValidationHook | undefined,
   ): Promise<TrainEvent[] | null> {
-    const { config, state, data } = this;
-    const began = performance.now();
-    let line: ValidationMetrics;
+    const { config, state } = this;
+    let line: Awaited<ReturnType<typeof measure>>;
     try {
-      const losses = await validate(this.model, data.pipeline, data.valid, {
-        config,
-        signal,
-        onProgress: (...progress) => reporter.report('validation translation', ...progress),
-        onLoss: (...progress) => reporter.report('validation loss', ...progress),
-      });
-      const work = { model: lentTransformer(this.model), update: state.update, config, signal };
-      const metrics = hook === undefined ? null : await runHook(hook, work);
-      line = {
-        type: 'validation',
-        update: state.update,
-        epoch: state.epoch,
-        ...losses,
-        ...(metrics !== null && { metrics }),
-        seconds: state.trainingSeconds,
-        validationSeconds: (performance.now() - began) / 1000,
-      };
+      line = await measure(this, reporter, signal, hook);
     } catch (error) {
-      if (signal.aborted && asRdropError(error).code === 'ABORTED') return null;
-      throw error;
+      const aborted = asRdropError(error).code === 'ABORTED';
+      if (!aborted || (this.ranks.alone && !signal.aborted)) throw error;
+      this.#agreement.add(stop.aborted);
+      return null;
     }
     const { best, found } = afterValidation(line, state, config);
     this.#stray = true;
-    await this.run.metrics.append(line);
+    await this.run?.metrics.append(line);
     const checkpoint = await this.checkpoint(best ? ['best', 'last'] : ['last'], found);
     this.#stray = false;
     return [{ ...line, best }, checkpoint];
@@ -352,24 +395,30 @@ export class TrainingLoop {
     found: Partial<TrainingState> = {},
   ): Promise<TrainEvent & { type: 'checkpoint' }> {
     await this.synchronize();
-    const { checkpoints } = this.run;
-    {
-      using snapshot = await snapshotOf(this.model);
-      const { tensors } = snapshot;
-      const counters = await fromNative(() => this.trainer.counters());
-      this.state.optimizer = counters;
-      const content = {
-        model: streamSafetensors(tensors, modelMetadata(this.model.config)),
-        optimizer: streamSafetensors(storedMoments(this.trainer, tensors)),
-        state: structuredClone({ ...this.state, ...found, metricsLines: await this.run.metrics.flush() }),
-      };
-      await this.run.writing((fence) => writeCheckpoint(checkpoints, names, content, fence));
-    }
+    const { run } = this;
+    if (run !== null) await this.#write(run, names, found);
     Object.assign(this.state, found);
     this.#saved = this.#mark();
-    const path = (await findCheckpoint(checkpoints, 'last')) ?? checkpoints;
+    const checkpoints = join(this.config.runDirectory, 'checkpoints');
+    const path = (run && (await findCheckpoint(checkpoints, 'last'))) ?? join(checkpoints, 'last');
     const { update, epoch } = this.state;
     return { type: 'checkpoint', update, epoch, path, best: names.includes('best') };
+  }
+
+  async #write(
+    run: RunDirectory,
+    names: readonly CheckpointName[],
+    found: Partial<TrainingState>,
+  ): Promise<void> {
+    using snapshot = await snapshotOf(this.model);
+    const { tensors } = snapshot;
+    this.state.optimizer = await fromNative(() => this.trainer.counters());
+    const content = {
+      model: streamSafetensors(tensors, modelMetadata(this.model.config)),
+      optimizer: streamSafetensors(storedMoments(this.trainer, tensors)),
+      state: structuredClone({ ...this.state, ...found, metricsLines: await run.metrics.flush() }),
+    };
+    await run.writing((fence) => writeCheckpoint(run.checkpoints, names, content, fence));
   }
 
   async #end(reason: StopReason, reporter: StageReporter, signal?: AbortSignal): Promise<TrainEvent> {
@@ -388,12 +437,13 @@ export class TrainingLoop {
   end(): void {
     this.trainer.dispose();
     this.model.dispose();
-    this.run.end();
+    this.ranks.dispose();
+    this.run?.end();
   }
 
   /** Idempotent. Only while nothing of this run is under way. */
   dispose(): void {
     this.end();
-    this.run.release();
+    this.run?.release();
   }
 }

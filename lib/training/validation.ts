@@ -1,8 +1,8 @@
 import { groupPairs } from '../data/batches.js';
 import { corpusBleu } from '../evaluation/bleu.js';
 import { type CorpusScore, scoreRows } from '../evaluation/score_table.js';
-import type { Hypothesis, Transformer } from '../model/transformer.js';
-import { type TranslateCorpusOptions, translateCorpus } from '../model/translate_corpus.js';
+import type { Transformer } from '../model/transformer.js';
+import { type TranslateCorpusOptions, translateCorpusNBest } from '../model/translate_corpus.js';
 import type { LossConfig } from '../options/loss.js';
 import type { TrainConfig } from '../options/training.js';
 import { eos } from '../text/dictionary.js';
@@ -10,6 +10,16 @@ import { sacremosesDetokenize } from '../text/moses/sacremoses_detokenizer.js';
 import type { TextPipeline } from '../text/pipeline.js';
 import { RdropError } from '../util/errors.js';
 import { lengthsOf, type Pairs } from './batch_source.js';
+import { alone, type Ranks } from './distributed/ranks.js';
+import {
+  bytesOf,
+  float64Of,
+  gatherShares,
+  int32Of,
+  isOwn,
+  packNumbered,
+  unpackNumbered,
+} from './distributed/work_shares.js';
 import { perToken } from './metrics.js';
 
 /** A split to evaluate on: what the model reads, and the untouched text of the target side. */
@@ -24,8 +34,12 @@ export interface EvaluationSet {
 
 type OnProgress = ((done: number, total: number) => void) | undefined;
 
+/** Sums of a batch that ranks tell each other. */
+const shared = ['loss', 'nll', 'tokens'] as const;
+
 /**
- * Loss per target token (base 2, one pass, dropout off, no KL).
+ * Loss per target token (base 2, one pass, dropout off, no KL). Ranks share the batches; the sums of all are added in the order of
+ * the batches, so that the result is that of one process to the bit.
  *
  * @throws RdropError ABORTED
  */
@@ -37,7 +51,14 @@ export async function validationLoss(
     maxTokens,
     signal,
     onProgress,
-  }: { loss: LossConfig; maxTokens: number; signal?: AbortSignal | undefined; onProgress?: OnProgress },
+    ranks = alone,
+  }: {
+    loss: LossConfig;
+    maxTokens: number;
+    signal?: AbortSignal | undefined;
+    onProgress?: OnProgress;
+    ranks?: Ranks | undefined;
+  },
 ): Promise<{ loss: number; nll: number }> {
   const lengths = [lengthsOf(source), lengthsOf(target)] as const;
   const longest = Math.max(...lengths.map((side) => side.reduce((a, b) => Math.max(a, b), 1)));
@@ -46,37 +67,65 @@ export async function validationLoss(
     multipleOf: 1,
     seed: null,
   });
+  const own = batches.filter((_, i) => isOwn(ranks, i));
+  const parts = await gatherShares(ranks, async () => {
+    const found = new Float64Array(shared.length * own.length);
+    for (const [i, batch] of own.entries()) {
+      if (signal?.aborted) throw new RdropError('ABORTED', 'the validation was aborted');
+      onProgress?.(i, own.length);
+      const pick = (side: Int32Array[]) => Array.from(batch, (pair) => side[pair]!);
+      const result = await model.evaluate({ source: pick(source), target: pick(target) }, loss);
+      found.set(
+        shared.map((key) => result[key]),
+        shared.length * i,
+      );
+    }
+    onProgress?.(own.length, own.length);
+    return bytesOf(found);
+  });
+  const found = parts.map(float64Of);
   const sums = { loss: 0, crossEntropy: 0, nll: 0, kl: 0, tokens: 0 };
-  for (const [i, batch] of batches.entries()) {
-    if (signal?.aborted) throw new RdropError('ABORTED', 'the validation was aborted');
-    onProgress?.(i, batches.length);
-    const pick = (side: Int32Array[]) => Array.from(batch, (pair) => side[pair]!);
-    const result = await model.evaluate({ source: pick(source), target: pick(target) }, loss);
-    for (const key of ['loss', 'nll', 'tokens'] as const) sums[key] += result[key];
+  for (const i of batches.keys()) {
+    const place = shared.length * Math.floor(i / ranks.size);
+    for (const [k, key] of shared.entries()) sums[key] += found[i % ranks.size]![place + k]!;
   }
-  onProgress?.(batches.length, batches.length);
   const { loss: smoothed, nll } = perToken(sums);
   return { loss: smoothed, nll };
 }
 
 /** What stands for the translation of a sentence that was left out. */
-const nothing: Hypothesis = { tokens: Int32Array.of(eos), score: 0, logProbabilities: Float32Array.of(0) };
+const nothing = Int32Array.of(eos);
 
-/** A hypothesis for every pair, an empty one where the source was left out because of its length. */
+/** The tokens of the best hypothesis of every pair, none where the source was left out because of its length. Ranks share the batches. */
 async function translateSet(
   model: Transformer,
   { pairs, translated }: EvaluationSet,
   {
     fairseq,
+    ranks = alone,
     ...options
-  }: Omit<TranslateCorpusOptions, 'fairseq'> & { fairseq?: { multipleOf: number } | undefined },
-): Promise<Hypothesis[]> {
+  }: Omit<TranslateCorpusOptions, 'fairseq' | 'share'> & {
+    fairseq?: { multipleOf: number } | undefined;
+    ranks?: Ranks | undefined;
+  },
+): Promise<Int32Array[]> {
   const { sources, places } = translated ?? { sources: pairs.source, places: null };
   const targets = places === null ? pairs.target : Array.from(places, (place) => pairs.target[place]!);
-  const found = await translateCorpus(model, sources, {
-    ...options,
-    fairseq: fairseq && { ...fairseq, targetLengths: lengthsOf(targets) },
+  const found = new Array<Int32Array>(sources.length);
+  const parts = await gatherShares(ranks, async () => {
+    const own = new Map<number, Int32Array>();
+    const hypotheses = await translateCorpusNBest(model, sources, {
+      ...options,
+      fairseq: fairseq && { ...fairseq, targetLengths: lengthsOf(targets) },
+      share: ranks,
+    });
+    // forEach passes over the sentences of the others.
+    hypotheses.forEach(([best], sentence) => {
+      own.set(sentence, best!.tokens);
+    });
+    return bytesOf(packNumbered(own));
   });
+  for (const part of parts) unpackNumbered(int32Of(part), found);
   if (places === null) return found;
   const all = pairs.source.map(() => nothing);
   places.forEach((place, i) => {
@@ -90,6 +139,8 @@ interface Search {
   signal?: AbortSignal | undefined;
   /** Sentences that are translated. */
   onProgress?: OnProgress;
+  /** Processes that share the work, each of which calls this. Left out: this one alone. */
+  ranks?: Ranks | undefined;
 }
 
 /**
@@ -103,7 +154,7 @@ export async function validationBleu(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal, onProgress }: Search,
+  { config, signal, onProgress, ranks }: Search,
 ): Promise<number> {
   const { pairs, references } = set;
   const { beam, bleu: mode } = config.validation;
@@ -114,9 +165,10 @@ export async function validationBleu(
     fairseq: mode === 'fairseq' ? { multipleOf } : undefined,
     signal,
     onProgress,
+    ranks,
   });
   if (mode === 'raw') {
-    const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
+    const hypotheses = found.map((tokens) => pipeline.decode(tokens));
     return corpusBleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;
   }
   const { tokenizer, target } = pipeline.config;
@@ -125,7 +177,7 @@ export async function validationBleu(
     return tokenizer === 'moses' ? sacremosesDetokenize(words, target) : words;
   };
   const { score } = corpusBleu(
-    found.map(({ tokens }) => text(tokens, 'UNKNOWNTOKENINHYP')),
+    found.map((tokens) => text(tokens, 'UNKNOWNTOKENINHYP')),
     pairs.target.map((tokens) => text(tokens, 'UNKNOWNTOKENINREF')),
   );
   return Number(score.toFixed(2));
@@ -136,15 +188,15 @@ export async function validate(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal, onProgress, onLoss }: Search & { onLoss?: OnProgress },
+  { config, signal, onProgress, onLoss, ranks }: Search & { onLoss?: OnProgress },
 ): Promise<{ loss: number; nll: number; bleu: number | null }> {
   const { loss, batches, validation } = config;
   const pairs = set.forLoss ?? set.pairs;
   const { maxTokens } = batches;
-  const losses = await validationLoss(model, pairs, { loss, maxTokens, signal, onProgress: onLoss });
+  const losses = await validationLoss(model, pairs, { loss, maxTokens, signal, onProgress: onLoss, ranks });
   const bleu =
     validation.metric === 'bleu'
-      ? await validationBleu(model, pipeline, set, { config, signal, onProgress })
+      ? await validationBleu(model, pipeline, set, { config, signal, onProgress, ranks })
       : null;
   return { ...losses, bleu };
 }
@@ -157,30 +209,33 @@ export interface TestResult {
   scores: CorpusScore[];
 }
 
-/** @throws RdropError ABORTED */
-export async function translateTest(
+/** The best translation of each sentence of the test split, in tokens; ranks share the search. @throws RdropError ABORTED */
+export function searchTest(
   model: Transformer,
-  pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal, onProgress, onScores }: Search & { onScores?: OnProgress },
+  { config, signal, onProgress, ranks }: Search,
+): Promise<Int32Array[]> {
+  const { maxTokens } = config.batches;
+  return translateSet(model, set, { beam: config.test.beam, maxTokens, signal, onProgress, ranks });
+}
+
+/** What the translations of the test split say, and how good they are. @throws RdropError ABORTED */
+export async function scoreTest(
+  found: readonly Int32Array[],
+  pipeline: TextPipeline,
+  { pairs, references }: EvaluationSet,
+  work: { signal?: AbortSignal | undefined; onProgress?: OnProgress } = {},
 ): Promise<TestResult> {
-  const { pairs, references } = set;
-  const found = await translateSet(model, set, {
-    beam: config.test.beam,
-    maxTokens: config.batches.maxTokens,
-    signal,
-    onProgress,
-  });
-  const hypotheses = found.map(({ tokens }) => pipeline.decode(tokens));
+  const hypotheses = found.map((tokens) => pipeline.decode(tokens));
   const tokenized = {
-    hypotheses: found.map(({ tokens }) => pipeline.words(tokens)),
+    hypotheses: found.map((tokens) => pipeline.words(tokens)),
     // fairseq-generate marks the unknown words of a reference, so that one of a hypothesis never matches them.
     references: pairs.target.map((tokens) => pipeline.words(tokens, '<<unk>>')),
   };
   const rows = await scoreRows(
     { hypotheses, references, tokenized },
     { lowercase: pipeline.config.lowercase !== false },
-    { signal, onProgress: onScores },
+    work,
   );
   return { hypotheses, tokenized, scores: rows.map(({ text: _, ...score }) => score) };
 }

@@ -7,6 +7,7 @@ export const warningCodes = {
   METRICS_DAMAGED: 'metrics.jsonl has a line that cannot be read, or fewer than its checkpoint counts',
   OVERLONG: 'sentences that are too long for the model or a batch were left out or cut, as was asked for',
   NO_CUDA_GRAPH: 'kernels are launched one by one, not as a CUDA graph',
+  WORLD_SIZE: 'a run continues with another number of processes than it was trained by',
 } as const;
 
 export type WarningCode = keyof typeof warningCodes;

@@ -14,8 +14,8 @@ it('batches of a SentenceStore are those of arrays, to the bit, in every epoch',
   const [plain, packed] = [new BatchSource(arrays, plan), new BatchSource(stores, plan)];
   expect(packed.batchesPerEpoch).toBe(plain.batchesPerEpoch);
   for (const epoch of [1, 2]) {
-    for (let position = 0; position < plain.updatesPerEpoch; position++) {
-      expect(packed.at(epoch, position)).toEqual(plain.at(epoch, position));
+    for (let first = 0; first < plain.batchesPerEpoch; first += plain.batchesPerUpdate) {
+      expect(packed.at(epoch, first)).toEqual(plain.at(epoch, first));
     }
   }
 });
