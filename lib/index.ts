@@ -52,10 +52,11 @@ export {
 // Training.
 
 export type { StepMetrics, TrainMetrics, ValidationMetrics } from './training/metrics.js';
+export type { CreateWork, OpenWork } from './training/open_run.js';
 export type { RunResult } from './training/run_directory.js';
 export type { TrainListener, TrainProgress, TrainStage } from './training/stages.js';
 export type { StopReason, TrainEvent } from './training/train_events.js';
-export { type CreateWork, type FitOptions, type OpenWork, Trainer } from './training/trainer.js';
+export { type FitOptions, Trainer } from './training/trainer.js';
 export type { ValidationHook } from './training/validation_hook.js';
 
 // Translation.

@@ -29,6 +29,32 @@ export function reportGraphFallback(what: string, reason: string): void {
   });
 }
 
+let cudaIndex = 0;
+
+/**
+ * Models of this process that are made from now on lie on another CUDA device than the first: a rank of a run has its own. Where a
+ * launcher shows each rank one device alone, that is the one.
+ *
+ * @throws RdropError CUDA_UNAVAILABLE
+ */
+export function useCudaDevice(index: number): void {
+  const { devices } = native().info().cuda;
+  if (index >= devices.length && devices.length !== 1) {
+    throw new RdropError(
+      'CUDA_UNAVAILABLE',
+      `device 'cuda': rank ${index} of this machine needs a GPU of its own, and there are ${devices.length}: ` +
+        'start as many processes as there are GPUs',
+    );
+  }
+  cudaIndex = index < devices.length ? index : 0;
+}
+
+/** A runtime with the device of this process. */
+export const nativeRuntime = ({ device, ...rest }: ResolvedRuntime): NativeRuntime => ({
+  ...rest,
+  device: device === 'cuda' && cudaIndex > 0 ? { index: cudaIndex } : device,
+});
+
 /**
  * What 'auto' stands for on this machine. device: CUDA where a GPU can be used, else the CPU. precision: bfloat16 on a GPU
  * (every chip that rdrop takes has it), float32 on a CPU.

@@ -11,7 +11,7 @@ import { type BeamOptions, beamSchema } from '../options/translation.js';
 import { CallsUnderWay } from '../util/async/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
-import { type ResolvedRuntime, reportGraphFallback, resolveRuntime } from './device.js';
+import { nativeRuntime, type ResolvedRuntime, reportGraphFallback, resolveRuntime } from './device.js';
 import { nativeLossOptions } from './loss_options.js';
 import { checkMemory } from './model_memory.js';
 import { type Batch, pack, packBatch } from './pack.js';
@@ -100,7 +100,7 @@ export class Transformer implements Disposable, AsyncDisposable {
     const settings = parseConfig(runtimeSchema, runtime, 'runtime');
     const resolved = resolveRuntime(settings);
     checkMemory(model, resolved);
-    const created = await fromNative(() => native().Transformer.create(model, resolved));
+    const created = await fromNative(() => native().Transformer.create(model, nativeRuntime(resolved)));
     return new Transformer(created, model, resolved);
   }
 

@@ -61,8 +61,8 @@ export interface NativeModelConfig {
 
 export interface NativeRuntime {
   seed: number;
-  /** library: device number `index` of another device library, such as the emulated grid of the tests. */
-  device: 'cpu' | 'cuda' | { library: string; index: number };
+  /** Device number `index`, of CUDA or of another device library, such as the emulated grid of the tests; 'cuda' is the first. */
+  device: 'cpu' | 'cuda' | { library?: string; index: number };
   /** CPU: float32, float64, bfloat16. Devices: float32, tf32, bfloat16, float16. */
   precision: 'float32' | 'float64' | 'tf32' | 'bfloat16' | 'float16';
 }

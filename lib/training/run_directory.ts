@@ -156,7 +156,10 @@ export class RunDirectory {
   }
 
   writeConfig(config: TrainConfig): Promise<void> {
-    return this.#writeJson('config.json', { ...config, runDirectory: this.path });
+    // A rank that something else started is the launcher's matter, and another one when the run continues.
+    const { distributed, ...rest } = config;
+    const kept = distributed?.processes === undefined ? {} : { distributed };
+    return this.#writeJson('config.json', { ...rest, runDirectory: this.path, ...kept });
   }
 
   async writeResult(result: RunResult): Promise<void> {

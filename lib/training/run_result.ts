@@ -3,11 +3,11 @@ import type { TrainConfig } from '../options/training.js';
 import { type Checkpoint, openBest, type TrainingState } from './checkpoint.js';
 import type { Ranks } from './distributed/ranks.js';
 import { shareParameters } from './distributed/share_parameters.js';
-import { loadModel } from './load_checkpoint.js';
 import { epochsDone, type Place } from './progress.js';
 import type { RunData } from './run_data.js';
 import type { RunDirectory, RunResult } from './run_directory.js';
 import type { StageReporter } from './stages.js';
+import { loadModel } from './stored_run.js';
 import { scoreTest, searchTest } from './validation.js';
 import { chosenMetric } from './validation_hook.js';
 

@@ -1,40 +1,14 @@
-import { resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { resolveRuntime } from '../model/device.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import type { Transformer } from '../model/transformer.js';
-import { type OpenOptions, openSchema } from '../options/opening.js';
-import { resolveTrainOptions } from '../options/presets.js';
 import { checkCall, workOptions } from '../options/schema/call_options.js';
-import { parseConfig } from '../options/schema/parse.js';
-import {
-  type ResumeOptions,
-  resumeSchema,
-  type TrainConfig,
-  type TrainOptions,
-} from '../options/training.js';
-import { throwIfAborted } from '../util/async/yield_timer.js';
+import type { ResumeOptions, TrainConfig, TrainOptions } from '../options/training.js';
 import { asRdropError, RdropError } from '../util/errors.js';
-import { pathExists } from '../util/files/exists.js';
-import { checkWritableDirectory } from '../util/files/writable.js';
 import { type StepMetrics, stepMetrics } from './metrics.js';
-import { loadRunData } from './run_data.js';
-import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
-import { checkRunText } from './run_text.js';
+import { type CreateWork, createLoop, type OpenWork, resumeLoop } from './open_run.js';
 import type { TrainListener } from './stages.js';
 import type { TrainEvent } from './train_events.js';
-import { TrainingLoop } from './training_loop.js';
+import type { TrainingLoop } from './training_loop.js';
 import { checkHook, type ValidationHook } from './validation_hook.js';
-
-/** Opening a run reads its data and makes its model. */
-export interface OpenWork {
-  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
-  signal?: AbortSignal | undefined;
-  /** Called while data is read and the model is made. */
-  onProgress?: TrainListener | undefined;
-}
-
-export type CreateWork = OpenWork & OpenOptions;
 
 export interface FitOptions {
   /** Ends training after the step under way, with a checkpoint. Left out: it runs to its limits. */
@@ -125,23 +99,7 @@ export class Trainer implements Disposable, AsyncDisposable {
    * @throws RdropError ABORTED, INVALID_CONFIG, RUN_EXISTS, RUN_LOCKED, those of the data stages, and those of `native()`
    */
   static async create(options: TrainOptions, work: CreateWork = {}): Promise<Trainer> {
-    const { signal, onProgress, ...opening } = work;
-    checkCall({ signal, onProgress }, workOptions, 'opening');
-    const { unlock, verify } = parseConfig(openSchema, opening, 'opening', 'INVALID_ARGUMENT', workOptions);
-    throwIfAborted(signal, opened);
-    const config = resolved(absolute(resolveTrainOptions(options, 'train')));
-    await checkWritableDirectory(config.runDirectory);
-    const hashes = await hashData(config.data, verify, signal);
-    const data = await loadRunData(config, hashes, { signal, onProgress });
-    throwIfAborted(signal, opened);
-    const run = await RunDirectory.create(config, data.hashes, { unlock });
-    try {
-      const loop = await TrainingLoop.create(config, run, data);
-      return new Trainer(unlessAborted(loop, signal));
-    } catch (error) {
-      run.release();
-      throw error;
-    }
+    return new Trainer(await createLoop(options, work));
   }
 
   /**
@@ -155,35 +113,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     limits: ResumeOptions = {},
     work: OpenWork = {},
   ): Promise<Trainer> {
-    checkCall(work, workOptions, 'opening');
-    const { signal } = work;
-    throwIfAborted(signal, opened);
-    const { unlock, verify, ...changed } = parseConfig(resumeSchema, limits, 'limits', 'INVALID_ARGUMENT');
-    const run = await RunDirectory.open(runDirectory, { unlock });
-    try {
-      const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
-      const stored = await readRunConfig(run.path);
-      const config = absolute({ ...stored, ...given, runDirectory: run.path });
-      if (verify) await checkRunText(run.path);
-      const hashes = await hashData(config.data, false, signal).catch((error) =>
-        throwMoved(error, config.data),
-      );
-      if (verify) await run.checkData(hashes);
-      const data = await loadRunData(config, hashes, work);
-      throwIfAborted(signal, opened);
-      const loop = await TrainingLoop.create(config, run, data);
-      try {
-        await loop.restore(verify);
-        if (!isDeepStrictEqual(config, stored)) await run.writeConfig(config);
-      } catch (error) {
-        loop.dispose();
-        throw error;
-      }
-      return new Trainer(unlessAborted(loop, signal));
-    } catch (error) {
-      run.release();
-      throw error;
-    }
+    return new Trainer(await resumeLoop(runDirectory, limits, work));
   }
 
   /** Every default resolved, the paths absolute. */
@@ -216,6 +146,13 @@ export class Trainer implements Disposable, AsyncDisposable {
    * @throws RdropError BUSY, DISPOSED, TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT, NON_FINITE; the model is then unchanged
    */
   async step(batch: Batch | readonly Batch[]): Promise<StepMetrics> {
+    if (this.#state.loop.ranks.processes !== null) {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        'Trainer: step(): expected a trainer of one process, or of a rank that is given its own batches; one that has started the ' +
+          'other ranks trains by fit()',
+      );
+    }
     const state = begin(this.#state, 'stepping');
     try {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
@@ -223,7 +160,7 @@ export class Trainer implements Disposable, AsyncDisposable {
       const metrics = result.metrics ?? (await state.loop.synchronize())!;
       return stepMetrics(result, metrics);
     } catch (error) {
-      throw endedBy(error, state, 'step()');
+      throw await state.loop.ranks.failed(endedBy(error, state, 'step()'));
     } finally {
       end(state);
     }
@@ -245,7 +182,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     const state = begin(own, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
-      checkHook(validate, state.loop.config);
+      if (state.loop.ranks.first) checkHook(validate, state.loop.config);
       for await (const event of state.loop.events(both, onProgress, validate)) {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
         state.waiting = true;
@@ -257,7 +194,7 @@ export class Trainer implements Disposable, AsyncDisposable {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
       }
     } catch (error) {
-      throw endedBy(error, state, 'fit()');
+      throw await state.loop.ranks.failed(endedBy(error, state, 'fit()'));
     } finally {
       end(state);
     }
@@ -293,42 +230,10 @@ export class Trainer implements Disposable, AsyncDisposable {
     disposeOf(state);
     await state.idle;
     await state.loop.model[Symbol.asyncDispose]();
+    await state.loop.ranks.ended();
   }
 
   [Symbol.dispose](): void {
     disposeOf(this.#state);
   }
 }
-
-const opened = 'opening the run';
-
-/** The loop, or ABORTED when the signal came while it was made. */
-function unlessAborted(loop: TrainingLoop, signal: AbortSignal | undefined): TrainingLoop {
-  try {
-    throwIfAborted(signal, opened);
-    return loop;
-  } catch (error) {
-    loop.dispose();
-    throw error;
-  }
-}
-
-/** The error of a run whose data are not where they were. */
-async function throwMoved(error: unknown, data: string): Promise<never> {
-  if (!(error instanceof RdropError) || error.code !== 'FILE_NOT_FOUND' || (await pathExists(data)))
-    throw error;
-  throw new RdropError(
-    'FILE_NOT_FOUND',
-    `${data}: the run's prepared data are not there; where they were moved, say so by the option data (--data)`,
-    { cause: error },
-  );
-}
-
-/** A run continues where it began: what 'auto' stood for is written into its configuration. */
-const resolved = (config: TrainConfig): TrainConfig => ({ ...config, ...resolveRuntime(config) });
-
-const absolute = (config: TrainConfig): TrainConfig => ({
-  ...config,
-  data: resolve(config.data),
-  runDirectory: resolve(config.runDirectory),
-});

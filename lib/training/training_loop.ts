@@ -1,14 +1,13 @@
 import { join } from 'node:path';
-import { streamSafetensors } from '../data/safetensors/safetensors.js';
 import { reportGraphFallback } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
-import { modelMetadata, nativeTransformer, snapshotOf, Transformer } from '../model/transformer.js';
+import { nativeTransformer, Transformer } from '../model/transformer.js';
 import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import type { NativeMetrics, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
 import type { TrainConfig } from '../options/training.js';
 import { quietly } from '../util/async/cleanup.js';
-import { asRdropError, fromNative, RdropError } from '../util/errors.js';
+import { asRdropError, fromNative } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
 import { afterValidation } from './best.js';
 import {
@@ -16,26 +15,22 @@ import {
   findCheckpoint,
   freshState,
   openBest,
-  openCheckpoint,
   type TrainingState,
-  writeCheckpoint,
 } from './checkpoint.js';
-import { Agreement, stop } from './distributed/agreement.js';
+import { Agreement } from './distributed/agreement.js';
 import { threadsOf } from './distributed/place.js';
 import { alone, type Ranks } from './distributed/ranks.js';
 import { shareOptimizer, shareParameters } from './distributed/share_parameters.js';
-import { worldSizeWarning } from './distributed/world_size.js';
-import { loadModel, loadOptimizer } from './load_checkpoint.js';
 import { measure } from './measure.js';
 import { addToWindow, emptyWindow, perToken, type TrainMetrics, trainLine } from './metrics.js';
-import { storedMoments } from './moments.js';
-import { following, limitReached, type Place, progressOf, timeIsUp } from './progress.js';
+import { following, limitReached, type Place, progressOf } from './progress.js';
 import { checkLastCheckpoint } from './run_checkpoint.js';
 import type { RunData } from './run_data.js';
 import { fingerprint, type RunDirectory } from './run_directory.js';
 import { runResult } from './run_result.js';
 import { runWarnings } from './run_warnings.js';
 import { StageReporter, type TrainListener } from './stages.js';
+import { restoreLast, writeRun } from './stored_run.js';
 import type { StopReason, TrainEvent } from './train_events.js';
 import type { ValidationHook } from './validation_hook.js';
 
@@ -69,7 +64,7 @@ export class TrainingLoop {
   ) {
     this.state = freshState(fingerprint(config));
     if (!ranks.alone) this.state.worldSize = ranks.size;
-    this.#agreement = new Agreement(ranks);
+    this.#agreement = new Agreement(ranks, config, this.state);
   }
 
   /** A loop at update 0. */
@@ -110,29 +105,11 @@ export class TrainingLoop {
    * @throws RdropError CHECKPOINT_*
    */
   async restore(verify = true): Promise<void> {
-    const { run, state, data, config } = this;
+    const { run } = this;
     if (run === null) return;
-    const path = await findCheckpoint(run.checkpoints, 'last');
-    if (path !== null) {
-      const checkpoint = await openCheckpoint(path);
-      if (checkpoint.state.fingerprint !== state.fingerprint) {
-        throw new RdropError(
-          'CHECKPOINT_MISMATCH',
-          `${path}: was made with another configuration than config.json now holds`,
-        );
-      }
-      await loadModel(this.model, checkpoint);
-      await loadOptimizer(this.trainer, this.model, checkpoint);
-      const { position, batches, worldSize } = checkpoint.state;
-      const done = batches ?? position * config.batches.accumulate;
-      Object.assign(state, checkpoint.state, {
-        batches: Math.min(done, data.train.batchesPerEpoch),
-        worldSize: this.ranks.alone ? undefined : this.ranks.size,
-      });
-      const changed = worldSizeWarning(state, worldSize ?? 1, this.ranks.size, config.batches.accumulate);
-      if (changed !== null) this.#warn(changed);
-      this.#saved = this.#mark();
-    }
+    const warnings = await restoreLast(this, run.checkpoints);
+    for (const warning of warnings ?? []) this.#warn(warning);
+    if (warnings !== null) this.#saved = this.#mark();
     await this.#rewind();
     await this.#restoreBest(run, verify);
   }
@@ -233,18 +210,18 @@ export class TrainingLoop {
       warnings.map((warning) => ({ type: 'warning' as const, ...warning, update, epoch })),
     );
     for (;;) {
-      if (this.#agreement.has('left')) return;
+      if (this.#agreement.left) return;
       this.#tick();
       if (this.#logDue()) yield* this.#tell(signal, [await this.#log()]);
-      if (!this.#aborted(signal) && this.#validationDue()) {
+      if (!this.#agreement.aborted(signal) && this.#validationDue()) {
         const events = await this.#validate(reporter, signal, hook);
         if (events !== null) yield* this.#tell(signal, events);
       }
-      if (this.#agreement.has('left')) return;
-      const reason = this.#aborted(signal) ? 'aborted' : this.#limitReached();
+      if (this.#agreement.left) return;
+      const reason = this.#agreement.aborted(signal) ? 'aborted' : this.#limitReached();
       if (reason !== null) {
         if (this.#saved !== this.#mark()) yield* this.#tell(signal, [await this.checkpoint(['last'])]);
-        if (this.#agreement.has('left')) return;
+        if (this.#agreement.left) return;
         // Nothing is left to agree on.
         yield await this.#end(reason, reporter, signal);
         return;
@@ -255,12 +232,12 @@ export class TrainingLoop {
         state.update % config.checkpointInterval === 0
       ) {
         if (this.#saved !== this.#mark()) yield* this.#tell(signal, [await this.checkpoint(['last'])]);
-        if (this.#agreement.has('left')) return;
+        if (this.#agreement.left) return;
       }
       if (state.update === 0 || prepared === null) await this.run?.removeResult();
       const place = following(state, batchesPerEpoch);
       const batches = prepared ?? data.train.at(place.epoch, place.batches);
-      const running = this.step(batches, this.#said(signal));
+      const running = this.step(batches, this.#agreement.said(signal));
       // Packed while the native core works, so that it need not wait for JavaScript.
       const done = data.train.after(place.batches);
       const next = following({ ...place, batches: done }, batchesPerEpoch);
@@ -289,33 +266,22 @@ export class TrainingLoop {
    */
   async *#tell(signal: AbortSignal, events: readonly TrainEvent[]): AsyncGenerator<TrainEvent, void> {
     let left = true;
+    const meet = () => {
+      this.#tick();
+      return this.#agreement.meet(this.#agreement.said(signal, left));
+    };
     try {
       yield* events;
       left = false;
     } finally {
-      const { ranks } = this;
-      const leaves = ranks.first ? stop.left : stop.aborted;
-      const meet = () => this.#agreement.meet(this.#said(signal) | (left ? leaves : 0));
-      if (!ranks.alone) await (left ? quietly(meet) : meet());
+      await (left ? quietly(meet) : meet());
     }
-  }
-
-  /** What this rank tells the others. */
-  #said(signal: AbortSignal): number {
-    this.#tick();
-    const timeUp = this.ranks.first && timeIsUp(this.config, this.state);
-    return (signal.aborted ? stop.aborted : 0) | (timeUp ? stop.timeUp : 0);
-  }
-
-  #aborted(signal: AbortSignal): boolean {
-    return this.ranks.alone ? signal.aborted : this.#agreement.has('aborted');
   }
 
   #limitReached(): Exclude<StopReason, 'aborted'> | null {
     this.#tick();
-    const { config, state, data, ranks } = this;
-    const timeUp = ranks.alone ? timeIsUp(config, state) : this.#agreement.has('timeUp');
-    return limitReached(config, state, data.train.batchesPerEpoch, timeUp);
+    const { config, state, data } = this;
+    return limitReached(config, state, data.train.batchesPerEpoch, this.#agreement.timeUp());
   }
 
   #moment() {
@@ -371,7 +337,7 @@ export class TrainingLoop {
     } catch (error) {
       const aborted = asRdropError(error).code === 'ABORTED';
       if (!aborted || (this.ranks.alone && !signal.aborted)) throw error;
-      this.#agreement.add(stop.aborted);
+      this.#agreement.abort();
       return null;
     }
     const { best, found } = afterValidation(line, state, config);
@@ -396,29 +362,13 @@ export class TrainingLoop {
   ): Promise<TrainEvent & { type: 'checkpoint' }> {
     await this.synchronize();
     const { run } = this;
-    if (run !== null) await this.#write(run, names, found);
+    if (run !== null) await writeRun(this, run, names, found);
     Object.assign(this.state, found);
     this.#saved = this.#mark();
     const checkpoints = join(this.config.runDirectory, 'checkpoints');
     const path = (run && (await findCheckpoint(checkpoints, 'last'))) ?? join(checkpoints, 'last');
     const { update, epoch } = this.state;
     return { type: 'checkpoint', update, epoch, path, best: names.includes('best') };
-  }
-
-  async #write(
-    run: RunDirectory,
-    names: readonly CheckpointName[],
-    found: Partial<TrainingState>,
-  ): Promise<void> {
-    using snapshot = await snapshotOf(this.model);
-    const { tensors } = snapshot;
-    this.state.optimizer = await fromNative(() => this.trainer.counters());
-    const content = {
-      model: streamSafetensors(tensors, modelMetadata(this.model.config)),
-      optimizer: streamSafetensors(storedMoments(this.trainer, tensors)),
-      state: structuredClone({ ...this.state, ...found, metricsLines: await run.metrics.flush() }),
-    };
-    await run.writing((fence) => writeCheckpoint(run.checkpoints, names, content, fence));
   }
 
   async #end(reason: StopReason, reporter: StageReporter, signal?: AbortSignal): Promise<TrainEvent> {

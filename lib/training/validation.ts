@@ -108,10 +108,10 @@ async function translateSet(
     fairseq?: { multipleOf: number } | undefined;
     ranks?: Ranks | undefined;
   },
-): Promise<Int32Array[]> {
+): Promise<Int32Array<ArrayBuffer>[]> {
   const { sources, places } = translated ?? { sources: pairs.source, places: null };
   const targets = places === null ? pairs.target : Array.from(places, (place) => pairs.target[place]!);
-  const found = new Array<Int32Array>(sources.length);
+  const found = new Array<Int32Array<ArrayBuffer>>(sources.length);
   const parts = await gatherShares(ranks, async () => {
     const own = new Map<number, Int32Array>();
     const hypotheses = await translateCorpusNBest(model, sources, {

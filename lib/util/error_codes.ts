@@ -45,6 +45,7 @@ export const errorCodes = {
     'a run over several processes was asked for, but its library or the address where they meet cannot be used',
   RANK_LOST: 'a process of a run over several gave no sign of life, or its connection closed',
   RANK_FAILED: 'a process of a run over several ended with an error of its own',
+  RANKS_DIFFER: 'the processes of a run over several have other options, data or versions',
   OUT_OF_MEMORY: 'memory could not be allocated',
   PROCESS_LIMIT:
     'a limit of the process or the system (threads, for instance) does not allow what is asked for',

@@ -154,8 +154,9 @@ Runtime runtime(const Napi::Value& value) {
   Runtime options{uint64_t(integer_property(value, "seed")), types[precision], precision == 2, Where::cpu, {}, 0};
   const Napi::Value device = property(value, "device");
   if (device.IsObject()) {
-    options.where = Where::library;
-    options.library = property(device, "library").ToString().Utf8Value();
+    const bool cuda = !device.As<Napi::Object>().Has("library");
+    options.where = cuda ? Where::cuda : Where::library;
+    if (!cuda) options.library = property(device, "library").ToString().Utf8Value();
     options.index = int(integer_property(device, "index"));
   } else if (choice_property(value, "device", {"cpu", "cuda"}) == 1) {
     options.where = Where::cuda;
@@ -172,7 +173,7 @@ Device* Runtime::open() const {
     prepare_cuda();
     return nullptr;
   }
-  return where == Where::cuda ? &open_cuda_device(0) : &open_device(library, index);
+  return where == Where::cuda ? &open_cuda_device(index) : &open_device(library, index);
 }
 
 OptimizerOptions optimizer_options(const Napi::Value& value) {

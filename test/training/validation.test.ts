@@ -6,7 +6,7 @@ import { type BeamSearchConfig, parseConfig, textSchema, trainSchema } from '../
 import { mergeOptions, preset } from '../../lib/options/presets.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
-import { translateTest, validationBleu } from '../../lib/training/validation.js';
+import { scoreTest, searchTest, validationBleu } from '../../lib/training/validation.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData, tinyOptions, trainAll } from './tiny_run.js';
 
@@ -98,10 +98,10 @@ it('validationBleu against the untouched text knows nothing of the reference tok
   expect(calls[0]!.beam).toEqual(config.validation.beam);
 });
 
-describe('translateTest', () => {
+describe('the test split', () => {
   it('gives both sides as fairseq-generate prints them, and every figure', async () => {
     const { model } = scripted(recorded.hypotheses);
-    const test = await translateTest(model, pipeline, set, { config });
+    const test = await scoreTest(await searchTest(model, set, { config }), pipeline, set);
     const first = recorded.references.findIndex((tokens) => tokens.includes(3));
     expect(test.tokenized.references[first]).toContain('<<unk>>');
     expect(test.tokenized.references.join(' ')).not.toContain('@@ ');

@@ -18,3 +18,6 @@ export function threadsOf({ threads, distributed }: Pick<TrainConfig, 'threads' 
   if (threads > 0 || localRanks === 1) return threads;
   return Math.max(1, Math.floor(availableParallelism() / localRanks));
 }
+
+/** Which of a machine's devices is this rank's. */
+export const localRankOf = (options: DistributedConfig | undefined): number => options?.localRank ?? 0;

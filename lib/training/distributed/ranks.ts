@@ -1,6 +1,8 @@
-import type { NativeGroup } from '../../native/contract.js';
+import type { NativeDistributed, NativeGroup } from '../../native/contract.js';
+import type { DistributedConfig } from '../../options/distributed.js';
 import { quietly } from '../../util/async/cleanup.js';
 import { asRdropError, fromNative, RdropError } from '../../util/errors.js';
+import type { RankProcesses } from './rank_processes.js';
 
 /** What ends the run of every rank, and came from another one. */
 const ofOthers = new Set(['RANK_LOST', 'RANK_FAILED', 'DISPOSED']);
@@ -13,9 +15,12 @@ export class Ranks {
   readonly rank: number;
   readonly size: number;
   readonly group: NativeGroup | null;
+  /** The other ranks, where this one has started them. */
+  readonly processes: RankProcesses | null;
 
-  constructor(group: NativeGroup | null) {
+  constructor(group: NativeGroup | null, processes: RankProcesses | null = null) {
     this.group = group;
+    this.processes = processes;
     this.rank = group?.rank ?? 0;
     this.size = group?.worldSize ?? 1;
   }
@@ -50,7 +55,7 @@ export class Ranks {
   /**
    * What rank 0 finds, a value of JSON: the work runs there alone, and every rank has its result.
    *
-   * @throws RdropError ABORTED on every rank where it was aborted; any other error on rank 0, which is to tell the others by fail()
+   * @throws RdropError ABORTED on every rank where it was aborted; any other error on rank 0, which is to tell the others by failed()
    */
   async fromFirst<T>(work: () => T | Promise<T>): Promise<T> {
     if (this.alone) return work();
@@ -73,17 +78,31 @@ export class Ranks {
     return answer.found as T;
   }
 
-  /** Tells the other ranks that this one ends with an error, unless it comes of theirs. */
-  async fail(error: unknown): Promise<void> {
+  /** How gradients travel; null where they do not. */
+  wire(options: DistributedConfig | undefined): NativeDistributed | null {
     const { group } = this;
-    const { code, message } = asRdropError(error);
-    if (group === null || ofOthers.has(code)) return;
-    await quietly(() => group.fail(`${code}: ${message}`));
+    if (group === null || options === undefined) return null;
+    const { gradients, bucketMegabytes } = options;
+    return { group, gradientType: gradients, bucketBytes: Math.ceil(bucketMegabytes * 2 ** 20) };
   }
 
-  /** Calls under way end with DISPOSED. Idempotent. */
+  /** Tells the other ranks that this one ends with an error, unless it comes of theirs; returns it with what is known besides. */
+  async failed(error: unknown): Promise<unknown> {
+    const { group, processes } = this;
+    const { code, message } = asRdropError(error);
+    if (group !== null && !ofOthers.has(code)) await quietly(() => group.fail(`${code}: ${message}`));
+    return processes === null ? error : processes.explain(error);
+  }
+
+  /** Calls under way end with DISPOSED, and the processes that this one started end. Idempotent. */
   dispose(): void {
     this.group?.dispose();
+    this.processes?.end();
+  }
+
+  /** Resolves when the processes that this one started have ended. */
+  async ended(): Promise<void> {
+    await this.processes?.ended();
   }
 }
 

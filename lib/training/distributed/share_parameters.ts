@@ -1,8 +1,4 @@
-import {
-  readBlocks,
-  type StoredTensor,
-  type StoredTensors,
-} from '../../data/safetensors/stored_tensor.js';
+import { readBlocks, type StoredTensor, type StoredTensors } from '../../data/safetensors/stored_tensor.js';
 import { loadParameters, nativeTransformer, snapshotOf, type Transformer } from '../../model/transformer.js';
 import type { NativeTrainer } from '../../native/contract.js';
 import { fromNative } from '../../util/errors.js';

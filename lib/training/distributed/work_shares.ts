@@ -38,7 +38,7 @@ export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Ui
 export const float64Of = ({ buffer, byteOffset, byteLength }: Uint8Array): Float64Array =>
   new Float64Array(buffer as ArrayBuffer, byteOffset, byteLength / 8);
 
-export const int32Of = ({ buffer, byteOffset, byteLength }: Uint8Array): Int32Array =>
+export const int32Of = ({ buffer, byteOffset, byteLength }: Uint8Array): Int32Array<ArrayBuffer> =>
   new Int32Array(buffer as ArrayBuffer, byteOffset, byteLength / 4);
 
 /** Sequences of tokens with the numbers that they have among all, as one array: number, length, tokens, and so on. */
@@ -55,7 +55,7 @@ export function packNumbered(sequences: ReadonlyMap<number, Int32Array>): Int32A
 }
 
 /** Puts what packNumbered() packed to its places. */
-export function unpackNumbered(packed: Int32Array, into: Int32Array[]): void {
+export function unpackNumbered(packed: Int32Array<ArrayBuffer>, into: Int32Array<ArrayBuffer>[]): void {
   for (let at = 0; at < packed.length; ) {
     const [number, length] = [packed[at]!, packed[at + 1]!];
     into[number] = packed.subarray(at + 2, at + 2 + length);
