@@ -46,15 +46,20 @@ export const trainShorthands: readonly [flag: string, argument: string, path: st
   ['validation-interval', '<n>', 'validation.interval', 'updates between two validations; 0: each epoch'],
   ['checkpoint-interval', '<n>', 'checkpointInterval', 'updates between two further checkpoints'],
 ];
+/** Those of `train` alone. */
+const ofRun: typeof trainShorthands = [
+  ...trainShorthands,
+  ['processes', '<n>', 'distributed.processes', 'train in so many processes on this machine'],
+];
 /** What a resumed run may be changed. */
-const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data'];
+const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data', 'distributed'];
 
 const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The flags that were given. A directory stays text, whatever it is called. */
 const given = (flags: Flags): GivenFlag[] => [
   ...(flags.data === undefined ? [] : [{ flag: 'data', path: 'data', value: flags.data }]),
-  ...trainShorthands.flatMap(([flag, , path]) => {
+  ...ofRun.flatMap(([flag, , path]) => {
     const text = flags[camel(flag)];
     return text === undefined ? [] : [{ flag, path, value: assignment(`=${text}`)[1] }];
   }),
@@ -98,13 +103,13 @@ export function trainCommand(): Command {
     .option('--preset <name>', 'a named beginning of the configuration, e.g. multi30k')
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. loss.direction=uni; may be repeated', collect, []);
-  for (const [flag, argument, path, text] of trainShorthands) {
+  for (const [flag, argument, path, text] of ofRun) {
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   }
   return command
     .option(
       '--resume',
-      'continue from the last checkpoint; only the limits and where the data lies may be changed',
+      'continue from the last checkpoint; only the limits, the processes and where the data lies may be changed',
       false,
     )
     .option(
@@ -124,9 +129,11 @@ async function train(flags: Flags): Promise<void> {
   const { trainProgress } = await import('./shared/train_progress.js');
   const opening = { unlock: flags.unlock, verify: flags.verify };
   const open = flags.resume
-    ? ([flags.run, { ...(await resumeOptions(flags)), ...opening }] as const)
-    : ([await ofCommandLine(await trainOptions(flags))] as const);
-  const progress = trainProgress();
+    ? ([flags.run, { ...(await asLaunched(await resumeOptions(flags))), ...opening }] as const)
+    : ([await asLaunched(await ofCommandLine(await trainOptions(flags)))] as const);
+  // Of several processes the first speaks; the others tell what ends them.
+  const first = ((open.length === 2 ? open[1] : open[0]).distributed?.rank ?? 0) === 0;
+  const progress = first ? trainProgress() : silent;
   const { onProgress } = progress;
   const { ended, runDirectory } = await interruptible(async (signal) => {
     try {
@@ -143,7 +150,22 @@ async function train(flags: Flags): Promise<void> {
       progress.stop();
     }
   }, 'finishing the step, then writing a checkpoint');
-  if (ended?.type === 'end') report(ended, runDirectory, flags.json);
+  if (ended?.type === 'end') report(ended, runDirectory, flags.json, first);
+}
+
+const silent = { onEvent: () => {}, onProgress: undefined, stop: () => {} };
+
+/**
+ * Options with the rank that torchrun, srun or another launcher says in the environment; --processes overrides it.
+ *
+ * @throws RdropError INVALID_ARGUMENT, naming the variable
+ */
+async function asLaunched<T extends Pick<TrainOptions, 'distributed'>>(options: T): Promise<T> {
+  const { distributed } = options;
+  if (distributed?.processes !== undefined || distributed?.rank !== undefined) return options;
+  const { environmentRank } = await import('../training/distributed/environment.js');
+  const launched = environmentRank();
+  return launched === null ? options : { ...options, distributed: { ...launched, ...distributed } };
 }
 
 /** @throws RdropError INVALID_CONFIG where a metric picks the best checkpoint that only a hook of fit() can give */
@@ -163,7 +185,7 @@ async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
   const entries = [...given(flags).map(({ path, value }) => [path, value] as const), ...setOptions(flags)];
   const fixed = [
     ...(['preset', 'config'] as const).filter((name) => flags[name] !== undefined).map((name) => `--${name}`),
-    ...entries.map(([path]) => path).filter((path) => !changeable.includes(path)),
+    ...entries.map(([path]) => path).filter((path) => !changeable.includes(path.split('.')[0]!)),
   ];
   if (fixed.length > 0) {
     const { mostSimilar } = await import('../util/similar.js');
@@ -174,13 +196,20 @@ async function resumeOptions(flags: Flags): Promise<ResumeOptions> {
         (meant === null ? '' : `; did you mean ${meant}?`),
     );
   }
-  return Object.fromEntries(entries) as ResumeOptions;
+  const { mergeOptions } = await import('../options/presets.js');
+  return mergeOptions(...entries.map(([path, value]) => nested(path, value))) as ResumeOptions;
 }
 
-function report(ended: TrainEvent & { type: 'end' }, runDirectory: string, json: boolean): void {
+function report(
+  ended: TrainEvent & { type: 'end' },
+  runDirectory: string,
+  json: boolean,
+  first: boolean,
+): void {
   const { reason, update, result } = ended;
   const resume = reason === 'aborted' ? `rdrop train --resume --run ${runDirectory}` : null;
   if (reason === 'aborted') process.exitCode = statusOfSignal() ?? 1;
+  if (!first) return;
   if (json) {
     process.stdout.write(`${JSON.stringify({ reason, runDirectory, update, resume, ...result })}\n`);
   } else if (result === null) {

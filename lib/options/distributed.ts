@@ -1,7 +1,7 @@
 /** One run over several processes. */
 import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
-import { count, countOrZero, text } from './schema/ranges.js';
+import { count, text } from './schema/ranges.js';
 
 /** In which type gradients travel between processes. */
 export type WireType = 'float32' | 'bfloat16';
@@ -71,13 +71,15 @@ export interface DistributedOptions {
 
 const placed = ['rank', 'worldSize', 'address', 'port'] as const;
 
+const number = z.int().min(0).max(2 ** 31 - 1);
+
 const distributedObject = z.strictObject({
   processes: z.int().min(1).max(1024).optional(),
-  rank: countOrZero.optional(),
+  rank: number.optional(),
   worldSize: count.optional(),
   address: text.optional(),
   port: z.int().min(1).max(65_535).optional(),
-  localRank: countOrZero.optional(),
+  localRank: number.optional(),
   localRanks: count.optional(),
   store: z.enum(['first', 'agent']).default('first'),
   prefix: text.optional(),
