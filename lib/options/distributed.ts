@@ -71,7 +71,10 @@ export interface DistributedOptions {
 
 const placed = ['rank', 'worldSize', 'address', 'port'] as const;
 
-const number = z.int().min(0).max(2 ** 31 - 1);
+const number = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
 
 const distributedObject = z.strictObject({
   processes: z.int().min(1).max(1024).optional(),
