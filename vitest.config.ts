@@ -12,10 +12,20 @@ const shared = cuda ? [] : filesThatShare();
 /** Time of text functions against length. A young generation that holds what a call makes: the functions are measured, not V8's copying. */
 const growth = 'test/text/growth.test.ts';
 
+/** What a GPU runs where there is one. A test of it may take all of the memory: one file at a time, after the others. */
+const device = 'test/device/**';
+
 /** A group of test files; each file has a process of its own where they are isolated. */
 const group = (
   name: string,
-  files: { include: string[]; exclude: string[]; isolate: boolean; execArgv?: string[] },
+  files: {
+    include: string[];
+    exclude: string[];
+    isolate: boolean;
+    execArgv?: string[];
+    maxWorkers?: number;
+    sequence?: { groupOrder: number };
+  },
 ): TestProjectInlineConfiguration => ({
   test: {
     name,
@@ -31,16 +41,23 @@ const group = (
 
 export default defineConfig({
   test: {
-    // On a GPU one process at a time: a test may take all of its memory.
+    // The mock runtime and a GPU: one process at a time, as test/device below.
     maxWorkers: cuda || process.env['RDROP_EXPECT_CUDA'] ? 1 : 2,
     globalSetup: ['test/support/temporary_directory.ts', 'test/support/report_page.ts'],
     projects: cuda
-      ? [group('cuda', { include: ['test/cuda/**/*.test.ts'], exclude: [], isolate: true })]
+      ? [group('cuda', { include: ['test/cuda/**/*.test.ts'], exclude: [], isolate: true, maxWorkers: 1 })]
       : [
           group('alone', {
             include: ['test/**/*.test.ts'],
-            exclude: ['test/cuda/**', growth, ...shared],
+            exclude: ['test/cuda/**', device, growth, ...shared],
             isolate: true,
+          }),
+          group('device', {
+            include: [`${device}/*.test.ts`],
+            exclude: [],
+            isolate: true,
+            maxWorkers: 1,
+            sequence: { groupOrder: 1 },
           }),
           group('growth', {
             include: [growth],

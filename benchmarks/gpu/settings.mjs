@@ -26,7 +26,7 @@ export function settingsOf({ quick, device }) {
     return {
       ...common,
       model: {
-        ...{ vocabSize: 120, embedDim: 32, ffnDim: 64, heads: 4, encoderLayers: 1, decoderLayers: 1 },
+        ...{ vocabSize: 120, embedDim: 64, ffnDim: 64, heads: 4, encoderLayers: 1, decoderLayers: 1 },
         ...model,
       },
       lossShape: { rows: 24, classes: 120, rounds: 2, repeats: 2 },

@@ -38,7 +38,7 @@ def settings_of(quick):
         model = {"vocabSize": 10152, "embedDim": 512, "ffnDim": 1024, "heads": 4, "layers": 6, "dropout": 0.3}
         return {"model": model, "loss": (3584, 10152, 3, 5), "sample": sample_batches(batches, 64), "group": 8, "passes": 3}
     small = [(source[:3], target[:3]) for source, target in batches if sum(target[:3]) < 40]
-    model = {"vocabSize": 120, "embedDim": 32, "ffnDim": 64, "heads": 4, "layers": 1, "dropout": 0.3}
+    model = {"vocabSize": 120, "embedDim": 64, "ffnDim": 64, "heads": 4, "layers": 1, "dropout": 0.3}
     return {"model": model, "loss": (24, 120, 2, 2), "sample": sample_batches(small, 4), "group": 2, "passes": 2}
 
 

@@ -44,6 +44,7 @@ int multiply(void* handle_pointer, Product product, int transpose_a, int transpo
   product.alpha = *static_cast<const float*>(alpha);
   product.beta = *static_cast<const float*>(beta);
   product.d = product.c;
+  product.tf32 = product.a.type == CUDA_R_32F && (product.tf32 || handle.math_mode == kMathTf32);
   product.workspace = handle.workspace;
   return status_of(submit_product(stream_of(handle.stream), product));
 }
@@ -112,8 +113,10 @@ MOCK_API int cublasGetVersion_v2(void*, int* version) {
 
 MOCK_API int cublasGemmEx(void* handle, int transpose_a, int transpose_b, int m, int n, int k, const void* alpha,
                           const void* a, cudaDataType a_type, int a_leading, const void* b, cudaDataType b_type,
-                          int b_leading, const void* beta, void* c, cudaDataType c_type, int c_leading, int, int) {
+                          int b_leading, const void* beta, void* c, cudaDataType c_type, int c_leading,
+                          int compute_type, int) {
   Product product = shape_of("cublasGemmEx", m, n, k);
+  product.tf32 = compute_type == kComputeTf32;
   product.a = {a, a_type, a_leading, 0};
   product.b = {b, b_type, b_leading, 0};
   product.c = {c, c_type, c_leading, 0};
@@ -141,8 +144,9 @@ MOCK_API int cublasGemmStridedBatchedEx(void* handle, int transpose_a, int trans
                                         const void* alpha, const void* a, cudaDataType a_type, int a_leading,
                                         long long a_stride, const void* b, cudaDataType b_type, int b_leading,
                                         long long b_stride, const void* beta, void* c, cudaDataType c_type,
-                                        int c_leading, long long c_stride, int batch, int, int) {
+                                        int c_leading, long long c_stride, int batch, int compute_type, int) {
   Product product = shape_of("cublasGemmStridedBatchedEx", m, n, k);
+  product.tf32 = compute_type == kComputeTf32;
   product.batch = batch;
   product.a = {a, a_type, a_leading, a_stride};
   product.b = {b, b_type, b_leading, b_stride};

@@ -17,6 +17,7 @@ struct Layout {
 };
 
 struct Description {
+  int compute_type = 0;
   int32_t pointer_mode = 0, transpose_a = 0, transpose_b = 0;
   uint32_t epilogue = kLtDefault;
   void* bias = nullptr;
@@ -53,8 +54,8 @@ MOCK_API size_t cublasLtGetVersion() {
   return 130000;
 }
 
-MOCK_API int cublasLtMatmulDescCreate(Description** description, int, int) {
-  *description = new Description;
+MOCK_API int cublasLtMatmulDescCreate(Description** description, int compute_type, int) {
+  *description = new Description{compute_type};
   return kBlasSuccess;
 }
 
@@ -65,6 +66,8 @@ MOCK_API int cublasLtMatmulDescDestroy(Description* description) {
 
 MOCK_API int cublasLtMatmulDescSetAttribute(Description* d, int attribute, const void* value, size_t bytes) {
   switch (attribute) {
+    case kLtComputeType:
+      return set(d->compute_type, value, bytes);
     case kLtPointerMode:
       return set(d->pointer_mode, value, bytes);
     case kLtTransposeA:
@@ -168,6 +171,7 @@ MOCK_API int cublasLtMatmul(void*, const Description* description, const void* a
   product.b = matrix_of(b, *lb);
   product.c = matrix_of(c, *lc);
   product.d = matrix_of(d, *ld);
+  product.tf32 = la->type == CUDA_R_32F && description->compute_type == kComputeTf32;
   product.alpha = *static_cast<const float*>(alpha);
   product.beta = *static_cast<const float*>(beta);
   product.epilogue = description->epilogue;

@@ -17,6 +17,9 @@ enum BlasStatus {
 /// CUBLAS_OP_*
 enum BlasOperation { kBlasPlain = 0, kBlasTransposed = 1, kBlasConjugate = 2 };
 
+/// CUBLAS_COMPUTE_32F_FAST_TF32, and CUBLAS_TF32_TENSOR_OP_MATH of a handle.
+constexpr int kComputeTf32 = 77, kMathTf32 = 3;
+
 /// CUBLASLT_MATMUL_DESC_*
 enum LtMatmulAttribute {
   kLtComputeType = 0,

@@ -25,6 +25,9 @@ void mock_limit_memory(size_t bytes);
 void mock_memory(int device, size_t* in_use, size_t* peak);
 int mock_is_allocated(const void* pointer);
 
+/// Products of float32 that were computed so far, in float32 or in TF32.
+long mock_products(int tf32);
+
 /// One node of a graph that can still be launched.
 struct MockNode {
   const void* graph;  ///< the same for the nodes of one graph

@@ -4,11 +4,13 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <vector>
 
 #include "core/host_device.h"
 #include "test/cuda_mock/blas_types.h"
+#include "test/cuda_mock/control.h"
 #include "test/cuda_mock/memory.h"
 
 namespace cuda_mock {
@@ -35,6 +37,21 @@ void with_element(cudaDataType type, F&& f) {
 const char* start_of(const Matrix& matrix, int64_t index) {
   return static_cast<const char*>(matrix.data) + index * matrix.stride * element_bytes(matrix.type);
 }
+
+/// To the 10 bits that TF32 keeps of a fraction, ties to even.
+float rounded_to_tf32(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  constexpr uint32_t kExponent = 0x7f800000, kDropped = 13;
+  if ((bits & kExponent) == kExponent) return x;
+  bits += (1u << (kDropped - 1)) - 1 + (bits >> kDropped & 1);
+  bits &= ~((1u << kDropped) - 1);
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+/// Products of float32 that were computed, as they are and in TF32.
+std::atomic<long> computed[2];
 
 /// Dense [rows,columns], a column after the other.
 std::vector<float> values_of(const Matrix& matrix, int64_t index, int64_t rows, int64_t columns) {
@@ -143,9 +160,13 @@ void sum_of_factor(const Product& p, int64_t index, const std::vector<float>& a,
 }
 
 void compute(const Product& p) {
+  if (p.a.type == CUDA_R_32F) ++computed[p.tf32];
   for (int64_t index = 0; index < p.batch; ++index) {
-    const std::vector<float> a = p.transpose_a ? values_of(p.a, index, p.k, p.m) : values_of(p.a, index, p.m, p.k);
-    const std::vector<float> b = p.transpose_b ? values_of(p.b, index, p.n, p.k) : values_of(p.b, index, p.k, p.n);
+    std::vector<float> a = p.transpose_a ? values_of(p.a, index, p.k, p.m) : values_of(p.a, index, p.m, p.k);
+    std::vector<float> b = p.transpose_b ? values_of(p.b, index, p.n, p.k) : values_of(p.b, index, p.k, p.n);
+    if (p.tf32) {
+      for (auto* factor : {&a, &b}) std::transform(factor->begin(), factor->end(), factor->begin(), rounded_to_tf32);
+    }
     std::vector<float> out(size_t(p.m * p.n));
     multiply(p, a, b, out);
     if (p.alpha != 1) std::for_each(out.begin(), out.end(), [&](float& x) { x *= p.alpha; });
@@ -198,6 +219,10 @@ cudaError_t submit_product(Stream& stream, const Product& p) {
   if (p.workspace) work.memory.push_back({p.workspace, 1});
   if (settings().compute) work.run = [p] { compute(p); };
   return submit(stream, std::move(work));
+}
+
+MOCK_API long mock_products(int tf32) {
+  return computed[tf32 != 0];
 }
 
 }  // namespace cuda_mock

@@ -22,6 +22,7 @@ struct Matrix {
 struct Product {
   int64_t m = 0, n = 0, k = 0, batch = 1;
   bool transpose_a = false, transpose_b = false;
+  bool tf32 = false;  ///< factors of float32 are rounded to TF32
   Matrix a, b, c, d;
   float alpha = 1, beta = 0;
   uint32_t epilogue = 1;  ///< bits of LtEpilogue

@@ -1,7 +1,10 @@
 // What a device must agree with: the CPU's gradients and translations, and itself.
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "test/gpu/step.h"
 
@@ -15,8 +18,19 @@ double allowed(at::ScalarType type) {
 
 struct Gradients {
   LossSums sums;
-  at::Tensor flat;  // float64 [P] on the host
+  at::Tensor flat;  // float64 on the host: every parameter's, in the order of their names, without what lies between
 };
+
+/// The device keeps parameters in another order than the CPU: what the projections of one product share lies together.
+at::Tensor by_name(const Parameters& parameters, const at::Tensor& buffer) {
+  std::map<std::string, const NamedSlice*> slices;
+  for (const NamedSlice& slice : parameters.names) slices[slice.name] = &slice;
+  at::Tensor flat = at::empty({parameters.count}, at::kDouble);
+  double* to = flat.mutable_data_ptr<double>();
+  for (const auto& [name, slice] : slices)
+    to = std::copy_n(buffer.const_data_ptr<double>() + slice->offset, slice->size(), to);
+  return flat;
+}
 
 Gradients gradients_of(const Settings& settings, const PackedBatch& batch, at::ScalarType type, Device* device) {
   Transformer model(settings.model, type, 64, device);
@@ -32,7 +46,7 @@ Gradients gradients_of(const Settings& settings, const PackedBatch& batch, at::S
   key.update = 7;
   Gradients found;
   found.sums = model.loss_and_gradients(batch, paper_loss(LossOptions::Direction::bi), key);
-  found.flat = (device ? device->memory().download(gradient) : gradient).to(at::kDouble);
+  found.flat = by_name(model.parameters(), (device ? device->memory().download(gradient) : gradient).to(at::kDouble));
   return found;
 }
 

@@ -15,7 +15,8 @@ beforeEach((context) => {
 
 test.each([
   ['failures.test.ts', ''],
-  ['gradients.test.ts', 'float32|tf32'],
+  // Heads of 8 in 16 bits without attention dropout take libtorch's flash attention, which the mock does not compute.
+  ['gradients.test.ts', 'float32|tf32|heads of 128|every dropout|relu without kinks'],
   ['beam_search.test.ts', 'float32'],
   ['training.test.ts', 'one update'],
 ] as const)(

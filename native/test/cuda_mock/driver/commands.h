@@ -21,7 +21,8 @@ int lifetimes(const Options& options);
 int failures(const Options& options);
 
 /// Trains two models by turns, of `precision` and `second_precision`, on one device or two: each has the losses that it
-/// has alone.
+/// has alone. Then two more steps of each, after which the products of float32 are counted: those as they are and those
+/// in TF32.
 int models(const Options& options);
 
 /// Breaks each rule of the runtime once: the mock has to notice.

@@ -21,6 +21,17 @@ std::vector<std::vector<double>> losses_of(std::vector<Training>& trainings, lon
   return losses;
 }
 
+/// How many products of float32 two steps compute as they are and in TF32, as JSON.
+std::string products_of(Training& training) {
+  const auto batches = small_batches(2, training.model->config());
+  training.trainer->metrics();
+  const long before[] = {mock_products(0), mock_products(1)};
+  for (const PackedBatch& batch : batches) training.trainer->step({batch});
+  training.trainer->metrics();
+  return "{\"float32\":" + std::to_string(mock_products(0) - before[0]) +
+         ",\"tf32\":" + std::to_string(mock_products(1) - before[1]) + "}";
+}
+
 }  // namespace
 
 int models(const Options& options) {
@@ -37,12 +48,13 @@ int models(const Options& options) {
   both.push_back(make_training(second, cuda_device(options, devices > 1 ? 1 : 0)));
   const auto together = losses_of(both, updates);
   const bool first_same = together[0] == alone[0], second_same = together[1] == alone[1];
+  const std::string first_products = products_of(both[0]), second_products = products_of(both[1]);
   const auto broken = violations();
   std::printf(
-      "{\"updates\":%ld,\"firstLoss\":%.17g,\"secondLoss\":%.17g,\"firstSame\":%s,\"secondSame\":%s,\"violations\":%s}"
-      "\n",
+      "{\"updates\":%ld,\"firstLoss\":%.17g,\"secondLoss\":%.17g,\"firstSame\":%s,\"secondSame\":%s,"
+      "\"firstProducts\":%s,\"secondProducts\":%s,\"violations\":%s}\n",
       updates, together[0].back(), together[1].back(), first_same ? "true" : "false", second_same ? "true" : "false",
-      json_list(broken).c_str());
+      first_products.c_str(), second_products.c_str(), json_list(broken).c_str());
   return broken.empty() && first_same && second_same ? 0 : 1;
 }
 

@@ -71,7 +71,7 @@ ModelConfig model_config(const Options& options) {
 
 at::ScalarType precision(const Options& options) {
   const std::string name = options.text("precision", "bfloat16");
-  return name == "float32" ? at::kFloat : name == "float16" ? at::kHalf : at::kBFloat16;
+  return name == "float32" || name == "tf32" ? at::kFloat : name == "float16" ? at::kHalf : at::kBFloat16;
 }
 
 Training make_training(const Options& options, Device& device) {
@@ -85,7 +85,8 @@ Training make_training(const Options& options, Device& device) {
   loss.label_smoothing = 0.1;
   loss.ignore_index = kPad;
   Training training;
-  training.model = std::make_shared<Transformer>(model_config(options), precision(options), 3, &device);
+  const bool tf32 = options.text("precision", "") == "tf32";
+  training.model = std::make_shared<Transformer>(model_config(options), precision(options), 3, &device, tf32);
   training.trainer = std::make_unique<Trainer>(training.model, optimizer, loss);
   return training;
 }

@@ -19,7 +19,7 @@ rdrop::Device& emulated_device(const Options& options);
 
 /// model=paper: fairseq's transformer_iwslt_de_en; model=small: two layers of 64.
 rdrop::ModelConfig model_config(const Options& options);
-/// precision=bfloat16, float16 or float32.
+/// precision=bfloat16, float16, float32 or tf32, whose type is float32.
 at::ScalarType precision(const Options& options);
 
 struct Training {
