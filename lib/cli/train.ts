@@ -12,6 +12,7 @@ interface Flags {
   preset?: string;
   config?: string;
   set: string[];
+  tensorboard?: boolean;
   resume: boolean;
   unlock: boolean;
   verify: boolean;
@@ -52,12 +53,13 @@ const ofRun: typeof trainShorthands = [
   ['processes', '<n>', 'distributed.processes', 'train in so many processes on this machine'],
 ];
 /** What a resumed run may be changed. */
-const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data', 'distributed'];
+const changeable = ['maxUpdates', 'maxEpochs', 'maxMinutes', 'data', 'distributed', 'tensorboard'];
 
 const camel = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The flags that were given. A directory stays text, whatever it is called. */
 const given = (flags: Flags): GivenFlag[] => [
+  ...(flags.tensorboard ? [{ flag: 'tensorboard', path: 'tensorboard', value: true }] : []),
   ...(flags.data === undefined ? [] : [{ flag: 'data', path: 'data', value: flags.data }]),
   ...ofRun.flatMap(([flag, , path]) => {
     const text = flags[camel(flag)];
@@ -107,6 +109,7 @@ export function trainCommand(): Command {
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   }
   return command
+    .option('--tensorboard', 'write event files for TensorBoard as well (tensorboard)')
     .option(
       '--resume',
       'continue from the last checkpoint; only the limits, the processes and where the data lies may be changed',

@@ -60,6 +60,7 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
   },
   test: { beam: { beam: 5, lengthPenalty: 1, maxLenA: 0, maxLenB: 200, minLen: 1 } },
   checkpointInterval: 0,
+  tensorboard: false,
 });
 
 /** What each preset sets. The option `preset` lays a configuration over one of them, part by part. */

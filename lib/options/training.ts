@@ -153,6 +153,11 @@ export interface TrainOptions extends Omit<RuntimeOptions, 'device'>, ThreadsOpt
   checkpointInterval?: number | undefined;
   /** Several processes that train this one run. Left out: the process that calls trains alone. */
   distributed?: DistributedOptions | undefined;
+  /**
+   * Writes the metrics as event files for TensorBoard as well, in `tensorboard/` of the run directory.
+   * @default false
+   */
+  tensorboard?: boolean | undefined;
 }
 
 /** The names of rdrop's own metrics and of what else stands in a line of metrics.jsonl: no metric of a hook has one of them. */
@@ -208,6 +213,7 @@ export const trainSchema = documented<TrainOptions>()(
     test: documented<TestOptions>()(z.strictObject({ beam: beamSearchSchema.prefault({}) })).prefault({}),
     checkpointInterval: countOrZero.default(0),
     distributed: distributedSchema.optional(),
+    tensorboard: z.boolean().default(false),
   }),
 );
 /** The options of a run with every default filled in. */
@@ -237,6 +243,8 @@ export interface ResumeOptions extends OpenOptions {
   data?: string | undefined;
   /** Several processes that train the run from here on. Left out: the run's own `processes`. */
   distributed?: DistributedOptions | undefined;
+  /** Writes event files for TensorBoard from now on, or no more. Left out: as the run did. */
+  tensorboard?: boolean | undefined;
 }
 
 export const resumeSchema = documented<ResumeOptions>()(
@@ -246,6 +254,7 @@ export const resumeSchema = documented<ResumeOptions>()(
     maxMinutes: nonNegative.optional(),
     data: text.optional(),
     distributed: distributedSchema.optional(),
+    tensorboard: z.boolean().optional(),
     ...openSchema.shape,
   }),
 );

@@ -15,6 +15,7 @@ const pooledOptions = new Set([
   'threads',
   'logInterval',
   'checkpointInterval',
+  'tensorboard',
 ]);
 /** Of the environment: what is pooled, and named where it differs. */
 const pooledEnvironment = ['processor', 'instructionSet', 'platform', 'architecture', 'node', 'threads'];

@@ -4,8 +4,9 @@ import type { TrainingState } from './checkpoint.js';
 import type { Ranks } from './distributed/ranks.js';
 import type { ValidationMetrics } from './metrics.js';
 import type { RunData } from './run_data.js';
+import type { RunDirectory } from './run_directory.js';
 import type { StageReporter } from './stages.js';
-import { validate } from './validation.js';
+import { type ValidationSample, validate } from './validation.js';
 import { runHook, type ValidationHook } from './validation_hook.js';
 
 export interface MeasuredRun {
@@ -14,6 +15,8 @@ export interface MeasuredRun {
   data: RunData;
   model: Transformer;
   ranks: Ranks;
+  /** Null on all ranks but the first. */
+  run: RunDirectory | null;
 }
 
 /**
@@ -23,23 +26,26 @@ export interface MeasuredRun {
  * @throws RdropError ABORTED (on every rank), and what the hook throws
  */
 export async function measure(
-  { config, state, data, model, ranks }: MeasuredRun,
+  { config, state, data, model, ranks, run }: MeasuredRun,
   reporter: StageReporter,
   signal: AbortSignal,
   hook: ValidationHook | undefined,
 ): Promise<ValidationMetrics> {
   const began = performance.now();
+  const samples: ValidationSample[] = [];
   const losses = await validate(model, data.pipeline, data.valid, {
     config,
     signal,
     ranks,
     onProgress: (...progress) => reporter.report('validation translation', ...progress),
     onLoss: (...progress) => reporter.report('validation loss', ...progress),
+    onSamples: (found) => samples.push(...found),
   });
   const { update, epoch } = state;
   const metrics = await ranks.fromFirst(() =>
     hook === undefined ? null : runHook(hook, { model: lentTransformer(model), update, config, signal }),
   );
+  await run?.writeValidation({ update, samples });
   return {
     type: 'validation',
     update,

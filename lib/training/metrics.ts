@@ -143,12 +143,21 @@ export function trainLine(state: {
 
 const keptAside = '.damaged';
 
+/** What else is told of the lines of metrics.jsonl, such as event files for TensorBoard. */
+export interface MetricsMirror {
+  append(line: TrainMetrics | ValidationMetrics): Promise<void>;
+  /** All from this update on is written anew, beginning with these lines. */
+  restart(update: number, lines: readonly (TrainMetrics | ValidationMetrics)[]): Promise<void>;
+}
+
 /** metrics.jsonl: one JSON object a line, appended. */
 export class MetricsLog {
   readonly #path: string;
   readonly #fence: () => Promise<void>;
   /** Lines of the file. */
   #lines = 0;
+  /** Told of every line that is written and of every rewind. */
+  mirror: MetricsMirror | undefined;
   /** The file is there, and flush() has flushed its directory's entry. */
   #entered = false;
 
@@ -172,6 +181,7 @@ export class MetricsLog {
       throw fileError(error, this.#path, 'write');
     }
     this.#lines++;
+    await this.mirror?.append(line);
   }
 
   /**
@@ -243,6 +253,12 @@ export class MetricsLog {
     const whole = kept.map((line) => `${line}\n`).join('');
     if (whole !== (text ?? '')) await writeFileAtomically(this.#path, whole, { fence: this.#fence });
     this.#lines = kept.length;
+    // A validation of this very update may have been dropped: all of it is written anew.
+    const again = kept.filter((line) => placeOf(line)!.update >= update);
+    await this.mirror?.restart(
+      update,
+      again.map((line) => JSON.parse(line)),
+    );
     return told;
   }
 }

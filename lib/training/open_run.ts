@@ -1,5 +1,5 @@
 /** How a run is opened for training: its ranks, its directory, its data, its model. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type ResolvedRuntime, resolveRuntime } from '../model/device.js';
 import { type OpenOptions, openSchema } from '../options/opening.js';
@@ -24,6 +24,7 @@ import { loadRunData } from './run_data.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 import type { TrainListener } from './stages.js';
+import { TensorboardLog } from './tensorboard/tensorboard_log.js';
 import { TrainingLoop } from './training_loop.js';
 
 /** Opening a run reads its data and makes its model. */
@@ -54,7 +55,10 @@ export async function createLoop(options: TrainOptions, work: CreateWork): Promi
     throwIfAborted(signal, opened);
     const locking = { unlock, worldSize: ranks.size };
     const run = ranks.first ? await RunDirectory.create(config, data.hashes, locking) : null;
-    return releasing(run, () => TrainingLoop.create(config, run, data, ranks));
+    return releasing(run, async () => {
+      await mirrorMetrics(config, run)?.restart(0);
+      return TrainingLoop.create(config, run, data, ranks);
+    });
   });
 }
 
@@ -94,6 +98,7 @@ export async function resumeLoop(
       await checkRanks(ranks, hashes);
       const runData = await loadRunData(config, hashes, { ...work, taker: ranks });
       throwIfAborted(signal, opened);
+      mirrorMetrics(config, run);
       return TrainingLoop.create(config, run, runData, ranks);
     });
   };
@@ -136,6 +141,14 @@ async function releasing<T>(run: RunDirectory | null, work: () => Promise<T>): P
     run?.release();
     throw error;
   }
+}
+
+/** Event files beside metrics.jsonl, where the configuration asks for them. */
+function mirrorMetrics({ tensorboard }: TrainConfig, run: RunDirectory | null): TensorboardLog | null {
+  if (run === null || !tensorboard) return null;
+  const log = new TensorboardLog(join(run.path, 'tensorboard'));
+  run.metrics.mirror = log;
+  return log;
 }
 
 /** What another rank of the run is given: all but which rank it is. */

@@ -20,7 +20,7 @@ import { packageVersion } from '../util/package_version.js';
 import { processorName } from '../util/processor.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { MetricsLog } from './metrics.js';
-import type { TestResult } from './validation.js';
+import type { TestResult, ValidationSample } from './validation.js';
 
 /** result.json, written when training has ended and the test split is translated. */
 export interface RunResult {
@@ -137,7 +137,7 @@ export class RunDirectory {
     await tidyCheckpoints(this.checkpoints);
     await clearLeftoversIn(this.path, (name) => ownFiles.test(name));
     const hypotheses = join(this.path, 'hypotheses');
-    await clearLeftoversIn(hypotheses, (name) => name.startsWith('test.'));
+    await clearLeftoversIn(hypotheses, (name) => /^(test|valid)\./.test(name));
   }
 
   static async #lockAt(path: string, locking: Locking): Promise<RunDirectory> {
@@ -193,6 +193,17 @@ export class RunDirectory {
       const text = lines.map((line) => `${line}\n`).join('');
       await this.writing((fence) => writeFileAtomically(join(directory, name), text, { fence }));
     }
+  }
+
+  /** hypotheses/valid.last.json: a few sentences of the last validation, where one translated, for those who look on. */
+  async writeValidation(found: { update: number; samples: ValidationSample[] }): Promise<void> {
+    if (found.samples.length === 0) return;
+    const directory = join(this.path, 'hypotheses');
+    await makeDirectories(directory).catch((error) => {
+      throw fileError(error, directory, 'write');
+    });
+    const text = `${JSON.stringify(found, null, 2)}\n`;
+    await this.writing((fence) => writeFileAtomically(join(directory, 'valid.last.json'), text, { fence }));
   }
 
   /** @throws RdropError CHECKPOINT_MISMATCH, naming the file, when the data are not those the run began with */
@@ -271,6 +282,7 @@ export function fingerprint(config: TrainConfig): string {
     maxEpochs: _e,
     maxMinutes: _m,
     distributed: _p,
+    tensorboard: _t,
     ...rest
   } = withoutLaterOptions(config);
   return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);

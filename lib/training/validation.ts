@@ -134,6 +134,25 @@ async function translateSet(
   return all;
 }
 
+/** A sentence of the validation split. */
+export interface ValidationSample {
+  /** From 1 on. */
+  line: number;
+  hypothesis: string;
+  reference: string;
+}
+
+/** So many sentences, evenly spaced. */
+const samples = 8;
+
+function samplesOf(found: readonly Int32Array[], references: readonly string[], pipeline: TextPipeline) {
+  const count = Math.min(samples, found.length);
+  return Array.from({ length: count }, (_, i): ValidationSample => {
+    const at = Math.floor(((i + 0.5) * found.length) / count);
+    return { line: at + 1, hypothesis: pipeline.decode(found[at]!), reference: references[at]! };
+  });
+}
+
 interface Search {
   config: TrainConfig;
   signal?: AbortSignal | undefined;
@@ -141,6 +160,8 @@ interface Search {
   onProgress?: OnProgress;
   /** Processes that share the work, each of which calls this. Left out: this one alone. */
   ranks?: Ranks | undefined;
+  /** Told a few translations of a validation, beside their references. */
+  onSamples?: ((samples: ValidationSample[]) => unknown) | undefined;
 }
 
 /**
@@ -154,7 +175,7 @@ export async function validationBleu(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal, onProgress, ranks }: Search,
+  { config, signal, onProgress, ranks, onSamples }: Search,
 ): Promise<number> {
   const { pairs, references } = set;
   const { beam, bleu: mode } = config.validation;
@@ -167,6 +188,7 @@ export async function validationBleu(
     onProgress,
     ranks,
   });
+  onSamples?.(samplesOf(found, references, pipeline));
   if (mode === 'raw') {
     const hypotheses = found.map((tokens) => pipeline.decode(tokens));
     return corpusBleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;
@@ -188,7 +210,7 @@ export async function validate(
   model: Transformer,
   pipeline: TextPipeline,
   set: EvaluationSet,
-  { config, signal, onProgress, onLoss, ranks }: Search & { onLoss?: OnProgress },
+  { config, signal, onProgress, onLoss, ranks, onSamples }: Search & { onLoss?: OnProgress },
 ): Promise<{ loss: number; nll: number; bleu: number | null }> {
   const { loss, batches, validation } = config;
   const pairs = set.forLoss ?? set.pairs;
@@ -196,7 +218,7 @@ export async function validate(
   const losses = await validationLoss(model, pairs, { loss, maxTokens, signal, onProgress: onLoss, ranks });
   const bleu =
     validation.metric === 'bleu'
-      ? await validationBleu(model, pipeline, set, { config, signal, onProgress, ranks })
+      ? await validationBleu(model, pipeline, set, { config, signal, onProgress, ranks, onSamples })
       : null;
   return { ...losses, bleu };
 }

@@ -135,8 +135,8 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   'test.beam.minLen': { to: 6, under: taught },
   checkpointInterval: { to: 1 },
 };
-/** device has one value so far; the directories are looked at by themselves. */
-const apart = ['device', 'data', 'runDirectory'];
+/** device has one value so far; the directories and the event files are looked at by themselves. */
+const apart = ['device', 'data', 'runDirectory', 'tensorboard'];
 
 const leaves = (value: object, path = ''): string[] =>
   Object.entries(value).flatMap(([key, inner]) =>
