@@ -8,7 +8,7 @@
         {
           "action_name": "cmake",
           "inputs": [],
-          "outputs": ["<(PRODUCT_DIR)/rdrop.node", "<(PRODUCT_DIR)/librdrop_core.so"],
+          "outputs": ["<(PRODUCT_DIR)/rdrop.node", "<(PRODUCT_DIR)/librdrop_core.so", "<(PRODUCT_DIR)/librdrop_distributed.so"],
           "action": ["node", "scripts/build.mjs", "native", "<(PRODUCT_DIR)"]
         }
       ]

@@ -1,6 +1,6 @@
 // npm run prebuilds [-- --out DIR] [--flavors cpu,cuda] [--architectures LIST]: what a release holds, under DIR (the checkout
 // when left out):
-//   prebuilds/<platform>-<arch>/       rdrop.node and librdrop_core.so, by prebuildify through binding.gyp
+//   prebuilds/<platform>-<arch>/       rdrop.node, librdrop_core.so and librdrop_distributed.so, by prebuildify through binding.gyp
 //   prebuilds/<platform>-<arch>-cuda/  the same for the CUDA build of libtorch, and librdrop_cuda.so; where nvcc is
 // LIST is CMake's list of chips with commas, such as 86-real,90. A flavor that is not made is removed: no old one is packed.
 import { spawnSync } from 'node:child_process';

@@ -214,7 +214,7 @@ export async function withSetupProgress(setup) {
   }
 }
 
-const products = ['rdrop.node', 'librdrop_core.so'];
+const products = ['rdrop.node', 'librdrop_core.so', 'librdrop_distributed.so'];
 
 /** Puts the compiled addon, or other files of a build directory, into a directory. */
 export function copyNative(directory, from = '.cmake', names = products) {
@@ -285,7 +285,7 @@ const configurationOf = (libtorch) => ({
   options: [`RDROP_LIBTORCH=${libtorch.directory}`],
 });
 
-/** build/Release/{rdrop.node, librdrop_core.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
+/** build/Release/{rdrop.node, librdrop_core.so, librdrop_distributed.so}, compiled in .cmake/ (node-gyp, called by prebuildify, empties build/). */
 export async function ensureNative(libtorch) {
   const configuration = configurationOf(libtorch);
   const stamp = hashOf(['native', 'CMakeLists.txt'], configuration.configured);

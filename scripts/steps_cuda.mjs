@@ -19,7 +19,7 @@ import {
 export const releaseArchitectures = '80-real;86-real;89-real;90';
 
 /** The files of the CUDA flavor of the addon. */
-export const cudaProducts = ['rdrop.node', 'librdrop_core.so', 'librdrop_cuda.so'];
+export const cudaProducts = ['rdrop.node', 'librdrop_core.so', 'librdrop_distributed.so', 'librdrop_cuda.so'];
 
 /** The path of nvcc: CUDACXX, CUDA_HOME, PATH, the usual place; null where there is none. */
 export function findNvcc(env = process.env) {

@@ -86,6 +86,7 @@ test('holds the prebuilt addon and no build of its own', () => {
   const files = readdirSync(join(installed, 'prebuilds', platforms[0]!));
   expect(files.some((name) => name.endsWith('.node'))).toBe(true);
   expect(files).toContain('librdrop_core.so');
+  expect(files).toContain('librdrop_distributed.so');
   expect(findAddon(installed)).toContain(join('prebuilds', platforms[0]!));
 });
 

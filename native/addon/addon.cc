@@ -22,7 +22,7 @@ namespace rdrop {
 namespace {
 
 /// contractVersion of lib/native/contract.ts.
-constexpr int contract_version = 1;
+constexpr int contract_version = 2;
 
 std::string compute_capability(int major, int minor) {
   return std::to_string(major) + "." + std::to_string(minor);
@@ -229,6 +229,7 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
     exports.Set("timeLoss", Napi::Function::New(env, rdrop::time_loss_of));
     exports.Set("Transformer", rdrop::transformer_exports(env));
     exports.Set("Trainer", rdrop::trainer_exports(env));
+    exports.Set("Group", rdrop::group_exports(env));
     return exports;
   });
 }

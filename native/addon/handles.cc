@@ -17,6 +17,7 @@ std::shared_ptr<T> Handle<T>::get() const {
 template class Handle<Transformer>;
 template class Handle<Trainer>;
 template class Handle<Snapshot>;
+template class Handle<Group>;
 
 void copy_named_values(const std::vector<std::pair<std::string, at::Tensor>>& values,
                        const std::vector<NamedSlice>& names, at::Tensor& flat) {

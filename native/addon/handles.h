@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "addon/worker.h"
+#include "distributed/group.h"
 #include "model/snapshot.h"
 #include "model/transformer.h"
 #include "training/trainer.h"
@@ -65,9 +66,14 @@ void own(Napi::Object object, const std::shared_ptr<Handle<T>>& handle) {
 /// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native/contract.ts.
 Napi::Object transformer_exports(Napi::Env env);
 Napi::Object trainer_exports(Napi::Env env);
+/// {create(options)}: likewise.
+Napi::Object group_exports(Napi::Env env);
 
 /// The transformer behind a JS object, or INVALID_ARGUMENT.
 std::shared_ptr<Transformer> transformer_of(const Napi::Value& value);
+
+/// The group behind a JS object, or INVALID_ARGUMENT.
+std::shared_ptr<Group> group_of(const Napi::Value& value);
 
 /// Copies values into the slices of a flat buffer, which lies on the device of the scope; names, sizes and types must
 /// match exactly, and nothing is written before all of them do. Throws CHECKPOINT_MISMATCH.

@@ -16,12 +16,15 @@ enum class ErrorCode {
   cuda_failed,
   cuda_unavailable,
   disposed,
+  distributed_unavailable,
   internal,
   invalid_argument,
   libtorch_unusable,
   non_finite,
   out_of_memory,
   process_limit,
+  rank_failed,
+  rank_lost,
   token_out_of_range,
 };
 
@@ -40,6 +43,8 @@ constexpr const char* name_of(ErrorCode code) {
       return "CUDA_UNAVAILABLE";
     case ErrorCode::disposed:
       return "DISPOSED";
+    case ErrorCode::distributed_unavailable:
+      return "DISTRIBUTED_UNAVAILABLE";
     case ErrorCode::internal:
       return "INTERNAL";
     case ErrorCode::invalid_argument:
@@ -52,6 +57,10 @@ constexpr const char* name_of(ErrorCode code) {
       return "OUT_OF_MEMORY";
     case ErrorCode::process_limit:
       return "PROCESS_LIMIT";
+    case ErrorCode::rank_failed:
+      return "RANK_FAILED";
+    case ErrorCode::rank_lost:
+      return "RANK_LOST";
     case ErrorCode::token_out_of_range:
       return "TOKEN_OUT_OF_RANGE";
   }

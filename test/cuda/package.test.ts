@@ -62,6 +62,7 @@ test('holds both flavors and nothing that only compiles', (context) => {
   expect(readdirSync(join(prebuilds, `${platform}-cuda`)).sort()).toEqual([
     'librdrop_core.so',
     'librdrop_cuda.so',
+    'librdrop_distributed.so',
     'rdrop.node',
   ]);
   for (const name of ['native', 'cmake', 'CMakeLists.txt', 'scripts'])

@@ -1,0 +1,13 @@
+// Names and interfaces of the network.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace rdrop {
+
+/// This machine's own address on the way to a host: that of the interface which the route takes. Throws
+/// DISTRIBUTED_UNAVAILABLE where the name or the way is unknown.
+std::string address_towards(const std::string& host, int64_t port);
+
+}  // namespace rdrop

@@ -1,0 +1,101 @@
+// Ranks of one run as processes of their own (distributed/rank.mjs), which tests call one by one.
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { NativeGroupOptions } from '../../lib/native/contract.js';
+import { RdropError } from '../../lib/util/errors.js';
+import { packageRoot } from '../../lib/util/package_root.js';
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+export class Rank {
+  readonly process: ChildProcess;
+  #next = 0;
+  readonly #waiting = new Map<
+    number,
+    { resolve: (value: unknown) => void; reject: (error: unknown) => void }
+  >();
+
+  constructor(env: Record<string, string> = {}) {
+    this.process = fork(join(packageRoot, 'test/distributed/rank.mjs'), {
+      serialization: 'advanced',
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+    });
+    this.process.on('message', (message) => {
+      const { id, value, error } = message as {
+        id: number;
+        value?: unknown;
+        error?: { code: ConstructorParameters<typeof RdropError>[0]; message: string };
+      };
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error) waiting?.reject(new RdropError(error.code, error.message));
+      else waiting?.resolve(value);
+    });
+    this.process.on('exit', () => {
+      for (const { reject } of this.#waiting.values()) reject(new Error('the process of a rank ended'));
+      this.#waiting.clear();
+    });
+  }
+
+  /** Calls what rank.mjs has under the name. */
+  call<T = unknown>(name: string, ...values: unknown[]): Promise<T> {
+    const id = this.#next++;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.process.send({ id, name, values });
+    });
+  }
+}
+
+/** Ends the processes, the stopped ones too. */
+export function endRanks(ranks: readonly Rank[]): void {
+  for (const { process } of ranks) process.kill('SIGKILL');
+}
+
+/** What joins ranks on loopback, for each of them. */
+export async function groupOptions(
+  size: number,
+  options: Partial<NativeGroupOptions> = {},
+): Promise<Omit<NativeGroupOptions, 'library'>[]> {
+  const port = options.port ?? (await freePort());
+  const prefix = randomUUID();
+  return Array.from({ length: size }, (_, rank) => ({
+    rank,
+    worldSize: size,
+    address: '127.0.0.1',
+    serve: rank === 0,
+    prefix,
+    timeoutSeconds: 30,
+    backend: 'gloo',
+    ...options,
+    port,
+  }));
+}
+
+/** Starts ranks and has them join. */
+export async function startRanks(
+  size: number,
+  options: Partial<NativeGroupOptions> = {},
+  env: Record<string, string> = {},
+): Promise<Rank[]> {
+  const ranks = Array.from({ length: size }, () => new Rank(env));
+  const all = await groupOptions(size, options);
+  try {
+    await Promise.all(ranks.map((rank, i) => rank.call('join', all[i])));
+  } catch (error) {
+    endRanks(ranks);
+    throw error;
+  }
+  return ranks;
+}
