@@ -84,9 +84,12 @@ export class RankProcesses {
         resolve();
       };
       child.on('error', (error) => over(`could not be started (${error.message})`));
-      child.on('close', (status, signal) =>
-        over(signal === null ? `ended with status ${status}` : `was ended by ${signal}`),
-      );
+      // Not 'close', which does not come where this side closed the channel; but after all that was said.
+      const said = new Promise((heard) => child.stderr?.once('close', heard));
+      child.on('exit', (status, signal) => {
+        const how = signal === null ? `ended with status ${status}` : `was ended by ${signal}`;
+        void said.then(() => over(how));
+      });
     });
     // A rank that waits does not keep the program running.
     child.unref();
@@ -133,7 +136,11 @@ export class RankProcesses {
 
   /** Resolves when all have ended. */
   async ended(): Promise<void> {
-    for (const { child, ended } of this.#ranks) if (ended === null) child.ref();
+    for (const { child, ended } of this.#ranks) {
+      if (ended !== null) continue;
+      child.ref();
+      (child.stderr as Socket | null)?.ref();
+    }
     await Promise.all(this.#ranks.map(({ closed }) => closed));
   }
 }
