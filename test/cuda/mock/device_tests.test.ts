@@ -2,16 +2,14 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { packageRoot } from '../../../lib/native/binding.js';
 import { cachedCudaLibtorch } from '../../../lib/native/libtorch/probe.js';
 import { mockEnvironment } from '../../../scripts/cuda_mock/environment.mjs';
 import { scratchDirectory } from '../../support/scratch.js';
-import { noMock } from '../flavor.js';
+import { needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 test.each([
   ['failures.test.ts', ''],

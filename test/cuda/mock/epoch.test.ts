@@ -1,11 +1,8 @@
 // The shapes of an epoch of IWSLT'14 at full size: recorded, checked, not computed.
-import { beforeEach, expect, test } from 'vitest';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { expect, test } from 'vitest';
+import { mockDriver, needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 interface Epoch {
   batches: number;

@@ -1,12 +1,9 @@
 // Calls of the runtime that fail, one at a time, at whatever point: a trainer goes on or throws a coded error, and the process
 // works afterwards.
-import { beforeEach, expect, test } from 'vitest';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { expect, test } from 'vitest';
+import { mockDriver, needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 interface Failures {
   kind: string;

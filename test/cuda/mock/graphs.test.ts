@@ -1,11 +1,8 @@
 // Graphs of the real librdrop_cuda.so on the mock CUDA runtime: the memory that they were recorded with stays theirs.
-import { beforeEach, expect, test } from 'vitest';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { expect, test } from 'vitest';
+import { mockDriver, needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 interface Lifetimes {
   checks: { after: string; pointers: number; lost: string[] }[];

@@ -1,11 +1,8 @@
 // Two models in one process, in two precisions, on one device or two: neither changes the other.
-import { beforeEach, expect, test } from 'vitest';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { expect, test } from 'vitest';
+import { mockDriver, needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 interface Models {
   firstLoss: number;

@@ -1,12 +1,9 @@
 // Training and translating through the real allocator, graphs, streams and uploads gives the numbers of the emulated device bit for bit, in
 // whatever order the work runs that the dependencies allow.
-import { beforeEach, expect, test } from 'vitest';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { expect, test } from 'vitest';
+import { mockDriver, needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 interface Comparison {
   updates: number;

@@ -1,11 +1,8 @@
 // Memory that does not suffice, on the mock CUDA runtime: graphs make room for the training that they belong to.
-import { beforeEach, expect, test } from 'vitest';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { expect, test } from 'vitest';
+import { mockDriver, needsMock } from './driver.js';
 
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
-});
+needsMock();
 
 interface Epoch {
   failed: number;

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../../lib/native/binding.js';
-import { noMock } from '../flavor.js';
-import { mockDriver } from './driver.js';
+import { mockDriver, needsMock } from './driver.js';
+
+needsMock();
 
 interface Epoch {
   violations: string[];
@@ -21,8 +22,7 @@ const { iwslt14 } = (await load('roofline.mjs')) as { iwslt14: object };
 /** Of the update, which is a graph of its own. */
 const update = ['adam/SquaresKernel', 'step_control/FinishKernel', 'adam/StepKernel'];
 
-test('a recorded step has the nodes that the roofline counts, at most 300', (context) => {
-  if (noMock !== null) return context.skip(noMock);
+test('a recorded step has the nodes that the roofline counts, at most 300', () => {
   const epoch = mockDriver<Epoch>(
     'epoch',
     { model: 'paper', precision: 'bfloat16', batches: 1, nodes: 1 },
