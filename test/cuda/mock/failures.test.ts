@@ -16,24 +16,10 @@ interface Failures {
 
 const known = ['none', 'OUT_OF_MEMORY', 'CUDA_FAILED', 'NON_FINITE'];
 
-test.each([
-  ['allocation', 1],
-  ['memory', 1],
-  ['launch', 1],
-  ['product', 1],
-  ['copy', 1],
-  ['event', 1],
-  ['capture', 1],
-  ['graph', 1],
-  ['wait', 1],
-] as const)(
-  'a failing %s, every %i. of them: a coded error at most, and training continues',
-  (kind, step) => {
-    const found = mockDriver<Failures>(
-      'failures',
-      { kind, step, precision: 'bfloat16' },
-      { MOCK_COMPUTE: '0' },
-    );
+test.each(['allocation', 'memory', 'launch', 'product', 'copy', 'event', 'capture', 'graph', 'wait'])(
+  'a failing %s, every single one: a coded error at most, and training continues',
+  (kind) => {
+    const found = mockDriver<Failures>('failures', { kind, precision: 'bfloat16' }, { MOCK_COMPUTE: '0' });
     expect(found.faults).toEqual([]);
     expect(found.violations).toEqual([]);
     expect(found.tried).toBeGreaterThan(0);
