@@ -209,7 +209,6 @@ std::vector<PackedBatch> packed_batches(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<PackedBatch> batches;
   for (uint32_t i = 0; i < array.Length(); ++i) batches.push_back(packed_batch(array[i]));
-  if (batches.empty()) fail(ErrorCode::invalid_argument, "expected at least one batch, got none");
   return batches;
 }
 

@@ -40,12 +40,13 @@ Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
     double seconds;
   };
   const auto trainer = handle->get();
+  const double flags = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : 0;
+  if (!(flags >= 0 && flags < 256)) fail(ErrorCode::invalid_argument, "flags: expected bits 0 to 7, got ", flags);
   return run_alone(
       info, handle,
-      [trainer, batches = packed_batches(info[0])] {
-        for (const PackedBatch& batch : batches) check_batch(batch, trainer->model().config());
+      [trainer, flags = uint32_t(flags), batches = packed_batches(info[0])] {
         const auto start = std::chrono::steady_clock::now();
-        StepResult result = trainer->step(batches);
+        StepResult result = trainer->step(batches, flags);
         return Timed{std::move(result),
                      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
       },
@@ -56,6 +57,7 @@ Napi::Value step(const Napi::CallbackInfo& info, const Shared& handle) {
         object.Set("tokens", double(result.tokens));
         object.Set("pairs", double(result.pairs));
         object.Set("sourceTokens", double(result.source_tokens));
+        object.Set("flags", double(result.flags));
         object.Set("seconds", timed.seconds);
         object.Set("metrics", result.metrics ? step_metrics(env, *result.metrics) : env.Null());
         return Napi::Value(object);
@@ -165,6 +167,16 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
 
 }  // namespace
 
+/// {group, gradientType, bucketBytes}, or nothing.
+std::optional<Distributed> distributed_of(const Napi::Value& value) {
+  if (value.IsUndefined() || value.IsNull()) return std::nullopt;
+  const Napi::Value type = property(value, "gradientType");
+  const std::string name = type.IsString() ? type.As<Napi::String>().Utf8Value() : "";
+  if (name != "float32" && name != "bfloat16")
+    fail(ErrorCode::invalid_argument, "gradientType: expected 'float32' or 'bfloat16'");
+  return Distributed{group_of(property(value, "group")), name == "bfloat16", integer_property(value, "bucketBytes", 1)};
+}
+
 Napi::Object trainer_exports(Napi::Env env) {
   auto exports = Napi::Object::New(env);
   exports.Set("create", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
@@ -172,7 +184,9 @@ Napi::Object trainer_exports(Napi::Env env) {
                   return run(
                       info.Env(),
                       [model = transformer_of(info[0]), optimizer = optimizer_options(info[1]),
-                       loss = loss_options(info[2])] { return std::make_shared<Trainer>(model, optimizer, loss); },
+                       loss = loss_options(info[2]), distributed = distributed_of(info[3])] {
+                        return std::make_shared<Trainer>(model, optimizer, loss, distributed);
+                      },
                       [](Napi::Env env, std::shared_ptr<Trainer> trainer) { return wrap(env, std::move(trainer)); });
                 });
               }));

@@ -31,6 +31,9 @@ class Tape {
   /// Of the layer whose forward pass is under way.
   LayerPlace place;
 
+  /// Is told which gradients are final (transformer.h); may be empty.
+  std::function<void(int64_t)> watcher;
+
   using Backward = std::function<StateGradient(StateGradient)>;
 
   void push(Backward backward) { steps_.push_back(std::move(backward)); }

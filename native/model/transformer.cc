@@ -15,6 +15,22 @@
 #include "core/philox.h"
 
 namespace rdrop {
+namespace {
+
+/// On the way back, when all that the tape holds from here on has run, tells that the gradients from a layer's first on
+/// are final. The buffer begins with the embeddings and goes on with the layers in their order. Not in pre-norm, whose
+/// last norms lie at its end.
+void watch_layer(Tape* tape, const Weight& first, const Parameters& parameters, bool pre_norm) {
+  if (!tape || !tape->watcher || pre_norm) return;
+  tape->push([tape, &first, &parameters](StateGradient gradient) {
+    const auto begin = static_cast<const char*>(parameters.gradient.const_data_ptr());
+    const auto here = static_cast<const char*>(first.gradient.const_data_ptr());
+    tape->watcher((here - begin) / int64_t(parameters.gradient.element_size()));
+    return gradient;
+  });
+}
+
+}  // namespace
 
 /// Counts the dropout sites of the network in the order of the forward pass.
 struct Transformer::Pass {
@@ -67,6 +83,7 @@ at::Tensor Transformer::encode(Pass& pass, Tape* tape, const Sequences& source, 
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     if (tape) tape->place.layer = int64_t(i);
+    watch_layer(tape, layer.self_attention.query_key_value.weight, parameters_, config_.pre_norm);
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.encoder_norm;
     state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.feed_forward.norm : layer.self_attention.norm, shape,
@@ -92,6 +109,7 @@ at::Tensor Transformer::decode(Pass& pass, Tape* tape, const Sequences& target, 
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     if (tape) tape->place.layer = int64_t(i);
+    watch_layer(tape, layer.self_attention.query_key_value.weight, parameters_, config_.pre_norm);
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.decoder_norm;
     state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.cross_attention.norm : layer.self_attention.norm, causal,
@@ -149,7 +167,7 @@ StepInput step_input(const PackedBatch& batch) {
 }
 
 void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
-                                             LossOutput& output, bool add) {
+                                             LossOutput& output, bool add, const GradientWatcher& watcher) {
   Pass pass{config_,
             key.on,
             {portable::stream_key(seed_, StreamRole::dropout), key.update << 16 | key.micro_batch, 0, key.update_at}};
@@ -157,6 +175,7 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
   const AttentionShape target_to_target = attention_shape(input.target, input.target, config_.heads, true);
   const AttentionShape target_to_source = attention_shape(input.target, input.source, config_.heads, false);
   Tape encoder, decoder;
+  encoder.watcher = decoder.watcher = watcher;
   LayerMemory encoder_memory(config_.encoder_layers), decoder_memory(config_.decoder_layers);
   std::optional<DeviceGradients> gradients;
   if (device_) {
@@ -183,11 +202,12 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
   }
 }
 
-LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key) {
+LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key,
+                                         const GradientWatcher& watcher) {
   const DeviceScope scope(device_, tf32_);
   LossOutput output;
   if (!device_) {
-    enqueue_loss_and_gradients(step_input(batch), options, key, output, true);
+    enqueue_loss_and_gradients(step_input(batch), options, key, output, true, watcher);
     return output.sums;
   }
   DeviceStruct<DeviceLossSums> sums(*device_);

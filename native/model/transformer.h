@@ -29,6 +29,9 @@ struct DropoutKey {
   const uint64_t* update_at = nullptr;
 };
 
+/// Called in a backward pass on the CPU: of the flat gradient everything from the offset on is final for this batch.
+using GradientWatcher = std::function<void(int64_t offset)>;
+
 /// What a training step takes: both passes of source and decoder input, and the targets of one pass.
 struct StepInput {
   Sequences source, target;
@@ -55,12 +58,13 @@ class Transformer {
 
   /// The loss of both passes; adds its gradient to parameters().gradient, which on a device it overwrites. Throws
   /// NON_FINITE.
-  LossSums loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key);
+  LossSums loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key,
+                              const GradientWatcher& watcher = {});
 
   /// The same without waiting and without a check: the losses go where `output` says. add: to the gradients that are
   /// there, which else are overwritten on a device; on the CPU they are always added to.
   void enqueue_loss_and_gradients(const StepInput& input, const LossOptions& options, const DropoutKey& key,
-                                  LossOutput& output, bool add);
+                                  LossOutput& output, bool add, const GradientWatcher& watcher = {});
 
   /// The cross-entropy of one pass without dropout; kl is 0.
   LossSums evaluate(const PackedBatch& batch, const LossOptions& options) const;

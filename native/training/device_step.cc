@@ -26,11 +26,13 @@ struct DeviceStep::Entry {
 
 DeviceStep::~DeviceStep() = default;
 
-DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, const LossOptions& loss)
+DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, const LossOptions& loss,
+                       const std::optional<Distributed>& distributed)
     : model_(model),
       device_(*model.device()),
       optimizer_(optimizer),
       loss_(loss),
+      distributed_(distributed),
       state_(device_),
       recorder_(device_, kMostGraphs),
       update_(&recorder_.add()) {
@@ -53,7 +55,9 @@ StepControl DeviceStep::control() const {
           optimizer_.adam.weight_decay,
           optimizer_.clip_norm,
           model_.type() == at::kHalf,
-          std::max<int64_t>(1, kScaleWindow / micro_batches_)};
+          std::max<int64_t>(1, kScaleWindow / micro_batches_),
+          distributed_ ? distributed_->group->rank() : 0,
+          distributed_ ? distributed_->group->size() : 1};
 }
 
 DeviceStep::Entry& DeviceStep::entry_of(const PackedBatch& batch) {
@@ -84,16 +88,34 @@ void DeviceStep::update() {
           optimizer_.adam, &state->coefficients);
 }
 
-void DeviceStep::enqueue(const std::vector<PackedBatch>& batches) {
+void DeviceStep::enqueue(const std::vector<PackedBatch>& batches, int64_t all) {
   const DeviceScope scope(&device_, model_.tf32());
-  recorder_.with_room([&] {
-    try {
-      enqueue_update(batches);
-    } catch (...) {
-      forget_update();
-      throw;
-    }
-  });
+  const auto with_room = [&](const std::function<void()>& work) {
+    recorder_.with_room([&] {
+      try {
+        work();
+      } catch (...) {
+        forget_update();
+        throw;
+      }
+    });
+  };
+  if (!distributed_) {
+    with_room([&] {
+      enqueue_gradients(batches);
+      enqueue_update(all);
+    });
+    return;
+  }
+  // The exchange is made once: what is tried again for want of memory stays on its own side of it.
+  with_room([&] { enqueue_gradients(batches); });
+  try {
+    exchange(batches.empty());
+  } catch (...) {
+    forget_update();
+    throw;
+  }
+  with_room([&] { enqueue_update(all); });
 }
 
 void DeviceStep::forget_update() noexcept {
@@ -107,16 +129,43 @@ void DeviceStep::forget_update() noexcept {
   }
 }
 
-void DeviceStep::enqueue_update(const std::vector<PackedBatch>& batches) {
-  if (int64_t(batches.size()) != micro_batches_) {
-    micro_batches_ = int64_t(batches.size());
-    recorder_.remove(*update_);  // the scale window is baked in
-    update_ = &recorder_.add();
-  }
+void DeviceStep::exchange(bool none) {
+  Parameters& parameters = model_.parameters();
+  DeviceMemory& memory = device_.memory();
+  if (none) memory.zero(parameters.gradient);
+  const at::Tensor host = memory.download(parameters.gradient);
+  GradientExchange gradients(*distributed_, host);
+  gradients.finished_from(0);
+  StepState now = state_.read();
+  if (none) now.sums = {};
+  UpdateShare share;
+  share.cross_entropy = now.sums.cross_entropy;
+  share.nll = now.sums.nll;
+  share.kl = now.sums.kl;
+  share.counted = now.sums.tokens;
+  gradients.finish();
+  share = share.of_all(*distributed_->group);
+  now.sums.cross_entropy = share.cross_entropy;
+  now.sums.nll = share.nll;
+  now.sums.kl = share.kl;
+  now.sums.tokens = share.counted;
+  state_.write(now);
+  memory.upload(host.const_data_ptr(), host.nbytes(), parameters.gradient);
+}
+
+void DeviceStep::enqueue_gradients(const std::vector<PackedBatch>& batches) {
   for (size_t i = 0; i < batches.size(); ++i) {
     Entry& entry = entry_of(batches[i]);
     entry.input.fill(device_, batches[i], int32_t(loss_.ignore_index));
     recorder_.run(i == 0 ? entry.first : entry.following, [&] { forward_backward(entry.input.input(), i == 0); });
+  }
+}
+
+void DeviceStep::enqueue_update(int64_t all) {
+  if (all != micro_batches_) {
+    micro_batches_ = all;
+    recorder_.remove(*update_);  // the scale window is baked in
+    update_ = &recorder_.add();
   }
   recorder_.run(*update_, [&] { update(); });
 }

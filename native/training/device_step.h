@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "training/bucket.h"
 #include "training/counters.h"
 #include "training/device_input.h"
+#include "training/gradient_exchange.h"
 #include "training/optimizer_options.h"
 
 namespace rdrop {
@@ -26,11 +28,12 @@ struct StepWindow;
 
 class DeviceStep {
  public:
-  DeviceStep(Transformer& model, const OptimizerOptions& optimizer, const LossOptions& loss);
+  DeviceStep(Transformer& model, const OptimizerOptions& optimizer, const LossOptions& loss,
+             const std::optional<Distributed>& distributed);
   ~DeviceStep();
 
-  /// Puts one update from the summed gradients of all batches on the device.
-  void enqueue(const std::vector<PackedBatch>& batches);
+  /// Puts one update from the summed gradients of all batches on the device. all: the batches of all ranks.
+  void enqueue(const std::vector<PackedBatch>& batches, int64_t all);
 
   /// The metrics since the last reading; waits. Throws NON_FINITE when a gradient was not finite: the parameters are
   /// those before that update, and training may continue from there.
@@ -53,7 +56,10 @@ class DeviceStep {
  private:
   struct Entry;
 
-  void enqueue_update(const std::vector<PackedBatch>& batches);
+  void enqueue_gradients(const std::vector<PackedBatch>& batches);
+  void enqueue_update(int64_t all);
+  /// Gradient and losses become those of all ranks. Waits for the device and the network.
+  void exchange(bool none);
   /// Leaves nothing of an update that failed half-way behind for the next.
   void forget_update() noexcept;
   /// first: micro-batch of the update, whose gradients replace those of the update before.
@@ -66,6 +72,7 @@ class DeviceStep {
   Device& device_;
   OptimizerOptions optimizer_;
   LossOptions loss_;
+  const std::optional<Distributed>& distributed_;
   int64_t micro_batches_ = 1;  ///< of the last update: fp16's scale window is divided by it
   DeviceStruct<StepState> state_;
   at::Tensor first_moment_, second_moment_;  // float32 [P]

@@ -11,58 +11,106 @@
 
 namespace rdrop {
 
-Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss)
-    : model_(std::move(model)), optimizer_(optimizer), loss_(loss) {
+Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss,
+                 std::optional<Distributed> distributed)
+    : model_(std::move(model)), optimizer_(optimizer), loss_(loss), distributed_(std::move(distributed)) {
   if (model_->device()) {
-    device_step_ = std::make_unique<DeviceStep>(*model_, optimizer_, loss_);
+    device_step_ = std::make_unique<DeviceStep>(*model_, optimizer_, loss_, distributed_);
     return;
   }
   first_moment_ = at::zeros_like(model_->parameters().flat);
   second_moment_ = at::zeros_like(model_->parameters().flat);
 }
 
-StepResult Trainer::step(const std::vector<PackedBatch>& batches) {
-  StepResult result{update_ + 1, 0, 0, 0, std::nullopt};
-  for (const PackedBatch& batch : batches) {
-    result.pairs += batch.source.count();
-    result.source_tokens += batch.source.size();
-    for (const int32_t token : batch.target.tokens) result.tokens += token != loss_.ignore_index;
+StepResult Trainer::step(const std::vector<PackedBatch>& batches, uint32_t flags) {
+  if (!distributed_) return step_of_all(batches, flags);
+  try {
+    return step_of_all(batches, flags);
+  } catch (const Error& error) {
+    // What all ranks saw alike needs no telling; the group knows which rank is lost.
+    const bool alone = !of_all_ && error.code() != ErrorCode::rank_lost && error.code() != ErrorCode::rank_failed &&
+                       error.code() != ErrorCode::disposed;
+    if (alone) distributed_->group->fail(error.what());
+    throw;
+  } catch (const std::exception& error) {
+    distributed_->group->fail(error.what());
+    throw;
   }
-  model_->changing();
-  if (device_step_) {
-    device_step_->enqueue(batches);
-  } else {
-    result.metrics = step_on_cpu(batches);
-  }
-  ++update_;
-  return result;
 }
 
-StepMetrics Trainer::step_on_cpu(const std::vector<PackedBatch>& batches) {
+StepResult Trainer::step_of_all(const std::vector<PackedBatch>& batches, uint32_t flags) {
+  of_all_ = false;
+  if (batches.empty() && !distributed_) fail(ErrorCode::invalid_argument, "expected at least one batch, got none");
+  for (const PackedBatch& batch : batches) check_batch(batch, model_->config());
+  UpdateShare share;
+  share.batches = double(batches.size());
+  share.flags = flags;
+  for (const PackedBatch& batch : batches) {
+    share.pairs += double(batch.source.count());
+    share.source_tokens += double(batch.source.size());
+    for (const int32_t token : batch.target.tokens) share.tokens += token != loss_.ignore_index;
+  }
+  model_->changing();
+  std::optional<StepMetrics> metrics;
+  if (device_step_) {
+    if (distributed_) share = share.of_all(*distributed_->group);
+    device_step_->enqueue(batches, int64_t(share.batches));
+  } else {
+    try {
+      LossSums sums;
+      share = gradients_of_all(batches, share, sums);
+      of_all_ = true;
+      metrics = update_on_cpu(sums);
+    } catch (...) {
+      model_->parameters().gradient.zero_();  // a step that failed leaves nothing behind for the next one
+      throw;
+    }
+  }
+  ++update_;
+  return {update_,     int64_t(share.pairs), int64_t(share.source_tokens), int64_t(share.tokens),
+          share.flags, std::move(metrics)};
+}
+
+UpdateShare Trainer::gradients_of_all(const std::vector<PackedBatch>& batches, UpdateShare share, LossSums& sums) {
+  std::optional<GradientExchange> exchange;
+  if (distributed_) exchange.emplace(*distributed_, model_->parameters().gradient);
+  const uint64_t rank = distributed_ ? distributed_->group->rank() : 0;
+  const uint64_t ranks = distributed_ ? distributed_->group->size() : 1;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    GradientWatcher watcher;
+    if (exchange && i + 1 == batches.size()) watcher = [&](int64_t offset) { exchange->finished_from(offset); };
+    sums.add(model_->loss_and_gradients(batches[i], loss_, {true, uint64_t(update_), i * ranks + rank}, watcher));
+  }
+  if (!exchange) return share;
+  share.cross_entropy = sums.cross_entropy;
+  share.nll = sums.nll;
+  share.kl = sums.kl;
+  share.loss = sums.loss;
+  share.counted = double(sums.tokens);
+  exchange->finish();
+  share = share.of_all(*distributed_->group);
+  sums = {share.loss, share.cross_entropy, share.nll, share.kl, int64_t(share.counted)};
+  return share;
+}
+
+StepMetrics Trainer::update_on_cpu(const LossSums& sums) {
   StepMetrics metrics;
+  metrics.sums = sums;
   metrics.steps = 1;
   metrics.learning_rate = portable::scheduled_rate(optimizer_.schedule, update_);
   Parameters& parameters = model_->parameters();
-  try {
-    for (size_t i = 0; i < batches.size(); ++i) {
-      metrics.sums.add(model_->loss_and_gradients(batches[i], loss_, {true, uint64_t(update_), i}));
-    }
-    const double per_token = 1.0 / double(std::max<int64_t>(1, metrics.sums.tokens));
-    metrics.gradient_norm = gradient_norm(parameters.gradient) * per_token;
-    if (!std::isfinite(metrics.gradient_norm)) {
-      fail(ErrorCode::non_finite, "update ", update_ + 1, ": the gradient is not finite (loss ", metrics.sums.loss,
-           "); nothing was changed. Try a lower learning rate, more warm-up updates or clipNorm");
-    }
-    double scale = per_token;
-    if (optimizer_.clip_norm > 0 && metrics.gradient_norm > optimizer_.clip_norm) {
-      scale *= optimizer_.clip_norm / (metrics.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
-    }
-    adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights,
-         optimizer_.adam, metrics.learning_rate, scale, update_ + 1);
-  } catch (...) {
-    parameters.gradient.zero_();  // a step that failed leaves nothing behind for the next one
-    throw;
+  const double per_token = 1.0 / double(std::max<int64_t>(1, metrics.sums.tokens));
+  metrics.gradient_norm = gradient_norm(parameters.gradient) * per_token;
+  if (!std::isfinite(metrics.gradient_norm)) {
+    fail(ErrorCode::non_finite, "update ", update_ + 1, ": the gradient is not finite (loss ", metrics.sums.loss,
+         "); nothing was changed. Try a lower learning rate, more warm-up updates or clipNorm");
   }
+  double scale = per_token;
+  if (optimizer_.clip_norm > 0 && metrics.gradient_norm > optimizer_.clip_norm) {
+    scale *= optimizer_.clip_norm / (metrics.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
+  }
+  adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights, optimizer_.adam,
+       metrics.learning_rate, scale, update_ + 1);
   return metrics;
 }
 

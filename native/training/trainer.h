@@ -11,6 +11,7 @@
 #include "model/transformer.h"
 #include "training/counters.h"
 #include "training/device_step.h"
+#include "training/gradient_exchange.h"
 #include "training/optimizer_options.h"
 
 namespace rdrop {
@@ -29,17 +30,20 @@ struct StepMetrics {
 };
 
 struct StepResult {
-  int64_t update, pairs, source_tokens, tokens;
-  std::optional<StepMetrics> metrics;  ///< on a device nothing: metrics() reads them
+  int64_t update, pairs, source_tokens, tokens;  ///< of all ranks, as the metrics
+  uint32_t flags;                                ///< bitwise or of the ranks'
+  std::optional<StepMetrics> metrics;            ///< on a device nothing: metrics() reads them
 };
 
 class Trainer {
  public:
-  Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss);
+  Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss,
+          std::optional<Distributed> distributed = std::nullopt);
 
-  /// One update from the summed gradients of all batches. On the CPU throws NON_FINITE, leaving parameters and moments
-  /// as they were, when loss or gradient is not finite; on a device metrics() does.
-  StepResult step(const std::vector<PackedBatch>& batches);
+  /// One update from the summed gradients of all batches, which are those of this rank: maybe none. On the CPU throws
+  /// NON_FINITE, leaving parameters and moments as they were, when loss or gradient is not finite; on a device
+  /// metrics() does. Throws RANK_LOST, RANK_FAILED; an error of this rank alone fails the group.
+  StepResult step(const std::vector<PackedBatch>& batches, uint32_t flags = 0);
 
   /// On a device: of the updates since the last call; waits. Throws NON_FINITE: the parameters are then those before
   /// the update that it names, and so is update().
@@ -57,12 +61,17 @@ class Trainer {
   int64_t bytes() const { return device_step_ ? 0 : 2 * first_moment_.nbytes(); }
 
  private:
-  StepMetrics step_on_cpu(const std::vector<PackedBatch>& batches);
+  StepResult step_of_all(const std::vector<PackedBatch>& batches, uint32_t flags);
+  /// The gradients of the batches and what they are shared with, of all ranks.
+  UpdateShare gradients_of_all(const std::vector<PackedBatch>& batches, UpdateShare share, LossSums& sums);
+  StepMetrics update_on_cpu(const LossSums& sums);
 
   std::shared_ptr<Transformer> model_;
   OptimizerOptions optimizer_;
   LossOptions loss_;
+  std::optional<Distributed> distributed_;
   int64_t update_ = 0;
+  bool of_all_ = false;  // whether the step under way has the gradient of all ranks, whose fault all then see alike
   at::Tensor first_moment_, second_moment_;  // [P]; on the CPU
   std::unique_ptr<DeviceStep> device_step_;  // on a device
 };

@@ -17,8 +17,8 @@ namespace rdrop {
 struct StepState {
   int64_t attempts;       ///< steps begun and applied or skipped, of the whole training
   int64_t updates;        ///< steps applied
-  uint64_t mask;          ///< attempts << 16 | micro-batch: what dropout draws from
-  int64_t micro_batch;    ///< of the step under way
+  uint64_t mask;          ///< attempts << 16 | number of the batch in the update: what dropout draws from
+  int64_t micro_batch;    ///< of the step under way, on this device
   float loss_scale;       ///< 1 unless dynamic
   int64_t last_overflow;  ///< the attempt, counted from 0, whose gradient overflowed last; -1: none
   /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
@@ -35,9 +35,10 @@ struct StepControl {
   StepState* state;
   Schedule schedule;
   double beta1, beta2, weight_decay;
-  double clip_norm;       ///< 0: no clipping
-  int64_t dynamic_scale;  ///< 1: fp16, or 0
-  int64_t scale_window;   ///< steps without overflow after which the loss scale doubles
+  double clip_norm;             ///< 0: no clipping
+  int64_t dynamic_scale;        ///< 1: fp16, or 0
+  int64_t scale_window;         ///< steps without overflow after which the loss scale doubles
+  int64_t rank = 0, ranks = 1;  ///< micro-batch i is number i·ranks + rank of the update
 };
 
 /// A loss scale at or below this ends the training (fairseq's --min-loss-scale).
@@ -56,7 +57,7 @@ namespace RDROP_ISA {
 RDROP_INLINE void begin_step(const StepControl& control) {
   StepState& s = *control.state;
   if (s.micro_batch == 0) s.sums = {};
-  s.mask = uint64_t(s.attempts) << 16 | uint64_t(s.micro_batch);
+  s.mask = uint64_t(s.attempts) << 16 | uint64_t(s.micro_batch * control.ranks + control.rank);
   ++s.micro_batch;
 }
 
