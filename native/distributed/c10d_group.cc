@@ -93,15 +93,13 @@ class C10dGroup : public Group {
     return start([&] { return operations().allreduce(tensors, options); });
   }
 
-  at::Tensor all_gather(const at::Tensor& tensor) override {
+  std::unique_ptr<Pending> all_gather(const at::Tensor& tensor, const at::Tensor& all) override {
     c10d::AllgatherOptions options;
     options.timeout = kForEver;
-    at::Tensor all = at::empty({size_, tensor.numel()}, tensor.options());
     std::vector<std::vector<at::Tensor>> outputs(1);
     for (int64_t rank = 0; rank < size_; ++rank) outputs[0].push_back(all.select(0, rank));
     std::vector<at::Tensor> inputs{tensor};
-    start([&] { return operations().allgather(outputs, inputs, options); })->wait();
-    return all;
+    return start([&] { return operations().allgather(outputs, inputs, options); });
   }
 
   void broadcast(const at::Tensor& tensor) override {

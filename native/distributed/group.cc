@@ -47,6 +47,12 @@ void leave_at_exit(const std::shared_ptr<Group>& group) {
 
 }  // namespace
 
+at::Tensor Group::all_gather(const at::Tensor& tensor) {
+  const at::Tensor all = at::empty({size(), tensor.numel()}, tensor.options());
+  all_gather(tensor, all)->wait();
+  return all;
+}
+
 std::vector<double> sum(Group& group, const std::vector<double>& values) {
   const auto count = int64_t(values.size());
   const at::Tensor mine = at::empty({std::max<int64_t>(1, count)}, at::kDouble);

@@ -41,8 +41,9 @@ class Group {
   /// Sums a tensor over the ranks in place: the same bits at every rank. Begins and does not wait.
   virtual std::unique_ptr<Pending> all_reduce(const at::Tensor& tensor) = 0;
 
-  /// Of tensors [n] in the CPU's memory, n the same everywhere: [size,n], by rank.
-  virtual at::Tensor all_gather(const at::Tensor& tensor) = 0;
+  /// Of tensors [n] in the CPU's memory, n the same everywhere: [size,n], by rank. The second begins and does not wait.
+  at::Tensor all_gather(const at::Tensor& tensor);
+  virtual std::unique_ptr<Pending> all_gather(const at::Tensor& tensor, const at::Tensor& all) = 0;
 
   /// Rank 0's numbers take the place of the others' [n]; in the CPU's memory.
   virtual void broadcast(const at::Tensor& tensor) = 0;

@@ -143,8 +143,9 @@ void DeviceStep::exchange(bool none) {
   share.nll = now.sums.nll;
   share.kl = now.sums.kl;
   share.counted = now.sums.tokens;
+  ShareExchange shares(*distributed_->group, share);
   gradients.finish();
-  share = share.of_all(*distributed_->group);
+  share = shares.of_all();
   now.sums.cross_entropy = share.cross_entropy;
   now.sums.nll = share.nll;
   now.sums.kl = share.kl;

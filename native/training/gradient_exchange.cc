@@ -34,16 +34,23 @@ void GradientExchange::finish() {
   under_way_.clear();
 }
 
-UpdateShare UpdateShare::of_all(Group& group) const {
-  const std::vector<double> mine{pairs, source_tokens, tokens,  batches,      cross_entropy, nll,
-                                 kl,    loss,          counted, double(flags)};
-  const auto count = int64_t(mine.size());
-  const at::Tensor row = at::empty({count}, at::kDouble);
-  std::copy(mine.begin(), mine.end(), row.data_ptr<double>());
-  const at::Tensor rows = group.all_gather(row);
+ShareExchange::ShareExchange(Group& group, const UpdateShare& share) {
+  const double numbers[] = {share.pairs,         share.source_tokens, share.tokens, share.batches,
+                            share.cross_entropy, share.nll,           share.kl,     share.loss,
+                            share.counted,       double(share.flags)};
+  const auto count = int64_t(std::size(numbers));
+  mine_ = at::empty({count}, at::kDouble);
+  std::copy(std::begin(numbers), std::end(numbers), mine_.data_ptr<double>());
+  all_ = at::empty({group.size(), count}, at::kDouble);
+  pending_ = group.all_gather(mine_, all_);
+}
+
+UpdateShare ShareExchange::of_all() {
+  pending_->wait();
   UpdateShare all;
-  for (int64_t rank = 0; rank < group.size(); ++rank) {
-    const double* of = rows.const_data_ptr<double>() + rank * count;
+  const int64_t count = all_.size(1);
+  for (int64_t rank = 0; rank < all_.size(0); ++rank) {
+    const double* of = all_.const_data_ptr<double>() + rank * count;
     double* const sums[] = {&all.pairs, &all.source_tokens, &all.tokens, &all.batches, &all.cross_entropy, &all.nll,
                             &all.kl,    &all.loss,          &all.counted};
     for (size_t i = 0; i < std::size(sums); ++i) *sums[i] += of[i];

@@ -47,9 +47,18 @@ struct UpdateShare {
   double pairs = 0, source_tokens = 0, tokens = 0, batches = 0;
   double cross_entropy = 0, nll = 0, kl = 0, loss = 0, counted = 0;  ///< losses and the tokens that they count
   uint32_t flags = 0;                                                ///< bitwise or
+};
 
-  /// Of all ranks; the same bits at each.
-  UpdateShare of_all(Group& group) const;
+/// The shares of all ranks on their way to each.
+class ShareExchange {
+ public:
+  ShareExchange(Group& group, const UpdateShare& share);
+  /// Waits. The same bits at every rank.
+  UpdateShare of_all();
+
+ private:
+  at::Tensor mine_, all_;  // float64 [n], [ranks,n]
+  std::unique_ptr<Pending> pending_;
 };
 
 }  // namespace rdrop

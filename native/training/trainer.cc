@@ -53,7 +53,7 @@ StepResult Trainer::step_of_all(const std::vector<PackedBatch>& batches, uint32_
   model_->changing();
   std::optional<StepMetrics> metrics;
   if (device_step_) {
-    if (distributed_) share = share.of_all(*distributed_->group);
+    if (distributed_) share = ShareExchange(*distributed_->group, share).of_all();
     device_step_->enqueue(batches, int64_t(share.batches));
   } else {
     try {
@@ -87,8 +87,10 @@ UpdateShare Trainer::gradients_of_all(const std::vector<PackedBatch>& batches, U
   share.kl = sums.kl;
   share.loss = sums.loss;
   share.counted = double(sums.tokens);
+  exchange->finished_from(0);
+  ShareExchange shares(*distributed_->group, share);
   exchange->finish();
-  share = share.of_all(*distributed_->group);
+  share = shares.of_all();
   sums = {share.loss, share.cross_entropy, share.nll, share.kl, int64_t(share.counted)};
   return share;
 }

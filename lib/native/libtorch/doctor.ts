@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { asRdropError, type ErrorCode } from '../../util/errors.js';
 import { packageVersion } from '../../util/package_version.js';
 import { type Addon, checkVersion, findAddon, loadLoader, otherAddons } from '../addon.js';
-import { cudaLibraries, openNative, packageRoot } from '../binding.js';
+import { cudaLibraries, distributedLibraryFile, openNative, packageRoot } from '../binding.js';
 import type { Native, NativeInfo } from '../contract.js';
 import { damage } from './archive.js';
 import { type Environment, hasCuda, type Libtorch, type Probe, probeLibtorch, probeLine } from './probe.js';
@@ -44,6 +45,8 @@ export interface Diagnosis {
     library: string | null;
     failure: Failure | null;
   };
+  /** Path of librdrop_distributed.so, which runs over several processes need; null when it is not beside the addon. */
+  distributed: string | null;
   /** Path of each tool, null where it is lacking. Only setup and compiling need them. */
   tools: Record<Tool, string | null>;
   /** The next command to type; null when all is well. */
@@ -81,6 +84,12 @@ async function examineCuda(native: Native, { addon, cuda, libtorch }: Diagnosis)
   } catch (error) {
     cuda.failure = failureOf(error);
   }
+}
+
+function distributedBeside(addon: string | null): string | null {
+  if (addon === null) return null;
+  const path = join(dirname(addon), distributedLibraryFile);
+  return existsSync(path) ? path : null;
 }
 
 function cudaLines({ core, cuda }: Diagnosis): string[] {
@@ -142,6 +151,7 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
     cacheDamage: cached === null ? null : await damage(cached),
     addon: examineAddon(root, libtorch),
     core: { info: null, failure: null },
+    distributed: null,
     cuda: { ok: false, libtorch: libtorch && hasCuda(libtorch.directory), library: null, failure: null },
     tools: {
       python3: findTool('python3', env),
@@ -153,6 +163,7 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
     },
     next: null,
   };
+  diagnosis.distributed = distributedBeside(diagnosis.addon.path);
   try {
     const native = openNative(root, env);
     diagnosis.core.info = native.info();
@@ -192,6 +203,12 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
   } else if (core.failure && core.failure.message !== addon.failure?.message) {
     lines.push(`  ✗ ${core.failure.code}: ${core.failure.message}`);
   }
+  lines.push(
+    'several processes (one run over several needs it):',
+    diagnosis.distributed === null
+      ? `  – no ${distributedLibraryFile} beside the addon`
+      : `  ✓ ${diagnosis.distributed}`,
+  );
   lines.push(...cudaLines(diagnosis));
   lines.push('tools (setup needs the first two, compiling the others, compiling for CUDA nvcc):');
   for (const [tool, path] of Object.entries(diagnosis.tools) as [Tool, string | null][]) {

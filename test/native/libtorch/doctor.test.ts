@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findAddon, loadLoader } from '../../../lib/native/addon.js';
-import { openNative, packageRoot } from '../../../lib/native/binding.js';
+import { distributedLibrary, openNative, packageRoot } from '../../../lib/native/binding.js';
 import { diagnosisLines, doctor } from '../../../lib/native/libtorch/doctor.js';
 import { cachedLibtorch, type Environment, findLibtorch } from '../../../lib/native/libtorch/probe.js';
 import { setup } from '../../../lib/native/libtorch/setup.js';
@@ -44,6 +44,14 @@ test('missing libtorch: LIBTORCH_NOT_FOUND, and opening works once there is one'
   }
   expect(message).toContain('Next: npx rdrop setup');
   expect(openNative().info().compiledAgainst).toContain(compiledAgainst());
+});
+
+test('says whether the library for several processes lies beside the addon', async () => {
+  const diagnosis = await doctor();
+  expect(diagnosis.distributed).toBe(distributedLibrary());
+  expect(diagnosisLines(diagnosis)).toContain(`  ✓ ${distributedLibrary()}`);
+  const lines = diagnosisLines({ ...diagnosis, distributed: null });
+  expect(lines).toContain('  – no librdrop_distributed.so beside the addon');
 });
 
 test('another version: LIBTORCH_VERSION naming both', () => {
