@@ -18,6 +18,7 @@ export type { SweepOptions, TrialDirection } from './options/sweep.js';
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';
+export type { WatchOptions } from './options/watch.js';
 export { type ErrorCode, errorCodes, RdropError } from './util/errors.js';
 export { type RdropWarning, type WarningCode, warningCodes } from './util/warnings.js';
 
@@ -83,6 +84,7 @@ export { type FairseqImport, importFairseq } from './interchange/fairseq/import_
 
 export * from './evaluation/index.js';
 export { type RunSummary, writeReport } from './report/report.js';
+export { type Watch, type WatchControl, watch } from './report/watch/watch.js';
 export * from './statistics/index.js';
 export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './sweep/sweep.js';
 export type { DirectionEstimate, GroupEstimate } from './theory/estimates.js';

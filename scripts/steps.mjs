@@ -102,7 +102,12 @@ export function ensurePackages() {
   writeStamp(stampPath, stamp);
 }
 
-const page = { source: 'lib/report/page', bundle: 'dist/report/echarts.js' };
+const page = {
+  source: 'lib/report/page',
+  bundle: 'dist/report/echarts.js',
+  /** The script of the live page, which loads the bundle. */
+  watch: 'dist/report/watch.js',
+};
 
 /**
  * dist/report/echarts.js: what draws the charts of reports, with the part of ECharts that it needs; both in Node and, as a script
@@ -111,21 +116,35 @@ const page = { source: 'lib/report/page', bundle: 'dist/report/echarts.js' };
 export function ensureReportPage() {
   const stampPath = 'dist/report/.stamp';
   const stamp = hashOf([page.source, 'package-lock.json']);
-  if (readStamp(stampPath) === stamp && existsSync(join(root, page.bundle))) return;
+  if (
+    readStamp(stampPath) === stamp &&
+    [page.bundle, page.watch].every((path) => existsSync(join(root, path)))
+  )
+    return;
   say("bundling the report's charts (esbuild)");
-  const part = `${page.bundle}.${process.pid}.part.js`;
+  const part = (path) => `${path}.${process.pid}.part.js`;
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2020',
+    charset: 'ascii',
+    legalComments: 'none',
+    logLevel: 'warning',
+  };
+  const { buildSync } = createRequire(import.meta.url)('esbuild');
   try {
-    createRequire(import.meta.url)('esbuild').buildSync({
-      absWorkingDir: root,
+    buildSync({
+      ...common,
+      entryPoints: [`${page.source}/watch/main.ts`],
+      target: 'es2022',
+      outfile: part(page.watch),
+    });
+    buildSync({
+      ...common,
       entryPoints: [`${page.source}/main.ts`],
-      outfile: part,
-      bundle: true,
-      minify: true,
-      format: 'esm',
-      target: 'es2020',
-      charset: 'ascii',
-      legalComments: 'none',
-      logLevel: 'warning',
+      outfile: part(page.bundle),
       define: { 'process.env.NODE_ENV': '"production"' },
       banner: {
         js: '/* With Apache ECharts (Apache-2.0) and zrender (BSD-3-Clause): dist/report/echarts.LICENSE.txt of the package rdrop. */',
@@ -135,7 +154,7 @@ export function ensureReportPage() {
     // esbuild has said why.
     throw new StepError('esbuild could not bundle the charts of reports');
   }
-  renameSync(join(root, part), join(root, page.bundle));
+  for (const path of [page.bundle, page.watch]) renameSync(join(root, part(path)), join(root, path));
   const licenses = ['echarts/LICENSE', 'echarts/NOTICE', 'zrender/LICENSE'].map(
     (path) => `${path}\n\n${readFileSync(join(root, 'node_modules', path), 'utf8')}`,
   );
@@ -156,7 +175,7 @@ export function ensureTypescript({ strict = true } = {}) {
   // What was compiled from a file that is gone must not stay importable.
   for (const path of filesUnder(['dist'], (file) => /(\.d\.ts|\.js)$/.test(file))) {
     const source = path.replace(/^dist/, 'lib').replace(/(\.d\.ts|\.js)$/, '.ts');
-    const bundled = path === page.bundle || path.startsWith('dist/entry/');
+    const bundled = path === page.bundle || path === page.watch || path.startsWith('dist/entry/');
     if (!bundled && !existsSync(join(root, source))) rmSync(join(root, path));
   }
   const status = run(process.execPath, [

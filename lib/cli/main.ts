@@ -21,6 +21,7 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   stats: async () => (await import('./stats.js')).statsCommand(),
   theory: async () => (await import('./theory.js')).theoryCommand(),
   report: async () => (await import('./report.js')).reportCommand(),
+  watch: async () => (await import('./watch.js')).watchCommand(),
   bench: async () => (await import('./bench.js')).benchCommand(),
 };
 

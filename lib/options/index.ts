@@ -26,3 +26,4 @@ export * from './text.js';
 export * from './theory.js';
 export * from './training.js';
 export * from './translation.js';
+export * from './watch.js';

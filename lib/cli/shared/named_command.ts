@@ -22,6 +22,7 @@ export const descriptions = {
   stats: 'compare the results of conditions, one a run, in the order of the seeds; plan a comparison',
   theory: 'section 3 of the paper measured: expectations and gradient variances of uni and bi',
   report: 'write report.html and report.md of a sweep, a run or several of either',
+  watch: 'a page on this machine that shows runs and sweeps while they run',
   bench: 'how fast this machine trains and translates, beside PyTorch where a Python has it',
 } as const;
 

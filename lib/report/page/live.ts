@@ -21,7 +21,13 @@ export function startCharts(): void {
   document.querySelector(`figure[data-chart="${zoomed}"] figcaption`)?.append(hint);
 }
 
-function startChart(figure: HTMLElement, chart: Chart): void {
+/**
+ * Puts a chart that answers into a figure.
+ *
+ * @returns draws another in its place, such as the same one with further points
+ */
+export function startChart(figure: HTMLElement, first: Chart): (next: Chart) => void {
+  let chart = first;
   const place = document.createElement('div');
   place.className = 'live';
   place.setAttribute('role', 'img');
@@ -31,9 +37,9 @@ function startChart(figure: HTMLElement, chart: Chart): void {
   let drawing: ECharts | null = null;
   let drawn = 0;
   const off = new Set<string>();
-  const draw = () => {
+  const draw = (again = false) => {
     const width = Math.floor(figure.clientWidth);
-    if (width === 0 || width === drawn) return;
+    if (width === 0 || (width === drawn && !again)) return;
     drawn = width;
     const { option, height, marks } = optionOf(chart, width, true);
     place.style.height = `${height}px`;
@@ -51,12 +57,16 @@ function startChart(figure: HTMLElement, chart: Chart): void {
     drawing.setOption({ ...option, tooltip, legend }, true);
   };
   draw();
-  new ResizeObserver(draw).observe(figure);
+  new ResizeObserver(() => draw()).observe(figure);
   startLegend(figure, (name, shown) => {
     if (shown) off.delete(name);
     else off.add(name);
     drawing?.dispatchAction({ type: shown ? 'legendSelect' : 'legendUnSelect', name });
   });
+  return (next) => {
+    chart = next;
+    draw(true);
+  };
 }
 
 /** The entries of the legend become buttons that switch their series. */

@@ -4,9 +4,11 @@
  */
 import type { Chart } from '../charts/chart.js';
 import { init } from './echarts.js';
-import { startCharts } from './live.js';
+import { startChart, startCharts } from './live.js';
 import { optionOf } from './option.js';
 import { startTables } from './tables.js';
+
+export { startChart };
 
 export function svgOf(chart: Chart, width: number): string {
   const { option, height } = optionOf(thinned(chart, Math.floor(width / 3)), width, false);

@@ -1,0 +1,113 @@
+/** The live page of a directory of runs: what its files say, while they are written. */
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { checkCall } from '../../options/schema/call_options.js';
+import { describe, parseConfig } from '../../options/schema/parse.js';
+import { type WatchOptions, watchSchema } from '../../options/watch.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
+import { RdropError } from '../../util/errors.js';
+import { fileError } from '../../util/files/files.js';
+import { packageRoot } from '../../util/package_root.js';
+import { readCurves } from './curves.js';
+import { EventStream } from './event_stream.js';
+import { pageText, watchStyle } from './page_text.js';
+import { runDetails } from './run_details.js';
+import { type Answer, startServer } from './server.js';
+import { tokenOf } from './token.js';
+import { WatchedDirectory } from './watched_directory.js';
+
+export interface WatchControl {
+  /** Closes the page's server. Left out: it runs until close(). */
+  signal?: AbortSignal | undefined;
+}
+
+/** A page that is served. */
+export interface Watch extends AsyncDisposable {
+  /** On 127.0.0.1, with the secret that it asks for. */
+  readonly url: string;
+  /** Ends the server and its connections. May be called again. */
+  close(): Promise<void>;
+  /** Resolved when it is closed. */
+  readonly closed: Promise<void>;
+}
+
+const script = (name: string) => join(packageRoot, 'dist/report', name);
+
+/**
+ * Serves the live page of the runs and sweeps below a directory. It reads the files that training writes anyway, only what is new in
+ * them, and only while a page is open.
+ *
+ * @throws RdropError INVALID_ARGUMENT, INVALID_CONFIG, FILE_NOT_FOUND, ABORTED
+ */
+export async function watch(directory: string, options: WatchOptions & WatchControl = {}): Promise<Watch> {
+  if (typeof directory !== 'string' || directory === '')
+    throw new RdropError('INVALID_ARGUMENT', `watch: expected a directory, got ${describe(directory)}`);
+  const { signal, ...given } = options;
+  checkCall({ signal }, ['signal'], 'watch');
+  const { port, token: asked } = parseConfig(watchSchema, given, 'watch', 'INVALID_ARGUMENT', ['signal']);
+  throwIfAborted(signal, 'watch');
+  const path = resolve(directory);
+  const there = await stat(path).catch((error) => {
+    throw fileError(error, path, 'read');
+  });
+  if (!there.isDirectory())
+    throw new RdropError('FILE_NOT_FOUND', `${path}: expected a directory, got a file`);
+  const token = asked ?? (await tokenOf(path));
+
+  let closing = false;
+  const stream = new EventStream();
+  const watched = new WatchedDirectory(path, ({ type, ...data }) => stream.send(type, data));
+  const hello = () => ({
+    runs: [...watched.runs.values()].flatMap(({ row }) => row ?? []),
+    sweeps: watched.sweeps,
+  });
+
+  const answer = async (asked: string, query: URLSearchParams): Promise<Answer | null> => {
+    const json = (value: unknown) => ({ type: 'application/json', body: JSON.stringify(value) });
+    // A name among those that were found, never a way to a file.
+    const run = watched.runs.get(query.get('run') ?? '');
+    if (asked === '') return { type: 'text/html', body: pageText(path) };
+    if (asked === 'style.css') return { type: 'text/css', body: watchStyle };
+    if (asked === 'watch.js' || asked === 'echarts.js')
+      return { type: 'text/javascript', body: await readFile(script(asked), 'utf8') };
+    if (asked === 'curves' && run !== undefined) {
+      const generation = run.row?.generation ?? 0;
+      return json({ generation, curves: await readCurves(run.metricsPath) });
+    }
+    if (asked === 'details' && run !== undefined) return json(await runDetails(run));
+    return null;
+  };
+  const { server, port: bound } = await startServer({ port, token }, answer, (request, response) => {
+    response.once('close', () => {
+      stream.remove(response);
+      if (stream.readers === 0) watched.stop();
+    });
+    response.flushHeaders();
+    void watched.look(true).then(() => {
+      if (response.closed || closing) return;
+      const last = request.headers['last-event-id'];
+      stream.add(response, typeof last === 'string' ? last : undefined, hello);
+      watched.start();
+    });
+  });
+
+  let finish = (): void => {};
+  const closed = new Promise<void>((done) => {
+    finish = done;
+  });
+  const close = (): Promise<void> => {
+    if (closing) return closed;
+    closing = true;
+    signal?.removeEventListener('abort', abort);
+    watched.stop();
+    stream.close();
+    server.close(() => finish());
+    server.closeAllConnections();
+    return closed;
+  };
+  const abort = (): void => void close();
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  const url = `http://127.0.0.1:${bound}/${token}/`;
+  return { url, close, closed, [Symbol.asyncDispose]: close };
+}

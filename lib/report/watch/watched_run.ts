@@ -1,0 +1,175 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type LockSight, peekLock } from '../../lock/peek.js';
+import type { RunRow, RunState, WatchLine } from './messages.js';
+import { MetricsTail } from './metrics_tail.js';
+import { type Limits, runProgress } from './run_progress.js';
+
+type Json = Record<string, unknown>;
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
+const finite = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? value : null;
+const partOf = (value: Json, name: string): Json => (isObject(value[name]) ? value[name] : {});
+
+/** An object in a small file that is read again only when it changes; null where there is none. */
+class JsonFile {
+  readonly #path: string;
+  #stamp = '';
+  modified = 0;
+  value: Json | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async read(): Promise<Json | null> {
+    try {
+      const { mtimeMs, ino, size } = await stat(this.#path);
+      const stamp = `${mtimeMs} ${ino} ${size}`;
+      if (stamp === this.#stamp) return this.value;
+      const value: unknown = size > 1 << 20 ? null : JSON.parse(await readFile(this.#path, 'utf8'));
+      this.#stamp = stamp;
+      this.modified = mtimeMs;
+      this.value = isObject(value) ? value : null;
+    } catch {
+      this.#stamp = '';
+      this.value = null;
+    }
+    return this.value;
+  }
+}
+
+/** Milliseconds after which a trial that runs elsewhere and sends nothing is no longer taken for running. */
+const silence = 10 * 60_000;
+const logLines = 30;
+
+/** A run directory, of which only what changes is read again. */
+export class WatchedRun {
+  row: RunRow | null = null;
+  /** The last lines of its metrics. */
+  log: WatchLine[] = [];
+  readonly metricsPath: string;
+  readonly #tail: MetricsTail;
+  readonly #config: JsonFile;
+  readonly #result: JsonFile;
+  readonly #worker: JsonFile;
+  readonly #best: JsonFile;
+  #train: WatchLine | null = null;
+  #validation: WatchLine | null = null;
+
+  constructor(
+    readonly id: string,
+    readonly directory: string,
+    readonly sweep: string | null,
+  ) {
+    const at = (...names: string[]) => join(directory, ...names);
+    this.metricsPath = at('metrics.jsonl');
+    this.#tail = new MetricsTail(this.metricsPath);
+    this.#config = new JsonFile(at('config.json'));
+    this.#result = new JsonFile(at('result.json'));
+    this.#worker = new JsonFile(at('worker.json'));
+    this.#best = new JsonFile(at('checkpoints', 'best', 'state.json'));
+  }
+
+  get config(): Json | null {
+    return this.#config.value;
+  }
+
+  /** Looks again. @returns the lines that are new, none of those of a new generation; null where no run is there any more */
+  async refresh(): Promise<WatchLine[] | null> {
+    const [config, result, worker, lock, { lines, fresh }] = await Promise.all([
+      this.#config.read(),
+      this.#result.read(),
+      this.#worker.read(),
+      peekLock(join(this.directory, 'run.lock')),
+      this.#tail.read(),
+    ]);
+    if (config === null) {
+      this.row = null;
+      return null;
+    }
+    const first = this.row === null;
+    if (fresh) {
+      this.log = [];
+      this.#train = this.#validation = null;
+    }
+    for (const line of lines) {
+      if (line.type === 'train') this.#train = line;
+      else this.#validation = line;
+    }
+    this.log = [...this.log, ...lines].slice(-logLines);
+    if (lines.some(({ type }) => type === 'validation') || first) await this.#best.read();
+    this.#row(config, { result, worker, lock, memory: lock?.here ? await memoryOf(lock.owner.pid) : null });
+    return fresh ? [] : lines;
+  }
+
+  #row(
+    config: Json,
+    {
+      result,
+      worker,
+      lock,
+      memory,
+    }: { result: Json | null; worker: Json | null; lock: LockSight | null; memory: number | null },
+  ): void {
+    const state = this.#state(result, worker, lock);
+    const [loss, train, validation] = [partOf(config, 'loss'), this.#train, this.#validation];
+    const last = train ?? validation;
+    const limits = Object.fromEntries(
+      ['maxUpdates', 'maxEpochs', 'maxMinutes'].map((name) => [name, finite(config[name]) ?? 0]),
+    ) as unknown as Limits;
+    const { progress, secondsLeft } = runProgress(
+      limits,
+      last,
+      (last?.seconds ?? 0) * validationShare(this.log),
+    );
+    const alpha = finite(loss['alpha']);
+    const held = lock?.state === 'held' ? `process ${lock.owner.pid} on ${lock.owner.host}` : null;
+    this.row = {
+      id: this.id,
+      name: this.id === '.' ? basename(this.directory) : this.id,
+      sweep: this.sweep,
+      state,
+      direction: alpha === 0 ? 'baseline' : String(loss['direction'] ?? ''),
+      alpha,
+      seed: finite(config['seed']),
+      update: finite(result?.['updates']) ?? last?.update ?? 0,
+      epoch: last?.epoch ?? 0,
+      progress: state === 'finished' ? 1 : progress,
+      secondsLeft: state === 'running' ? secondsLeft : null,
+      seconds: finite(result?.['seconds']) ?? last?.seconds ?? 0,
+      loss: train?.loss ?? null,
+      kl: train?.kl ?? null,
+      validLoss: validation?.loss ?? null,
+      bleu: validation?.bleu ?? finite(partOf(this.#best.value ?? {}, 'best')['bleu']),
+      bestUpdate: finite(result?.['bestUpdate']) ?? finite(partOf(this.#best.value ?? {}, 'best')['update']),
+      testBleu: finite(partOf(result ?? {}, 'testBleu')['score']),
+      learningRate: train?.learningRate ?? null,
+      tokensPerSecond: train?.tokensPerSecond ?? null,
+      memory,
+      worker: held ?? (state === 'running' && worker !== null ? String(worker['worker']) : null),
+      generation: this.#tail.generation,
+    };
+  }
+
+  #state(result: Json | null, worker: Json | null, lock: LockSight | null): RunState {
+    if (result !== null) return 'finished';
+    if (lock?.state === 'held') return 'running';
+    const heard = Math.max(this.#tail.modified, this.#worker.modified);
+    if (worker !== null && worker['worker'] !== '' && Date.now() - heard < silence) return 'running';
+    return lock?.state === 'left' ? 'failed' : 'interrupted';
+  }
+}
+
+/** The seconds of validation for each of training, by the last lines: those before have not been read. */
+function validationShare(lines: readonly WatchLine[]): number {
+  const span = (lines.at(-1)?.seconds ?? 0) - (lines[0]?.seconds ?? 0);
+  return span > 0 ? lines.reduce((sum, each) => sum + each.validationSeconds, 0) / span : 0;
+}
+
+/** Resident memory of a process, in bytes; null where /proc does not say. */
+async function memoryOf(pid: number): Promise<number | null> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kilobytes === undefined ? null : 1024 * Number(kilobytes);
+}

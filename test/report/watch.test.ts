@@ -1,0 +1,324 @@
+import { appendFile, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunRow, WatchLine } from '../../lib/report/watch/messages.js';
+import { MetricsTail } from '../../lib/report/watch/metrics_tail.js';
+import { runProgress } from '../../lib/report/watch/run_progress.js';
+import { type Watch, watch } from '../../lib/report/watch/watch.js';
+import { makeReportData, makeReportRun } from '../support/report_runs.js';
+import { workplace } from '../training/tiny_run.js';
+
+let place: Awaited<ReturnType<typeof workplace>>;
+let root: string;
+let page: Watch;
+const token = 'a-token-for-this-test';
+
+beforeAll(async () => {
+  place = await workplace();
+  root = join(place.path, 'runs');
+  await makeReportData(join(place.path, 'data'));
+  for (const seed of [1, 2])
+    await makeReportRun(join(root, 'sweep', `uni-${seed}`), join(place.path, 'data'), {
+      ...{ direction: 'uni', seed, score: 30 + seed },
+    });
+  await writeFile(
+    join(root, 'sweep', 'sweep.json'),
+    JSON.stringify({ seeds: [1, 2, 3], directions: ['uni', 'bi'] }),
+  );
+  page = await watch(root, { token });
+});
+afterAll(async () => {
+  await page.close();
+  await place.remove();
+});
+
+/** A request as a stranger may write it. */
+function ask(
+  path: string,
+  { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
+  const { hostname: host, port } = new URL(page.url);
+  return new Promise((resolve, reject) => {
+    const sent = request({ host, port, path, method, headers }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve({ status: response.statusCode!, body, headers: response.headers }));
+    });
+    sent.on('error', reject).end();
+  });
+}
+
+/** Server-sent events, each with its id. */
+class Listener {
+  readonly events: { id: string; type: string; data: Record<string, never> }[] = [];
+  #controller = new AbortController();
+
+  static async open(url: string, last?: string): Promise<Listener> {
+    const listener = new Listener();
+    const answer = await fetch(`${url}events`, {
+      signal: listener.#controller.signal,
+      headers: last === undefined ? {} : { 'last-event-id': last },
+    });
+    void listener.#read(answer).catch(() => {});
+    return listener;
+  }
+
+  async #read(answer: Response): Promise<void> {
+    let text = '';
+    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const parts = text.split('\n\n');
+      text = parts.pop()!;
+      for (const part of parts) {
+        const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(part)?.[1];
+        if (field('event') === undefined || field('event') === 'beat') continue;
+        this.events.push({ id: field('id')!, type: field('event')!, data: JSON.parse(field('data')!) });
+      }
+    }
+  }
+
+  of(type: string) {
+    return this.events.filter((event) => event.type === type).map(({ data }) => data);
+  }
+
+  close(): void {
+    this.#controller.abort();
+  }
+}
+
+const made = async (name: string, files: Record<string, string>) => {
+  const directory = join(root, name);
+  await mkdir(directory, { recursive: true });
+  const config = { seed: 7, data: '/d', maxUpdates: 100, loss: { direction: 'bi', alpha: 5 } };
+  await writeFile(join(directory, 'environment.json'), '{}');
+  for (const [file, text] of Object.entries({ 'config.json': JSON.stringify(config), ...files }))
+    await writeFile(join(directory, file), text);
+  return directory;
+};
+const line = (update: number) =>
+  `${JSON.stringify({ type: 'train', update, epoch: 1, loss: 9 - update / 100, kl: 0.1, seconds: update, tokensPerSecond: 5 })}\n`;
+
+describe('the server', () => {
+  it('sends the page to those who know the token, by a strict policy and without a script inside', async () => {
+    const { status, body, headers } = await ask(`/${token}/`);
+    expect(status).toBe(200);
+    expect(headers['content-security-policy']).toMatch(
+      /default-src 'none'; script-src 'self'; style-src-elem 'self';/,
+    );
+    expect(body).not.toMatch(/<script(?![^>]* src=)|<style| on\w+=/);
+    expect(headers['referrer-policy']).toBe('no-referrer');
+    expect(new URL(page.url).hostname).toBe('127.0.0.1');
+  });
+
+  it.each(['/', '/wrong-token-of-16-letters/', `/${token}x/`, `/${token.slice(1)}/`, '/favicon.ico'])(
+    'has nothing at %s',
+    async (path) => expect((await ask(path)).status).toBe(404),
+  );
+
+  it.each(['evil.example', 'evil.example:80', '127.0.0.1', '[::1]:1', 'localhost'])(
+    'refuses the host %j',
+    async (host) => {
+      const { status, body } = await ask(`/${token}/`, { headers: { host } });
+      expect([status, body]).toEqual([403, '']);
+    },
+  );
+
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])('refuses %s', async (method) => {
+    expect((await ask(`/${token}/`, { method })).status).toBe(405);
+  });
+
+  it.each([
+    ...[
+      '../../etc/passwd',
+      '%2e%2e/%2e%2e/etc/passwd',
+      '..%2f..%2fetc%2fpasswd',
+      'sweep/sweep.json',
+      'watch.js/..',
+    ],
+    ...[
+      'curves?run=../data',
+      'details?run=%2Fetc',
+      'curves?run=sweep',
+      'details?run=__proto__',
+      'curves',
+      'echarts.js%00',
+    ],
+  ])('reads no file by the path %s', async (path) => {
+    expect((await ask(`/${token}/${path}`)).status).toBe(404);
+  });
+
+  it('closes with its signal, connections and all', async () => {
+    const controller = new AbortController();
+    const other = await watch(root, { token, signal: controller.signal });
+    const listener = await Listener.open(other.url);
+    controller.abort();
+    await other.closed;
+    await expect(fetch(other.url)).rejects.toThrow();
+    listener.close();
+  });
+
+  it('is found at the same address when it starts again', async () => {
+    const first = await watch(root);
+    await first.close();
+    const second = await watch(root, { port: Number(new URL(first.url).port) });
+    await second.close();
+    expect(second.url).toBe(first.url);
+    expect(new URL(first.url).pathname).toMatch(/^\/[\w-]{32}\/$/);
+    const elsewhere = await watch(place.path);
+    await elsewhere.close();
+    expect(new URL(elsewhere.url).pathname).not.toBe(new URL(first.url).pathname);
+  });
+
+  it('says what is wrong with what it is given', async () => {
+    await expect(watch(join(root, 'not there'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    await expect(watch(join(root, 'sweep', 'sweep.json'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    await expect(watch(root, { port: 70_000 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(watch(root, { token: 'short' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(watch(root, { prot: 1 } as never)).rejects.toThrow(/port/);
+    const taken = Number(new URL(page.url).port);
+    await expect(watch(root, { port: taken })).rejects.toThrow(/watch\.port: expected a free port/);
+    await expect(watch(root, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+describe('what it tells', () => {
+  it('the runs of a sweep with their results, and how many are planned', async () => {
+    const listener = await Listener.open(page.url);
+    await expect.poll(() => listener.of('hello').length).toBe(1);
+    const { runs, sweeps } = listener.of('hello')[0] as unknown as { runs: RunRow[]; sweeps: unknown[] };
+    const row = runs.find(({ id }) => id === 'sweep/uni-1')!;
+    expect(row).toMatchObject({
+      state: 'finished',
+      direction: 'uni',
+      seed: 1,
+      testBleu: 31,
+      progress: 1,
+      sweep: 'sweep',
+    });
+    expect(sweeps).toEqual([{ id: 'sweep', name: 'sweep', planned: 6 }]);
+    listener.close();
+  });
+
+  it('state by lock and result: running, failed, interrupted; a worker elsewhere', async () => {
+    const [stat0, boot] = await Promise.all([
+      readFile('/proc/self/stat', 'utf8'),
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+    ]);
+    const started = stat0.slice(stat0.lastIndexOf(')') + 2).split(' ')[19];
+    const { readlinkSync } = await import('node:fs');
+    const owner = {
+      ...{ pid: process.pid, host: hostname(), started, boot: boot.trim() },
+      ...{ pidNamespace: readlinkSync('/proc/self/ns/pid'), lease: 60_000 },
+    };
+    await made('states/running', { 'metrics.jsonl': line(50), 'run.lock': JSON.stringify(owner) });
+    await made('states/failed', {
+      'metrics.jsonl': line(50),
+      'run.lock': JSON.stringify({ ...owner, started: '1' }),
+    });
+    await made('states/interrupted', { 'metrics.jsonl': line(50) });
+    const elsewhere = await made('states/elsewhere', {
+      'worker.json': '{"worker": "one of many"}',
+      'metrics.jsonl': line(1),
+    });
+    await rm(join(elsewhere, 'environment.json'));
+    const listener = await Listener.open(page.url);
+    await expect.poll(() => listener.of('hello').length).toBe(1);
+    const { runs } = listener.of('hello')[0] as unknown as { runs: RunRow[] };
+    const of = (name: string) => runs.find(({ id }) => id === `states/${name}`)!;
+    expect(of('running')).toMatchObject({
+      state: 'running',
+      progress: 0.5,
+      secondsLeft: 50,
+      worker: `process ${process.pid} on ${hostname()}`,
+    });
+    expect(of('running').memory).toBeGreaterThan(1 << 20);
+    expect(of('failed')).toMatchObject({ state: 'failed', worker: null, memory: null });
+    expect(of('interrupted').state).toBe('interrupted');
+    expect(of('elsewhere')).toMatchObject({ state: 'running', worker: 'one of many' });
+    listener.close();
+  });
+
+  it('lines as they are appended, once, and to those who come back what they missed', async () => {
+    const directory = await made('live', { 'metrics.jsonl': line(10), 'worker.json': '{"worker": "w"}' });
+    const path = join(directory, 'metrics.jsonl');
+    const first = await Listener.open(page.url);
+    await expect.poll(() => first.of('hello').length).toBe(1);
+    // A line that is written in two halves is one line.
+    await appendFile(path, line(20).slice(0, 30));
+    await new Promise((done) => setTimeout(done, 400));
+    expect(first.of('lines')).toEqual([]);
+    await appendFile(path, line(20).slice(30));
+    const updates = (listener: Listener) =>
+      listener
+        .of('lines')
+        .flatMap(({ lines }) => (lines as unknown as WatchLine[]).map(({ update }) => update));
+    await expect.poll(() => updates(first), { timeout: 5000 }).toEqual([20]);
+    const { id } = first.events.at(-1)!;
+    first.close();
+    await appendFile(path, line(30));
+    const second = await Listener.open(page.url, id);
+    await expect.poll(() => updates(second), { timeout: 5000 }).toContain(30);
+    expect(second.of('hello')).toEqual([]);
+    second.close();
+    // An id of an earlier server: everything anew.
+    const third = await Listener.open(page.url, '0123456789ab-3');
+    await expect.poll(() => third.of('hello').length).toBe(1);
+    third.close();
+    const curves = (await (await fetch(`${page.url}curves?run=live`)).json()) as {
+      curves: { loss: unknown };
+    };
+    expect(curves.curves.loss).toEqual([
+      [10, 8.9],
+      [20, 8.8],
+      [30, 8.7],
+    ]);
+  });
+
+  it('passes over what is no run, links that lead round and files that cannot be read', async () => {
+    await mkdir(join(root, 'odd', 'deep'), { recursive: true });
+    await symlink(root, join(root, 'odd', 'loop'));
+    await made('odd/broken', { 'config.json': '{', 'metrics.jsonl': 'not json\n' });
+    await made('odd/array', { 'config.json': '[1]', 'metrics.jsonl': '[]\nnull\n{"type":"train"}\n' });
+    const listener = await Listener.open(page.url);
+    await expect.poll(() => listener.of('hello').length).toBe(1);
+    const { runs } = listener.of('hello')[0] as unknown as { runs: RunRow[] };
+    expect(runs.map(({ id }) => id).filter((id) => id.startsWith('odd'))).toEqual(['odd/array']);
+    listener.close();
+  });
+});
+
+describe('the end of metrics.jsonl', () => {
+  it('is read from where it was read to; another file begins anew', async () => {
+    const path = join(place.path, 'metrics.jsonl');
+    await writeFile(path, Array.from({ length: 2000 }, (_, i) => line(i)).join(''));
+    const tail = new MetricsTail(path);
+    const begun = await tail.read();
+    expect(begun.fresh).toBe(true);
+    // Of the beginning only the end: less than 32 KiB.
+    expect(begun.lines.length).toBeLessThan(400);
+    expect(begun.lines.at(-1)!.update).toBe(1999);
+    expect((await tail.read()).lines).toEqual([]);
+    await appendFile(path, `${line(2000)}${line(2001).slice(0, 20)}`);
+    expect((await tail.read()).lines.map(({ update }) => update)).toEqual([2000]);
+    const { generation } = tail;
+    await writeFile(`${path}.new`, line(1));
+    const { rename } = await import('node:fs/promises');
+    await rename(`${path}.new`, path);
+    expect(await tail.read()).toMatchObject({ fresh: true, lines: [{ update: 1 }] });
+    expect(tail.generation).toBe(generation + 1);
+    expect((await stat(path)).size).toBe(tail.size);
+  });
+
+  it('gives progress by the nearest limit', () => {
+    const at = { update: 30, epoch: 2, seconds: 60 };
+    const none = { maxUpdates: 0, maxEpochs: 0, maxMinutes: 0 };
+    expect(runProgress(none, at, 0)).toEqual({ progress: null, secondsLeft: null });
+    expect(runProgress({ ...none, maxUpdates: 40 }, at, 30)).toEqual({ progress: 0.75, secondsLeft: 30 });
+    expect(runProgress({ ...none, maxUpdates: 300, maxMinutes: 2 }, at, 30).progress).toBe(0.75);
+    expect(runProgress({ ...none, maxEpochs: 3 }, at, 0).progress).toBe(0.5);
+  });
+});
