@@ -10,6 +10,7 @@ export const pageText = (directory: string): string => `<!doctype html>
 <title>rdrop watch: ${escapeHtml(directory)}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="style.css">
+<link rel="modulepreload" href="echarts.js">
 <script type="module" src="watch.js"></script>
 </head>
 <body class="watch">
@@ -52,7 +53,7 @@ body.watch { max-width: 90rem; }
 .scroll:focus-visible, input:focus-visible, section:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #runs thead th { position: sticky; top: 0; background: var(--page); z-index: 1; }
 #runs td, #runs th { white-space: nowrap; }
-#runs tbody th { text-align: left; }
+#runs tbody th, #runs thead th:nth-child(2), #runs thead th:nth-child(3) { text-align: left; }
 #runs th:first-child, #runs td:first-child { padding-right: 0; }
 #runs tbody button { font: inherit; color: var(--accent); background: none; border: 0; padding: .1rem 0; cursor: pointer; text-decoration: underline; }
 #runs tr[aria-current=true] { background: var(--band); }

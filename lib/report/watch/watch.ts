@@ -91,6 +91,8 @@ export async function watch(directory: string, options: WatchOptions & WatchCont
     });
   });
 
+  // What the first page will ask for.
+  void watched.look(true);
   let finish = (): void => {};
   const closed = new Promise<void>((done) => {
     finish = done;

@@ -12,10 +12,10 @@ import { counted, duration } from './words.js';
 const pause = 300;
 const silence = 30_000;
 
-// A file of its own beside this one, which reports use as well.
-const { startChart } = (await import(new URL('echarts.js', import.meta.url).href)) as typeof Charts;
+// A file of its own beside this one, which reports use as well. The table does not wait for it.
+const charts = import(new URL('echarts.js', import.meta.url).href) as Promise<typeof Charts>;
 const model = new Model(() => draw());
-const figures = new CurveFigures(model, startChart);
+let figures: CurveFigures | null = null;
 const table = new RunTable(model, {
   onTick: () => {
     void model.load();
@@ -38,7 +38,7 @@ function draw(): void {
     () => {
       due = false;
       table.draw();
-      figures.draw();
+      figures?.draw();
       drawAnswer();
       if (loaded) document.body.dataset['ready'] = 'true';
     },
@@ -130,7 +130,8 @@ function connect(): void {
     model.forget();
     void showDetails();
     draw();
-    void model.load().then(() => {
+    void Promise.all([charts, model.load()]).then(([{ startChart }]) => {
+      figures ??= new CurveFigures(model, startChart);
       loaded = true;
       draw();
     });
