@@ -141,7 +141,7 @@ class Meeting {
 
   Group* join() {
     const std::string local = address_towards(options_.address, options_.port);
-    const c10::intrusive_ptr<c10d::TCPStore> own = connect(options_.serve);
+    const c10::intrusive_ptr<c10d::TCPStore> own = connect(options_.serve, local);
     const Store store = prefixed(own);
     enter(*store);
     wait_for_all(*store);
@@ -149,7 +149,7 @@ class Meeting {
     // A connection of its own: one call on a store waits for another.
     const HeartbeatOptions heartbeat{options_.rank, options_.size, options_.timeout,
                                      text(store->get("served")) == "rank", place_};
-    connection->heartbeat = std::make_shared<Heartbeat>(prefixed(connect(false)), own, heartbeat);
+    connection->heartbeat = std::make_shared<Heartbeat>(prefixed(connect(false, local)), own, heartbeat);
     connection->backend.abort = [] {};
     try {
       connection->backend = gloo_backend(c10::make_intrusive<c10d::PrefixStore>("gloo", store), int(options_.rank),
@@ -167,12 +167,14 @@ class Meeting {
 
   Store prefixed(const Store& store) const { return c10::make_intrusive<c10d::PrefixStore>(options_.prefix, store); }
 
-  c10::intrusive_ptr<c10d::TCPStore> connect(bool serve) const {
+  c10::intrusive_ptr<c10d::TCPStore> connect(bool serve, const std::string& local) const {
     c10d::TCPStoreOptions store;
     store.port = uint16_t(options_.port);
     store.isServer = serve;
     store.waitWorkers = false;
     store.timeout = timeout();
+    const int loopback = serve ? listen_on_loopback(local, options_.port) : -1;
+    if (loopback >= 0) store.masterListenFd = loopback;
     try {
       return c10::make_intrusive<c10d::TCPStore>(options_.address, store);
     } catch (const std::exception& error) {

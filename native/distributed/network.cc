@@ -1,6 +1,7 @@
 // See network.h.
 #include "distributed/network.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "core/errors.h"
 
@@ -54,6 +56,22 @@ std::string address_towards(const std::string& host, int64_t port) {
   }
   fail(ErrorCode::distributed_unavailable, "the address where the ranks meet: there is no way to ", host, " (",
        std::strerror(errno), ")");
+}
+
+int listen_on_loopback(const std::string& address, int64_t port) {
+  sockaddr_in place{};
+  place.sin_family = AF_INET;
+  place.sin_port = htons(uint16_t(port));
+  if (inet_pton(AF_INET, address.c_str(), &place.sin_addr) != 1 || address.rfind("127.", 0) != 0) return -1;
+  Socket socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  const int on = 1;
+  setsockopt(socket.descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (socket.descriptor < 0 || bind(socket.descriptor, reinterpret_cast<sockaddr*>(&place), sizeof(place)) != 0 ||
+      listen(socket.descriptor, SOMAXCONN) != 0) {
+    fail(ErrorCode::distributed_unavailable, "rank 0 cannot serve the store of the run at ", address, ":", port, " (",
+         std::strerror(errno), "). Is the port taken?");
+  }
+  return std::exchange(socket.descriptor, -1);
 }
 
 }  // namespace rdrop

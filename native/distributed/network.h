@@ -10,4 +10,8 @@ namespace rdrop {
 /// DISTRIBUTED_UNAVAILABLE where the name or the way is unknown.
 std::string address_towards(const std::string& host, int64_t port);
 
+/// A socket that listens at the port of an address of this machine where that is one of loopback, which other machines
+/// cannot reach; -1: it is not. Throws DISTRIBUTED_UNAVAILABLE where the port is taken.
+int listen_on_loopback(const std::string& address, int64_t port);
+
 }  // namespace rdrop

@@ -1,4 +1,5 @@
 // Groups of 2 to 4 processes on loopback: what they exchange, and how each learns that another is gone.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { asRdropError } from '../../lib/util/errors.js';
@@ -153,6 +154,20 @@ test('a rank that does not come is named, so are a taken port and a store that i
   const lonely = await failure(alone().call('join', nobody));
   expect(lonely.code).toBe('DISTRIBUTED_UNAVAILABLE');
   expect(lonely.message).toContain('Is rank 0 running');
+});
+
+test('the store of a run on one machine listens to that machine alone', async () => {
+  const port = await freePort();
+  await started(2, { port });
+  const hexadecimal = port.toString(16).toUpperCase().padStart(4, '0');
+  const listening = ['tcp', 'tcp6'].flatMap((family) =>
+    readFileSync(`/proc/net/${family}`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, local, , state]) => local?.endsWith(`:${hexadecimal}`) && state === '0A')
+      .map(([, local]) => local),
+  );
+  expect(listening).toEqual([`0100007F:${hexadecimal}`]);
 });
 
 test('two sizes, two processes of one rank, an unknown host and no library are refused', async () => {
