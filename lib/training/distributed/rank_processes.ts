@@ -107,12 +107,15 @@ export class RankProcesses {
     return new RdropError('RANK_FAILED', `rank ${rank} failed: ${failed.code}: ${failed.message}`, { cause });
   }
 
-  /** An error with what the processes that were lost have said last. */
+  /** An error with what the processes that were lost have said last. The run is over then: those that are left, or hang, are ended. */
   async explain(error: unknown): Promise<unknown> {
     const { code, message } = asRdropError(error);
     if (code !== 'RANK_LOST') return error;
+    const wanted = this.#wanted;
+    this.#wanted = false;
     await Promise.race([Promise.all(this.#ranks.map(({ closed }) => closed)), sleep(mourning)]);
     const died = this.#ranks.filter(({ ended, failed }) => ended !== null && failed === null);
+    if (wanted) this.kill();
     if (died.length === 0 || message.includes('its process')) return error;
     const words = died.map((entry) => `rank ${entry.rank}: its process ${entry.ended}${wordsOf(entry)}`);
     return new RdropError('RANK_LOST', `${message}; ${words.join('; ')}`, { cause: error });
