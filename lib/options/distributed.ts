@@ -23,7 +23,7 @@ export interface DistributedOptions {
   rank?: number | undefined;
   /**
    * Processes of the run. Left out: `processes` counts.
-   * @range 1 or more
+   * @range 1 to 4,096
    */
   worldSize?: number | undefined;
   /** Name or number of the host where the processes meet, that of rank 0. Left out: `processes` counts. */
@@ -53,7 +53,7 @@ export interface DistributedOptions {
   /**
    * Seconds without a sign of life of a process after which the others end; also those that they wait for one another at the start.
    * @default 30
-   * @range above 0
+   * @range above 0, below 1000000
    */
   timeoutSeconds?: number | undefined;
   /**
@@ -79,14 +79,14 @@ const number = z
 const distributedObject = z.strictObject({
   processes: z.int().min(1).max(1024).optional(),
   rank: number.optional(),
-  worldSize: count.optional(),
+  worldSize: z.int().min(1).max(4096).optional(),
   address: text.optional(),
   port: z.int().min(1).max(65_535).optional(),
   localRank: number.optional(),
   localRanks: count.optional(),
   store: z.enum(['first', 'agent']).default('first'),
   prefix: text.optional(),
-  timeoutSeconds: z.number().positive().default(30),
+  timeoutSeconds: z.number().positive().lt(1_000_000).default(30),
   gradients: z.enum(['float32', 'bfloat16']).default('float32'),
   bucketMegabytes: z.number().positive().default(25),
 });
