@@ -33,10 +33,13 @@ struct Connection {
   Backend backend;
   std::shared_ptr<Heartbeat> heartbeat;
   std::atomic<double> waited{0};
+  std::atomic<bool> abandoned{false};  // work of it has not ended, and perhaps never will
 
   ~Connection() {
     heartbeat->leave();
     backend.abort();  // else the backend's threads would be waited for
+    // A thread that waits for a rank which was stopped is not woken by that: it is left behind, and its backend with it.
+    if (abandoned) std::make_unique<Backend>(std::move(backend)).release();
   }
 };
 
@@ -48,6 +51,12 @@ class C10dPending : public Pending {
     const std::weak_ptr<Heartbeat> heartbeat = connection_->heartbeat;
     work_->getFuture()->addCallback([heartbeat, ended = ended_](c10::ivalue::Future&) {
       if (const auto alive = heartbeat.lock()) alive->change([&] { *ended = true; });
+    });
+  }
+
+  ~C10dPending() override {
+    connection_->heartbeat->change([this] {
+      if (!*ended_) connection_->abandoned = true;
     });
   }
 
