@@ -38,7 +38,7 @@ struct Connection {
   ~Connection() {
     heartbeat->leave();
     backend.abort();  // else the backend's threads would be waited for
-    // A thread that waits for a rank which was stopped is not woken by that: it is left behind, and its backend with it.
+    // A thread that waits for a rank which was stopped is not woken by that: it is left behind, with its backend.
     if (abandoned) std::make_unique<Backend>(std::move(backend)).release();
   }
 };

@@ -131,7 +131,7 @@ describe.skipIf(withoutLibrary !== null)(`a run over two processes${because}`, (
       const _fit = async () => {
         for await (const _ of trainer.fit({ validate }));
       };
-      await expect(it()).rejects.toThrow('the hook is not at home');
+      await expect(training()).rejects.toThrow('the hook is not at home');
     }
     expect(rankPids()).toEqual([]);
     await expectResumable('hook');

@@ -30,6 +30,8 @@ async function expectNear(run: string, other: string, relative: number): Promise
   );
   expect([...a!.tensors.keys()]).toEqual([...b!.tensors.keys()]);
   for (const [name, { data: numbers }] of a!.tensors) {
+    // The same for every key: softmax takes it away again, its gradient is what rounding leaves, and Adam makes steps of that.
+    if (name.endsWith('k_proj.bias')) continue;
     const others = b!.tensors.get(name)!.data as Float32Array;
     const largest = others.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     (numbers as Float32Array).forEach((x, i) => {
