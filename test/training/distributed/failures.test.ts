@@ -128,10 +128,10 @@ describe.skipIf(withoutLibrary !== null)(`a run over two processes${because}`, (
       const validate = () => {
         throw new Error('the hook is not at home');
       };
-      const _fit = async () => {
+      const train = async () => {
         for await (const _ of trainer.fit({ validate }));
       };
-      await expect(training()).rejects.toThrow('the hook is not at home');
+      await expect(train()).rejects.toThrow('the hook is not at home');
     }
     expect(rankPids()).toEqual([]);
     await expectResumable('hook');
