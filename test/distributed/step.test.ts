@@ -156,8 +156,14 @@ function expectSame(together: Trained[], alone: Trained, tolerance: number): voi
       );
   }
   for (const [name, values] of alone.parameters) {
-    // Of a key's bias the gradient is zero but for its rounding, which Adam makes as large as any other.
-    if (name.endsWith('k_proj.bias')) continue;
+    // Of a key's bias the gradient is zero but for its rounding, which Adam makes as large as any other where it is above its
+    // epsilon: as in float32, not in float64. No step is longer than the learning rate allows.
+    if (name.endsWith('k_proj.bias') && values instanceof Float32Array) {
+      const others = first!.parameters.get(name)!;
+      const rates = alone.steps.reduce((sum, step) => sum + step.metrics!.learningRate, 0);
+      for (const [i, x] of values.entries()) expect(Math.abs(x - others[i]!), name).toBeLessThan(2 * rates);
+      continue;
+    }
     expect(distance(values, first!.parameters.get(name)!), name).toBeLessThan(tolerance);
   }
 }
