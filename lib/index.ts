@@ -13,12 +13,14 @@ export type { LockOptions, OpenOptions } from './options/opening.js';
 export type { OptimizerConfig, OptimizerOptions } from './options/optimizer.js';
 export type { Iwslt14Options, PrepareOptions } from './options/preparation.js';
 export { type PartialTrainOptions, presets } from './options/presets.js';
+export type { QueueOptions } from './options/queue.js';
 export type { DeviceName, Precision, RuntimeOptions } from './options/runtime.js';
 export type { SweepOptions, TrialDirection } from './options/sweep.js';
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';
 export type { WatchOptions } from './options/watch.js';
+export type { WorkerOptions } from './options/worker.js';
 export { type ErrorCode, errorCodes, RdropError } from './util/errors.js';
 export { type RdropWarning, type WarningCode, warningCodes } from './util/warnings.js';
 
@@ -87,6 +89,12 @@ export { type RunSummary, writeReport } from './report/report.js';
 export { type Watch, type WatchControl, watch } from './report/watch/watch.js';
 export * from './statistics/index.js';
 export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './sweep/sweep.js';
+export {
+  startWorker,
+  type TrialWorker,
+  type WorkerControl,
+  type WorkerEvent,
+} from './sweep/worker/worker.js';
 export type { DirectionEstimate, GroupEstimate } from './theory/estimates.js';
 export { writeDropoutMoments } from './theory/report.js';
 export { type DropoutMoments, type DropoutMomentsRun, dropoutMoments } from './theory/theory.js';

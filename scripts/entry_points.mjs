@@ -17,14 +17,14 @@ export const entryPoints = {
 export function bundleEntryPoints(root) {
   // Chunks have hashes for names: those of an earlier build go.
   rmSync(join(root, 'dist/entry'), { recursive: true, force: true });
-  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   createRequire(import.meta.url)('esbuild').buildSync({
     absWorkingDir: root,
     entryPoints,
     outdir: 'dist/entry',
     bundle: true,
     splitting: true,
-    external: Object.keys(dependencies).filter((name) => name !== 'zod'),
+    external: Object.keys({ ...dependencies, ...peerDependencies }).filter((name) => name !== 'zod'),
     banner: { js: '/* May hold parts of zod (MIT): zod.LICENSE.txt, beside this file. */' },
     platform: 'node',
     format: 'esm',

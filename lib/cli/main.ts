@@ -18,6 +18,7 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   import: async () => (await import('./import.js')).importCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
+  worker: async () => (await import('./worker.js')).workerCommand(),
   stats: async () => (await import('./stats.js')).statsCommand(),
   theory: async () => (await import('./theory.js')).theoryCommand(),
   report: async () => (await import('./report.js')).reportCommand(),
@@ -41,7 +42,7 @@ function throwing(command: Command): Command {
 }
 
 /** Commands whose flags are options of a configuration, where an unknown one is INVALID_CONFIG. */
-const configured: readonly CommandName[] = ['train', 'sweep', 'theory', 'prepare', 'import'];
+const configured: readonly CommandName[] = ['train', 'sweep', 'worker', 'theory', 'prepare', 'import'];
 
 /** commander reports a missing option before an unknown one, which may be that very one, mistyped: that is reported instead. */
 async function unknownOptionFirst(error: CommanderError, argv: readonly string[]): Promise<CommanderError> {

@@ -13,6 +13,11 @@ interface Flags {
   directions?: string[];
   out: string;
   parallel?: number;
+  slots?: string;
+  queue?: string;
+  queuePasswordFile?: string;
+  queueCa?: string;
+  name?: string;
   stopOnFailure: boolean;
   unlock: boolean;
   verify: boolean;
@@ -41,6 +46,11 @@ export function sweepCommand(): Command {
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   return command
     .option('--parallel <n>', 'trials at a time, which share the cores; 0: one a core', toNumber)
+    .option('--slots <slots>', 'cpu:2x1 (two, one thread each), gpu:0,1 or gpu:0x3')
+    .option('--queue <url>', 'leave the trials to workers: redis://host:6379/0, or rediss:// with TLS')
+    .option('--name <name>', 'of the sweep on its queue')
+    .option('--queue-password-file <file>', 'holds the password; else RDROP_QUEUE_PASSWORD')
+    .option('--queue-ca <file>', 'certificates that the server is checked with, for rediss://')
     .option('--stop-on-failure', 'end the sweep with the first trial that fails', false)
     .option(
       '--unlock',
@@ -62,6 +72,11 @@ async function run(flags: Flags): Promise<void> {
     seeds: flags.seeds,
     directions: flags.directions,
     parallel: flags.parallel,
+    slots: flags.slots,
+    queue: flags.queue,
+    queuePasswordFile: flags.queuePasswordFile,
+    queueCa: flags.queueCa,
+    name: flags.name,
     stopOnFailure: flags.stopOnFailure,
     unlock: flags.unlock,
     verify: flags.verify,
@@ -84,7 +99,11 @@ async function run(flags: Flags): Promise<void> {
   }
   for (const { message } of failures) process.stderr.write(`rdrop: TRIAL_FAILED: ${message}\n`);
   if (aborted) {
-    process.stdout.write('stopped; the same command continues\n');
+    process.stdout.write(
+      flags.queue
+        ? 'the trials go on; the same command shows them again\n'
+        : 'stopped; the same command continues\n',
+    );
     return;
   }
   process.stdout.write(`rdrop report ${flags.out} makes the table, the statistics and the curves\n`);

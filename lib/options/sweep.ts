@@ -1,15 +1,17 @@
 /** A sweep over seeds and KL directions. */
 import * as z from 'zod';
 import { lockSchema, type OpenOptions, verifyOption } from './opening.js';
+import { type QueueOptions, queueSchema, sweepName } from './queue.js';
 import { documented, type Resolved } from './schema/documented.js';
 import { distinct, seed, text } from './schema/ranges.js';
+import { slotsSchema } from './slots.js';
 
 export const trialDirections = ['baseline', 'uni', 'uni-reverse', 'bi'] as const;
 /** What a sweep compares: baseline trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
 export type TrialDirection = (typeof trialDirections)[number];
 
 /** Which trials a sweep has, and how they run. */
-export interface SweepOptions extends OpenOptions {
+export interface SweepOptions extends OpenOptions, Partial<QueueOptions> {
   /** The directory to make, for sweep.json and one run directory a trial, `<direction>-<seed>`. */
   directory: string;
   /**
@@ -29,6 +31,13 @@ export interface SweepOptions extends OpenOptions {
    * @range 0 to 1,024
    */
   parallel?: number | undefined;
+  /**
+   * Where trials run on this machine: `cpu:2x1` (two at a time, one thread each), `gpu:0,1,2` (one on each GPU) or `gpu:0x3` (three on
+   * GPU 0). Left out: one on each GPU where the device is not `cpu` and one can be used, else `parallel`.
+   */
+  slots?: string | undefined;
+  /** On a queue: the sweep's name there, of letters, digits, dots, hyphens and underscores. Left out: needed with `queue` alone. */
+  name?: string | undefined;
   /**
    * Whether a failed trial ends the sweep.
    * @default false
@@ -58,6 +67,9 @@ export const sweepSchema = documented<SweepOptions>()(
       .refine(distinct, { error: 'expected directions that differ' })
       .default(['uni', 'bi']),
     parallel: z.int().min(0).max(1024).default(0),
+    slots: slotsSchema.optional(),
+    ...queueSchema.partial().shape,
+    name: sweepName.optional(),
     stopOnFailure: z.boolean().default(false),
     unlock: lockSchema.shape.unlock,
     verify: verifyOption,

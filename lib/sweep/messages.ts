@@ -8,12 +8,14 @@ import type { TrainProgress } from '../training/stages.js';
 import type { TrainEvent } from '../training/train_events.js';
 import type { RdropError } from '../util/errors.js';
 import type { RdropWarning } from '../util/warnings.js';
-import type { TrialState } from './plan.js';
+import type { Trial, TrialState } from './plan.js';
 
 /** Parent to child. */
 export type ToTrial =
   | { type: 'start'; config: unknown; resume: boolean; unlock: boolean; verify: boolean }
-  | { type: 'abort' };
+  | { type: 'abort' }
+  /** The trial may go on until this time, in milliseconds since 1970; without another message it ends there and writes nothing more. */
+  | { type: 'held'; until: number };
 
 /** Child to parent. */
 export type FromTrial =
@@ -30,6 +32,8 @@ export interface TrialName {
   seed: number;
 }
 
+export const named = ({ name, direction, seed }: Trial): TrialName => ({ name, direction, seed });
+
 export type SweepEvent =
   /**
    * Once, first: every trial of the call and how far it has come, and what the comparison of all trials in the directory's
@@ -38,18 +42,26 @@ export type SweepEvent =
   | {
       type: 'plan';
       trials: (TrialName & { state: TrialState })[];
+      /** Trials at a time; 0 on a queue, whose workers decide. */
       parallel: number;
+      /** Of a trial; on a queue 0 where its worker decides. */
       threads: number;
       planned: PlannedComparison;
+      /** The name of the sweep on its queue; not there without one. */
+      queue?: string;
     }
   /** What trials warn of, each text once; it is passed to process.emitWarning as well. */
   | (RdropWarning & { type: 'warning' })
-  | { type: 'start'; trial: TrialName; resumed: boolean }
+  /** worker: which one of a queue has it; another `start` of a trial comes when another worker has taken it up. */
+  | { type: 'start'; trial: TrialName; resumed: boolean; worker?: string }
   /** The events and the progress of a trial's fit(). */
   | { type: 'progress'; trial: TrialName; event: TrainEvent | TrainProgress }
   /** reused: it had finished before this sweep began. */
   | { type: 'finish'; trial: TrialName; result: RunResult; reused: boolean }
   /** The error has the code TRIAL_FAILED; the end of what the trial wrote to its standard error is in its message. */
   | { type: 'fail'; trial: TrialName; error: RdropError }
-  /** Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call continues. */
+  /**
+   * Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call continues. On a queue the trials
+   * go on, and the same call shows them again.
+   */
   | { type: 'end'; reason: 'finished' | 'aborted'; finished: number; failed: number };

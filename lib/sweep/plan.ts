@@ -14,6 +14,7 @@ import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import { currentDirection, trialDirectory } from './earlier_names.js';
+import { gpuSlots, plainSlots, type Slot, slotsOf } from './slots.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
 export type SweepTrainOptions = Omit<TrainOptions, 'runDirectory' | 'seed'>;
@@ -42,9 +43,14 @@ export interface SweepPlan {
 export type TrialState = 'new' | 'interrupted' | 'finished';
 
 /** The trials in the order in which they run: seed by seed, so that an unfinished sweep already compares its directions. */
-export function planTrials(options: SweepTrainOptions, sweep: SweepConfig): Trial[] {
+export function planTrials(
+  options: SweepTrainOptions,
+  sweep: SweepConfig,
+  slots: readonly Slot[] = [],
+): Trial[] {
   const shared = overPreset(options, 'config') as SweepTrainOptions;
-  const threads = threadsPerTrial(shared.threads ?? 0, trialsAtATime(sweep));
+  const asked = shared.threads ?? 0;
+  const threads = asked > 0 || sweep.queue !== undefined ? asked : (slots[0]?.threads ?? 1);
   return sweep.seeds.flatMap((seed) =>
     sweep.directions.map((direction): Trial => {
       const name = `${direction}-${seed}`;
@@ -78,13 +84,34 @@ export async function placeTrial(trial: Trial): Promise<Trial> {
   return { ...trial, directory, config: { ...trial.config, runDirectory: directory } };
 }
 
-/** How many trials run at once. */
-export function trialsAtATime({ parallel, seeds, directions }: SweepConfig): number {
-  return Math.min(parallel === 0 ? availableParallelism() : parallel, seeds.length * directions.length);
+/**
+ * Where the trials of a sweep on this machine run, one at a time in each.
+ *
+ * @throws RdropError INVALID_CONFIG where slots are not of the device or on this machine
+ */
+export function sweepSlots({ device = 'auto' }: SweepTrainOptions, sweep: SweepConfig): Slot[] {
+  const { parallel, slots, seeds, directions } = sweep;
+  const trials = seeds.length * directions.length;
+  if (slots === undefined) {
+    const gpus = parallel === 0 ? gpuSlots(device) : null;
+    if (gpus !== null) return gpus.slice(0, trials);
+    return plainSlots(Math.min(parallel === 0 ? availableParallelism() : parallel, trials));
+  }
+  if (parallel !== 0) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `sweep.slots: expected slots or parallel, got both, and parallel ${parallel}`,
+    );
+  }
+  const asked = slotsOf(slots, 'sweep.slots');
+  if (device !== 'auto' && device !== asked[0]?.device) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      `sweep.slots: expected slots for the device ${device}, got ${JSON.stringify(slots)}`,
+    );
+  }
+  return asked.slice(0, trials);
 }
-
-const threadsPerTrial = (asked: number, trials: number): number =>
-  asked > 0 ? asked : Math.max(1, Math.floor(availableParallelism() / trials));
 
 /**
  * Writes sweep.json, or compares it with the one that is there: the same configuration and data with further seeds or
@@ -156,17 +183,7 @@ function sharedConfig(config: TrainConfig): Record<string, unknown> {
  */
 export async function trialState(trial: Trial): Promise<TrialState> {
   if (!(await pathExists(join(trial.directory, 'config.json')))) return 'new';
-  // Where the directories lie and how many threads work does not make another run.
-  const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
-  const run = await readRunConfig(trial.directory);
-  // A run's configuration says what 'auto' stood for where it began, and it continues there.
-  const { device, precision } = trial.config;
-  const begun = {
-    ...trial.config,
-    ...(device === 'auto' && { device: run.device }),
-    ...(precision === 'auto' && { precision: run.precision }),
-  };
-  const found = differences(comparable(run), comparable(begun), 'config');
+  const found = configDifferences(await readRunConfig(trial.directory), trial);
   if (found.length > 0) {
     throw new RdropError(
       'RUN_EXISTS',
@@ -174,4 +191,18 @@ export async function trialState(trial: Trial): Promise<TrialState> {
     );
   }
   return (await pathExists(join(trial.directory, 'result.json'))) ? 'finished' : 'interrupted';
+}
+
+/** The options in which a run is not the one that a trial would begin. */
+export function configDifferences(run: TrainConfig, trial: Trial): string[] {
+  // Where the directories lie and how many threads work does not make another run.
+  const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
+  // A run's configuration says what 'auto' stood for where it began, and it continues there.
+  const { device, precision } = trial.config;
+  const begun = {
+    ...trial.config,
+    ...(device === 'auto' && { device: run.device }),
+    ...(precision === 'auto' && { precision: run.precision }),
+  };
+  return differences(comparable(run), comparable(begun), 'config');
 }

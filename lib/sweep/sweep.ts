@@ -14,17 +14,20 @@ import { asRdropError, RdropError } from '../util/errors.js';
 import { readJsonFile } from '../util/files/files.js';
 import { warn } from '../util/warnings.js';
 import { whileLocked } from './directory_lock.js';
-import type { SweepEvent, TrialName } from './messages.js';
+import { named, type SweepEvent } from './messages.js';
 import {
   openPlan,
   placeTrial,
   planTrials,
   type SweepTrainOptions,
+  sweepSlots,
   type Trial,
   type TrialState,
   trialState,
-  trialsAtATime,
 } from './plan.js';
+import { isMirror, removeMirror } from './queue/mirror.js';
+import { finishedBefore, queuedState, queueTrials } from './queue/queue_trials.js';
+import type { Slot } from './slots.js';
 import { runTrial } from './trial_process.js';
 
 export type { SweepEvent, TrialName } from './messages.js';
@@ -41,13 +44,13 @@ export interface SweepControl {
  * Trains every combination of a seed and a direction and yields what happens. Finished trials are recognized by their
  * result and reused, interrupted ones continue from their last checkpoint; so the same call repeated completes a sweep.
  * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. The signal ends a sweep as it
- * ends fit(): the running trials write a checkpoint and end, then comes the event `end` with the reason 'aborted'. Leaving the
+ * ends fit(): the running trials write a checkpoint and end (on a queue they go on, and the same call shows them again), then comes the event `end` with the reason 'aborted'. Leaving the
  * loop early ends the trials alike.
  *
  * @param config what the trials share (trainSchema without seed and runDirectory)
  * @param options sweepSchema, and a signal
  * @throws RdropError INVALID_CONFIG, RUN_EXISTS (the directory holds another sweep), RUN_LOCKED, RUN_LOST, TRIAL_FAILED (only with
- *   stopOnFailure), and what reading and writing files throws
+ *   stopOnFailure), QUEUE_UNAVAILABLE and PACKAGE_MISSING (only with a queue), and what reading and writing files throws
  */
 export async function* sweep(
   config: SweepTrainOptions,
@@ -56,19 +59,70 @@ export async function* sweep(
   const { signal, trialEntry, ...rest } = options;
   checkCall({ signal }, ['signal'], 'sweep');
   const sweepConfig = parseConfig(sweepSchema, rest, 'sweep', 'INVALID_CONFIG', ['signal']);
-  const trials = planTrials(config, sweepConfig);
+  checkQueue(sweepConfig);
+  const slots = sweepConfig.queue === undefined ? sweepSlots(config, sweepConfig) : [];
+  const trials = planTrials(config, sweepConfig, slots);
   if (signal?.aborted) {
     yield { type: 'end', reason: 'aborted', finished: 0, failed: 0 };
     return;
   }
   yield* whileLocked(sweepConfig, (lost, verify) =>
-    sweepTrials(config, sweepConfig, trials, { signal, trialEntry, lost, verify }),
+    sweepConfig.queue === undefined
+      ? sweepTrials(config, sweepConfig, trials, { signal, trialEntry, slots, lost, verify })
+      : sweepOnQueue(config, sweepConfig, trials, { signal, lost, verify }),
   );
+}
+
+/** @throws RdropError INVALID_CONFIG for options that only one of both kinds of sweep has */
+function checkQueue({ queue, name, slots, parallel, queueCa, queuePasswordFile }: SweepConfig): void {
+  const wrong = (text: string) => new RdropError('INVALID_CONFIG', `sweep.${text}`);
+  if (queue === undefined) {
+    const extra = Object.entries({ name, queueCa, queuePasswordFile }).find(
+      ([, value]) => value !== undefined,
+    );
+    if (extra) throw wrong(`${extra[0]}: expected a queue beside it, got ${JSON.stringify(extra[1])}`);
+  } else if (name === undefined)
+    throw wrong('name: expected the name of the sweep on its queue, got nothing');
+  else if (slots !== undefined)
+    throw wrong('slots: expected none, since workers have slots of their own, got some');
+  else if (parallel !== 0)
+    throw wrong(`parallel: expected 0, since workers have slots of their own, got ${parallel}`);
+}
+
+async function* sweepOnQueue(
+  config: SweepTrainOptions,
+  sweepConfig: SweepConfig,
+  planned: readonly Trial[],
+  control: Pick<LockedControl, 'signal' | 'lost' | 'verify'>,
+): AsyncGenerator<SweepEvent, void, undefined> {
+  const { seeds, directions, data } = await openPlan(config, sweepConfig);
+  const trials = await Promise.all(planned.map(placeTrial));
+  const states = new Map<Trial, TrialState>();
+  for (const trial of trials) states.set(trial, await queuedState(trial));
+  const { queue, name } = sweepConfig as SweepConfig & { queue: string; name: string };
+  yield {
+    type: 'plan',
+    trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
+    parallel: 0,
+    threads: (trials[0] as Trial).config.threads,
+    planned: plannedComparison(seeds.length, directions.length),
+    queue: name,
+  };
+  const done = trials.filter((trial) => states.get(trial) === 'finished');
+  yield* finishedBefore(done);
+  const open = trials.filter((trial) => !done.includes(trial));
+  const { finished, failed } =
+    open.length === 0
+      ? { finished: 0, failed: 0 }
+      : yield* queueTrials(open, { ...sweepConfig, queue, name }, { ...control, data });
+  const reason = control.signal?.aborted && finished + failed < open.length ? 'aborted' : 'finished';
+  yield { type: 'end', reason, finished: finished + done.length, failed };
 }
 
 interface LockedControl {
   signal: AbortSignal | undefined;
   trialEntry: string | undefined;
+  slots: readonly Slot[];
   /** Aborted when another sweep has taken the directory over. */
   lost: AbortSignal;
   /** @throws RdropError RUN_LOST */
@@ -79,12 +133,16 @@ async function* sweepTrials(
   config: SweepTrainOptions,
   sweepConfig: SweepConfig,
   planned: readonly Trial[],
-  { signal, trialEntry, lost, verify }: LockedControl,
+  { signal, trialEntry, slots, lost, verify }: LockedControl,
 ): AsyncGenerator<SweepEvent, void, undefined> {
   const { seeds, directions } = await openPlan(config, sweepConfig);
   const trials = await Promise.all(planned.map(placeTrial));
   const states = new Map<Trial, TrialState>();
-  for (const trial of trials) states.set(trial, await trialState(trial));
+  for (const trial of trials) {
+    // Shown here while it ran elsewhere, for a sweep on a queue.
+    if (await isMirror(trial.directory)) await removeMirror(trial.directory);
+    states.set(trial, await trialState(trial));
+  }
 
   const queue = new EventQueue();
   const controller = new AbortController();
@@ -92,11 +150,10 @@ async function* sweepTrials(
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
 
-  const parallel = trialsAtATime(sweepConfig);
   queue.push({
     type: 'plan',
     trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
-    parallel,
+    parallel: slots.length,
     threads: (trials[0] as Trial).config.threads,
     planned: plannedComparison(seeds.length, directions.length),
   });
@@ -110,10 +167,10 @@ async function* sweepTrials(
   };
   lost.addEventListener('abort', lose, { once: true });
 
-  const work = async (): Promise<void> => {
+  const work = async (slot: Slot): Promise<void> => {
     for (let trial = waiting.shift(); trial && !controller.signal.aborted; trial = waiting.shift()) {
       try {
-        await finishTrial(trial);
+        await finishTrial(trial, slot);
         finished += 1;
       } catch (error) {
         let coded = asRdropError(error);
@@ -143,7 +200,7 @@ async function* sweepTrials(
       queue.push({ type: 'warning', code, message });
     }
   };
-  const finishTrial = async (trial: Trial): Promise<void> => {
+  const finishTrial = async (trial: Trial, slot: Slot): Promise<void> => {
     await verify();
     // Looked at again: the process that lost the directory may have come further since the plan.
     const state = await trialState(trial);
@@ -156,13 +213,14 @@ async function* sweepTrials(
           unlock: sweepConfig.unlock,
           verify: sweepConfig.verify,
           entry: trialEntry,
+          slot,
           signal: controller.signal,
           onEvent: (event) => tell(trial, event),
         });
       } catch (error) {
         // The trial of the sweep that held the directory before began this run after its state was read.
         const begun = !resume && asRdropError((error as Error).cause).code === 'RUN_EXISTS';
-        if (begun && (await trialState(trial)) !== state) return finishTrial(trial);
+        if (begun && (await trialState(trial)) !== state) return finishTrial(trial, slot);
         throw error;
       }
     }
@@ -170,7 +228,7 @@ async function* sweepTrials(
     queue.push({ type: 'finish', trial: named(trial), result, reused: state === 'finished' });
   };
 
-  const workers = Promise.all(Array.from({ length: parallel }, work)).then(() => queue.end());
+  const workers = Promise.all(slots.map(work)).then(() => queue.end());
   try {
     yield* queue.events();
   } finally {
@@ -184,8 +242,6 @@ async function* sweepTrials(
   const reason = signal?.aborted && finished + failed < trials.length ? 'aborted' : 'finished';
   yield { type: 'end', reason, finished, failed };
 }
-
-const named = ({ name, direction, seed }: Trial): TrialName => ({ name, direction, seed });
 
 /** Events of several trials in one order, for one reader. */
 class EventQueue {

@@ -84,8 +84,17 @@ process.on('SIGINT', () => {});
 process.on('SIGTERM', () => controller.abort());
 // A sweep that was killed leaves no trial behind.
 process.once('disconnect', () => controller.abort());
+let holding: NodeJS.Timeout | undefined;
+/** Ends at once, in the middle of whatever is done, when the time is over: by then another worker may have the trial. */
+function hold(until: number): void {
+  clearTimeout(holding);
+  holding = setTimeout(() => process.kill(process.pid, 'SIGKILL'), Math.max(0, until - Date.now()));
+  holding.unref();
+}
+
 process.on('message', (message: ToTrial) => {
-  if (message.type === 'start') void train(message);
+  if (message.type === 'held') hold(message.until);
+  else if (message.type === 'start') void train(message);
   else controller.abort();
 });
 void tell({ type: 'ready' });

@@ -9,6 +9,8 @@ import { asRdropError, RdropError } from '../util/errors.js';
 import { packageRoot } from '../util/package_root.js';
 import type { FromTrial, ToTrial } from './messages.js';
 import type { Trial } from './plan.js';
+import type { Slot } from './slots.js';
+import type { Lease } from './worker/lease.js';
 
 export interface TrialProcessOptions {
   resume: boolean;
@@ -19,6 +21,10 @@ export interface TrialProcessOptions {
   /** The program of the child; trial.ts, compiled, unless a test puts another in its place. */
   entry?: string | undefined;
   signal: AbortSignal;
+  /** Decides what the configuration leaves open, and for which GPU the child is. */
+  slot?: Slot | undefined;
+  /** How long the trial may go on; the child is killed when it is lost. */
+  lease?: Lease | undefined;
   onEvent(event: TrainEvent | TrainProgress): void;
 }
 
@@ -33,16 +39,16 @@ const trialEntry = () => join(packageRoot, 'dist/sweep/trial.js');
 /**
  * Trains a trial to its end.
  *
- * @throws RdropError TRIAL_FAILED (with the end of the child's standard error; its cause is the trial's own error), ABORTED
+ * @throws RdropError TRIAL_FAILED (with the end of the child's standard error; its cause is the trial's own error), ABORTED, RUN_LOST (the lease is over)
  */
 export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<void> {
-  const { signal } = options;
+  const { signal, slot, lease } = options;
   return new Promise((resolve, reject) => {
     const child = fork(options.entry ?? trialEntry(), [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
       // Trials that share the cores must not spin while they wait.
-      env: { OMP_WAIT_POLICY: 'passive', ...process.env },
+      env: { OMP_WAIT_POLICY: 'passive', ...childEnvironment(), ...slot?.env },
     });
     let tail = '';
     let outcome: FromTrial | undefined;
@@ -56,6 +62,11 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
       killer ??= setTimeout(() => child.kill('SIGKILL'), patience);
     };
 
+    const kill = (): void => {
+      child.kill('SIGKILL');
+    };
+    let unheld: (() => void) | undefined;
+
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       tail = (tail + text).slice(-tailLength);
     });
@@ -65,7 +76,8 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
     child.on('message', (message: FromTrial) => {
       if (message.type === 'ready') {
         const { resume, unlock, verify } = options;
-        say({ type: 'start', config: trial.config, resume, unlock, verify });
+        unheld = lease?.onHeld((until) => say({ type: 'held', until }));
+        say({ type: 'start', config: slot ? inSlot(trial, slot) : trial.config, resume, unlock, verify });
         if (signal.aborted) abort();
       } else if (message.type === 'event') options.onEvent(message.event);
       else outcome = message;
@@ -73,12 +85,29 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
     child.on('close', (status, ended) => {
       clearTimeout(killer);
       signal.removeEventListener('abort', abort);
+      lease?.lost.removeEventListener('abort', kill);
+      unheld?.();
+      if (lease?.lost.aborted)
+        return reject(new RdropError('RUN_LOST', `the trial ${trial.name} is another worker's now`));
       if (outcome?.type === 'finished') return resolve();
       if (signal.aborted) return reject(new RdropError('ABORTED', `the trial ${trial.name} was aborted`));
       reject(failure(trial, { outcome, startError, status, ended, tail }));
     });
     signal.addEventListener('abort', abort, { once: true });
+    lease?.lost.addEventListener('abort', kill, { once: true });
+    if (lease?.lost.aborted) kill();
   });
+}
+
+/** Without the secrets of a queue, of which a trial has no need. */
+function childEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RDROP_QUEUE_')));
+}
+
+/** The configuration with what the slot decides: `auto` of the device, and threads where none are asked for. */
+function inSlot({ config }: Trial, { device, threads }: Slot): Trial['config'] {
+  const chosen = config.device === 'auto' ? device : config.device;
+  return { ...config, device: chosen, threads: config.threads > 0 ? config.threads : threads };
 }
 
 function failure(

@@ -39,6 +39,8 @@ export const errorCodes = {
   LIBTORCH_DOWNLOAD: 'libtorch could not be downloaded or unpacked',
   TOOL_MISSING: 'a program that is needed is not installed',
   TRIAL_FAILED: 'a trial of a sweep failed',
+  QUEUE_UNAVAILABLE: 'the queue of a sweep does not answer, or refuses what was sent',
+  PACKAGE_MISSING: 'an optional package is not installed',
   CUDA_UNAVAILABLE: 'CUDA was asked for, but there is no driver, device, library or chip that can be used',
   CUDA_FAILED: 'CUDA reported an error',
   DISTRIBUTED_UNAVAILABLE:

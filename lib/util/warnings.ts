@@ -6,6 +6,9 @@ export const warningCodes = {
   PIECES: 'text looks as if another program had cut its words into pieces',
   METRICS_DAMAGED: 'metrics.jsonl has a line that cannot be read, or fewer than its checkpoint counts',
   OVERLONG: 'sentences that are too long for the model or a batch were left out or cut, as was asked for',
+  QUEUE_AWAY: 'the queue of a sweep does not answer; its trials go on when it does',
+  TRIAL_REFUSED:
+    'a worker gave a trial back, because it has not the data, device or version that the trial needs',
   NO_CUDA_GRAPH: 'kernels are launched one by one, not as a CUDA graph',
   WORLD_SIZE: 'a run continues with another number of processes than it was trained by',
 } as const;

@@ -1,19 +1,32 @@
 // Stands in for lib/sweep/trial.ts where only the sweep is tested: "trains" 3 updates, each in a moment, and
 // writes what a run directory holds. The file behavior.json beside the sweep's directory makes a trial misbehave.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const tell = (message) => new Promise((resolve) => process.send(message, resolve));
 let aborted = false;
 
+const hashes = (directory) =>
+  Object.fromEntries(
+    readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => [
+        name,
+        createHash('sha256')
+          .update(readFileSync(join(directory, name)))
+          .digest('hex'),
+      ]),
+  );
+
 async function train({ config, resume }) {
   const directory = config.runDirectory;
   const name = basename(directory);
-  const behaviorFile = join(dirname(dirname(directory)), 'behavior.json');
-  const behavior = existsSync(behaviorFile)
-    ? JSON.parse(readFileSync(behaviorFile, 'utf8'))[name]
-    : undefined;
+  const behaviorFile = [dirname(dirname(directory)), dirname(dirname(dirname(directory)))]
+    .map((place) => join(place, 'behavior.json'))
+    .find((file) => existsSync(file));
+  const behavior = behaviorFile ? JSON.parse(readFileSync(behaviorFile, 'utf8'))[name] : undefined;
   const last = join(directory, 'checkpoints', 'last');
   const stateFile = join(last, 'state.json');
   let update = 0;
@@ -21,16 +34,18 @@ async function train({ config, resume }) {
   else {
     if (existsSync(directory)) throw new Error(`${directory} is there`);
     mkdirSync(last, { recursive: true });
+    writeFileSync(join(directory, 'environment.json'), JSON.stringify({ data: hashes(config.data) }));
     writeFileSync(join(directory, 'config.json'), JSON.stringify(config));
   }
   const first = update + 1;
-  while (update < 3) {
+  const updates = behavior === 'long' ? 1000 : 3;
+  while (update < updates) {
     if (aborted) {
       await tell({ type: 'aborted' });
       process.disconnect();
       return;
     }
-    await sleep(behavior === 'slow' ? 300 : 10);
+    await sleep(behavior === 'slow' ? 300 : behavior === 'long' ? 50 : 10);
     update += 1;
     if (behavior === 'crash' && update === 2) {
       process.stderr.write('the fake trial dies of update 2\n');
@@ -38,13 +53,17 @@ async function train({ config, resume }) {
     }
     if (behavior === 'hard' && update === 2) process.kill(process.pid, 'SIGKILL');
     if (behavior !== 'early') writeFileSync(stateFile, JSON.stringify({ update }));
-    await tell({ type: 'event', event: { type: 'train', update } });
+    const line = { type: 'train', update };
+    appendFileSync(join(directory, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
+    await tell({ type: 'event', event: line });
   }
   if (behavior === 'error') {
     await tell({ type: 'failed', code: 'NON_FINITE', message: 'row 3 of the logits' });
   } else {
     const { direction, alpha } = config.loss;
     const result = { seed: config.seed, direction, alpha, updates: update, first, threads: config.threads };
+    mkdirSync(join(directory, 'hypotheses'), { recursive: true });
+    writeFileSync(join(directory, 'hypotheses', 'test.en'), 'a translation\n');
     writeFileSync(join(directory, 'result.json'), JSON.stringify(result));
     await tell({ type: 'finished' });
   }
@@ -53,7 +72,7 @@ async function train({ config, resume }) {
 
 process.on('message', (message) => {
   if (message.type === 'start') void train(message);
-  else aborted = true;
+  else if (message.type === 'abort') aborted = true;
 });
 process.once('disconnect', () => process.exit());
 void tell({ type: 'ready' });

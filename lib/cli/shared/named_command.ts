@@ -19,6 +19,7 @@ export const descriptions = {
   import: "make a run directory of another program's model",
   export: 'write a run for Hugging Face transformers (FSMT), fairseq and CTranslate2',
   sweep: 'train with several seeds and KL directions; called again, it completes what is missing',
+  worker: 'take trials of sweeps from a queue, on each of several machines',
   stats: 'compare the results of conditions, one a run, in the order of the seeds; plan a comparison',
   theory: 'section 3 of the paper measured: expectations and gradient variances of uni and bi',
   report: 'write report.html and report.md of a sweep, a run or several of either',

@@ -22,16 +22,19 @@ export async function runSweep(config: SweepTrainOptions, options: SweepOptions)
   const progress = sweepProgress(config.maxUpdates ?? 0);
   const order: string[] = [];
   const outcome: SweepOutcome = { results: [], failures: [], reason: 'finished' };
-  await interruptible(async (signal) => {
-    try {
-      for await (const event of sweep(config, { ...options, signal })) {
-        progress.onEvent(event);
-        collect(event, outcome, order);
+  await interruptible(
+    async (signal) => {
+      try {
+        for await (const event of sweep(config, { ...options, signal })) {
+          progress.onEvent(event);
+          collect(event, outcome, order);
+        }
+      } finally {
+        progress.stop();
       }
-    } finally {
-      progress.stop();
-    }
-  }, 'the running trials write their checkpoints');
+    },
+    options.queue === undefined ? 'the running trials write their checkpoints' : 'closing; the trials go on',
+  );
   if (outcome.reason === 'aborted') process.exitCode = statusOfSignal() ?? 1;
   const place = ({ name }: TrialName): number => order.indexOf(name);
   outcome.results.sort((a, b) => place(a) - place(b));

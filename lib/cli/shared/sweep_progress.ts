@@ -84,13 +84,16 @@ function withLines(stream: NodeJS.WriteStream): SweepProgress {
   };
   const onEvent = (event: SweepEvent): void => {
     if (event.type === 'plan') {
-      const { trials, parallel, threads } = event;
-      say(
-        `${trials.length} trials, ${parallel} at a time with ${threads} thread${threads === 1 ? '' : 's'} each`,
-      );
+      const { trials, parallel, threads, queue } = event;
+      if (queue !== undefined) say(`${trials.length} trials on the queue as ${queue}`);
+      else
+        say(
+          `${trials.length} trials, ${parallel} at a time with ${threads} thread${threads === 1 ? '' : 's'} each`,
+        );
       for (const note of event.planned.notes) say(note);
     } else if (event.type === 'start') {
-      say(`${event.trial.name}: ${event.resumed ? 'resumes' : 'begins'}`);
+      const where = event.worker === undefined ? '' : ` on ${event.worker}`;
+      say(`${event.trial.name}: ${event.resumed ? 'resumes' : 'begins'}${where}`);
     } else if (event.type === 'progress' && event.event.type === 'validation') {
       const { update, loss, bleu } = event.event;
       say(`${event.trial.name}: update ${update}, valid loss ${loss.toFixed(3)}, BLEU ${bleuOf(bleu)}`);
