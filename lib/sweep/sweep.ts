@@ -60,6 +60,12 @@ export async function* sweep(
   checkCall({ signal }, ['signal'], 'sweep');
   const sweepConfig = parseConfig(sweepSchema, rest, 'sweep', 'INVALID_CONFIG', ['signal']);
   checkQueue(sweepConfig);
+  if (sweepConfig.queue !== undefined && config.distributed !== undefined) {
+    throw new RdropError(
+      'INVALID_CONFIG',
+      'config.distributed: expected nothing in a sweep on a queue, whose trials have one process each, got an object',
+    );
+  }
   const slots = sweepConfig.queue === undefined ? sweepSlots(config, sweepConfig) : [];
   const trials = planTrials(config, sweepConfig, slots);
   if (signal?.aborted) {

@@ -16,9 +16,6 @@ import { prefix } from './connection.js';
 /** Characters of a job; one of rdrop's has about 3,000. */
 const largestJob = 1 << 18;
 
-/** Options of a run that a job does not have: they belong to the machine that trains. */
-export const ownOfWorkers = ['preset', 'data', 'runDirectory'] as const;
-
 /** A trial's name: part of a path, so no separator and no dot first. */
 export const trialName = z
   .string()
@@ -36,8 +33,8 @@ export const jobSchema = z.strictObject({
   trial: trialName,
   direction: z.enum(trialDirections),
   seed,
-  /** Every default filled in. `auto` and 0 threads: the slot decides. */
-  config: trainSchema.omit({ preset: true, data: true, runDirectory: true }),
+  /** Every default filled in, without what belongs to the machine that trains: paths, processes. `auto` and 0 threads: the slot decides. */
+  config: trainSchema.omit({ preset: true, data: true, runDirectory: true, distributed: true }),
   /** SHA-256 of the files of the data. */
   data: z.record(fileName, z.string().regex(/^[0-9a-f]{64}$/)),
 });
@@ -45,7 +42,7 @@ export type TrialJob = z.output<typeof jobSchema>;
 
 /** The job of a trial. */
 export function jobOf(sweep: string, { name, direction, seed, config }: Trial, data: DataHashes): TrialJob {
-  const { data: _d, runDirectory: _r, ...shared } = config;
+  const { data: _d, runDirectory: _r, distributed: _p, ...shared } = config;
   return { version: 1, rdrop: packageVersion(), sweep, trial: name, direction, seed, config: shared, data };
 }
 
