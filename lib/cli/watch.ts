@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { type Command, Option } from 'commander';
 import type { Watch } from '../report/watch/watch.js';
-import { interruptible } from './shared/interrupt.js';
+import { interruptible, statusOfSignal } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 
@@ -26,6 +26,7 @@ export function watchCommand(): Command {
         if (open === 'yes') await openPage(page);
         await page.closed;
       }, 'closing the page');
+      process.exitCode = statusOfSignal() ?? 0;
     });
 }
 

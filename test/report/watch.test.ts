@@ -1,7 +1,9 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFile, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunRow, WatchLine } from '../../lib/report/watch/messages.js';
 import { MetricsTail } from '../../lib/report/watch/metrics_tail.js';
@@ -182,6 +184,44 @@ describe('the server', () => {
     const taken = Number(new URL(page.url).port);
     await expect(watch(root, { port: taken })).rejects.toThrow(/watch\.port: expected a free port/);
     await expect(watch(root, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+describe('rdrop watch', () => {
+  const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  /** Its status and what it prints; `seen` is told when there is something, and may end it. */
+  async function command(args: string[], seen: (printed: string, child: ChildProcess) => unknown = () => {}) {
+    const child = spawn(process.execPath, [program, 'watch', ...args]);
+    let out = '';
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      void seen(out, child);
+    });
+    const status = await new Promise<number | null>((done) => child.once('close', done));
+    return { status, out, err };
+  }
+
+  it('prints the address and ends by a signal, a page open or not', async () => {
+    let answered = 0;
+    const { status, out } = await command([root, '--json'], async (printed, child) => {
+      const { url } = JSON.parse(printed) as { url: string };
+      const listener = await Listener.open(url);
+      answered = (await fetch(url)).status;
+      child.kill('SIGINT');
+      setTimeout(() => listener.close(), 5000).unref();
+    });
+    expect([answered, status]).toEqual([200, 130]);
+    expect(out).toMatch(/^\{"url":"http:\/\/127\.0\.0\.1:\d+\/[\w-]{32}\/"\}\n$/);
+  });
+
+  it('reports a directory that is not there', async () => {
+    const { status, err } = await command([join(root, 'not there')]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/^rdrop: FILE_NOT_FOUND: .*not there: no such file or directory\n$/);
   });
 });
 

@@ -46,7 +46,8 @@ function thinned(chart: Chart, most: number): Chart {
   };
 }
 
-if (typeof document !== 'undefined') {
+// The live page has tables and figures of its own.
+if (typeof document !== 'undefined' && !document.body.classList.contains('watch')) {
   startTables();
   startCharts();
 }
