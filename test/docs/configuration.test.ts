@@ -18,7 +18,7 @@ const parts = [
     'MomentsRunOptions',
     'MomentsLossOptions',
   ],
-  ...['TextOptions', 'TextLimitOptions', 'MosesDetokenizeOptions', 'LockOptions'],
+  ...['TextOptions', 'TextLimitOptions', 'MosesDetokenizeOptions', 'LockOptions', 'DistributedOptions'],
 ];
 
 describe('the pages of docs/configuration', () => {
