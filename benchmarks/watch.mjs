@@ -77,6 +77,8 @@ try {
       root,
       '--json',
     ]);
+    // Nothing is left behind by a round that fails.
+    process.once('exit', () => server.kill());
     const url = await new Promise((resolve) => {
       server.stdout.once('data', (text) => resolve(JSON.parse(text).url));
     });
