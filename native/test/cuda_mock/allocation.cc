@@ -36,7 +36,7 @@ MOCK_API cudaError_t cudaFree(void* pointer) {
   const Lock lock(mutex());
   if (!pointer) return cudaSuccess;
   if (const auto forbidden = forbid_while_recording("cudaFree")) return forbidden;
-  queue().run_all();
+  if (memory().place_of(pointer) == Place::device) queue().run_all(memory().device_of(pointer));
   if (memory().free(pointer)) return cudaSuccess;
   violation("cudaFree of %p, which is not allocated", pointer);
   return answer(cudaErrorInvalidValue);
@@ -54,7 +54,7 @@ MOCK_API cudaError_t cudaFreeHost(void* pointer) {
   const Lock lock(mutex());
   if (!pointer) return cudaSuccess;
   if (const auto forbidden = forbid_while_recording("cudaFreeHost")) return forbidden;
-  queue().run_all();
+  queue().run_all(current_device());
   if (!memory().remove_pinned(pointer)) {
     violation("cudaFreeHost of %p, which is not pinned", pointer);
     return answer(cudaErrorInvalidValue);
@@ -72,7 +72,7 @@ MOCK_API cudaError_t cudaHostRegister(void* pointer, size_t bytes, unsigned) {
 
 MOCK_API cudaError_t cudaHostUnregister(void* pointer) {
   const Lock lock(mutex());
-  queue().run_all();
+  queue().run_all(current_device());
   return memory().remove_pinned(pointer) ? cudaSuccess : answer(cudaErrorHostMemoryNotRegistered);
 }
 

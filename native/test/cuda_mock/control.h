@@ -12,8 +12,8 @@ size_t mock_violations(const char** texts, size_t most);
 void mock_forget_violations();
 
 /// The nth call of a kind from now on fails, once: allocation, pinned, launch, copy, fill, event, stream, capture,
-/// graph, product, wait or all. `lost`: the nth of all fails and so does every later one, as after an illegal address.
-/// nth 0 ends that.
+/// graph, product, wait, collective or all. `lost`: the nth of all fails and so does every later one, as after an
+/// illegal address. nth 0 ends that.
 void mock_fail(const char* kind, long nth);
 /// Calls of a kind since mock_fail.
 long mock_calls(const char* kind);

@@ -21,46 +21,58 @@ TaskPtr Queue::add(WorkPtr work, int device, const std::vector<TaskPtr>& after) 
     earlier->dependents.push_back(task);
     ++task->missing;
   }
-  ++waiting_;
+  ++waiting_[device];
   if (task->missing == 0) ready_.push_back(task);
   return task;
 }
 
-size_t Queue::choose() {
+size_t Queue::choose(const std::vector<TaskPtr>& among) {
   const auto earlier = [](const TaskPtr& a, const TaskPtr& b) { return a->number < b->number; };
-  if (order_ == 0) return size_t(std::min_element(ready_.begin(), ready_.end(), earlier) - ready_.begin());
-  if (order_ == 1) return size_t(std::max_element(ready_.begin(), ready_.end(), earlier) - ready_.begin());
+  if (order_ == 0) return size_t(std::min_element(among.begin(), among.end(), earlier) - among.begin());
+  if (order_ == 1) return size_t(std::max_element(among.begin(), among.end(), earlier) - among.begin());
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-  return size_t(random_ >> 33) % ready_.size();
+  return size_t(random_ >> 33) % among.size();
 }
 
-void Queue::run_one() {
-  if (ready_.empty()) return;
-  const size_t place = choose();
-  const TaskPtr task = ready_[place];
-  ready_[place] = ready_.back();
-  ready_.pop_back();
-  if (memory().may_run(*task->work) && task->work->run) {
+bool Queue::run_one() {
+  std::vector<TaskPtr> candidates = ready_;
+  TaskPtr task;
+  bool allowed = false;
+  while (!task) {
+    if (candidates.empty()) return false;
+    const size_t place = choose(candidates);
+    task = candidates[place];
+    candidates.erase(candidates.begin() + long(place));
+    allowed = memory().may_run(*task->work);
+    if (allowed && task->work->ready && !task->work->ready()) task = nullptr;
+  }
+  std::erase(ready_, task);
+  if (allowed && task->work->run) {
     current_work() = task->work.get();
     task->work->run();
     current_work() = nullptr;
   }
   task->done = true;
-  --waiting_;
+  --waiting_[task->device];
   for (const TaskPtr& dependent : task->dependents) {
     if (--dependent->missing == 0) ready_.push_back(dependent);
   }
   task->dependents.clear();
   task->work = nullptr;
+  return true;
 }
 
-void Queue::run_until_done(const std::vector<TaskPtr>& tasks) {
+void Queue::run_until_done(std::vector<TaskPtr> tasks) {
   const auto left = [&] { return std::any_of(tasks.begin(), tasks.end(), [](const TaskPtr& t) { return !t->done; }); };
-  while (left() && !ready_.empty()) run_one();
+  while (left() && !ready_.empty()) {
+    if (!run_one()) mutex().pause();
+  }
 }
 
-void Queue::run_all() {
-  while (!ready_.empty()) run_one();
+void Queue::run_all(int device) {
+  while (waiting_[device] > 0 && !ready_.empty()) {
+    if (!run_one()) mutex().pause();
+  }
 }
 
 }  // namespace cuda_mock

@@ -1,6 +1,7 @@
 // See state.h; also what tests ask of the mock (control.h).
 #include "test/cuda_mock/state.h"
 
+#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -44,7 +45,7 @@ Failing& failing() {
 }
 
 constexpr const char* kNames[] = {"allocation", "pinned",  "launch", "copy",    "fill", "event",
-                                  "stream",     "capture", "graph",  "product", "wait"};
+                                  "stream",     "capture", "graph",  "product", "wait", "collective"};
 
 cudaError_t error_of(Call call) {
   switch (call) {
@@ -75,8 +76,15 @@ const Settings& settings() {
   return instance;
 }
 
-std::recursive_mutex& mutex() {
-  static auto& instance = *new std::recursive_mutex;
+void Mutex::pause() {
+  const int depth = depth_;
+  for (int i = 0; i < depth; ++i) unlock();
+  std::this_thread::sleep_for(std::chrono::microseconds(200));
+  for (int i = 0; i < depth; ++i) lock();
+}
+
+Mutex& mutex() {
+  static auto& instance = *new Mutex;
   return instance;
 }
 

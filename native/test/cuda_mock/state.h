@@ -27,9 +27,28 @@ struct Settings {
 };
 const Settings& settings();
 
+/// Recursive, and whoever holds it can let others go on for a moment.
+class Mutex {
+ public:
+  void lock() {
+    mutex_.lock();
+    ++depth_;
+  }
+  void unlock() {
+    --depth_;
+    mutex_.unlock();
+  }
+  /// The caller holds it, however often.
+  void pause();
+
+ private:
+  std::recursive_mutex mutex_;
+  int depth_ = 0;  // of its holder
+};
+
 /// Held by every call of the runtime.
-std::recursive_mutex& mutex();
-using Lock = std::lock_guard<std::recursive_mutex>;
+Mutex& mutex();
+using Lock = std::lock_guard<Mutex>;
 
 /// A rule was broken: kept for mock_violations(), printed, and appended to the file that MOCK_REPORT names.
 __attribute__((format(printf, 1, 2))) void violation(const char* format, ...);
@@ -38,7 +57,21 @@ __attribute__((format(printf, 1, 2))) void violation(const char* format, ...);
 cudaError_t answer(cudaError_t status);
 
 /// The kinds of calls that a test can make fail.
-enum class Call { allocation, pinned, launch, copy, fill, event, stream, capture, graph, product, wait, count };
+enum class Call {
+  allocation,
+  pinned,
+  launch,
+  copy,
+  fill,
+  event,
+  stream,
+  capture,
+  graph,
+  product,
+  wait,
+  collective,
+  count
+};
 /// Counts a call. Success, or the error with which it has to fail: that of mock_fail, or that of a device that is lost.
 cudaError_t begin(Call call);
 
@@ -101,8 +134,8 @@ Queue& queue();
 Stream& stream_of(cudaStream_t handle);
 std::set<Stream*>& streams();
 
-/// Puts work on a stream or into its recording.
-cudaError_t submit(Stream& stream, Work work);
+/// Puts work on a stream or into its recording; outside a recording it comes after some tasks besides.
+cudaError_t submit(Stream& stream, Work work, const std::vector<TaskPtr>& after = {});
 
 /// What the stream's next work comes after, the legacy stream's rules included.
 std::vector<TaskPtr> predecessors(Stream& stream);

@@ -73,7 +73,7 @@ void finish(Stream& stream) {
   queue().run_until_done(predecessors(stream));
 }
 
-cudaError_t submit(Stream& stream, Work work) {
+cudaError_t submit(Stream& stream, Work work, const std::vector<TaskPtr>& after) {
   if (stream.device != current_device()) {
     violation("%s %s on a stream of device %d while device %d is the current one", name_of(work.kind),
               work.name.c_str(), stream.device, current_device());
@@ -92,7 +92,9 @@ cudaError_t submit(Stream& stream, Work work) {
     stream.recorded_tail = {stream.capture->graph->add(std::move(shared), stream.recorded_tail)};
     return cudaSuccess;
   }
-  stream.tail = {queue().add(std::move(shared), stream.device, predecessors(stream))};
+  std::vector<TaskPtr> earlier = predecessors(stream);
+  earlier.insert(earlier.end(), after.begin(), after.end());
+  stream.tail = {queue().add(std::move(shared), stream.device, earlier)};
   return cudaSuccess;
 }
 
@@ -149,7 +151,7 @@ MOCK_API cudaError_t cudaDeviceSynchronize() {
   const Lock lock(mutex());
   if (const auto failed = begin(Call::wait)) return failed;
   if (const auto forbidden = forbid_while_recording("cudaDeviceSynchronize")) return forbidden;
-  queue().run_all();
+  queue().run_all(current_device());
   return cudaSuccess;
 }
 

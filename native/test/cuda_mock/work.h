@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,12 +19,14 @@ struct Range {
 };
 
 struct Work {
-  enum class Kind { kernel, copy, fill, product, host, empty };
+  enum class Kind { kernel, copy, fill, product, host, empty, collective };
   Kind kind = Kind::empty;
   std::string name;
   std::vector<Range> memory;  ///< of the device and pinned memory of the host: checked when the work runs
   std::function<void()> run;  ///< null: nothing is computed
-  bool own = false;           ///< a kernel of rdrop
+  /// Asked before it runs, again and again until it answers true; null: at once. A collective waits for its peers.
+  std::function<bool()> ready;
+  bool own = false;  ///< a kernel of rdrop
   uint32_t blocks = 0, threads = 0;
   size_t shared_bytes = 0;
 };
@@ -42,6 +45,8 @@ inline const char* name_of(Work::Kind kind) {
       return "host";
     case Work::Kind::empty:
       return "empty";
+    case Work::Kind::collective:
+      return "collective";
   }
   return "";
 }
@@ -65,18 +70,18 @@ using TaskPtr = std::shared_ptr<Task>;
 class Queue {
  public:
   TaskPtr add(WorkPtr work, int device, const std::vector<TaskPtr>& after);
-  void run_until_done(const std::vector<TaskPtr>& tasks);
-  void run_all();
-  /// One task, if any waits: somebody asks without waiting.
-  void run_one();
+  void run_until_done(std::vector<TaskPtr> tasks);
+  /// All tasks of a device, and what they come after.
+  void run_all(int device);
+  /// One task, if any can run: somebody asks without waiting. False: those that wait, wait for peers.
+  bool run_one();
   void set_order(uint64_t seed) { order_ = random_ = seed; }
-  size_t waiting() const { return waiting_; }
 
  private:
-  size_t choose();
+  size_t choose(const std::vector<TaskPtr>& among);
 
   uint64_t order_ = 0, random_ = 0, next_number_ = 0;
-  size_t waiting_ = 0;
+  std::map<int, size_t> waiting_;  // tasks of each device
   std::vector<TaskPtr> ready_;
 };
 

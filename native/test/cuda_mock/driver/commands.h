@@ -25,6 +25,11 @@ int failures(const Options& options);
 /// in TF32.
 int models(const Options& options);
 
+/// Rank `rank` of `size` of a communicator `id`, or all ranks as threads with a device each (`threads=1`): collectives
+/// on all types, eager and recorded, among other work of their streams; then one that no peer joins, which an abort
+/// ends.
+int collectives(const Options& options);
+
 /// Breaks each rule of the runtime once: the mock has to notice.
 int rules(const Options& options);
 

@@ -14,8 +14,9 @@ int main(int count, char** arguments) {
     const char* name;
     int (*run)(const Options&);
   };
-  constexpr Command kCommands[] = {{"epoch", epoch},       {"compare", compare}, {"lifetimes", lifetimes},
-                                   {"failures", failures}, {"rules", rules},     {"models", models}};
+  constexpr Command kCommands[] = {
+      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes},    {"failures", failures},
+      {"rules", rules}, {"models", models},   {"collectives", collectives}};
   for (const Command& command : kCommands) {
     if (count < 2 || std::strcmp(arguments[1], command.name) != 0) continue;
     try {
@@ -25,6 +26,6 @@ int main(int count, char** arguments) {
       return 1;
     }
   }
-  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes, failures, rules or models\n");
+  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes, failures, rules, models or collectives\n");
   return 2;
 }

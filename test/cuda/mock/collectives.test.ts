@@ -1,0 +1,90 @@
+// NCCL of the mock: collectives of ranks that are processes or threads, eager and recorded, in whatever order the other work runs.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { mockDirectory, mockEnvironment } from '../../../scripts/cuda_mock/environment.mjs';
+import { noMock } from '../flavor.js';
+
+let shared: string;
+beforeEach((context) => {
+  if (noMock !== null) context.skip(noMock);
+  shared = mkdtempSync(join(tmpdir(), 'rdrop-nccl-'));
+});
+afterEach(() => {
+  if (shared !== undefined) rmSync(shared, { recursive: true, force: true });
+});
+
+interface Outcome {
+  faults: string[];
+  violations: string[];
+}
+
+/** The driver's collectives, beside others that run at the same time. */
+async function collectives(
+  options: Record<string, number>,
+  env: Record<string, string> = {},
+): Promise<Outcome> {
+  const words = Object.entries(options).map(([name, value]) => `${name}=${value}`);
+  const child = spawn(join(mockDirectory, 'cuda_mock_driver'), ['collectives', ...words], {
+    env: { ...process.env, ...mockEnvironment(), MOCK_SHARED: shared, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const status = await new Promise((resolve) => {
+    child.on('close', (code, signal) => resolve(code ?? signal));
+  });
+  try {
+    return JSON.parse(stdout) as Outcome;
+  } catch {
+    throw new Error(`collectives ${words.join(' ')}: ${status} ${stdout}\n${stderr}`);
+  }
+}
+
+const nothing = { faults: [], violations: [] };
+
+test.each([
+  [2, 0],
+  [3, 7],
+])(
+  '%i processes with a device each, order %i',
+  async (size, order) => {
+    const ranks = Array.from({ length: size }, (_, rank) =>
+      collectives({ rank, size }, { MOCK_ORDER: `${order}` }),
+    );
+    expect(await Promise.all(ranks)).toEqual(ranks.map(() => nothing));
+    expect(readdirSync(shared), 'what the ranks left behind').toEqual([]);
+  },
+  60_000,
+);
+
+test.each([
+  [2, 1],
+  [3, 5],
+])(
+  'one process with %i devices, a thread each, order %i',
+  async (size, order) => {
+    const env = { MOCK_DEVICES: `${size}`, MOCK_ORDER: `${order}` };
+    expect(await collectives({ size, threads: 1 }, env)).toEqual(nothing);
+    expect(readdirSync(shared), 'what the ranks left behind').toEqual([]);
+  },
+  60_000,
+);
+
+test('an all-reduce whose peer has ended waits until it is aborted', async () => {
+  const both = [collectives({ rank: 0, size: 2, alone: 1 }), collectives({ rank: 1, size: 2, alone: 1 })];
+  expect(await Promise.all(both)).toEqual([nothing, nothing]);
+}, 60_000);
+
+test('a rank that never comes: the communicator fails and nothing hangs', async () => {
+  const found = await collectives({ rank: 0, size: 2 }, { MOCK_NCCL_SECONDS: '0.3' });
+  expect(found).toEqual({ faults: ['rank 0: ncclCommInitRank'], violations: [] });
+}, 60_000);
