@@ -1,19 +1,18 @@
 // NCCL of the mock: collectives of ranks that are processes or threads, eager and recorded, in whatever order the other work runs.
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { mockDirectory, mockEnvironment } from '../../../scripts/cuda_mock/environment.mjs';
-import { noMock } from '../flavor.js';
+import { needsMock, startDriver } from './driver.js';
+
+needsMock();
 
 let shared: string;
-beforeEach((context) => {
-  if (noMock !== null) context.skip(noMock);
+beforeEach(() => {
   shared = mkdtempSync(join(tmpdir(), 'rdrop-nccl-'));
 });
 afterEach(() => {
-  if (shared !== undefined) rmSync(shared, { recursive: true, force: true });
+  rmSync(shared, { recursive: true, force: true });
 });
 
 interface Outcome {
@@ -21,33 +20,8 @@ interface Outcome {
   violations: string[];
 }
 
-/** The driver's collectives, beside others that run at the same time. */
-async function collectives(
-  options: Record<string, number>,
-  env: Record<string, string> = {},
-): Promise<Outcome> {
-  const words = Object.entries(options).map(([name, value]) => `${name}=${value}`);
-  const child = spawn(join(mockDirectory, 'cuda_mock_driver'), ['collectives', ...words], {
-    env: { ...process.env, ...mockEnvironment(), MOCK_SHARED: shared, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const status = await new Promise((resolve) => {
-    child.on('close', (code, signal) => resolve(code ?? signal));
-  });
-  try {
-    return JSON.parse(stdout) as Outcome;
-  } catch {
-    throw new Error(`collectives ${words.join(' ')}: ${status} ${stdout}\n${stderr}`);
-  }
-}
+const collectives = (options: Record<string, number>, env: Record<string, string> = {}) =>
+  startDriver<Outcome>('collectives', options, { MOCK_SHARED: shared, ...env });
 
 const nothing = { faults: [], violations: [] };
 

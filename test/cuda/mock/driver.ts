@@ -1,5 +1,5 @@
 // The program that trains on the mock CUDA runtime (native/test/cuda_mock/README.md), as the tests call it.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeEach } from 'vitest';
 import { packageRoot } from '../../../lib/native/binding.js';
@@ -35,5 +35,35 @@ export function mockDriver<T>(
     return JSON.parse(stdout) as T;
   } catch {
     throw new Error(`cuda_mock_driver ${command} ${words.join(' ')}: ${signal ?? ''} ${stdout}\n${stderr}`);
+  }
+}
+
+/** The same for a command that runs beside others. Null: it was killed. */
+export async function startDriver<T>(
+  command: string,
+  options: Record<string, string | number> = {},
+  env: Record<string, string> = {},
+): Promise<T | null> {
+  const words = Object.entries(options).map(([name, value]) => `${name}=${value}`);
+  const child = spawn(join(mockDirectory, 'cuda_mock_driver'), [command, ...words], {
+    cwd: packageRoot,
+    env: { ...process.env, ...mockEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (chunk: string) => {
+      texts[name] += chunk;
+    });
+  const signal = await new Promise<string | null>((resolve, reject) => {
+    child.on('error', reject).on('close', (_, by) => resolve(by));
+  });
+  if (signal === 'SIGKILL') return null;
+  try {
+    return JSON.parse(texts.stdout) as T;
+  } catch {
+    throw new Error(
+      `cuda_mock_driver ${command} ${words.join(' ')}: ${signal ?? ''} ${texts.stdout}\n${texts.stderr}`,
+    );
   }
 }
