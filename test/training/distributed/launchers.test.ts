@@ -157,8 +157,11 @@ describe.skipIf(torchReason !== null)(
         '--nproc-per-node',
         '2',
       ];
-      const { status, stdout, stderr } = await launch(python, [...torchrun, process.execPath, ...train], {})
-        .ended;
+      const { status, stdout, stderr } = await launch(
+        python,
+        [...torchrun, '--', process.execPath, ...train],
+        {},
+      ).ended;
       expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
       expect(JSON.parse(stdout)).toMatchObject({ reason: 'maxUpdates', update: 20, worldSize: 2 });
     }, 120_000);
