@@ -15,7 +15,7 @@ export type { Iwslt14Options, PrepareOptions } from './options/preparation.js';
 export { type PartialTrainOptions, presets } from './options/presets.js';
 export type { QueueOptions } from './options/queue.js';
 export type { DeviceName, Precision, RuntimeOptions } from './options/runtime.js';
-export type { SweepOptions, TrialDirection } from './options/sweep.js';
+export type { GridValue, SweepOptions, TrialDirection } from './options/sweep.js';
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';

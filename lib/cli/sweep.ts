@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { SweepOptions } from '../options/sweep.js';
+import { RdropError } from '../util/errors.js';
+import { assignment } from './assignments.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 import { trainOptions, trainShorthands } from './train.js';
@@ -11,6 +13,7 @@ interface Flags {
   set: string[];
   seeds?: number[];
   directions?: string[];
+  grid: string[];
   out: string;
   parallel?: number;
   slots?: string;
@@ -41,7 +44,13 @@ export function sweepCommand(): Command {
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. maxUpdates=2000; may be repeated', collect, [])
     .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', numbers)
-    .option('--directions <list>', 'of baseline (α 0), uni, uni-reverse and bi', list);
+    .option('--directions <list>', 'of baseline (α 0), uni, uni-reverse and bi', list)
+    .option(
+      '--grid <option=list>',
+      'values of one more option, e.g. model.dropout=0.1,0.3; may be repeated',
+      collect,
+      [],
+    );
   for (const [flag, argument, path, text] of ofTrials)
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   return command
@@ -62,15 +71,34 @@ export function sweepCommand(): Command {
     .action(run);
 }
 
+/** `loss.alpha=1,5` → {'loss.alpha': [1, 5]}. @throws RdropError INVALID_ARGUMENT */
+function gridOf(given: readonly string[]): SweepOptions['grid'] {
+  if (given.length === 0) return undefined;
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) {
+        throw new RdropError(
+          'INVALID_ARGUMENT',
+          `--grid: expected <option>=<list>, got ${JSON.stringify(text)}`,
+        );
+      }
+      const values = list(text.slice(at + 1)).map((value) => assignment(`=${value}`)[1] as string);
+      return [text.slice(0, at), values];
+    }),
+  );
+}
+
 async function run(flags: Flags): Promise<void> {
   const { runSweep } = await import('./shared/run_sweep.js');
   // The run directory and the seed are each trial's own.
-  const { out: _o, json: _j, ...shared } = flags;
+  const { out: _o, json: _j, grid: _g, ...shared } = flags;
   const given = { ...shared, run: undefined } as unknown as Parameters<typeof trainOptions>[0];
   const options = {
     directory: flags.out,
     seeds: flags.seeds,
     directions: flags.directions,
+    grid: gridOf(flags.grid),
     parallel: flags.parallel,
     slots: flags.slots,
     queue: flags.queue,

@@ -10,6 +10,9 @@ export const trialDirections = ['baseline', 'uni', 'uni-reverse', 'bi'] as const
 /** What a sweep compares: baseline trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
 export type TrialDirection = (typeof trialDirections)[number];
 
+/** A value of an option in a grid. */
+export type GridValue = number | string | boolean;
+
 /** Which trials a sweep has, and how they run. */
 export interface SweepOptions extends OpenOptions, Partial<QueueOptions> {
   /** The directory to make, for sweep.json and one run directory a trial, `<direction>-<seed>`. */
@@ -25,6 +28,12 @@ export interface SweepOptions extends OpenOptions, Partial<QueueOptions> {
    * @default ["uni","bi"]
    */
   directions?: TrialDirection[] | undefined;
+  /**
+   * Further options and the values that each takes, by path: `{'loss.alpha': [1, 5], 'model.dropout': [0.1, 0.3]}`. Every combination is
+   * trained with every seed and direction; names and directories of trials carry it, as in `uni-63-alpha=5-dropout=0.1`.
+   * @default {}
+   */
+  grid?: Record<string, GridValue[]> | undefined;
   /**
    * Trials at a time, which share the cores; 0 runs as many as there are cores, one thread each.
    * @default 0
@@ -44,6 +53,35 @@ export interface SweepOptions extends OpenOptions, Partial<QueueOptions> {
    */
   stopOnFailure?: boolean | undefined;
 }
+
+/** What a sweep or its machine gives each trial. */
+const notInGrids = [
+  'preset',
+  'data',
+  'runDirectory',
+  'seed',
+  'loss.direction',
+  'threads',
+  'device',
+  'distributed',
+];
+
+const gridSchema = z.record(
+  z
+    .string()
+    .regex(/^[A-Za-z]+(\.[A-Za-z]+)*$/, 'expected the path of an option, such as loss.alpha')
+    .refine((path) => !notInGrids.includes(path) && !path.startsWith('distributed.'), {
+      error: `expected none of ${notInGrids.join(', ')}`,
+    }),
+  z
+    .array(
+      z.union([z.number(), z.boolean(), z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_+]*$/)], {
+        error: 'expected numbers, names, true or false',
+      }),
+    )
+    .min(1)
+    .refine(distinct, { error: 'expected values that differ' }),
+);
 
 export const sweepSchema = documented<SweepOptions>()(
   z.strictObject({
@@ -66,6 +104,7 @@ export const sweepSchema = documented<SweepOptions>()(
       .min(1)
       .refine(distinct, { error: 'expected directions that differ' })
       .default(['uni', 'bi']),
+    grid: gridSchema.default({}),
     parallel: z.int().min(0).max(1024).default(0),
     slots: slotsSchema.optional(),
     ...queueSchema.partial().shape,

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { describe, parseConfig } from '../options/schema/parse.js';
 
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
+import { atPoint, gridPoints } from '../sweep/grid.js';
 import { currentLineType } from '../training/metrics.js';
 import { checkRunText } from '../training/run_text.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
@@ -36,6 +37,7 @@ const resultFile = z.looseObject({
 const sweepFile = z.looseObject({
   seeds: z.array(z.number()).min(1),
   directions: z.array(z.string()).min(1),
+  grid: z.record(z.string(), z.array(z.union([z.number(), z.string(), z.boolean()]))).optional(),
   config: z.record(z.string(), z.unknown()).optional(),
   data: z.record(z.string(), z.string()).optional(),
 });
@@ -83,11 +85,14 @@ export async function readRuns(
     }
     const plan = join(directory, 'sweep.json');
     if (await pathExists(plan)) {
-      const { seeds, directions, config, data } = parseFile(sweepFile, await readJsonFile(plan), plan);
+      const { seeds, directions, grid, config, data } = parseFile(sweepFile, await readJsonFile(plan), plan);
       for (const direction of new Set(directions.map(currentDirection))) {
         for (const seed of seeds) {
-          const trial = await trialDirectory(directory, direction, seed);
-          await add(trial, { direction, seed, config, data });
+          for (const point of gridPoints(grid ?? {}, direction)) {
+            const name = `${direction}-${seed}${point.suffix}`;
+            const trial = await trialDirectory(directory, { name, direction, seed });
+            await add(trial, { direction, seed, config: config && atPoint(config, point), data });
+          }
         }
       }
     } else if (await pathExists(join(directory, 'config.json'))) {

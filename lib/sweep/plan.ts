@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { overPreset, resolveTrainOptions } from '../options/presets.js';
-import type { SweepConfig, TrialDirection } from '../options/sweep.js';
+import type { GridValue, SweepConfig, TrialDirection } from '../options/sweep.js';
 import { type TrainConfig, type TrainOptions, trainSchema } from '../options/training.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';
@@ -14,13 +14,14 @@ import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import { currentDirection, trialDirectory } from './earlier_names.js';
+import { atPoint, gridPoints } from './grid.js';
 import { gpuSlots, plainSlots, type Slot, slotsOf } from './slots.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
 export type SweepTrainOptions = Omit<TrainOptions, 'runDirectory' | 'seed'>;
 
 export interface Trial {
-  /** `<direction>-<seed>`, also the name of its directory unless an earlier version made it. */
+  /** `<direction>-<seed>` and the point of the grid, also the name of its directory unless an earlier version made it. */
   name: string;
   direction: TrialDirection;
   seed: number;
@@ -33,6 +34,8 @@ export interface SweepPlan {
   version: 1;
   seeds: number[];
   directions: TrialDirection[];
+  /** Further options and the values that each takes; not there without any. */
+  grid?: Record<string, GridValue[]>;
   /** What the trials share: a TrainConfig without seed, run directory, direction and threads. */
   config: Record<string, unknown>;
   /** SHA-256 of the files of the data directory that a run reads. */
@@ -51,36 +54,42 @@ export function planTrials(
   const shared = overPreset(options, 'config') as SweepTrainOptions;
   const asked = shared.threads ?? 0;
   const threads = asked > 0 || sweep.queue !== undefined ? asked : (slots[0]?.threads ?? 1);
-  return sweep.seeds.flatMap((seed) =>
-    sweep.directions.map((direction): Trial => {
-      const name = `${direction}-${seed}`;
-      const directory = join(resolve(sweep.directory), name);
-      const own = { data: resolve(shared.data), seed, threads, runDirectory: directory };
-      const config = resolveTrainOptions({ ...shared, ...own }, 'config');
-      const { loss, validation } = config;
-      if (typeof validation.metric !== 'string') {
-        throw new RdropError(
-          'INVALID_CONFIG',
-          "config.validation.metric: expected 'bleu' or 'loss', since the processes of a sweep have no hook `validate`, got " +
-            JSON.stringify(validation.metric),
-        );
-      }
-      if (direction === 'baseline') config.loss = { ...loss, alpha: 0 };
-      else if (loss.alpha > 0) config.loss = { ...loss, direction };
-      else {
-        throw new RdropError(
-          'INVALID_CONFIG',
-          `config.loss.alpha: expected more than 0 for the direction ${direction}, got 0; the direction baseline is α 0`,
-        );
-      }
-      return { name, direction, seed, directory, config };
-    }),
-  );
+  return combinations(sweep).map(({ seed, direction, point }): Trial => {
+    const name = `${direction}-${seed}${point.suffix}`;
+    const directory = join(resolve(sweep.directory), name);
+    const own = { data: resolve(shared.data), seed, threads, runDirectory: directory };
+    const config = resolveTrainOptions({ ...atPoint(shared, point), ...own }, 'config');
+    const { loss, validation } = config;
+    if (typeof validation.metric !== 'string') {
+      throw new RdropError(
+        'INVALID_CONFIG',
+        "config.validation.metric: expected 'bleu' or 'loss', since the processes of a sweep have no hook `validate`, got " +
+          JSON.stringify(validation.metric),
+      );
+    }
+    if (direction === 'baseline') config.loss = { ...loss, alpha: 0 };
+    else if (loss.alpha > 0) config.loss = { ...loss, direction };
+    else {
+      throw new RdropError(
+        'INVALID_CONFIG',
+        `config.loss.alpha: expected more than 0 for the direction ${direction}, got 0; the direction baseline is α 0`,
+      );
+    }
+    return { name, direction, seed, directory, config };
+  });
 }
+
+/** Seed by seed, direction by direction, point by point. */
+const combinations = ({ seeds, directions, grid }: SweepConfig) =>
+  seeds.flatMap((seed) =>
+    directions.flatMap((direction) =>
+      gridPoints(grid, direction).map((point) => ({ seed, direction, point })),
+    ),
+  );
 
 /** The trial where it lies: in the directory that an earlier version made, if there is one. */
 export async function placeTrial(trial: Trial): Promise<Trial> {
-  const directory = await trialDirectory(dirname(trial.directory), trial.direction, trial.seed);
+  const directory = await trialDirectory(dirname(trial.directory), trial);
   return { ...trial, directory, config: { ...trial.config, runDirectory: directory } };
 }
 
@@ -90,8 +99,8 @@ export async function placeTrial(trial: Trial): Promise<Trial> {
  * @throws RdropError INVALID_CONFIG where slots are not of the device or on this machine
  */
 export function sweepSlots({ device = 'auto' }: SweepTrainOptions, sweep: SweepConfig): Slot[] {
-  const { parallel, slots, seeds, directions } = sweep;
-  const trials = seeds.length * directions.length;
+  const { parallel, slots } = sweep;
+  const trials = combinations(sweep).length;
   if (slots === undefined) {
     const gpus = parallel === 0 ? gpuSlots(device) : null;
     if (gpus !== null) return gpus.slice(0, trials);
@@ -125,6 +134,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     version: 1,
     seeds: sweep.seeds,
     directions: sweep.directions,
+    ...(Object.keys(sweep.grid).length > 0 && { grid: sweep.grid }),
     config: sharedConfig(config),
     data: await hashData(config.data, sweep.verify),
   };
@@ -141,6 +151,8 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     plan.seeds = union(there.seeds ?? [], plan.seeds);
     const begun = [...(there.directions ?? [])].map(currentDirection) as TrialDirection[];
     plan.directions = union(begun, plan.directions);
+    for (const [path, values] of Object.entries(plan.grid ?? {}))
+      (plan.grid as Record<string, GridValue[]>)[path] = union(there.grid?.[path] ?? [], values);
     if (isDeepStrictEqual(there, JSON.parse(JSON.stringify(plan)))) return plan;
   }
   try {
@@ -159,6 +171,8 @@ function planDifferences(there: Partial<SweepPlan>, plan: SweepPlan): string[] {
   // With the defaults of options that are younger than the plan.
   const shared = parseShared(there.config);
   found.push(...differences(shared, plan.config, 'config'));
+  const paths = (grid: object = {}) => Object.keys(grid).sort().join(', ');
+  if (paths(there.grid) !== paths(plan.grid)) found.push('the options of its grid');
   if (!isDeepStrictEqual(there.data, plan.data)) found.push('the content of the data directory');
   return found;
 }

@@ -14,11 +14,13 @@ import { asRdropError, RdropError } from '../util/errors.js';
 import { readJsonFile } from '../util/files/files.js';
 import { warn } from '../util/warnings.js';
 import { whileLocked } from './directory_lock.js';
+import { gridPoints } from './grid.js';
 import { named, type SweepEvent } from './messages.js';
 import {
   openPlan,
   placeTrial,
   planTrials,
+  type SweepPlan,
   type SweepTrainOptions,
   sweepSlots,
   type Trial,
@@ -79,6 +81,10 @@ export async function* sweep(
   );
 }
 
+/** What a plan compares: directions, each at every point of the grid. */
+const conditionsOf = ({ directions, grid = {} }: Pick<SweepPlan, 'directions' | 'grid'>): number =>
+  directions.flatMap((direction) => gridPoints(grid, direction)).length;
+
 /** @throws RdropError INVALID_CONFIG for options that only one of both kinds of sweep has */
 function checkQueue({ queue, name, slots, parallel, queueCa, queuePasswordFile }: SweepConfig): void {
   const wrong = (text: string) => new RdropError('INVALID_CONFIG', `sweep.${text}`);
@@ -101,7 +107,7 @@ async function* sweepOnQueue(
   planned: readonly Trial[],
   control: Pick<LockedControl, 'signal' | 'lost' | 'verify'>,
 ): AsyncGenerator<SweepEvent, void, undefined> {
-  const { seeds, directions, data } = await openPlan(config, sweepConfig);
+  const { seeds, data, ...plan } = await openPlan(config, sweepConfig);
   const trials = await Promise.all(planned.map(placeTrial));
   const states = new Map<Trial, TrialState>();
   for (const trial of trials) states.set(trial, await queuedState(trial));
@@ -111,7 +117,7 @@ async function* sweepOnQueue(
     trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
     parallel: 0,
     threads: (trials[0] as Trial).config.threads,
-    planned: plannedComparison(seeds.length, directions.length),
+    planned: plannedComparison(seeds.length, conditionsOf(plan)),
     queue: name,
   };
   const done = trials.filter((trial) => states.get(trial) === 'finished');
@@ -141,7 +147,7 @@ async function* sweepTrials(
   planned: readonly Trial[],
   { signal, trialEntry, slots, lost, verify }: LockedControl,
 ): AsyncGenerator<SweepEvent, void, undefined> {
-  const { seeds, directions } = await openPlan(config, sweepConfig);
+  const { seeds, ...plan } = await openPlan(config, sweepConfig);
   const trials = await Promise.all(planned.map(placeTrial));
   const states = new Map<Trial, TrialState>();
   for (const trial of trials) {
@@ -161,7 +167,7 @@ async function* sweepTrials(
     trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
     parallel: slots.length,
     threads: (trials[0] as Trial).config.threads,
-    planned: plannedComparison(seeds.length, directions.length),
+    planned: plannedComparison(seeds.length, conditionsOf(plan)),
   });
   const waiting = [...trials];
   let finished = 0;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { asRdropError, type ErrorCode } from '../../util/errors.js';
+import { findQueuePackages, installQueue } from '../../util/optional_packages.js';
 import { packageVersion } from '../../util/package_version.js';
 import { type Addon, checkVersion, findAddon, loadLoader, otherAddons } from '../addon.js';
 import { cudaLibraries, distributedLibraryFile, openNative, packageRoot } from '../binding.js';
@@ -47,6 +48,8 @@ export interface Diagnosis {
   };
   /** Path of librdrop_distributed.so, which runs over several processes need; null when it is not beside the addon. */
   distributed: string | null;
+  /** Whether each package is installed that a sweep over several machines needs. */
+  queue: Record<string, boolean>;
   /** Path of each tool, null where it is lacking. Only setup and compiling need them. */
   tools: Record<Tool, string | null>;
   /** The next command to type; null when all is well. */
@@ -152,6 +155,7 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
     addon: examineAddon(root, libtorch),
     core: { info: null, failure: null },
     distributed: null,
+    queue: findQueuePackages(),
     cuda: { ok: false, libtorch: libtorch && hasCuda(libtorch.directory), library: null, failure: null },
     tools: {
       python3: findTool('python3', env),
@@ -209,6 +213,9 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
       ? `  – no ${distributedLibraryFile} beside the addon`
       : `  ✓ ${diagnosis.distributed}`,
   );
+  lines.push('several machines (a sweep on a queue needs both, and a Redis server):');
+  for (const [name, there] of Object.entries(diagnosis.queue))
+    lines.push(there ? `  ✓ ${name}` : `  – ${name}: not installed (${installQueue})`);
   lines.push(...cudaLines(diagnosis));
   lines.push('tools (setup needs the first two, compiling the others, compiling for CUDA nvcc):');
   for (const [tool, path] of Object.entries(diagnosis.tools) as [Tool, string | null][]) {

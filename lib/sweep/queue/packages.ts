@@ -1,15 +1,12 @@
 import { RdropError } from '../../util/errors.js';
 import { loadPart } from '../../util/load_part.js';
+import { installQueue, queuePackages } from '../../util/optional_packages.js';
 
 type Bullmq = typeof import('bullmq');
 /** What a queue needs of its packages. */
 export interface QueuePackages extends Pick<Bullmq, 'Queue' | 'Worker' | 'DelayedError' | 'WaitingError'> {
   Redis: typeof import('ioredis').Redis;
 }
-
-/** The optional packages of a queue, and the command that installs them. */
-export const queuePackages = ['bullmq', 'ioredis'] as const;
-export const installQueue = `npm install ${queuePackages.join(' ')}`;
 
 /** Loads what a queue needs. @throws RdropError PACKAGE_MISSING, with the command that installs it */
 export async function loadQueuePackages(): Promise<QueuePackages> {

@@ -50,6 +50,11 @@ test('says whether the library for several processes lies beside the addon', asy
   const diagnosis = await doctor();
   expect(diagnosis.distributed).toBe(distributedLibrary());
   expect(diagnosisLines(diagnosis)).toContain(`  ✓ ${distributedLibrary()}`);
+  expect(diagnosisLines(diagnosis)).toContain('  ✓ bullmq');
+  const queue = { bullmq: true, ioredis: false };
+  expect(diagnosisLines({ ...diagnosis, queue })).toContain(
+    '  – ioredis: not installed (npm install bullmq ioredis)',
+  );
   const lines = diagnosisLines({ ...diagnosis, distributed: null });
   expect(lines).toContain('  – no librdrop_distributed.so beside the addon');
 });

@@ -1,0 +1,101 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sweepCommand } from '../../lib/cli/sweep.js';
+import type { SweepOptions } from '../../lib/options/index.js';
+import { conditionOf } from '../../lib/report/conditions.js';
+import { readRuns } from '../../lib/report/runs.js';
+import { gridPoints } from '../../lib/sweep/grid.js';
+import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
+
+const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'rdrop-grid-'));
+  await mkdir(join(root, 'data'));
+  await writeFile(join(root, 'data', 'dict.txt'), 'a 1\n');
+  const text = { source: 'de', target: 'en', tokenizer: 'none', normalize: false, lowercase: false, bpe: 0 };
+  await writeFile(join(root, 'data', 'text.json'), JSON.stringify({ version: 1, ...text }));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function finished(extra: Partial<SweepOptions>): Promise<string[]> {
+  const events: SweepEvent[] = [];
+  const options = { directory: join(root, 'out'), seeds: [1], directions: ['uni' as const], ...extra };
+  for await (const event of sweep({ data: join(root, 'data'), maxUpdates: 3 }, { ...options, trialEntry }))
+    events.push(event);
+  return events.flatMap((event) => (event.type === 'finish' ? [event.trial.name] : [])).sort();
+}
+const json = async (...path: string[]) => JSON.parse(await readFile(join(root, 'out', ...path), 'utf8'));
+
+describe('a grid', () => {
+  const grid = { 'loss.alpha': [1, 5], 'model.dropout': [0.1, 0.3] };
+
+  it('trains every combination in a directory that names it', async () => {
+    const names = await finished({ grid, directions: ['baseline', 'uni'] });
+    expect(names).toEqual([
+      ...['baseline-1-dropout=0.1', 'baseline-1-dropout=0.3'],
+      ...['uni-1-alpha=1-dropout=0.1', 'uni-1-alpha=1-dropout=0.3'],
+      ...['uni-1-alpha=5-dropout=0.1', 'uni-1-alpha=5-dropout=0.3'],
+    ]);
+    expect(await json('uni-1-alpha=1-dropout=0.3', 'config.json')).toMatchObject({
+      loss: { alpha: 1 },
+      model: { dropout: 0.3 },
+    });
+    expect((await json('sweep.json')).grid).toEqual(grid);
+  });
+
+  it('takes further values, and no other options', async () => {
+    await finished({ grid: { 'model.dropout': [0.1] } });
+    expect(await finished({ grid: { 'model.dropout': [0.3] } })).toEqual(['uni-1-dropout=0.3']);
+    expect((await json('sweep.json')).grid).toEqual({ 'model.dropout': [0.1, 0.3] });
+    await expect(finished({ grid: { 'loss.alpha': [1] } })).rejects.toMatchObject({
+      code: 'RUN_EXISTS',
+      message: expect.stringContaining('grid'),
+    });
+    await expect(finished({})).rejects.toMatchObject({ code: 'RUN_EXISTS' });
+  });
+
+  it('is grouped in a report by what differs, trials that have not begun too', async () => {
+    await finished({ grid: { 'model.dropout': [0.1, 0.3] } });
+    await rm(join(root, 'out', 'uni-1-dropout=0.3'), { recursive: true });
+    const runs = await readRuns([join(root, 'out')], false);
+    expect(runs.map((run) => [conditionOf(run), run.state])).toEqual([
+      ['uni, dropout=0.1', 'finished'],
+      ['uni, dropout=0.3', 'missing'],
+    ]);
+  });
+
+  it('refuses options and values that a trial cannot have', async () => {
+    const refused = (values: object, text: string) =>
+      expect(finished({ grid: values as NonNullable<SweepOptions['grid']> })).rejects.toMatchObject({
+        code: 'INVALID_CONFIG',
+        message: expect.stringContaining(text),
+      });
+    await refused({ 'model.drop': [0.1] }, 'drop');
+    await refused({ 'model.dropout': [2] }, 'dropout');
+    await refused({ seed: [1] }, 'sweep.grid');
+    await refused({ runDirectory: ['x'] }, 'sweep.grid');
+    await refused({ 'model.dropout': [] }, 'sweep.grid');
+    await refused({ 'model.dropout': [0.1, 0.1] }, 'differ');
+    await refused({ 'model.norm': ['../x'] }, 'sweep.grid');
+  });
+
+  it('names options by their last part, or whole where two end alike', () => {
+    expect(gridPoints({ 'a.b': [1], 'c.b': [2] }, 'bi').map(({ suffix }) => suffix)).toEqual([
+      '-a.b=1-c.b=2',
+    ]);
+    expect(gridPoints({}, 'bi').map(({ suffix }) => suffix)).toEqual(['']);
+  });
+
+  it('comes from the command line as option=list', async () => {
+    const command = sweepCommand().exitOverride();
+    await expect(
+      command.parseAsync(['--data', join(root, 'data'), '--out', join(root, 'out'), '--grid', 'dropout'], {
+        from: 'user',
+      }),
+    ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+});
