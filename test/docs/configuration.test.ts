@@ -18,7 +18,14 @@ const parts = [
     'MomentsRunOptions',
     'MomentsLossOptions',
   ],
-  ...['TextOptions', 'TextLimitOptions', 'MosesDetokenizeOptions', 'LockOptions', 'DistributedOptions'],
+  ...[
+    'TextOptions',
+    'TextLimitOptions',
+    'MosesDetokenizeOptions',
+    'LockOptions',
+    'DistributedOptions',
+    'QueueOptions',
+  ],
 ];
 
 describe('the pages of docs/configuration', () => {
