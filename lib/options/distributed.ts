@@ -62,7 +62,7 @@ export interface DistributedOptions {
    */
   gradients?: WireType | undefined;
   /**
-   * Megabytes (2^20 bytes) of gradients that travel together, while the backward pass goes on.
+   * Megabytes (2^20 bytes) of gradients that travel together, while the backward pass is at work.
    * @default 25
    * @range above 0
    */

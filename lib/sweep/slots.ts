@@ -23,7 +23,7 @@ export interface Slot {
  * @param nodes names in /dev
  */
 export function visibleGpus(
-  env: NodeJS.ProcessEnv = process.env,
+  env: Readonly<Record<string, string | undefined>> = process.env,
   nodes: readonly string[] = devNodes(),
 ): string[] {
   const there = nodes.filter((name) => /^nvidia\d+$/.test(name)).map((name) => name.slice('nvidia'.length));
