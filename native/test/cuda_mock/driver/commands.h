@@ -30,6 +30,11 @@ int models(const Options& options);
 /// ends.
 int collectives(const Options& options);
 
+/// Rank `rank` of `size` of a run on a device each, rank 0 serving the store at `port`: `updates` updates. The last
+/// rank is killed before update `killed`. Rank 0 compares the parameters with those of one process that accumulates as
+/// many batches.
+int ranks(const Options& options);
+
 /// Breaks each rule of the runtime once: the mock has to notice.
 int rules(const Options& options);
 

@@ -15,8 +15,8 @@ int main(int count, char** arguments) {
     int (*run)(const Options&);
   };
   constexpr Command kCommands[] = {
-      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes},    {"failures", failures},
-      {"rules", rules}, {"models", models},   {"collectives", collectives}};
+      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes},     {"failures", failures},
+      {"rules", rules}, {"models", models},   {"collectives", collectives}, {"ranks", ranks}};
   for (const Command& command : kCommands) {
     if (count < 2 || std::strcmp(arguments[1], command.name) != 0) continue;
     try {
@@ -26,6 +26,7 @@ int main(int count, char** arguments) {
       return 1;
     }
   }
-  std::fprintf(stderr, "expected a command: epoch, compare, lifetimes, failures, rules, models or collectives\n");
+  std::fprintf(stderr,
+               "expected a command: epoch, compare, lifetimes, failures, rules, models, collectives or ranks\n");
   return 2;
 }

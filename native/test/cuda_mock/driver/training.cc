@@ -74,7 +74,7 @@ at::ScalarType precision(const Options& options) {
   return name == "float32" || name == "tf32" ? at::kFloat : name == "float16" ? at::kHalf : at::kBFloat16;
 }
 
-Training make_training(const Options& options, Device& device) {
+Training make_training(const Options& options, Device& device, std::optional<Distributed> distributed) {
   OptimizerOptions optimizer{};
   optimizer.schedule = {2e-3, 1e-7, 50, true};
   optimizer.adam = {0.9, 0.98, 1e-8, 1e-4};
@@ -87,7 +87,7 @@ Training make_training(const Options& options, Device& device) {
   Training training;
   const bool tf32 = options.text("precision", "") == "tf32";
   training.model = std::make_shared<Transformer>(model_config(options), precision(options), 3, &device, tf32);
-  training.trainer = std::make_unique<Trainer>(training.model, optimizer, loss);
+  training.trainer = std::make_unique<Trainer>(training.model, optimizer, loss, std::move(distributed));
   return training;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct Training {
   std::shared_ptr<rdrop::Transformer> model;
   std::unique_ptr<rdrop::Trainer> trainer;
 };
-Training make_training(const Options& options, rdrop::Device& device);
+Training make_training(const Options& options, rdrop::Device& device,
+                       std::optional<rdrop::Distributed> distributed = std::nullopt);
 
 /// The batches of an epoch of IWSLT'14 (benchmarks/iwslt14/batches.txt) with random tokens: `batches` of them.
 std::vector<rdrop::PackedBatch> epoch_batches(const Options& options, const rdrop::ModelConfig& config);
