@@ -157,13 +157,13 @@ describe('a signal', () => {
       '--max-len-b',
       '900',
       '--window',
-      '16',
+      '4',
     );
     const { stdin } = started.child;
     stdin?.on('error', () => {});
     // More than the pipe holds: what the input is read by has its model already. Empty lines cost nothing.
     await new Promise((resolve) => stdin?.write('\n'.repeat(200_000), resolve));
-    stdin?.end('w1 w2 w3\n'.repeat(1600)); // batches of a second, many of them
+    stdin?.end('w1 w2 w3\n'.repeat(1600)); // batches of some tenths of a second, many of them
     await sleep(3000);
     started.child.kill('SIGINT');
     const begun = Date.now();

@@ -95,7 +95,7 @@ describe('rdrop train --resume', () => {
     const { status, err } = await rdrop('train', '--resume', '--run', run, ...args);
     expect(status).toBe(1);
     expect(err).toMatch(
-      /INVALID_ARGUMENT.*only maxUpdates, maxEpochs, maxMinutes, data can be given anew, got --preset, seed, loss\.alpha\n/,
+      /INVALID_ARGUMENT.*only maxUpdates, maxEpochs, maxMinutes, data, distributed, tensorboard can be given anew, got --preset, seed, loss\.alpha\n/,
     );
     const bad = await rdrop('train', '--resume', '--run', run, '--set', 'maxUpdates=many');
     expect(bad.err).toMatch(/INVALID_ARGUMENT.*maxUpdates/);
