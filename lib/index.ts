@@ -19,7 +19,7 @@ export type { GridValue, SweepOptions, TrialDirection } from './options/sweep.js
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';
-export type { WatchOptions } from './options/watch.js';
+export type { WatchedQueue, WatchOptions } from './options/watch.js';
 export type { WorkerOptions } from './options/worker.js';
 export { type ErrorCode, errorCodes, RdropError } from './util/errors.js';
 export { type RdropWarning, type WarningCode, warningCodes } from './util/warnings.js';

@@ -1,6 +1,17 @@
 /** The live page. */
 import * as z from 'zod';
+import { type QueueOptions, queueSchema, sweepName } from './queue.js';
 import { documented } from './schema/documented.js';
+
+/** A sweep on a queue, in place of a directory. */
+export interface WatchedQueue extends QueueOptions {
+  /** The sweep's name on its queue. */
+  name: string;
+}
+
+export const watchedQueueSchema = documented<WatchedQueue>()(
+  z.strictObject({ ...queueSchema.shape, name: sweepName }),
+);
 
 /** `rdrop watch`. */
 export interface WatchOptions {
@@ -12,7 +23,7 @@ export interface WatchOptions {
   port?: number | undefined;
   /**
    * The secret in the page's address: 16 to 128 letters, digits, `-` and `_`. Left out: made of a secret of this user and the
-   * directory, so that the address is the same after a restart.
+   * directory or queue, so that the address is the same after a restart.
    */
   token?: string | undefined;
 }

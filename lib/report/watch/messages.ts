@@ -21,9 +21,10 @@ export type Curves = Record<CurveName, Points>;
 
 /**
  * running: a process holds its lock, or a worker elsewhere sends its metrics. finished: it has a result. failed: its process ended
- * without giving the lock back, killed or crashed. interrupted: it was left in good order before it had a result.
+ * without giving the lock back, killed or crashed, or its worker says so. interrupted: it was left in good order before it had a result. waiting:
+ * no worker of its queue has it yet.
  */
-export type RunState = 'running' | 'finished' | 'failed' | 'interrupted';
+export type RunState = 'running' | 'finished' | 'failed' | 'interrupted' | 'waiting';
 
 /** What the table of the page shows of a run. Losses per target token in base 2, times in seconds, memory in bytes. */
 export interface RunRow {
@@ -52,6 +53,8 @@ export interface RunRow {
   memory: number | null;
   /** Who has the run: a worker, or a process and its machine. */
   worker: string | null;
+  /** Why it failed, or was given back by a worker, where that was said. */
+  reason: string | null;
   /** Of its metrics: another one means that what was read of them before no longer holds. */
   generation: number;
 }

@@ -63,6 +63,7 @@ body.watch { max-width: 90rem; }
 .state.finished::before { color: #009e73; }
 .state.failed::before { color: #d03b2c; }
 .state.interrupted::before { color: #b59f00; }
+.state.waiting::before { color: var(--soft); }
 progress { width: 6rem; height: .6rem; accent-color: var(--accent); vertical-align: middle; }
 .filter { margin: .4rem 0; font-size: .875rem; color: var(--soft); }
 .filter input { font: inherit; color: var(--text); background: var(--page); border: 1px solid var(--soft); border-radius: 4px; padding: .15rem .4rem; }

@@ -1,19 +1,16 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheDirectory } from '../../native/libtorch/probe.js';
 
 /**
- * The secret in the address of a directory's page: the same each time for the same user and directory, so that a page that is open
+ * The secret in the address of a page: the same each time for the same user and what is watched, so that a page that is open
  * finds a restarted server again. Its key lies in the user's cache directory, readable by the user alone; where it cannot be kept,
  * the secret is a new one each time.
  */
-export async function tokenOf(directory: string): Promise<string> {
+export async function tokenOf(watched: string): Promise<string> {
   const key = await userKey().catch(() => randomBytes(32));
-  return createHmac('sha256', key)
-    .update(await realpath(directory))
-    .digest('base64url')
-    .slice(0, 32);
+  return createHmac('sha256', key).update(watched).digest('base64url').slice(0, 32);
 }
 
 async function userKey(): Promise<Buffer> {

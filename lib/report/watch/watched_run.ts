@@ -147,7 +147,8 @@ export class WatchedRun {
       learningRate: train?.learningRate ?? null,
       tokensPerSecond: train?.tokensPerSecond ?? null,
       memory,
-      worker: held ?? (state === 'running' && worker !== null ? String(worker['worker']) : null),
+      worker: held ?? ((state === 'running' && String(worker?.['worker'] ?? '')) || null),
+      reason: state === 'finished' || worker?.['reason'] === undefined ? null : String(worker['reason']),
       generation: this.#tail.generation,
     };
   }
@@ -155,6 +156,9 @@ export class WatchedRun {
   #state(result: Json | null, worker: Json | null, lock: LockSight | null): RunState {
     if (result !== null) return 'finished';
     if (lock?.state === 'held') return 'running';
+    // Of a sweep that is watched on its queue, which knows it.
+    const told = worker?.['state'];
+    if (told === 'waiting' || told === 'running' || told === 'failed') return told;
     const heard = Math.max(this.#tail.modified, this.#worker.modified);
     if (worker !== null && worker['worker'] !== '' && Date.now() - heard < silence) return 'running';
     return lock?.state === 'left' ? 'failed' : 'interrupted';

@@ -6,7 +6,7 @@ import { describe, parseConfig } from '../../options/schema/parse.js';
 import { seed } from '../../options/schema/ranges.js';
 import { trialDirections } from '../../options/sweep.js';
 import { trainSchema } from '../../options/training.js';
-import type { DataHashes } from '../../training/run_directory.js';
+import type { DataHashes, RunResult } from '../../training/run_directory.js';
 import type { TrainProgress } from '../../training/stages.js';
 import { RdropError } from '../../util/errors.js';
 import { packageVersion } from '../../util/package_version.js';
@@ -87,9 +87,10 @@ export interface JobProgress {
   event?: TrainProgress;
 }
 
-/** What the worker that finished a trial leaves in the job: the key under which the files of the run lie. */
+/** What the worker that finished a trial leaves in the job: the key under which the files of the run lie, and its result for who looks on. */
 export interface JobResult {
   files: string;
+  result?: RunResult;
 }
 
 export const filesKey = (id: string, claim: string): string => `${prefix}:files:${id}:${claim}`;

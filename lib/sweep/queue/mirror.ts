@@ -5,7 +5,6 @@ import type { TrainMetrics, ValidationMetrics } from '../../training/metrics.js'
 import { pathExists } from '../../util/files/exists.js';
 import { fileError, writeFileAtomically } from '../../util/files/files.js';
 import { makePath } from '../../util/files/make_path.js';
-import type { Trial } from '../plan.js';
 
 type Line = TrainMetrics | (ValidationMetrics & { best: boolean });
 
@@ -30,16 +29,15 @@ export function metricsLine(text: string): Line | null {
  * no environment.json, which every run has before its config.json.
  */
 export class Mirror {
-  readonly #trial: Trial;
+  readonly #directory: string;
   readonly #written = new Set<string>();
 
-  private constructor(trial: Trial) {
-    this.#trial = trial;
+  private constructor(directory: string) {
+    this.#directory = directory;
   }
 
-  static async open(trial: Trial): Promise<Mirror> {
-    const mirror = new Mirror(trial);
-    const { directory, config } = trial;
+  static async open(directory: string, config: object): Promise<Mirror> {
+    const mirror = new Mirror(directory);
     try {
       await makePath(directory);
       const text = await readFile(join(directory, 'metrics.jsonl'), 'utf8').catch(() => '');
@@ -62,7 +60,7 @@ export class Mirror {
     if (this.#written.has(key)) return false;
     this.#written.add(key);
     const { best: _, ...written } = line as Line & { best?: boolean };
-    const path = join(this.#trial.directory, 'metrics.jsonl');
+    const path = join(this.#directory, 'metrics.jsonl');
     try {
       await appendFile(path, `${JSON.stringify(written)}\n`);
     } catch (error) {
@@ -73,7 +71,7 @@ export class Mirror {
 
   async writeWorker(worker: string, since: number): Promise<void> {
     const text = JSON.stringify({ worker, since: new Date(since).toISOString() });
-    await writeFileAtomically(join(this.#trial.directory, 'worker.json'), `${text}\n`);
+    await writeFileAtomically(join(this.#directory, 'worker.json'), `${text}\n`);
   }
 }
 

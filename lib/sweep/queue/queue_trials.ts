@@ -96,7 +96,7 @@ export async function* queueTrials(
         const at = open.get(name);
         const line = metricsLine(event);
         if (at === undefined || line === null) continue;
-        at.mirror ??= await Mirror.open(at.trial);
+        at.mirror ??= await Mirror.open(at.trial.directory, at.trial.config);
         if (await at.mirror.append(line)) yield { type: 'progress', trial: named(at.trial), event: line };
       }
       if (lines.length > 0) yield* metrics();
@@ -182,7 +182,7 @@ async function* look(
   const running = progress.state === 'running' && typeof worker === 'string' && typeof since === 'number';
   if (running && `${worker} ${since}` !== at.worker) {
     at.worker = `${worker} ${since}`;
-    at.mirror ??= await Mirror.open(trial);
+    at.mirror ??= await Mirror.open(trial.directory, trial.config);
     await at.mirror.writeWorker(worker.slice(0, 200), since);
     yield {
       type: 'start',

@@ -2,9 +2,11 @@
 import { join, resolve } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { WorkerConfig } from '../../options/worker.js';
+import type { RunResult } from '../../training/run_directory.js';
 import type { TrainProgress } from '../../training/stages.js';
 import type { TrainEvent } from '../../training/train_events.js';
 import { asRdropError, RdropError } from '../../util/errors.js';
+import { readJsonFile } from '../../util/files/files.js';
 import { packageVersion } from '../../util/package_version.js';
 import { type Trial, trialState } from '../plan.js';
 import { packRun } from '../queue/files.js';
@@ -36,7 +38,10 @@ export interface TrialWork {
  *
  * @throws Refusal, RdropError TRIAL_FAILED, ABORTED, RUN_LOST (the lease is over)
  */
-export async function runTakenTrial(job: TrialJob, work: TrialWork): Promise<Buffer> {
+export async function runTakenTrial(
+  job: TrialJob,
+  work: TrialWork,
+): Promise<{ packed: Buffer; result: RunResult }> {
   const { config, slot, lease, signal } = work;
   const trial = await placedTrial(job, work);
   const state = await trialState(trial);
@@ -62,7 +67,8 @@ export async function runTakenTrial(job: TrialJob, work: TrialWork): Promise<Buf
   }
   if (config.upload === 'best')
     await uploadBest(trial.directory, resolve(config.uploadDirectory as string), job.sweep, job.trial);
-  return packRun(trial.directory);
+  const result = (await readJsonFile(join(trial.directory, 'result.json'))) as RunResult;
+  return { packed: await packRun(trial.directory), result };
 }
 
 async function placedTrial(job: TrialJob, { config, data, slot, signal }: TrialWork): Promise<Trial> {

@@ -218,7 +218,7 @@ class QueueWorker implements TrialWorker {
       const parsed = parseJob(job.data);
       trial = `${parsed.sweep}/${parsed.trial}`;
       if (!(await lease.begin())) throw new RdropError('RUN_LOST', `the trial ${trial} is another worker's`);
-      const packed = await runTakenTrial(parsed, {
+      const { packed, result } = await runTakenTrial(parsed, {
         config: this.#config,
         data: this.#data,
         client,
@@ -236,7 +236,7 @@ class QueueWorker implements TrialWorker {
       const key = filesKey(String(job.id), randomUUID());
       await client.set(key, packed, 'EX', keptSeconds);
       tell({ type: 'finish' });
-      return { files: key };
+      return { files: key, result };
     } catch (error) {
       const { code, message } = asRdropError(error);
       if (lease.lost.aborted || code === 'RUN_LOST') {

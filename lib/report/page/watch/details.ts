@@ -15,6 +15,7 @@ function factsOf(run: RunRow, { directory, facts }: RunDetails): [string, string
   return [
     ['state', run.state],
     ...(run.worker === null ? [] : [['where', run.worker] as [string, string]]),
+    ...(run.reason === null ? [] : [['reason', run.reason] as [string, string]]),
     ['directory', directory],
     ['condition', `${run.direction}${run.alpha === null ? '' : `, α ${run.alpha}`}, seed ${run.seed ?? '—'}`],
     ['trained', `${whole(run.update)} updates, epoch ${run.epoch}, ${duration(run.seconds)}`],

@@ -48,7 +48,7 @@ function draw(): void {
 
 function drawAnswer(): void {
   const rows = [...model.runs.values()];
-  const states = ['running', 'failed', 'interrupted', 'finished'] as const;
+  const states = ['running', 'failed', 'interrupted', 'waiting', 'finished'] as const;
   const counts = states.map((state) => [rows.filter((run) => run.state === state).length, state] as const);
   const parts = counts.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`);
   const finished = rows.length > 0 && rows.every(({ state }) => state === 'finished');
@@ -70,7 +70,7 @@ function drawAnswer(): void {
 function sweepText({ id, name, planned }: SweepRow, rows: readonly RunRow[]): string {
   const own = rows.filter(({ sweep }) => sweep === id);
   const of = (state: RunRow['state']) => own.filter((run) => run.state === state);
-  const waiting = Math.max(0, planned - own.length);
+  const waiting = Math.max(0, planned - own.length) + of('waiting').length;
   const running = of('running');
   const times = own.flatMap(({ seconds, progress }) =>
     progress !== null && progress > 0.02 ? [seconds / progress] : [],
