@@ -88,7 +88,13 @@ export * from './evaluation/index.js';
 export { type RunSummary, writeReport } from './report/report.js';
 export { type Watch, type WatchControl, watch } from './report/watch/watch.js';
 export * from './statistics/index.js';
-export { type SweepEvent, type SweepTrainOptions, sweep, type TrialName } from './sweep/sweep.js';
+export {
+  type RungScore,
+  type SweepEvent,
+  type SweepTrainOptions,
+  sweep,
+  type TrialName,
+} from './sweep/sweep.js';
 export {
   startWorker,
   type TrialWorker,

@@ -14,6 +14,7 @@ interface Flags {
   seeds?: number[];
   directions?: string[];
   grid: string[];
+  search?: string;
   out: string;
   parallel?: number;
   slots?: string;
@@ -50,7 +51,8 @@ export function sweepCommand(): Command {
       'values of one more option, e.g. model.dropout=0.1,0.3; may be repeated',
       collect,
       [],
-    );
+    )
+    .option('--search <search>', 'random:N (N points of the grid) or halving:FACTOR (the best continue)');
   for (const [flag, argument, path, text] of ofTrials)
     command.option(`--${flag} ${argument}`, `${text} (${path})`);
   return command
@@ -99,6 +101,7 @@ async function run(flags: Flags): Promise<void> {
     seeds: flags.seeds,
     directions: flags.directions,
     grid: gridOf(flags.grid),
+    search: flags.search,
     parallel: flags.parallel,
     slots: flags.slots,
     queue: flags.queue,

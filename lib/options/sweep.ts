@@ -4,6 +4,7 @@ import { lockSchema, type OpenOptions, verifyOption } from './opening.js';
 import { type QueueOptions, queueSchema, sweepName } from './queue.js';
 import { documented, type Resolved } from './schema/documented.js';
 import { distinct, seed, text } from './schema/ranges.js';
+import { searchSchema } from './search.js';
 import { slotsSchema } from './slots.js';
 
 export const trialDirections = ['baseline', 'uni', 'uni-reverse', 'bi'] as const;
@@ -34,6 +35,13 @@ export interface SweepOptions extends OpenOptions, Partial<QueueOptions> {
    * @default {}
    */
   grid?: Record<string, GridValue[]> | undefined;
+  /**
+   * Not every condition to its end. `random:8` (or `random:8:SEED`): 8 points of the grid, drawn by the seed, 1 unless it is given.
+   * `halving` (or `halving:FACTOR`, 3): all conditions begin with few updates, the best third by `validation.metric` continues with
+   * three times as many, and so on up to `maxUpdates`; the last ones alone translate the test split. Left out: all are trained to
+   * their end.
+   */
+  search?: string | undefined;
   /**
    * Trials at a time, which share the cores; 0 runs as many as there are cores, one thread each.
    * @default 0
@@ -105,6 +113,7 @@ export const sweepSchema = documented<SweepOptions>()(
       .refine(distinct, { error: 'expected directions that differ' })
       .default(['uni', 'bi']),
     grid: gridSchema.default({}),
+    search: searchSchema.optional(),
     parallel: z.int().min(0).max(1024).default(0),
     slots: slotsSchema.optional(),
     ...queueSchema.partial().shape,

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { describe, parseConfig } from '../options/schema/parse.js';
 
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
-import { atPoint, gridPoints } from '../sweep/grid.js';
+import { atPoint } from '../sweep/grid.js';
+import { searchedPoints } from '../sweep/search.js';
 import { currentLineType } from '../training/metrics.js';
 import { checkRunText } from '../training/run_text.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
@@ -38,6 +39,7 @@ const sweepFile = z.looseObject({
   seeds: z.array(z.number()).min(1),
   directions: z.array(z.string()).min(1),
   grid: z.record(z.string(), z.array(z.union([z.number(), z.string(), z.boolean()]))).optional(),
+  search: z.string().optional(),
   config: z.record(z.string(), z.unknown()).optional(),
   data: z.record(z.string(), z.string()).optional(),
 });
@@ -85,10 +87,14 @@ export async function readRuns(
     }
     const plan = join(directory, 'sweep.json');
     if (await pathExists(plan)) {
-      const { seeds, directions, grid, config, data } = parseFile(sweepFile, await readJsonFile(plan), plan);
+      const { seeds, directions, config, data, ...searched } = parseFile(
+        sweepFile,
+        await readJsonFile(plan),
+        plan,
+      );
       for (const direction of new Set(directions.map(currentDirection))) {
         for (const seed of seeds) {
-          for (const point of gridPoints(grid ?? {}, direction)) {
+          for (const point of searchedPoints(searched, direction)) {
             const name = `${direction}-${seed}${point.suffix}`;
             const trial = await trialDirectory(directory, { name, direction, seed });
             await add(trial, { direction, seed, config: config && atPoint(config, point), data });

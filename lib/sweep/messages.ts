@@ -12,7 +12,15 @@ import type { Trial, TrialState } from './plan.js';
 
 /** Parent to child. */
 export type ToTrial =
-  | { type: 'start'; config: unknown; resume: boolean; unlock: boolean; verify: boolean }
+  | {
+      type: 'start';
+      config: unknown;
+      resume: boolean;
+      unlock: boolean;
+      verify: boolean;
+      /** Updates at which it is left, without a result; not there: it is trained to its end. */
+      pauseAt?: number | undefined;
+    }
   | { type: 'abort' }
   /** The trial may go on until this time, in milliseconds since 1970; without another message it ends there and writes nothing more. */
   | { type: 'held'; until: number };
@@ -33,6 +41,13 @@ export interface TrialName {
 }
 
 export const named = ({ name, direction, seed }: Trial): TrialName => ({ name, direction, seed });
+
+/** A condition after a rung: means over its seeds; both null where a trial failed, BLEU where it is not measured. */
+export interface RungScore {
+  condition: string;
+  bleu: number | null;
+  loss: number | null;
+}
 
 export type SweepEvent =
   /**
@@ -58,6 +73,19 @@ export type SweepEvent =
   | { type: 'progress'; trial: TrialName; event: TrainEvent | TrainProgress }
   /** reused: it had finished before this sweep began. */
   | { type: 'finish'; trial: TrialName; result: RunResult; reused: boolean }
+  /**
+   * With the search `halving`, when every trial of a rung but the last has been trained to its updates: the means over seeds of each condition's best
+   * validation, the best first, and the conditions that continue. reused: it was decided before this sweep began.
+   */
+  | {
+      type: 'rung';
+      rung: number;
+      rungs: number;
+      updates: number;
+      scores: RungScore[];
+      survivors: string[];
+      reused: boolean;
+    }
   /** The error has the code TRIAL_FAILED; the end of what the trial wrote to its standard error is in its message. */
   | { type: 'fail'; trial: TrialName; error: RdropError }
   /**

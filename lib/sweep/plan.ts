@@ -14,7 +14,8 @@ import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import { currentDirection, trialDirectory } from './earlier_names.js';
-import { atPoint, gridPoints } from './grid.js';
+import { atPoint } from './grid.js';
+import { checkSearch, searchedPoints, searchOf } from './search.js';
 import { gpuSlots, plainSlots, type Slot, slotsOf } from './slots.js';
 
 /** The configuration that all trials of a sweep share; each trial adds its own seed, direction and directory. */
@@ -36,6 +37,8 @@ export interface SweepPlan {
   directions: TrialDirection[];
   /** Further options and the values that each takes; not there without any. */
   grid?: Record<string, GridValue[]>;
+  /** Which points of the grid, or how far they are trained; not there without one. */
+  search?: string;
   /** What the trials share: a TrainConfig without seed, run directory, direction and threads. */
   config: Record<string, unknown>;
   /** SHA-256 of the files of the data directory that a run reads. */
@@ -53,6 +56,7 @@ export function planTrials(
 ): Trial[] {
   const shared = overPreset(options, 'config') as SweepTrainOptions;
   const asked = shared.threads ?? 0;
+  checkSearch(sweep, resolveTrainOptions({ ...shared, runDirectory: sweep.directory }, 'config'));
   const threads = asked > 0 || sweep.queue !== undefined ? asked : (slots[0]?.threads ?? 1);
   return combinations(sweep).map(({ seed, direction, point }): Trial => {
     const name = `${direction}-${seed}${point.suffix}`;
@@ -80,10 +84,10 @@ export function planTrials(
 }
 
 /** Seed by seed, direction by direction, point by point. */
-const combinations = ({ seeds, directions, grid }: SweepConfig) =>
-  seeds.flatMap((seed) =>
-    directions.flatMap((direction) =>
-      gridPoints(grid, direction).map((point) => ({ seed, direction, point })),
+const combinations = (sweep: SweepConfig) =>
+  sweep.seeds.flatMap((seed) =>
+    sweep.directions.flatMap((direction) =>
+      searchedPoints(sweep, direction).map((point) => ({ seed, direction, point })),
     ),
   );
 
@@ -135,6 +139,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
     seeds: sweep.seeds,
     directions: sweep.directions,
     ...(Object.keys(sweep.grid).length > 0 && { grid: sweep.grid }),
+    ...(sweep.search !== undefined && { search: sweep.search }),
     config: sharedConfig(config),
     data: await hashData(config.data, sweep.verify),
   };
@@ -148,6 +153,7 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
         `${path}: another sweep is there, it differs in ${found.join(', ')}; choose another directory`,
       );
     }
+    Object.assign(plan, largerSearch(there, plan));
     plan.seeds = union(there.seeds ?? [], plan.seeds);
     const begun = [...(there.directions ?? [])].map(currentDirection) as TrialDirection[];
     plan.directions = union(begun, plan.directions);
@@ -164,6 +170,13 @@ export async function openPlan(shared: SweepTrainOptions, sweep: SweepConfig): P
   return plan;
 }
 
+/** Of two random searches with one seed the larger, whose points are those of the other and further ones. */
+function largerSearch(there: Partial<SweepPlan>, plan: SweepPlan): Pick<SweepPlan, 'search'> {
+  const [a, b] = [searchOf(there), searchOf(plan)];
+  const larger = a?.kind === 'random' && b?.kind === 'random' && a.samples > b.samples;
+  return larger ? { search: there.search as string } : {};
+}
+
 const union = <T>(a: readonly T[], b: readonly T[]): T[] => [...new Set([...a, ...b])];
 
 function planDifferences(there: Partial<SweepPlan>, plan: SweepPlan): string[] {
@@ -173,7 +186,23 @@ function planDifferences(there: Partial<SweepPlan>, plan: SweepPlan): string[] {
   found.push(...differences(shared, plan.config, 'config'));
   const paths = (grid: object = {}) => Object.keys(grid).sort().join(', ');
   if (paths(there.grid) !== paths(plan.grid)) found.push('the options of its grid');
+  found.push(...searchDifferences(there, plan));
   if (!isDeepStrictEqual(there.data, plan.data)) found.push('the content of the data directory');
+  return found;
+}
+
+/** A search is of one set of values: which points it draws, or which conditions are compared, depends on all of them. */
+function searchDifferences(there: Partial<SweepPlan>, plan: SweepPlan): string[] {
+  const kind = (of: Partial<SweepPlan>) => {
+    const search = searchOf(of);
+    return search?.kind === 'random' ? { ...search, samples: 0 } : search;
+  };
+  if (!isDeepStrictEqual(kind(there), kind(plan))) return ['its search'];
+  if (plan.search === undefined) return [];
+  const found = isDeepStrictEqual(there.grid, plan.grid) ? [] : ['the values of its grid'];
+  if (searchOf(plan)?.kind === 'halving')
+    for (const key of ['seeds', 'directions'] as const)
+      if (!isDeepStrictEqual(there[key], plan[key])) found.push(`its ${key}`);
   return found;
 }
 

@@ -14,13 +14,12 @@ import { asRdropError, RdropError } from '../util/errors.js';
 import { readJsonFile } from '../util/files/files.js';
 import { warn } from '../util/warnings.js';
 import { whileLocked } from './directory_lock.js';
-import { gridPoints } from './grid.js';
+import { decidedRungs, rungsOf, scoresOf, validatedBy, writeRungs } from './halving.js';
 import { named, type SweepEvent } from './messages.js';
 import {
   openPlan,
   placeTrial,
   planTrials,
-  type SweepPlan,
   type SweepTrainOptions,
   sweepSlots,
   type Trial,
@@ -29,10 +28,11 @@ import {
 } from './plan.js';
 import { isMirror, removeMirror } from './queue/mirror.js';
 import { finishedBefore, queuedState, queueTrials } from './queue/queue_trials.js';
+import { conditionOfTrial, conditionsOf } from './search.js';
 import type { Slot } from './slots.js';
 import { runTrial } from './trial_process.js';
 
-export type { SweepEvent, TrialName } from './messages.js';
+export type { RungScore, SweepEvent, TrialName } from './messages.js';
 export type { SweepPlan, SweepTrainOptions } from './plan.js';
 
 export interface SweepControl {
@@ -81,10 +81,6 @@ export async function* sweep(
   );
 }
 
-/** What a plan compares: directions, each at every point of the grid. */
-const conditionsOf = ({ directions, grid = {} }: Pick<SweepPlan, 'directions' | 'grid'>): number =>
-  directions.flatMap((direction) => gridPoints(grid, direction)).length;
-
 /** @throws RdropError INVALID_CONFIG for options that only one of both kinds of sweep has */
 function checkQueue({ queue, name, slots, parallel, queueCa, queuePasswordFile }: SweepConfig): void {
   const wrong = (text: string) => new RdropError('INVALID_CONFIG', `sweep.${text}`);
@@ -117,7 +113,7 @@ async function* sweepOnQueue(
     trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
     parallel: 0,
     threads: (trials[0] as Trial).config.threads,
-    planned: plannedComparison(seeds.length, conditionsOf(plan)),
+    planned: plannedComparison(seeds.length, conditionsOf(plan).length),
     queue: name,
   };
   const done = trials.filter((trial) => states.get(trial) === 'finished');
@@ -167,12 +163,17 @@ async function* sweepTrials(
     trials: trials.map((trial) => ({ ...named(trial), state: states.get(trial) as TrialState })),
     parallel: slots.length,
     threads: (trials[0] as Trial).config.threads,
-    planned: plannedComparison(seeds.length, conditionsOf(plan)),
+    planned: plannedComparison(seeds.length, conditionsOf(plan).length),
   });
-  const waiting = [...trials];
+  const waiting: Trial[] = [];
   let finished = 0;
   let failed = 0;
   let failure: RdropError | undefined;
+  /** Of the rung under way: its updates, but in the last; how many trials are done; those that failed. */
+  let pauseAt: number | undefined;
+  let settled = 0;
+  const broken = new Set<string>();
+  let complete = false;
   const lose = (): void => {
     failure ??= asRdropError(lost.reason);
     abort();
@@ -183,7 +184,8 @@ async function* sweepTrials(
     for (let trial = waiting.shift(); trial && !controller.signal.aborted; trial = waiting.shift()) {
       try {
         await finishTrial(trial, slot);
-        finished += 1;
+        settled += 1;
+        if (pauseAt === undefined) finished += 1;
       } catch (error) {
         let coded = asRdropError(error);
         if (coded.code === 'ABORTED' || lost.aborted) return;
@@ -192,7 +194,9 @@ async function* sweepTrials(
             cause: coded,
           });
         }
+        settled += 1;
         failed += 1;
+        broken.add(trial.name);
         queue.push({ type: 'fail', trial: named(trial), error: coded });
         if (sweepConfig.stopOnFailure) {
           failure ??= coded;
@@ -216,6 +220,9 @@ async function* sweepTrials(
     await verify();
     // Looked at again: the process that lost the directory may have come further since the plan.
     const state = await trialState(trial);
+    const paused =
+      pauseAt !== undefined && (state === 'finished' || (await validatedBy(trial, pauseAt)).done);
+    if (paused) return;
     if (state !== 'finished') {
       const resume = state === 'interrupted';
       queue.push({ type: 'start', trial: named(trial), resumed: resume });
@@ -224,6 +231,7 @@ async function* sweepTrials(
           resume,
           unlock: sweepConfig.unlock,
           verify: sweepConfig.verify,
+          pauseAt,
           entry: trialEntry,
           slot,
           signal: controller.signal,
@@ -236,11 +244,48 @@ async function* sweepTrials(
         throw error;
       }
     }
+    if (pauseAt !== undefined) return;
     const result = (await readJsonFile(join(trial.directory, 'result.json'))) as RunResult;
     queue.push({ type: 'finish', trial: named(trial), result, reused: state === 'finished' });
   };
 
-  const workers = Promise.all(slots.map(work)).then(() => queue.end());
+  /** Rung by rung; without halving there is one. */
+  const climb = async (): Promise<void> => {
+    const rungs = rungsOf(sweepConfig, (trials[0] as Trial).config.maxUpdates);
+    const decided = await decidedRungs(sweepConfig);
+    let field = trials;
+    for (const [i, { updates }] of rungs.entries()) {
+      const last = i === rungs.length - 1;
+      const before = last ? undefined : decided[i];
+      let rung = before;
+      if (rung === undefined) {
+        pauseAt = last ? undefined : updates;
+        settled = 0;
+        broken.clear();
+        waiting.push(...field);
+        await Promise.all(slots.map(work));
+        complete = last && settled === field.length;
+        if (last || controller.signal.aborted) return;
+        const scores = await scoresOf(field, broken, updates);
+        const best = scores.filter(({ loss }) => loss !== null).slice(0, rungs[i + 1]?.conditions);
+        rung = { updates, scores, survivors: best.map(({ condition }) => condition) };
+        complete = best.length === 0;
+        // Nothing to decide: the same call tries them again.
+        if (complete) return;
+        await verify();
+        await writeRungs(sweepConfig, [...decided.slice(0, i), rung]);
+        decided[i] = rung;
+      }
+      const { survivors } = rung;
+      queue.push({ type: 'rung', rung: i + 1, rungs: rungs.length, ...rung, reused: before !== undefined });
+      field = field.filter((trial) => survivors.includes(conditionOfTrial(trial)));
+    }
+  };
+  const workers = climb()
+    .catch((error) => {
+      failure ??= asRdropError(error);
+    })
+    .then(() => queue.end());
   try {
     yield* queue.events();
   } finally {
@@ -251,7 +296,7 @@ async function* sweepTrials(
   }
   if (failure) throw failure;
   // A signal that came when all was done has stopped nothing.
-  const reason = signal?.aborted && finished + failed < trials.length ? 'aborted' : 'finished';
+  const reason = signal?.aborted && !complete ? 'aborted' : 'finished';
   yield { type: 'end', reason, finished, failed };
 }
 

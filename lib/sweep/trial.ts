@@ -47,7 +47,7 @@ async function train(message: ToTrial & { type: 'start' }): Promise<void> {
   try {
     const { Trainer } = await import('../training/trainer.js');
     const config = message.config as TrainOptions;
-    const { unlock, verify } = message;
+    const { unlock, verify, pauseAt } = message;
     const opening = { unlock, verify };
     const work = { signal: controller.signal, onProgress };
     const trainer = await afterPredecessor(() =>
@@ -59,7 +59,7 @@ async function train(message: ToTrial & { type: 'start' }): Promise<void> {
     let reason = '';
     try {
       const { signal } = controller;
-      for await (const event of trainer.fit({ signal, onProgress })) {
+      for await (const event of trainer.fit({ signal, onProgress, pauseAt })) {
         void tell({ type: 'event', event });
         if (event.type === 'end') reason = event.reason;
       }

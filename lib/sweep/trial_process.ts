@@ -23,6 +23,8 @@ export interface TrialProcessOptions {
   signal: AbortSignal;
   /** Decides what the configuration leaves open, and for which GPU the child is. */
   slot?: Slot | undefined;
+  /** Updates at which it is left, without a result. Left out: it is trained to its end. */
+  pauseAt?: number | undefined;
   /** How long the trial may go on; the child is killed when it is lost. */
   lease?: Lease | undefined;
   onEvent(event: TrainEvent | TrainProgress): void;
@@ -37,7 +39,7 @@ const tailLength = 2000;
 const trialEntry = () => join(packageRoot, 'dist/sweep/trial.js');
 
 /**
- * Trains a trial to its end.
+ * Trains a trial to its end, or to `pauseAt`.
  *
  * @throws RdropError TRIAL_FAILED (with the end of the child's standard error; its cause is the trial's own error), ABORTED, RUN_LOST (the lease is over)
  */
@@ -75,9 +77,10 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
     });
     child.on('message', (message: FromTrial) => {
       if (message.type === 'ready') {
-        const { resume, unlock, verify } = options;
+        const { resume, unlock, verify, pauseAt } = options;
+        const config = slot ? inSlot(trial, slot) : trial.config;
         unheld = lease?.onHeld((until) => say({ type: 'held', until }));
-        say({ type: 'start', config: slot ? inSlot(trial, slot) : trial.config, resume, unlock, verify });
+        say({ type: 'start', config, resume, unlock, verify, pauseAt });
         if (signal.aborted) abort();
       } else if (message.type === 'event') options.onEvent(message.event);
       else outcome = message;

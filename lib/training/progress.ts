@@ -23,13 +23,28 @@ export const epochsDone = ({ epoch, batches }: Place, batchesPerEpoch: number): 
 export const timeIsUp = ({ maxMinutes }: Limits, { elapsedSeconds }: TrainingState): boolean =>
   maxMinutes > 0 && elapsedSeconds >= 60 * maxMinutes;
 
-/** @param timeUp whether the time is up, which the ranks of a run agree on */
+/**
+ * @param timeUp whether the time is up, which the ranks of a run agree on
+ * @param pauseAt updates after which training pauses, or where a limit ends it before; 0 never does
+ */
 export function limitReached(
+  limits: Limits & Pick<TrainConfig, 'validation'>,
+  state: TrainingState & Place,
+  batchesPerEpoch: number,
+  timeUp: boolean,
+  pauseAt = 0,
+): Exclude<StopReason, 'aborted'> | null {
+  const reached = ownLimitReached(limits, state, batchesPerEpoch, timeUp);
+  const paused = pauseAt > 0 && (reached !== null || state.update >= pauseAt);
+  return paused ? 'paused' : reached;
+}
+
+function ownLimitReached(
   { maxUpdates, maxEpochs, validation }: Limits & Pick<TrainConfig, 'validation'>,
   state: TrainingState & Place,
   batchesPerEpoch: number,
   timeUp: boolean,
-): Exclude<StopReason, 'aborted'> | null {
+): Exclude<StopReason, 'aborted' | 'paused'> | null {
   if (maxUpdates > 0 && state.update >= maxUpdates) return 'maxUpdates';
   if (maxEpochs > 0 && following(state, batchesPerEpoch).epoch > maxEpochs) return 'maxEpochs';
   if (timeUp) return 'maxMinutes';

@@ -2,7 +2,8 @@ import type { RdropWarning } from '../util/warnings.js';
 import type { TrainMetrics, ValidationMetrics } from './metrics.js';
 import type { RunResult } from './run_directory.js';
 
-export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'aborted';
+/** Why training ended: at a limit, by `pauseAt` of fit(), or by its signal. */
+export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'paused' | 'aborted';
 
 /** The events of fit(), in the order in which they happen. Later versions may add types; pass over those you do not know. */
 export type TrainEvent =

@@ -1,6 +1,7 @@
 import { type Batch, packBatch } from '../model/pack.js';
 import type { Transformer } from '../model/transformer.js';
 import { checkCall, workOptions } from '../options/schema/call_options.js';
+import { describe } from '../options/schema/parse.js';
 import type { ResumeOptions, TrainConfig, TrainOptions } from '../options/training.js';
 import { asRdropError, RdropError } from '../util/errors.js';
 import { type StepMetrics, stepMetrics } from './metrics.js';
@@ -17,6 +18,21 @@ export interface FitOptions {
   onProgress?: TrainListener | undefined;
   /** Measures the model at each validation; its metrics go to the event, metrics.jsonl and the report. Left out: nothing does. */
   validate?: ValidationHook | undefined;
+  /**
+   * Updates after which this call pauses, or before where a limit of the run is reached: it validates, writes a checkpoint and ends
+   * with the reason `paused`. The test split is not translated, and no result.json is written; another fit(), also after
+   * Trainer.resume, continues. 1 or more, in a run of one process. Left out: it trains to the limits of the run.
+   */
+  pauseAt?: number | undefined;
+}
+
+/** @throws RdropError INVALID_ARGUMENT */
+function checkPause({ pauseAt }: FitOptions, { ranks }: TrainingLoop): void {
+  if (pauseAt === undefined) return;
+  const wrong = (text: string) => new RdropError('INVALID_ARGUMENT', `fit.pauseAt: ${text}`);
+  if (!Number.isSafeInteger(pauseAt) || pauseAt < 1)
+    throw wrong(`expected a whole number of updates from 1 on, got ${describe(pauseAt)}`);
+  if (!ranks.alone) throw wrong(`expected none in a run of several processes, got ${pauseAt}`);
 }
 
 interface State {
@@ -173,17 +189,18 @@ export class Trainer implements Disposable, AsyncDisposable {
    * What the hook `validate` throws ends the iteration, and the run may continue from before that validation.
    *
    * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE, INVALID_ARGUMENT (`validate`:
-   *   it is missing where validation.metric names one of its metrics, or returns anything but numbers under names of its own)
+   *   it is missing where validation.metric names one of its metrics, or returns anything but numbers under names of its own; `pauseAt`)
    */
   async *fit(options: FitOptions = {}): AsyncGenerator<TrainEvent, void> {
     const own = this.#state;
-    checkCall(options, [...workOptions, 'validate'], 'fit');
-    const { signal, onProgress, validate } = options;
+    checkCall(options, [...workOptions, 'validate', 'pauseAt'], 'fit');
+    checkPause(options, own.loop);
+    const { signal, onProgress, validate, pauseAt } = options;
     const state = begin(own, 'fitting');
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
       if (state.loop.ranks.first) checkHook(validate, state.loop.config);
-      for await (const event of state.loop.events(both, onProgress, validate)) {
+      for await (const event of state.loop.events(both, onProgress, validate, pauseAt)) {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
         state.waiting = true;
         try {

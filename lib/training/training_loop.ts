@@ -50,6 +50,7 @@ export class TrainingLoop {
   #resumedAt = 0;
   /** metrics.jsonl may have the line, or a part, of something that failed before it was done. */
   #stray = false;
+  #pauseAt = 0;
   /** Not yet reported as events. */
   readonly #warnings: RdropWarning[] = [];
 
@@ -195,9 +196,12 @@ export class TrainingLoop {
     signal: AbortSignal,
     listener?: TrainListener,
     hook?: ValidationHook,
+    pauseAt = 0,
   ): AsyncGenerator<TrainEvent, void> {
-    const { config, state, data } = this;
+    const { state, data } = this;
+    const { checkpointInterval: every } = this.config;
     const { batchesPerEpoch } = data.train;
+    this.#pauseAt = pauseAt;
     const reporter = new StageReporter(listener, () => this.#moment());
     let first = true;
     this.#resumedAt = performance.now() - 1000 * state.elapsedSeconds;
@@ -226,11 +230,7 @@ export class TrainingLoop {
         yield await this.#end(reason, reporter, signal);
         return;
       }
-      if (
-        config.checkpointInterval > 0 &&
-        state.update > 0 &&
-        state.update % config.checkpointInterval === 0
-      ) {
+      if (every > 0 && state.update > 0 && state.update % every === 0) {
         if (this.#saved !== this.#mark()) yield* this.#tell(signal, [await this.checkpoint(['last'])]);
         if (this.#agreement.left) return;
       }
@@ -281,7 +281,7 @@ export class TrainingLoop {
   #limitReached(): Exclude<StopReason, 'aborted'> | null {
     this.#tick();
     const { config, state, data } = this;
-    return limitReached(config, state, data.train.batchesPerEpoch, this.#agreement.timeUp());
+    return limitReached(config, state, data.train.batchesPerEpoch, this.#agreement.timeUp(), this.#pauseAt);
   }
 
   #moment() {
@@ -374,7 +374,7 @@ export class TrainingLoop {
   async #end(reason: StopReason, reporter: StageReporter, signal?: AbortSignal): Promise<TrainEvent> {
     const { update, epoch } = this.state;
     const ended = { type: 'end' as const, update, epoch };
-    if (reason === 'aborted') return { ...ended, reason, result: null };
+    if (reason === 'aborted' || reason === 'paused') return { ...ended, reason, result: null };
     try {
       return { ...ended, reason, result: await runResult(this, reporter, signal) };
     } catch (error) {

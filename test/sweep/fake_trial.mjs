@@ -20,7 +20,7 @@ const hashes = (directory) =>
       ]),
   );
 
-async function train({ config, resume }) {
+async function train({ config, resume, pauseAt }) {
   const directory = config.runDirectory;
   const name = basename(directory);
   const behaviorFile = [dirname(dirname(directory)), dirname(dirname(dirname(directory)))]
@@ -38,7 +38,9 @@ async function train({ config, resume }) {
     writeFileSync(join(directory, 'config.json'), JSON.stringify(config));
   }
   const first = update + 1;
-  const updates = behavior === 'long' ? 1000 : 3;
+  // A trial of a search trains to its own limit, and is validated where it pauses and at its end.
+  const scores = behaviorFile ? JSON.parse(readFileSync(behaviorFile, 'utf8')).validBleu?.[name] : undefined;
+  const updates = behavior === 'long' ? 1000 : scores ? (pauseAt ?? config.maxUpdates) : 3;
   while (update < updates) {
     if (aborted) {
       await tell({ type: 'aborted' });
@@ -57,8 +59,15 @@ async function train({ config, resume }) {
     appendFileSync(join(directory, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
     await tell({ type: 'event', event: line });
   }
+  if (scores) {
+    const bleu = scores[String(update)];
+    const line = { type: 'validation', update, loss: 5, bleu };
+    appendFileSync(join(directory, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
+  }
   if (behavior === 'error') {
     await tell({ type: 'failed', code: 'NON_FINITE', message: 'row 3 of the logits' });
+  } else if (pauseAt !== undefined) {
+    await tell({ type: 'finished' });
   } else {
     const { direction, alpha } = config.loss;
     const result = { seed: config.seed, direction, alpha, updates: update, first, threads: config.threads };

@@ -1,5 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { SweepEvent, TrialName } from '../../sweep/messages.js';
+import { conditionOfTrial } from '../../sweep/search.js';
 import type { TrainProgress } from '../../training/stages.js';
 import { durationText } from '../../util/async/time_left.js';
 import { hideBars, showBars } from './terminal.js';
@@ -36,6 +37,7 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
   showBars(bars);
   const shown = new Map<string, { bar: SingleBar; payload: Record<string, string> }>();
   let width = 0;
+  let planned: readonly TrialName[] = [];
   const show = (trial: TrialName, changes: Record<string, string>, update?: number): void => {
     let entry = shown.get(trial.name);
     if (!entry) {
@@ -54,6 +56,7 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
     if (event.type === 'plan') {
       // Above the bars, before there are any.
       for (const note of event.planned.notes) stream.write(`rdrop: ${note}\n`);
+      planned = event.trials;
       width = Math.max(...event.trials.map(({ name }) => name.length));
       for (const trial of event.trials)
         show(trial, { note: trial.state === 'new' ? 'waiting' : trial.state });
@@ -71,6 +74,12 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
       const { updates, testBleu, validBleu } = event.result;
       const note = testBleu ? `test BLEU ${bleuOf(testBleu.score)}` : 'finished';
       show(event.trial, { note, bleu: bleuOf(validBleu) }, updates);
+    } else if (event.type === 'rung') {
+      const dropped = event.scores
+        .map(({ condition }) => condition)
+        .filter((each) => !event.survivors.includes(each));
+      for (const trial of planned)
+        if (dropped.includes(conditionOfTrial(trial))) show(trial, { note: 'dropped' });
     } else if (event.type === 'fail') {
       show(event.trial, { note: 'FAILED' });
     }
@@ -102,6 +111,9 @@ function withLines(stream: NodeJS.WriteStream): SweepProgress {
       const how = event.reused ? 'finished before' : 'finished';
       const test = bleuOf(testBleu?.score);
       say(`${event.trial.name}: ${how}, ${updates} updates, ${seconds.toFixed(0)} s, test BLEU ${test}`);
+    } else if (event.type === 'rung') {
+      const { rung, rungs, updates, survivors } = event;
+      say(`rung ${rung} of ${rungs}, ${updates} updates: ${survivors.join(', ')} continue`);
     } else if (event.type === 'fail') {
       say(event.error.message);
     }
