@@ -4,7 +4,7 @@ import { plannedComparison } from '../../lib/statistics/planned_comparison.js';
 import type { SweepEvent } from '../../lib/sweep/messages.js';
 
 /** What a plan shows on standard error. */
-function shown(seeds: number, isTTY: boolean): string {
+function shown(seeds: number, isTTY: boolean, ...more: SweepEvent[]): string {
   const written: string[] = [];
   const stream = {
     isTTY,
@@ -22,6 +22,7 @@ function shown(seeds: number, isTTY: boolean): string {
     planned: plannedComparison(seeds, 2),
   };
   progress.onEvent(plan);
+  for (const event of more) progress.onEvent(event);
   progress.stop();
   return written.join('');
 }
@@ -33,6 +34,16 @@ describe('the progress of a sweep', () => {
     expect(shown(3, false).split('\n')).toHaveLength(3);
     expect(shown(3, true).match(note)).toHaveLength(1);
     expect(shown(3, true).indexOf('with 3 seeds')).toBeLessThan(shown(3, true).indexOf('uni-1'));
+  });
+
+  it('says after a rung of a search which conditions continue, and which trial does not', () => {
+    const rung = (survivors: string[]): SweepEvent => ({
+      ...{ type: 'rung', rung: 1, rungs: 2, updates: 3, survivors, reused: false },
+      scores: ['bi', 'uni'].map((condition) => ({ condition, bleu: 1, loss: 2 })),
+    });
+    expect(shown(6, false, rung(['bi']))).toContain('rdrop: rung 1 of 2, 3 updates: bi continue\n');
+    expect(shown(6, true, rung(['bi']))).toContain('dropped');
+    expect(shown(6, true, rung(['bi', 'uni']))).not.toContain('dropped');
   });
 
   it('is silent about it where there is nothing to say', () => {
