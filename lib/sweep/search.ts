@@ -5,7 +5,6 @@ import type { TrainConfig } from '../options/training.js';
 import { RdropError } from '../util/errors.js';
 import { NumpyRandom } from '../util/random/numpy_random.js';
 import { type GridPoint, gridPoints } from './grid.js';
-import type { TrialName } from './messages.js';
 
 /** What says which points a sweep has: its options, or its sweep.json. */
 export interface SearchedGrid {
@@ -39,8 +38,14 @@ export function searchedPoints(searched: SearchedGrid, direction: string): GridP
 export const conditionName = (direction: string, { suffix }: Pick<GridPoint, 'suffix'>): string =>
   direction + suffix;
 
+interface NamedTrial {
+  name: string;
+  direction: string;
+  seed: number;
+}
+
 /** `uni-alpha=5` of the trial `uni-63-alpha=5`. */
-export const conditionOfTrial = ({ name, direction, seed }: TrialName): string =>
+export const conditionOfTrial = ({ name, direction, seed }: NamedTrial): string =>
   direction + name.slice(`${direction}-${seed}`.length);
 
 /** Every condition of a sweep: directions, each at its points. */
