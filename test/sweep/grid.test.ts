@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sweepCommand } from '../../lib/cli/sweep.js';
 import type { SweepOptions } from '../../lib/options/index.js';
 import { conditionOf } from '../../lib/report/conditions.js';
@@ -88,6 +88,27 @@ describe('a grid', () => {
       '-a.b=1-c.b=2',
     ]);
     expect(gridPoints({}, 'bi').map(({ suffix }) => suffix)).toEqual(['']);
+  });
+
+  it('comes from the command line as lists of numbers, names and truth values', async () => {
+    const runSweep = vi.fn(async () => ({ results: [], failures: [], reason: 'finished' }));
+    vi.doMock('../../lib/cli/shared/run_sweep.js', () => ({ runSweep }));
+    try {
+      const given = ['loss.alpha=1, 5e-1', 'model.dropout=0.1', 'model.norm=pre,post', 'a.b=true,false'];
+      const flags = given.flatMap((each) => ['--grid', each]);
+      await sweepCommand()
+        .exitOverride()
+        .parseAsync(['--data', 'd', '--out', 'o', ...flags], { from: 'user' });
+    } finally {
+      vi.doUnmock('../../lib/cli/shared/run_sweep.js');
+    }
+    const [[, options] = []] = runSweep.mock.calls as unknown as [unknown, SweepOptions][];
+    expect(options?.grid).toEqual({
+      'loss.alpha': [1, 0.5],
+      'model.dropout': [0.1],
+      'model.norm': ['pre', 'post'],
+      'a.b': [true, false],
+    });
   });
 
   it('comes from the command line as option=list', async () => {
