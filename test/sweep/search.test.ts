@@ -161,6 +161,11 @@ describe('successive halving', () => {
     expect(names(again, 'start')).toEqual([]);
     expect(rungs(again).map(({ reused }) => reused)).toEqual([true, true]);
     expect(of(again, 'finish')).toMatchObject([{ reused: true, trial: { name: 'uni-1-alpha=3' } }]);
+    // Decided anew by what stands in the runs: by what each rung saw, not by what came after.
+    const decided = await json('rungs.json');
+    await rm(join(out, 'rungs.json'));
+    expect(names(await all(start(halving)), 'start')).toEqual([]);
+    expect(await json('rungs.json')).toEqual(decided);
     await expect(all(start({ ...halving, seeds: [1, 2] }))).rejects.toMatchObject({
       code: 'RUN_EXISTS',
       message: expect.stringContaining('its seeds'),

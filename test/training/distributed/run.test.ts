@@ -180,11 +180,15 @@ describe.skipIf(withoutLibrary !== null)(`two processes${because}`, () => {
 });
 
 it.skipIf(withoutLibrary !== null)(
-  `step() is for trainers of one process, or of one rank${because}`,
+  `step() and pauseAt are for trainers of one process${because}`,
   async () => {
     await using trainer = await Trainer.create({ ...sharedOptions(data, at('step')), distributed: two });
     const batch = { source: [Int32Array.of(4, 2)], target: [Int32Array.of(5, 2)] };
     await expect(trainer.step(batch)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(trainer.fit({ pauseAt: 1 }).next()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('several processes'),
+    });
   },
   60_000,
 );
