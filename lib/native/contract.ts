@@ -216,7 +216,8 @@ export interface NativeGroupOptions {
   prefix: string;
   /** Without a sign of life of a rank, and to join. */
   timeoutSeconds: number;
-  backend: 'gloo' | 'nccl';
+  /** What carries tensors: those of a device pass through the memory of the host. */
+  backend: 'gloo';
   /** Path of librdrop_distributed.so: distributedLibrary() of binding.ts. */
   library: string;
 }

@@ -32,8 +32,7 @@ GroupOptions group_options(const Napi::Value& value) {
   if (options.port > 65535) fail(ErrorCode::invalid_argument, "port: expected 1 to 65535, got ", options.port);
   if (!(options.timeout > 0 && options.timeout < 1e6))
     fail(ErrorCode::invalid_argument, "timeoutSeconds: expected more than 0, got ", options.timeout);
-  if (options.backend != "gloo" && options.backend != "nccl")
-    fail(ErrorCode::invalid_argument, "backend: expected gloo or nccl, got ", options.backend);
+  if (options.backend != "gloo") fail(ErrorCode::invalid_argument, "backend: expected gloo, got ", options.backend);
   return options;
 }
 

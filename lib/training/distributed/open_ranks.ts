@@ -39,7 +39,7 @@ export async function openRanks(options: DistributedConfig | undefined, meeting:
 
 function join(
   options: DistributedConfig & Pick<NativeGroupOptions, 'rank' | 'worldSize' | 'address' | 'port' | 'serve'>,
-  { device, signal }: Meeting,
+  { signal }: Meeting,
 ): Promise<NativeGroup> {
   const { rank, worldSize, address, port, serve, timeoutSeconds, prefix = 'rdrop' } = options;
   const store = `${address}:${port}/${prefix}`;
@@ -49,7 +49,7 @@ function join(
     native().Group.create({
       ...{ rank, worldSize, address, port, serve, timeoutSeconds },
       prefix: `${prefix}/${number}`,
-      backend: device === 'cuda' ? 'nccl' : 'gloo',
+      backend: 'gloo',
       library: distributedLibrary(),
     }),
   );
