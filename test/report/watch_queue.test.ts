@@ -107,6 +107,15 @@ describe.skipIf(none !== null)('the live page of a queue', () => {
     await place.sweep();
     await until(async () => (await row('bi-1'))?.state === 'failed');
     expect((await row('bi-1'))?.reason).toMatch(/status 7[\s\S]*the fake trial dies of update 2/);
+    await page?.close();
+    // By the sweep's own directory as well.
+    page = await watch(place.at('out'), { token });
+    const failed = (await seen()).runs.find(({ id }) => id === 'bi-1');
+    expect(failed).toMatchObject({ state: 'failed', worker: null });
+    expect(failed?.reason).toMatch(/status 7/);
+    await page.close();
+    await open();
+    expect((await row('bi-1'))?.state).toBe('failed');
     await place.clear();
     await until(async () => Object.keys(await states()).every((trial) => trial === 'baseline-1'));
 

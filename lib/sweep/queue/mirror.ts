@@ -69,8 +69,17 @@ export class Mirror {
     return true;
   }
 
-  async writeWorker(worker: string, since: number): Promise<void> {
-    const text = JSON.stringify({ worker, since: new Date(since).toISOString() });
+  writeWorker(worker: string, since: number): Promise<void> {
+    return this.#write({ worker, since: new Date(since).toISOString() });
+  }
+
+  /** Nobody has the trial any more: it failed. */
+  writeFailure(reason: string): Promise<void> {
+    return this.#write({ worker: '', state: 'failed', reason: reason.slice(0, 2000) });
+  }
+
+  async #write(what: object): Promise<void> {
+    const text = JSON.stringify(what);
     await writeFileAtomically(join(this.#directory, 'worker.json'), `${text}\n`);
   }
 }

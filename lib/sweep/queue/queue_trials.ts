@@ -201,6 +201,7 @@ async function* look(
     const message = /^the trial \S+ failed: /.test(reason)
       ? reason
       : `the trial ${trial.name} failed: ${reason}`;
+    await at.mirror?.writeFailure(message);
     yield { type: 'fail', trial: named(trial), error: new RdropError('TRIAL_FAILED', message) };
   } else if (state === 'completed') {
     // Sent before the trial was done, so all of its lines are there.
