@@ -85,10 +85,10 @@ process.on('SIGTERM', () => controller.abort());
 // A sweep that was killed leaves no trial behind.
 process.once('disconnect', () => controller.abort());
 let holding: NodeJS.Timeout | undefined;
-/** Ends at once, in the middle of whatever is done, when the time is over: by then another worker may have the trial. */
+/** Ends at once, in the middle of whatever is done, when the time is over: by then another worker may have the trial. Its worker knows it by the signal. */
 function hold(until: number): void {
   clearTimeout(holding);
-  holding = setTimeout(() => process.kill(process.pid, 'SIGKILL'), Math.max(0, until - Date.now()));
+  holding = setTimeout(() => process.kill(process.pid, 'SIGALRM'), Math.max(0, until - Date.now()));
   holding.unref();
 }
 

@@ -90,7 +90,8 @@ export function runTrial(trial: Trial, options: TrialProcessOptions): Promise<vo
       signal.removeEventListener('abort', abort);
       lease?.lost.removeEventListener('abort', kill);
       unheld?.();
-      if (lease?.lost.aborted)
+      // The trial's own clock may be a moment ahead of the lease's here, or not have heard of its last renewal.
+      if (lease?.lost.aborted || (lease && ended === 'SIGALRM'))
         return reject(new RdropError('RUN_LOST', `the trial ${trial.name} is another worker's now`));
       if (outcome?.type === 'finished') return resolve();
       if (signal.aborted) return reject(new RdropError('ABORTED', `the trial ${trial.name} was aborted`));

@@ -53,6 +53,7 @@ async function train({ config, resume, pauseAt }) {
       process.stderr.write('the fake trial dies of update 2\n');
       process.exit(7);
     }
+    if (behavior === 'alarm' && update === 2 && !resume) process.kill(process.pid, 'SIGALRM');
     if (behavior === 'hard' && update === 2) process.kill(process.pid, 'SIGKILL');
     if (behavior !== 'early') writeFileSync(stateFile, JSON.stringify({ update }));
     const line = { type: 'train', update };

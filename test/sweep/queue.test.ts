@@ -339,6 +339,15 @@ describe.skipIf(none !== null)('a worker', () => {
     await events1;
   });
 
+  it('takes a trial again that ended by its own clock before the lease did here', async () => {
+    await mkdir(join(place, 'work'));
+    await behave('work', { 'bi-1': 'alarm' });
+    await work({ slots: 'cpu:1x1' });
+    const found = await all(start({ seeds: [1], directions: ['bi'] }));
+    expect(found.at(-1)).toMatchObject({ finished: 1, failed: 0 });
+    expect(events.map(({ type }) => type)).toEqual(['take', 'lost', 'take', 'finish']);
+  });
+
   it('ends a trial whose lease it could not renew in time', async () => {
     await mkdir(join(place, 'work'));
     await behave('work', { 'bi-1': 'long' });
