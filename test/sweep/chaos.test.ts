@@ -17,8 +17,8 @@ const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/chaos.test.ts is skipped: ${none}\n`);
 const long = Boolean(process.env['RDROP_TEST_LONG']);
 const plan = long
-  ? { workers: 3, seeds: [1, 2, 3, 4, 5, 6], kills: 20, restarts: 2, updates: 120 }
-  : { workers: 2, seeds: [1, 2], kills: 2, restarts: 1, updates: 30 };
+  ? { workers: 3, seeds: [1, 2, 3, 4, 5, 6], kills: 20, restarts: 2, updates: 400 }
+  : { workers: 2, seeds: [1, 2], kills: 2, restarts: 1, updates: 60 };
 const directions = ['uni', 'bi'] as const;
 const seed = Number(process.env['RDROP_CHAOS_SEED'] ?? 19);
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

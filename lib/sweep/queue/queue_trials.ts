@@ -63,7 +63,7 @@ export async function* queueTrials(
   const client = await connect(sweep, (reason) => {
     away = {
       code: 'QUEUE_AWAY',
-      message: `${shownUrl(sweep.queue)}: ${reason}; the sweep goes on when the queue answers`,
+      message: `${shownUrl(sweep.queue)}: ${reason}; the sweep continues when the queue answers`,
     };
   });
   const queue = new Queue(queueName, { connection: client, prefix });
