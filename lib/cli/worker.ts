@@ -35,7 +35,7 @@ async function run(flags: WorkerOptions): Promise<void> {
 }
 
 function textOf(event: WorkerEvent): string {
-  if (event.type === 'away') return `${event.message}; goes on when the queue answers`;
+  if (event.type === 'away') return `${event.message}; continues when the queue answers`;
   const { trial, slot } = event;
   if (event.type === 'take') return `${trial} ${event.resumed ? 'resumes' : 'begins'} in ${slot}`;
   if (event.type === 'finish') return `${trial} finished`;

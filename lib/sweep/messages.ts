@@ -22,7 +22,7 @@ export type ToTrial =
       pauseAt?: number | undefined;
     }
   | { type: 'abort' }
-  /** The trial may go on until this time, in milliseconds since 1970; without another message it ends there and writes nothing more. */
+  /** The trial may continue until this time, in milliseconds since 1970; without another message it ends there and writes nothing more. */
   | { type: 'held'; until: number };
 
 /** Child to parent. */
@@ -90,6 +90,6 @@ export type SweepEvent =
   | { type: 'fail'; trial: TrialName; error: RdropError }
   /**
    * Once, last. aborted: the signal came; trials that had begun have a checkpoint, and the same call continues. On a queue the trials
-   * go on, and the same call shows them again.
+   * continue, and the same call shows them again.
    */
   | { type: 'end'; reason: 'finished' | 'aborted'; finished: number; failed: number };

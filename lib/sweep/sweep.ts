@@ -46,7 +46,7 @@ export interface SweepControl {
  * Trains every combination of a seed and a direction and yields what happens. Finished trials are recognized by their
  * result and reused, interrupted ones continue from their last checkpoint; so the same call repeated completes a sweep.
  * A failed trial is an event and does not stop the others, unless `stopOnFailure` asks for it. The signal ends a sweep as it
- * ends fit(): the running trials write a checkpoint and end (on a queue they go on, and the same call shows them again), then comes the event `end` with the reason 'aborted'. Leaving the
+ * ends fit(): the running trials write a checkpoint and end (on a queue they continue, and the same call shows them again), then comes the event `end` with the reason 'aborted'. Leaving the
  * loop early ends the trials alike.
  *
  * @param config what the trials share (trainSchema without seed and runDirectory)

@@ -25,7 +25,7 @@ export interface TrialProcessOptions {
   slot?: Slot | undefined;
   /** Updates at which it is left, without a result. Left out: it is trained to its end. */
   pauseAt?: number | undefined;
-  /** How long the trial may go on; the child is killed when it is lost. */
+  /** How long the trial may continue; the child is killed when it is lost. */
   lease?: Lease | undefined;
   onEvent(event: TrainEvent | TrainProgress): void;
 }

@@ -91,7 +91,7 @@ export class QueueDirectory {
     const client = await connect(source, (reason) =>
       warn({
         code: 'QUEUE_AWAY',
-        message: `${shownUrl(source.queue)}: ${reason}; the page goes on when the queue answers`,
+        message: `${shownUrl(source.queue)}: ${reason}; the page continues when the queue answers`,
       }),
     );
     const queue = new Queue(queueName, { connection: client, prefix, skipMetasUpdate: true });
