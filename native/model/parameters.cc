@@ -260,6 +260,8 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
     auto feed_forward = build.feed_forward(prefix);
     encoder_layers.push_back([=] { return EncoderLayer{self_attention(), feed_forward()}; });
   }
+  std::function<LayerNorm()> last_encoder_norm;
+  if (config.pre_norm) last_encoder_norm = build.norm("encoder.layer_norm");
   const int64_t d = config.embed_dim, all_keys = 2 * checked_product({d, config.decoder_layers}, "decoderLayers");
   Builder::Room keys_room{};
   if (device) keys_room = build.reserve_linear(all_keys, d);
@@ -272,11 +274,8 @@ Parameters::Parameters(const ModelConfig& config, at::ScalarType type, uint64_t 
     auto feed_forward = build.feed_forward(prefix);
     decoder_layers.push_back([=] { return DecoderLayer{self_attention(), cross_attention(), feed_forward()}; });
   }
-  std::function<LayerNorm()> last_encoder_norm, last_decoder_norm;
-  if (config.pre_norm) {
-    last_encoder_norm = build.norm("encoder.layer_norm");
-    last_decoder_norm = build.norm("decoder.layer_norm");
-  }
+  std::function<LayerNorm()> last_decoder_norm;
+  if (config.pre_norm) last_decoder_norm = build.norm("decoder.layer_norm");
 
   build.allocate(seed);
   flat = build.flat();

@@ -18,11 +18,10 @@ namespace rdrop {
 namespace {
 
 /// On the way back, when all that the tape holds from here on has run, tells that the gradients from a layer's first on
-/// are final. The buffer begins with the embeddings and goes on with the layers in their order. Not in pre-norm, whose
-/// last norms lie at its end.
-void watch_layer(Tape* tape, const Weight& first, const Parameters& parameters, bool pre_norm) {
-  if (!tape || !tape->watcher || pre_norm) return;
-  tape->push([tape, &first, &parameters](StateGradient gradient) {
+/// are final. The buffer begins with the embeddings and goes on with the layers in the order of the forward pass.
+void watch_layer(Tape* tape, const SelfAttention& first_of_layer, const Parameters& parameters) {
+  if (!tape || !tape->watcher) return;
+  tape->push([tape, &first = first_of_layer.query_key_value.weight, &parameters](StateGradient gradient) {
     const auto begin = static_cast<const char*>(parameters.gradient.const_data_ptr());
     const auto here = static_cast<const char*>(first.gradient.const_data_ptr());
     tape->watcher((here - begin) / int64_t(parameters.gradient.element_size()));
@@ -78,16 +77,19 @@ at::Tensor Transformer::encode(Pass& pass, Tape* tape, const Sequences& source, 
               {}};
   const auto& layers = parameters_.encoder;
   if (config_.pre_norm) {
+    if (!layers.empty()) watch_layer(tape, layers[0].self_attention, parameters_);
     state = first_norm(tape, state.normed, layers.empty() ? parameters_.encoder_norm : layers[0].self_attention.norm);
   }
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     if (tape) tape->place.layer = int64_t(i);
-    watch_layer(tape, layer.self_attention.query_key_value.weight, parameters_, config_.pre_norm);
+    if (!config_.pre_norm) watch_layer(tape, layer.self_attention, parameters_);
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.encoder_norm;
     state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.feed_forward.norm : layer.self_attention.norm, shape,
                            pass.attention(rows), {Kept::fc1_input});
+    // In pre-norm a layer ends with the first norm of the next, whose gradients are then final as well.
+    if (config_.pre_norm && i + 1 < layers.size()) watch_layer(tape, layers[i + 1].self_attention, parameters_);
     state = feed_forward(tape, state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
                          config_.activation, pass.feed_forward(rows), {Kept::query_key_value_input, 1});
   }
@@ -103,13 +105,14 @@ at::Tensor Transformer::decode(Pass& pass, Tape* tape, const Sequences& target, 
               {}};
   const auto& layers = parameters_.decoder;
   if (config_.pre_norm) {
+    if (!layers.empty()) watch_layer(tape, layers[0].self_attention, parameters_);
     state = first_norm(tape, state.normed, layers.empty() ? parameters_.decoder_norm : layers[0].self_attention.norm);
   }
   const SourceMemory encoded = source_memory(tape, memory, memory_gradient, parameters_.source_keys);
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     if (tape) tape->place.layer = int64_t(i);
-    watch_layer(tape, layer.self_attention.query_key_value.weight, parameters_, config_.pre_norm);
+    if (!config_.pre_norm) watch_layer(tape, layer.self_attention, parameters_);
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters_.decoder_norm;
     state = self_attention(tape, state, layer.self_attention,
                            config_.pre_norm ? layer.cross_attention.norm : layer.self_attention.norm, causal,
@@ -117,6 +120,8 @@ at::Tensor Transformer::decode(Pass& pass, Tape* tape, const Sequences& target, 
     state = cross_attention(tape, state, encoded, int64_t(i), layer.cross_attention,
                             config_.pre_norm ? layer.feed_forward.norm : layer.cross_attention.norm, to_source,
                             pass.attention(rows), {Kept::fc1_input});
+    // In pre-norm a layer ends with the first norm of the next, whose gradients are then final as well.
+    if (config_.pre_norm && i + 1 < layers.size()) watch_layer(tape, layers[i + 1].self_attention, parameters_);
     state = feed_forward(tape, state, layer.feed_forward, config_.pre_norm ? last : layer.feed_forward.norm,
                          config_.activation, pass.feed_forward(rows), {Kept::query_key_value_input, 1});
   }
