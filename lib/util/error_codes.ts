@@ -17,6 +17,8 @@ export const errorCodes = {
   DISK_FULL: 'no space is left on the device',
   INVALID_UTF8: 'a text file is not valid UTF-8',
   LINE_COUNT_MISMATCH: 'the two sides of a parallel corpus differ in their number of lines',
+  UNKNOWN_LABEL: 'a label does not occur in the training data',
+  ONE_CLASS: 'the training data of a classifier has fewer than two classes',
   MALFORMED_FILE: 'a file does not have the format it should have',
   TOO_LARGE: 'a file, or what it unpacks to, is larger than a limit that the message names',
   CHECKPOINT_CORRUPT: 'a checkpoint is incomplete or damaged',
