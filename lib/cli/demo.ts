@@ -30,7 +30,7 @@ async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
   const { openDemo } = await import('../demo/demo.js');
   const { writeReport } = await import('../report/report.js');
   const { readRuns } = await import('../report/runs.js');
-  const { bleuTable, compareConditions, comparisonTable, sortRuns } = await import('../report/tables.js');
+  const { metricTable, compareConditions, comparisonTable, sortRuns } = await import('../report/tables.js');
   const { RdropError } = await import('../util/errors.js');
   const { runSweep } = await import('./shared/run_sweep.js');
   const { stageProgress } = await import('./shared/stage_progress.js');
@@ -73,7 +73,9 @@ async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {
     process.stdout.write(`${JSON.stringify({ seconds, results, comparisons, ...paths })}\n`);
     return;
   }
-  const tables = [bleuTable(runs), comparisonTable(runs)].flatMap((table) => (table ? textTable(table) : []));
+  const tables = [metricTable(runs), comparisonTable(runs)].flatMap((table) =>
+    table ? textTable(table) : [],
+  );
   process.stdout.write(`\n${tables.join('\n')}\n\n`);
   process.stdout.write(`${seconds.toFixed(0)} s in all. The report with its plots: ${paths.html}\n`);
 }

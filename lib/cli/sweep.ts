@@ -45,7 +45,7 @@ export function sweepCommand(): Command {
     .option('--config <file>', 'options as JSON, over those of the preset')
     .option('--set <option=value>', 'one option, e.g. maxUpdates=2000; may be repeated', collect, [])
     .option('--seeds <list>', 'separated by commas, e.g. 63,64,65', numbers)
-    .option('--directions <list>', 'of baseline (α 0), uni, uni-reverse and bi', list)
+    .option('--directions <list>', 'of one-pass, baseline (α 0), uni, uni-reverse and bi', list)
     .option(
       '--grid <option=list>',
       'values of one more option, e.g. model.dropout=0.1,0.3; may be repeated',

@@ -7,8 +7,11 @@ import { distinct, seed, text } from './schema/ranges.js';
 import { searchSchema } from './search.js';
 import { slotsSchema } from './slots.js';
 
-export const trialDirections = ['baseline', 'uni', 'uni-reverse', 'bi'] as const;
-/** What a sweep compares: baseline trains with α 0 (two passes, cross-entropy alone), the others with a KL direction. */
+export const trialDirections = ['one-pass', 'baseline', 'uni', 'uni-reverse', 'bi'] as const;
+/**
+ * What a sweep compares: `one-pass` is ordinary training at half the cost (`loss.passes` 1), `baseline` has two passes and α 0, the
+ * others a KL direction.
+ */
 export type TrialDirection = (typeof trialDirections)[number];
 
 /** A value of an option in a grid. */
@@ -25,7 +28,7 @@ export interface SweepOptions extends OpenOptions, Partial<QueueOptions> {
    */
   seeds?: number[] | undefined;
   /**
-   * Directions of the trials, all different; `baseline` trains with α 0.
+   * Directions of the trials, all different; `baseline` trains with α 0, `one-pass` with one pass.
    * @default ["uni","bi"]
    */
   directions?: TrialDirection[] | undefined;

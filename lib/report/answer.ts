@@ -29,11 +29,11 @@ const runsText = (n: number) => `${n} ${n === 1 ? 'run' : 'runs'}`;
  * of the best against each other. The numbers are those of the table of differences.
  */
 export function answerOf(runs: readonly RunSummary[], metric: Metric): string[] {
-  const scored = runs.filter(({ testBleu }) => testBleu !== null);
+  const scored = runs.filter(({ testScore }) => testScore !== null);
   const rivals = [...new Set(scored.map(conditionOf))].map(
     (name): Rival => ({
       name,
-      values: scored.flatMap((run) => (conditionOf(run) === name ? (run.testBleu as number) : [])),
+      values: scored.flatMap((run) => (conditionOf(run) === name ? (run.testScore as number) : [])),
     }),
   );
   const sign = metric.higherIsBetter ? 1 : -1;

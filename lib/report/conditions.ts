@@ -2,8 +2,10 @@
  * Which runs of a report are the same condition under other seeds, and what each condition is called. All that can change a result
  * makes a condition: every option but those below, the content of the data, and the versions of rdrop and libtorch.
  */
+
 import { basename } from 'node:path';
 import { trainSchema } from '../options/training.js';
+import { hasAlpha } from '../sweep/direction_loss.js';
 import type { RunSummary } from './run_summary.js';
 import type { ReportTable } from './table.js';
 
@@ -54,18 +56,17 @@ function flatten(value: object, prefix = ''): Map<string, string> {
   );
 }
 
+/** Whether a direction says what an option is. */
+const impliedBy = (direction: string, key: string): boolean =>
+  (key === 'loss.alpha' && !hasAlpha(direction)) || (key === 'loss.passes' && direction === 'one-pass');
+
 /** What is known of a run that makes its condition; null where nothing is. */
 function valuesOf({ direction, config, environment, state }: RunSummary): Values | null {
   if (config === undefined) return null;
   const values = new Map<string, string>();
   for (const [key, value] of flatOptions(config)) {
-    // The direction is part of the name already; the baseline has none, and no weight.
-    if (
-      pooledOptions.has(key) ||
-      key === 'loss.direction' ||
-      (direction === 'baseline' && key === 'loss.alpha')
-    )
-      continue;
+    // The direction is part of the name already, and so is what it fixes.
+    if (pooledOptions.has(key) || key === 'loss.direction' || impliedBy(direction, key)) continue;
     // What 'auto' will stand for is not known before the run has begun.
     if (state === 'missing' && value === 'auto') continue;
     values.set(key, value);
@@ -139,15 +140,12 @@ export function withConditions(runs: readonly RunSummary[]): RunSummary[] {
   const part = (key: string, value: string) =>
     `${short.get(key)}=${key === 'data' ? (data.get(value) ?? value) : value}`;
   const named = (run: RunSummary, values: Values): string => {
-    const own = keys.filter(
-      (key) => values.has(key) || !(run.direction === 'baseline' && key === 'loss.alpha'),
-    );
+    const own = keys.filter((key) => values.has(key) || !impliedBy(run.direction, key));
     const parts = own.map((key) => part(key, values.get(key) ?? 'absent'));
     return [run.direction, ...parts.slice(0, mostNamed)].join(', ');
   };
   const complete = (values: Values | null, direction: string) =>
-    values !== null &&
-    keys.every((key) => values.has(key) || (direction === 'baseline' && key === 'loss.alpha'));
+    values !== null && keys.every((key) => values.has(key) || impliedBy(direction, key));
   const groups = new Map<string, { direction: string; values: Values }>();
   const identity = (run: RunSummary, values: Values) =>
     JSON.stringify([run.direction, ...keys.map((key) => values.get(key) ?? null)]);

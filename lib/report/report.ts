@@ -17,16 +17,16 @@ import { runFiles } from './run_files.js';
 import type { RunSummary } from './run_summary.js';
 import { readRuns } from './runs.js';
 import { samplesOf } from './samples.js';
-import { higherIsBetter, reportOn, scoreTable } from './scores.js';
+import { metricOf, reportOn, scoreTable } from './scores.js';
 import type { ReportTable } from './table.js';
-import { bleuTable, comparisonTable, runTable, sortRuns } from './tables.js';
+import { comparisonTable, metricTable, runTable, sortRuns } from './tables.js';
 
 export type { CurvePoint, RunSummary } from './run_summary.js';
 
 export interface ReportOptions {
   /**
    * Which metric of the test split the conditions are compared by, as the report calls it: 'BLEU 13a', which stands in every result,
-   * 'TER', 'fairseq-score (compounds split)' (the paper's) and so on.
+   * 'TER', 'fairseq-score (compounds split)' (the paper's) and so on. Left out: that of the task, as BLEU or accuracy.
    */
   metric?: string | undefined;
   /** Default true: the text files of a run, where they are there, must be those that it was made with. */
@@ -70,27 +70,28 @@ function reportDocument(
   if (runs.length === 0)
     throw new RdropError('INVALID_ARGUMENT', 'report: expected at least one run, got none');
   const sorted = sortRuns(withConditions(metric === undefined ? runs : reportOn(runs, metric)));
-  const finished = sorted.filter(({ testBleu }) => testBleu !== null).length;
-  const comparison = comparisonTable(sorted, metric);
-  const name = metric ?? 'BLEU';
+  const finished = sorted.filter(({ testScore }) => testScore !== null).length;
+  const by = metricOf(runs, metric);
+  const { name } = by;
+  const comparison = comparisonTable(sorted, name);
   const strip = stripChart(sorted, name);
   const table = (one: ReportTable | null): ReportBlock[] => (one ? [{ kind: 'table', ...one }] : []);
   return {
     title,
-    answer: answerOf(sorted, { name, higherIsBetter: higherIsBetter(runs, name) }),
+    answer: answerOf(sorted, by),
     lead: [
       `${finished} of ${sorted.length} ${sorted.length === 1 ? 'run has' : 'runs have'} a test ${name}.` +
         (comparison ? '' : ' A comparison needs finished runs of two conditions.'),
     ],
     blocks: [
       ...(strip ? [{ kind: 'chart' as const, ...strip }] : []),
-      ...table(bleuTable(sorted, metric)),
+      ...table(metricTable(sorted, name)),
       ...table(conditionTable(sorted)),
       ...table(comparison),
       ...table(scoreTable(sorted)),
       ...curveCharts(sorted, signal).map((chart) => ({ kind: 'chart' as const, ...chart })),
       ...(samples ? [samples] : []),
-      ...table(runTable(sorted, metric)),
+      ...table(runTable(sorted, name)),
       ...(files.length > 0 ? [{ kind: 'files' as const, title: 'Files of the runs', runs: files }] : []),
       ...table(environmentTable(sorted)),
       ...table(configTable(sorted)),

@@ -6,6 +6,8 @@ export interface CurvePoint {
   trainLoss?: number;
   validLoss?: number;
   validBleu?: number;
+  /** The metrics of a task other than translation, by name. */
+  scores?: Record<string, number>;
   /** Divergence of the two passes, before it is weighted. */
   kl?: number;
   learningRate?: number;
@@ -15,13 +17,15 @@ export interface CurvePoint {
 
 /** What the report knows of a run. */
 export interface RunSummary {
-  /** 'baseline' (α 0), 'uni', 'uni-reverse' or 'bi'. */
+  /** 'one-pass', 'baseline' (α 0), 'uni', 'uni-reverse' or 'bi'. */
   direction: string;
   /** The direction and every option in which runs of the report differ: the group in which seeds are pooled (withConditions). */
   condition?: string;
   seed: number;
-  /** Null until the run has finished. */
-  testBleu: number | null;
+  /** By the task's own metric, as BLEU of a translation; null until the run has finished. */
+  testScore: number | null;
+  /** That metric. Left out: BLEU, of which more is better. */
+  metric?: { name: string; higherIsBetter: boolean };
   /** Of training alone; null until the run has finished. */
   seconds: number | null;
   /** By ascending update. */
@@ -36,7 +40,8 @@ export interface RunSummary {
   updates?: number;
   epochs?: number;
   bestUpdate?: number;
-  validBleu?: number | null;
+  /** Of the best validation. */
+  validScore?: number | null;
   parameters?: number;
   /** config.json and environment.json as they are. */
   config?: Record<string, unknown>;

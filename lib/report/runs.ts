@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { describe, parseConfig } from '../options/schema/parse.js';
+import { directionOf, lossOfDirection } from '../sweep/direction_loss.js';
 
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
 import { atPoint } from '../sweep/grid.js';
@@ -22,7 +23,16 @@ const resultFile = z.looseObject({
   seconds: optionalNumber,
   bestUpdate: optionalNumber,
   validBleu: optionalNumber,
+  validScore: z.looseObject({ name: z.string(), value: z.number() }).nullish(),
   testBleu: z.looseObject({ score: z.number(), signature: z.string().optional() }).nullish(),
+  testScore: z
+    .looseObject({
+      name: z.string(),
+      score: z.number(),
+      signature: z.string().optional(),
+      mode: z.enum(['max', 'min']),
+    })
+    .nullish(),
   parameters: optionalNumber,
   scores: z
     .array(
@@ -45,13 +55,14 @@ const sweepFile = z.looseObject({
 });
 const configFile = z.looseObject({
   seed: z.number(),
-  loss: z.looseObject({ direction: z.string(), alpha: z.number() }),
+  loss: z.looseObject({ direction: z.string(), alpha: z.number(), passes: z.number().optional() }),
 });
 const metricsLine = z.looseObject({
   type: z.string(),
   update: z.number(),
   loss: optionalNumber,
   bleu: optionalNumber,
+  scores: z.record(z.string(), z.number()).nullish(),
   metrics: z.record(z.string(), z.number()).nullish(),
   kl: optionalNumber,
   learningRate: optionalNumber,
@@ -138,7 +149,7 @@ function plannedConfig({ direction, seed, config }: ExpectedTrial): Record<strin
   if (config === undefined) return undefined;
   const loss = {
     ...(config['loss'] as object | undefined),
-    ...(direction === 'baseline' ? { alpha: 0 } : { direction }),
+    ...lossOfDirection(direction),
   };
   return { ...config, seed, loss };
 }
@@ -156,7 +167,7 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
       name,
       directory,
       state: 'missing',
-      testBleu: null,
+      testScore: null,
       seconds: null,
       curve: [],
       ...(config !== undefined && { config }),
@@ -164,14 +175,13 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
     };
   }
   const config = parseFile(configFile, await readJsonFile(at('config.json')), at('config.json'));
-  const { direction, alpha } = config.loss;
   const run: RunSummary = {
-    direction: expected?.direction ?? (alpha === 0 ? 'baseline' : direction),
+    direction: expected?.direction ?? directionOf(config.loss),
     seed: expected?.seed ?? config.seed,
     name,
     directory,
     state: 'unfinished',
-    testBleu: null,
+    testScore: null,
     seconds: null,
     curve: await readCurve(at('metrics.jsonl')),
     config,
@@ -184,16 +194,19 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
   }
   const written = await optional('result.json');
   if (written === null) return run;
-  const { testBleu, seconds, validBleu, scores, ...others } = parseFile(
+  const { testBleu, testScore, seconds, validBleu, validScore, scores, ...others } = parseFile(
     resultFile,
     written,
     at('result.json'),
   );
   run.state = 'finished';
-  run.testBleu = testBleu?.score ?? null;
+  // Runs of earlier versions have BLEU alone.
+  const test = testScore ?? testBleu;
+  run.testScore = test?.score ?? null;
   run.seconds = seconds ?? null;
-  run.validBleu = validBleu ?? null;
-  if (testBleu?.signature !== undefined) run.signature = testBleu.signature;
+  run.validScore = validScore?.value ?? validBleu ?? null;
+  if (test?.signature !== undefined) run.signature = test.signature;
+  if (testScore) run.metric = { name: testScore.name, higherIsBetter: testScore.mode === 'max' };
   if (scores) run.scores = scores;
   for (const key of ['updates', 'epochs', 'bestUpdate', 'parameters'] as const) {
     const value = others[key];
@@ -221,6 +234,7 @@ async function readCurve(path: string): Promise<CurvePoint[]> {
       update,
       loss,
       bleu,
+      scores,
       kl,
       metrics,
       learningRate,
@@ -235,6 +249,7 @@ async function readCurve(path: string): Promise<CurvePoint[]> {
     }
     if (type === 'validation' && typeof loss === 'number') point.validLoss = loss;
     if (type === 'validation' && typeof bleu === 'number') point.validBleu = bleu;
+    if (type === 'validation' && scores) point.scores = scores;
     if (type === 'validation' && metrics) point.metrics = metrics;
   });
   return [...points.values()].sort((one, other) => one.update - other.update);

@@ -13,12 +13,39 @@ const labelOf = ({ name, signature }: CorpusScore): string => {
   return name === 'BLEU' && tokenizer !== undefined ? `BLEU ${tokenizer}` : name;
 };
 
-/** Whether more of a metric of these runs is better, as of BLEU. */
-export const higherIsBetter = (runs: readonly RunSummary[], metric: string): boolean =>
-  runs.flatMap(({ scores }) => scores ?? []).find((row) => labelOf(row) === metric)?.higherIsBetter ?? true;
+/** A metric of the test split, as a report on runs needs to know it. */
+export interface ReportMetric {
+  /** As the report calls it. */
+  name: string;
+  higherIsBetter: boolean;
+}
 
 /**
- * The runs with another metric of the test split in the place of their BLEU, for a report on it.
+ * What the runs are compared by: the metric asked for, else that of their task, which is BLEU where a run says nothing else.
+ *
+ * @param asked must be one of the metrics of the runs: reportOn() says so
+ * @throws RdropError INVALID_ARGUMENT where runs of several tasks have metrics of their own
+ */
+export function metricOf(runs: readonly RunSummary[], asked?: string): ReportMetric {
+  if (asked !== undefined) {
+    const rows = runs.flatMap(({ scores }) => scores ?? []);
+    const found = rows.find((row) => labelOf(row) === asked);
+    return { name: asked, higherIsBetter: found?.higherIsBetter ?? true };
+  }
+  const bleu = { name: 'BLEU', higherIsBetter: true };
+  const finished = runs.filter(({ testScore }) => testScore !== null);
+  const known = new Map(finished.map(({ metric = bleu }) => [metric.name, metric]));
+  if (known.size > 1) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `report: expected runs of one task, or a metric that all have, got runs measured by ${[...known.keys()].join(' and ')}`,
+    );
+  }
+  return [...known.values()][0] ?? bleu;
+}
+
+/**
+ * The runs with another metric of the test split in the place of their task's own, for a report on it.
  *
  * @param metric as the report calls it: 'BLEU 13a', 'TER', 'fairseq-score (compounds split)'
  * @throws RdropError INVALID_ARGUMENT, naming the metrics there are
@@ -34,13 +61,13 @@ export function reportOn(runs: readonly RunSummary[], metric: string): RunSummar
   }
   return runs.map(({ signature: _, ...run }) => {
     const row = run.scores?.find((score) => labelOf(score) === metric);
-    return row ? { ...run, testBleu: row.score, signature: row.signature } : { ...run, testBleu: null };
+    return row ? { ...run, testScore: row.score, signature: row.signature } : { ...run, testScore: null };
   });
 }
 
 /**
  * Every metric of the test split side by side: a row a run, and a row a mean where a condition has several runs. The signatures
- * stand below. Null when no run has more than its BLEU.
+ * stand below. Null when no run has more than one.
  */
 export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
   const scored = runs.filter(({ scores }) => scores !== undefined && scores.length > 0);

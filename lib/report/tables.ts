@@ -15,21 +15,21 @@ import type { ReportTable } from './table.js';
 const absent = '—';
 const grouped = (value: number, digits = 0) =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const bleuText = (value: number | null | undefined) =>
+const scoreText = (value: number | null | undefined) =>
   value === null || value === undefined ? absent : value.toFixed(2);
 const secondsText = (value: number | null | undefined) =>
   value === null || value === undefined ? absent : `${grouped(value, value < 100 ? 1 : 0)} s`;
 const countText = (value: number | undefined, digits = 0) =>
   value === undefined ? absent : grouped(value, digits);
 
-const directionOrder = ['uni', 'uni-reverse', 'bi', 'baseline'];
+const directionOrder = ['uni', 'uni-reverse', 'bi', 'baseline', 'one-pass'];
 const rank = (direction: string) =>
   directionOrder.includes(direction) ? directionOrder.indexOf(direction) : directionOrder.length;
 
 /** 'alpha=2' before 'alpha=10'. */
 const inOrder = once(() => new Intl.Collator('en', { numeric: true }));
 
-/** By direction (uni, uni-reverse, bi, baseline, others), then by seed. */
+/** By direction (uni, uni-reverse, bi, baseline, one-pass, others), then by seed. */
 export function sortRuns(runs: readonly RunSummary[]): RunSummary[] {
   return [...runs].sort(
     (one, other) =>
@@ -47,7 +47,7 @@ export const rowName = (runs: readonly RunSummary[]) =>
   runs.every((run) => conditionOf(run) === run.direction) ? 'direction' : 'condition';
 
 /** The paper's table 1: the metric by direction and seed, averages, average durations. */
-export function bleuTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable {
+export function metricTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable {
   const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((one, other) => one - other);
   const rows = conditionsOf(runs).map((condition) => {
     const own = runs.filter((run) => conditionOf(run) === condition);
@@ -59,10 +59,10 @@ export function bleuTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportT
     };
     return [
       condition,
-      ...seeds.map((seed) => bleuText(own.find((run) => run.seed === seed)?.testBleu)),
+      ...seeds.map((seed) => scoreText(own.find((run) => run.seed === seed)?.testScore)),
       average(
-        own.map(({ testBleu }) => testBleu),
-        bleuText,
+        own.map(({ testScore }) => testScore),
+        scoreText,
       ),
       average(
         own.map(({ seconds }) => seconds),
@@ -85,7 +85,7 @@ export function bleuTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportT
 
 /** A sentence on the runs without the metric, or null. */
 function missingRuns(runs: readonly RunSummary[], metric: string): string | null {
-  const missing = runs.filter(({ testBleu }) => testBleu === null);
+  const missing = runs.filter(({ testScore }) => testScore === null);
   if (missing.length === 0) return null;
   const list = missing.map((run) => {
     const { seed, state, updates } = run;
@@ -100,7 +100,7 @@ function missingRuns(runs: readonly RunSummary[], metric: string): string | null
 
 /** Every pair of conditions that have a finished run, with Holm's correction. */
 export function comparedPairs(runs: readonly RunSummary[]): PairOfConditions[] {
-  const scored = runs.filter(({ testBleu }) => testBleu !== null);
+  const scored = runs.filter(({ testScore }) => testScore !== null);
   const conditions = conditionsOf(scored);
   return correctPairs(
     conditions.flatMap((a, i) =>
@@ -158,7 +158,7 @@ export function compareConditions(runs: readonly RunSummary[], first: string, se
   const scores = (condition: string) =>
     new Map(
       runs.flatMap((run) =>
-        conditionOf(run) === condition && run.testBleu !== null ? [[run.seed, run.testBleu] as const] : [],
+        conditionOf(run) === condition && run.testScore !== null ? [[run.seed, run.testScore] as const] : [],
       ),
     );
   const a = scores(first);
@@ -198,6 +198,10 @@ function runName(run: RunSummary, runs: readonly RunSummary[]): string {
   return alone || conditionOf(run) === run.direction ? name : `${name} (${conditionOf(run)})`;
 }
 
+/** What picked the best checkpoints; the test metric's name would be wrong where another was asked for. */
+const validMetric = (runs: readonly RunSummary[]) =>
+  runs.find(({ metric }) => metric !== undefined)?.metric?.name ?? 'BLEU';
+
 /** One row a run. */
 export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable {
   return {
@@ -206,7 +210,7 @@ export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTa
       'run',
       'state',
       `test ${metric}`,
-      'best validation BLEU',
+      `best validation ${validMetric(runs)}`,
       'at update',
       'updates',
       'epochs',
@@ -215,9 +219,9 @@ export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTa
     ],
     rows: runs.map((run) => [
       runName(run, runs),
-      run.state ?? (run.testBleu === null ? 'unfinished' : 'finished'),
-      bleuText(run.testBleu),
-      bleuText(run.validBleu),
+      run.state ?? (run.testScore === null ? 'unfinished' : 'finished'),
+      scoreText(run.testScore),
+      scoreText(run.validScore),
       countText(run.bestUpdate),
       countText(run.updates),
       countText(run.epochs, 1),

@@ -1,6 +1,8 @@
 /** The points of a sweep's grid: values of options besides the direction and the seed. */
+
 import type { GridValue } from '../options/sweep.js';
 import { RdropError } from '../util/errors.js';
+import { hasAlpha } from './direction_loss.js';
 
 /** One point: each option of the grid with one of its values. */
 export interface GridPoint {
@@ -22,9 +24,9 @@ function shortNames(paths: readonly string[]): Map<string, string> {
   );
 }
 
-/** The points of a direction, in the order of the grid, its last option fastest. The baseline has no α, and no point for each. */
+/** The points of a direction, in the order of the grid, its last option fastest. Without a KL term there is no α, and no point for each. */
 export function gridPoints(grid: Grid, direction: string): GridPoint[] {
-  const paths = Object.keys(grid).filter((path) => direction !== 'baseline' || path !== 'loss.alpha');
+  const paths = Object.keys(grid).filter((path) => hasAlpha(direction) || path !== 'loss.alpha');
   const short = shortNames(Object.keys(grid));
   let points: (readonly [string, GridValue])[][] = [[]];
   for (const path of paths)

@@ -13,6 +13,7 @@ import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
+import { hasAlpha, lossOfDirection } from './direction_loss.js';
 import { currentDirection, trialDirectory } from './earlier_names.js';
 import { atPoint } from './grid.js';
 import { checkSearch, searchedPoints, searchOf } from './search.js';
@@ -71,8 +72,7 @@ export function planTrials(
           JSON.stringify(validation.metric),
       );
     }
-    if (direction === 'baseline') config.loss = { ...loss, alpha: 0 };
-    else if (loss.alpha > 0) config.loss = { ...loss, direction };
+    if (!hasAlpha(direction) || loss.alpha > 0) config.loss = { ...loss, ...lossOfDirection(direction) };
     else {
       throw new RdropError(
         'INVALID_CONFIG',

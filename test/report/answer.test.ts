@@ -6,7 +6,7 @@ import type { RunSummary } from '../../lib/report/run_summary.js';
 const bleu = { name: 'BLEU', higherIsBetter: true };
 const runsOf = (scores: Record<string, (number | null)[]>): RunSummary[] =>
   Object.entries(scores).flatMap(([direction, values]) =>
-    values.map((testBleu, seed) => ({ direction, seed, testBleu, seconds: null, curve: [] })),
+    values.map((testScore, seed) => ({ direction, seed, testScore, seconds: null, curve: [] })),
   );
 
 describe('answerOf', () => {

@@ -32,7 +32,7 @@ function run(seed: number, options: object = {}, more: object = {}): RunSummary 
   return {
     direction: config.loss.alpha === 0 ? 'baseline' : config.loss.direction,
     seed,
-    testBleu: 30 + seed / 10,
+    testScore: 30 + seed / 10,
     seconds: 10,
     curve: [],
     name,
@@ -134,7 +134,7 @@ describe('the condition of a run', () => {
     const bare = ['uni', 'bi'].map((direction) => ({
       direction,
       seed: 1,
-      testBleu: 1,
+      testScore: 1,
       seconds: 1,
       curve: [],
     }));
@@ -145,9 +145,9 @@ describe('the condition of a run', () => {
 describe('a report of runs that differ', () => {
   it('pools no two conditions, compares each pair, and says what is pooled', async () => {
     const runs = [1, 2, 3].flatMap((seed) => [
-      { ...run(seed), testBleu: 30 + seed },
-      { ...run(seed, { loss: { alpha: 1 } }, { processor: 'B' }), testBleu: 20 + seed },
-      { ...run(seed, { loss: { alpha: 10 } }, seed === 2 ? { processor: 'B' } : {}), testBleu: 10 + seed },
+      { ...run(seed), testScore: 30 + seed },
+      { ...run(seed, { loss: { alpha: 1 } }, { processor: 'B' }), testScore: 20 + seed },
+      { ...run(seed, { loss: { alpha: 10 } }, seed === 2 ? { processor: 'B' } : {}), testScore: 10 + seed },
     ]);
     const { html, markdown } = await renderReport(runs, 'Ablation');
     expect(rowsOf(html, 'Test BLEU by condition and seed').map((row) => row.slice(0, 5))).toEqual([

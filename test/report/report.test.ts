@@ -25,7 +25,7 @@ const paperRuns = (): RunSummary[] =>
     seeds.map((seed, i) => ({
       direction,
       seed,
-      testBleu: scores[i] as number,
+      testScore: scores[i] as number,
       seconds,
       curve: curve(scores[i] as number),
       signature: 'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0',
@@ -110,7 +110,7 @@ describe("renderReport on the paper's table", () => {
     const baseline = seeds.map((seed, i) => ({
       direction: 'baseline',
       seed,
-      testBleu: 35 + i / 10,
+      testScore: 35 + i / 10,
       seconds: 30.25,
       curve: [],
     }));
@@ -136,7 +136,7 @@ describe("renderReport on the paper's table", () => {
   it('says so where two conditions have the same figures', async () => {
     const same = paperRuns().map((run, i) => ({
       ...run,
-      testBleu: [37.1, 37.2, 37.3][(i * (i < 3 ? 1 : 2)) % 3] as number,
+      testScore: [37.1, 37.2, 37.3][(i * (i < 3 ? 1 : 2)) % 3] as number,
     }));
     const [row] = rowsOf(
       (await renderReport(same, 'Same')).html,

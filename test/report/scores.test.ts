@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type RunSummary, renderReport } from '../../lib/report/report.js';
-import { reportOn, scoreTable } from '../../lib/report/scores.js';
+import { metricOf, reportOn, scoreTable } from '../../lib/report/scores.js';
 
 const paperFigure = 'fairseq-score (compounds split)';
 
@@ -10,7 +10,7 @@ const runs: RunSummary[] = Object.entries({ uni: [37.34, 37.29, 37.32], bi: [37.
     figures.map((figure, i) => ({
       direction,
       seed: 63 + i,
-      testBleu: 30 + i,
+      testScore: 30 + i,
       seconds: 1,
       curve: [],
       state: 'finished' as const,
@@ -23,6 +23,32 @@ const runs: RunSummary[] = Object.entries({ uni: [37.34, 37.29, 37.32], bi: [37.
       ],
     })),
 );
+
+describe('metricOf', () => {
+  const languageModels = (direction: string, figures: number[]): RunSummary[] =>
+    figures.map((testScore, i) => ({
+      ...{ direction, seed: 1 + i, testScore, seconds: 1, curve: [] },
+      metric: { name: 'perplexity', higherIsBetter: false },
+    }));
+
+  it('compares runs by the metric of their task, in its sense', async () => {
+    const own = [...languageModels('uni', [6.1, 6.2, 6.3]), ...languageModels('one-pass', [5.1, 5.2, 5.3])];
+    expect(metricOf(own)).toEqual({ name: 'perplexity', higherIsBetter: false });
+    const { markdown } = await renderReport(own, 'A language model');
+    expect(markdown).toMatch(/one-pass is ahead of uni by 1\.00 test perplexity/);
+    expect(markdown).toContain('Test perplexity by direction and seed');
+    expect(markdown).not.toContain('BLEU');
+  });
+
+  it('refuses to compare runs of several tasks without a metric that all have', () => {
+    expect(() => metricOf([...runs, ...languageModels('uni', [6])])).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringMatching(/BLEU and perplexity/),
+      }),
+    );
+  });
+});
 
 describe('scoreTable', () => {
   it('shows every figure of every run side by side, the means, and the signatures', () => {
@@ -58,7 +84,7 @@ describe('a report on another metric', () => {
 
   it('leaves out runs without the metric, and refuses one that no run has', () => {
     const [first, ...others] = runs as [RunSummary, ...RunSummary[]];
-    expect(reportOn([{ ...first, scores: [] }, ...others], 'TER')[0]?.testBleu).toBeNull();
+    expect(reportOn([{ ...first, scores: [] }, ...others], 'TER')[0]?.testScore).toBeNull();
     expect(() => reportOn(runs, 'METEOR')).toThrow(
       expect.objectContaining({
         code: 'INVALID_ARGUMENT',

@@ -7,8 +7,9 @@ export const directionColors = new Map([
   ['bi', '#e66100'],
   ['uni-reverse', '#009e73'],
   ['baseline', '#8a8a8a'],
+  ['one-pass', '#b59f00'],
 ]);
-const furtherColors = ['#cc79a7', '#b59f00', '#56b4e9'];
+const furtherColors = ['#cc79a7', '#56b4e9'];
 
 /** Each condition with its color, in the order of the runs. */
 export function conditionColors(runs: readonly RunSummary[]): { name: string; color: string }[] {

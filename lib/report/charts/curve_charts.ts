@@ -55,7 +55,8 @@ const shortestWithDetail = 10;
 
 /** One chart for each curve that some run has: a line a run, mean and band a condition. */
 export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): ReportChart[] {
-  const charts = [...curves, ...hookCurves(runs)].flatMap((curve) => {
+  const named = [...namedCurves(runs, 'scores'), ...namedCurves(runs, 'metrics')];
+  const charts = [...curves, ...named].flatMap((curve) => {
     throwIfAborted(signal, 'the report');
     return curveChart(runs, curve) ?? [];
   });
@@ -70,15 +71,18 @@ export function curveCharts(runs: readonly RunSummary[], signal?: AbortSignal): 
   return [{ ...first, caption: `${first.caption} ${lines}` }, ...others];
 }
 
-/** A curve for each metric of a hook, in the order in which they appear. */
-function hookCurves(runs: readonly RunSummary[]): Curve[] {
-  const names = runs.flatMap(({ curve }) => curve.flatMap(({ metrics = {} }) => Object.keys(metrics)));
+/** What is said of the metrics that points have by name. */
+const aboutNamed = { scores: 'Of the validation split.', metrics: 'A metric of the hook `validate`.' };
+
+/** A curve for each metric of the task, or of a hook, in the order in which they appear. */
+function namedCurves(runs: readonly RunSummary[], from: 'scores' | 'metrics'): Curve[] {
+  const names = runs.flatMap(({ curve }) => curve.flatMap((point) => Object.keys(point[from] ?? {})));
   return [...new Set(names)].map((name) => ({
     // A name that every object has is a metric only where a run has it.
-    read: ({ metrics = {} }) => (Object.hasOwn(metrics, name) ? metrics[name] : undefined),
+    read: ({ [from]: values = {} }) => (Object.hasOwn(values, name) ? values[name] : undefined),
     title: `Validation ${name}`,
     unit: name,
-    about: 'A metric of the hook `validate`.',
+    about: aboutNamed[from],
   }));
 }
 

@@ -20,23 +20,23 @@ export function meanInterval(values: readonly number[]): [low: number, high: num
 
 /** The test metric by condition: a mark a run, the mean and its interval; null without a finished run. */
 export function stripChart(runs: readonly RunSummary[], metric: string): ReportChart | null {
-  const scored = runs.filter(({ testBleu }) => testBleu !== null);
+  const scored = runs.filter(({ testScore }) => testScore !== null);
   if (scored.length === 0) return null;
   const series = conditionColors(scored);
   const seeds = [...new Set(scored.map(({ seed }) => seed))].sort((one, other) => one - other);
   const marks = series.flatMap(({ name }, row): Spots[] => {
     const own = scored.filter((run) => conditionOf(run) === name);
-    const values = own.map(({ testBleu }) => testBleu as number);
+    const values = own.map(({ testScore }) => testScore as number);
     const average = mean(values);
     const [low, high] = values.length > 1 ? meanInterval(values) : [average, average];
     const told =
       `${name}, mean of ${values.length} ${values.length === 1 ? 'run' : 'runs'}: ${fixed(average, 2)}` +
       (values.length > 1 ? `, 95 % interval ${fixed(low, 2)} to ${fixed(high, 2)}` : '');
-    const items = own.map(({ seed, testBleu }) => ({
+    const items = own.map(({ seed, testScore }) => ({
       row,
-      at: testBleu as number,
+      at: testScore as number,
       shift: shifts[seeds.indexOf(seed) % shifts.length] as number,
-      text: `${name}, seed ${seed}: ${fixed(testBleu as number, 2)}`,
+      text: `${name}, seed ${seed}: ${fixed(testScore as number, 2)}`,
     }));
     return [
       ...(low < high

@@ -1,4 +1,5 @@
 /** A sweep on a queue for the live page: what the queue says of its trials, as run directories of the page's own. */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { WatchedQueue } from '../../options/watch.js';
+import { lossOfDirection } from '../../sweep/direction_loss.js';
 import { connect, prefix, queueName, shownUrl } from '../../sweep/queue/connection.js';
 import {
   type JobProgress,
@@ -247,9 +249,9 @@ export class QueueDirectory {
   async #fetchedBefore(id: string): Promise<boolean> {
     const trial = id.slice(this.#name.length + 1, -13);
     if (this.#shown.has(trial) || !trialName.safeParse(trial).success) return false;
-    const [, direction, seed] = /^(baseline|uni-reverse|uni|bi)-(\d+)/.exec(trial) ?? [];
+    const [, direction, seed] = /^(one-pass|baseline|uni-reverse|uni|bi)-(\d+)/.exec(trial) ?? [];
     if (direction === undefined) return false;
-    const loss = direction === 'baseline' ? { alpha: 0 } : { direction };
+    const loss = lossOfDirection(direction);
     await this.#finish(
       trial,
       await this.#open(trial, id, { seed: Number(seed), loss }),

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type LockSight, peekLock } from '../../lock/peek.js';
+import { directionOf } from '../../sweep/direction_loss.js';
 import type { RunRow, RunState, WatchLine } from './messages.js';
 import { MetricsTail } from './metrics_tail.js';
 import { type Limits, runProgress } from './run_progress.js';
@@ -130,7 +131,11 @@ export class WatchedRun {
       name: this.id === '.' ? basename(this.directory) : this.id,
       sweep: this.sweep,
       state,
-      direction: alpha === 0 ? 'baseline' : String(loss['direction'] ?? ''),
+      direction: directionOf({
+        direction: String(loss['direction'] ?? ''),
+        alpha: alpha ?? Number.NaN,
+        passes: finite(loss['passes']) ?? 2,
+      }),
       alpha,
       seed: finite(config['seed']),
       update: finite(result?.['updates']) ?? last?.update ?? 0,
