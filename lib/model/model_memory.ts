@@ -17,7 +17,8 @@ export function parameterCount(config: ModelConfig): number {
 function modelBytes(config: ModelConfig, { device, precision }: ResolvedRuntime): number {
   const width = precision === 'float64' ? 8 : 4;
   const each = device === 'cpu' ? 2 * width + (precision === 'bfloat16' ? 2 : 0) : width;
-  return parameterCount(config) * each + (config.maxPositions + 2) * config.embedDim * width;
+  const positions = config.positions === 'learned' ? 0 : (config.maxPositions + 2) * config.embedDim;
+  return parameterCount(config) * each + positions * width;
 }
 
 /**

@@ -3,7 +3,7 @@ import { type StoredTensors, wholeTensors } from '../data/safetensors/stored_ten
 import { native } from '../native/binding.js';
 import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native/contract.js';
 import type { LossOptions } from '../options/loss.js';
-import { type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
+import { laterModelOptions, type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
@@ -15,7 +15,7 @@ import { nativeRuntime, type ResolvedRuntime, reportGraphFallback, resolveRuntim
 import { nativeLossOptions } from './loss_options.js';
 import { checkMemory } from './model_memory.js';
 import { type Batch, pack, packBatch } from './pack.js';
-import { parameterShapes } from './parameter_names.js';
+import { hasDecoder, hasEncoder, outputCount, parameterShapes } from './parameter_names.js';
 import {
   checkParameters,
   checksum,
@@ -61,7 +61,7 @@ export const nativeTransformer = (model: Transformer): NativeTransformer => insi
 export const lentTransformer = (model: Transformer): Transformer => lend(model);
 
 /**
- * fairseq's encoder-decoder Transformer, computed natively over packed tokens. Calls on one model are queued; after
+ * A Transformer of an encoder, a decoder or both, computed natively over packed tokens; with both it is fairseq's. Calls on one model are queued; after
  * dispose() each throws DISPOSED. `using` frees its memory where a block ends, `await using` also waits for the calls under way.
  */
 export class Transformer implements Disposable, AsyncDisposable {
@@ -176,11 +176,27 @@ export class Transformer implements Disposable, AsyncDisposable {
     });
   }
 
-  /** [T,V] row-major, packed, dropout off. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT */
+  /**
+   * [T,V] row-major, packed, dropout off; of an encoder [B,outputs].
+   *
+   * @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT
+   */
   async logits(batch: Batch): Promise<FloatArray> {
     const model = this.#native;
     const packed = packBatch(batch);
     return this.#call(() => model.logits(packed));
+  }
+
+  /**
+   * The states that the output projection or the head reads, dropout off: [T,D] row-major of the decoder, or else of the encoder
+   * [S,D].
+   *
+   * @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT
+   */
+  async hidden(batch: Batch): Promise<FloatArray> {
+    const model = this.#native;
+    const packed = packBatch(batch);
+    return this.#call(() => model.hidden(packed));
   }
 
   /** Both passes, the R-Drop loss and its gradient. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT, NON_FINITE */
@@ -193,7 +209,7 @@ export class Transformer implements Disposable, AsyncDisposable {
     const { secondSource, training = false, update = 0 } = gradient;
     const model = this.#native;
     const packed = packBatch(batch);
-    const loss = nativeLossOptions(options, this.#config.vocabSize);
+    const loss = nativeLossOptions(options, outputCount(this.#config));
     const second = secondSource === undefined ? null : pack(secondSource, 'second source');
     return this.#call(() => model.lossAndGradients(packed, loss, { secondSource: second, training, update }));
   }
@@ -202,13 +218,24 @@ export class Transformer implements Disposable, AsyncDisposable {
   async evaluate(batch: Batch, options: LossOptions): Promise<NativeLoss> {
     const model = this.#native;
     const packed = packBatch(batch);
-    const loss = nativeLossOptions(options, this.#config.vocabSize);
+    const loss = nativeLossOptions(options, outputCount(this.#config));
     return this.#call(() => model.evaluate(packed, loss));
   }
 
-  /** Beam search; for each source its nBest hypotheses, best first. @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT */
+  /**
+   * Beam search; for each source its nBest hypotheses, best first.
+   *
+   * @throws RdropError TOKEN_OUT_OF_RANGE, INVALID_ARGUMENT (also of a network without encoder or decoder)
+   */
   async translate(sources: readonly Int32Array[], beamOptions: BeamOptions = {}): Promise<Hypothesis[][]> {
     const model = this.#native;
+    if (!hasEncoder(this.#config) || !hasDecoder(this.#config)) {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        `Transformer: translate(): expected a network with encoder and decoder, got one whose architecture is ` +
+          `"${this.#config.architecture}"`,
+      );
+    }
     const packed = pack(sources, 'source');
     const options = parseConfig(beamSchema, beamOptions, 'beam', 'INVALID_ARGUMENT');
     const { hypotheses, graphFallbackReason } = await this.#call(() => model.translate(packed, options));
@@ -243,8 +270,12 @@ export class Transformer implements Disposable, AsyncDisposable {
   }
 }
 
-/** The metadata of a model's file. */
-export const modelMetadata = (config: ModelConfig) => ({ format: 'pt', rdrop: JSON.stringify(config) });
+/** The metadata of a model's file. That of a model without later options is as it was before there were any. */
+export function modelMetadata(config: ModelConfig) {
+  const written: Record<string, unknown> = { ...config };
+  for (const [name, value] of laterModelOptions) if (written[name] === value) delete written[name];
+  return { format: 'pt', rdrop: JSON.stringify(written) };
+}
 
 /** The parameters as they now are, read by ranges. */
 export function snapshotOf(model: Transformer): Promise<ParameterSnapshot> {

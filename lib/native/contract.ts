@@ -17,11 +17,20 @@ export interface Packed {
   offsets: Int32Array;
 }
 
+/**
+ * Encoder-decoder: pairs. Decoder: source is what the network reads, target what it predicts at each position, with the same
+ * offsets; one that is ignoreIndex counts for nothing. Encoder of classes: one number a target, the class from 0 on. Encoder of
+ * a value: target is empty. The loss has N positions: target tokens, or sequences of an encoder.
+ */
 export interface PackedBatch {
   source: Packed;
   target: Packed;
   /** Other sources for pass 2; the comparison with the original uses it. */
   secondSource?: Packed;
+  /** [S] the type of each source token: of an encoder with tokenTypes, which else takes 0 for all. */
+  tokenTypes?: Int32Array | undefined;
+  /** [B] the number that belongs to each source: of an encoder whose output is a value, whose target is empty. */
+  values?: Float64Array | undefined;
 }
 
 export interface NativeLossOptions {
@@ -57,6 +66,21 @@ export interface NativeModelConfig {
   activation: 'relu' | 'gelu';
   shareEmbeddings: 'all' | 'decoder' | 'none';
   maxPositions: number;
+  // ModelOptions of lib/options/model.ts says what they mean; left out they are what it says for an encoder-decoder.
+  architecture?: 'encoder-decoder' | 'encoder' | 'decoder' | undefined;
+  output?: 'classes' | 'value' | undefined;
+  outputs?: number | undefined;
+  positions?: 'sinusoidal' | 'learned' | undefined;
+  tokenTypes?: number | undefined;
+  scaleEmbeddings?: boolean | undefined;
+  embeddingNorm?: boolean | undefined;
+  normEpsilon?: number | undefined;
+  bias?: boolean | undefined;
+  initialization?: 'fairseq' | 'bert' | 'gpt2' | undefined;
+  pooling?: 'first' | 'mean' | undefined;
+  pooler?: 'none' | 'tanh' | 'relu' | undefined;
+  headInputDropout?: number | undefined;
+  headDropout?: number | undefined;
 }
 
 export interface NativeRuntime {
@@ -126,8 +150,10 @@ export interface NativeTransformer {
   snapshot(): Promise<NativeSnapshot>;
   /** Replaces the numbers begin..end of a parameter, row-major; their type must be that of parameters(). */
   write(name: string, begin: number, end: number, values: FloatArray): Promise<void>;
-  /** [T,V], dropout off. */
+  /** [T,V], dropout off; of an encoder [B,outputs]. */
   logits(batch: PackedBatch): Promise<FloatArray>;
+  /** [R,D], dropout off: what the output projection or the head reads, states of the decoder or else of the encoder. */
+  hidden(batch: PackedBatch): Promise<FloatArray>;
   /** Undivided gradients by fairseq's names. training: dropout on, keyed by (seed, update). */
   lossAndGradients(
     batch: PackedBatch,

@@ -33,6 +33,15 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
     activation: 'relu',
     shareEmbeddings: 'all',
     maxPositions: 1024,
+    positions: 'sinusoidal',
+    tokenTypes: 0,
+    scaleEmbeddings: true,
+    embeddingNorm: false,
+    normEpsilon: 1e-5,
+    bias: true,
+    initialization: 'fairseq',
+    // The network has no head.
+    ...{ pooling: 'first', pooler: 'tanh', headInputDropout: 0, headDropout: 0.1 },
   },
   loss: { direction, alpha: 5, labelSmoothing: 0.1, smoothing: 'dropreg', passReduction: 'sum' },
   optimizer: {

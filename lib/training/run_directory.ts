@@ -7,6 +7,7 @@ import type { Split } from '../data/pairs.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { Lock, type LockOptions } from '../lock/lock.js';
 import { native } from '../native/binding.js';
+import { laterModelOptions } from '../options/model.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type TrainConfig, trainSchema } from '../options/training.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
@@ -294,6 +295,7 @@ export function fingerprint(config: TrainConfig): string {
  */
 const laterOptions: readonly [path: readonly string[], value: unknown][] = [
   [['loss', 'smoothing'], 'dropreg'],
+  ...laterModelOptions.map(([name, value]): [string[], unknown] => [['model', name], value]),
 ];
 
 function withoutLaterOptions<T extends object>(config: T): T {
