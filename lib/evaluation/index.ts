@@ -1,4 +1,4 @@
-/** `rdrop/evaluation`: BLEU, chrF, TER, fairseq-score and tests over sentences, without the addon. */
+/** `rdrop/evaluation`: the figures of every task and tests over sentences, without the addon. */
 
 export type {
   BleuOptions,
@@ -12,8 +12,15 @@ export type {
 } from '../options/evaluation.js';
 export { type BleuScore, bleu, bleuMetric } from './bleu.js';
 export { type ChrfScore, chrf, chrfMetric } from './chrf.js';
+export {
+  type ClassificationResult,
+  type ClassScore,
+  classificationScores,
+} from './classification.js';
 export { splitCompounds } from './compound_split.js';
+export { pearson, regressionScores, spearman } from './correlation.js';
 export { type FairseqScore, fairseqMetric, fairseqScore } from './fairseq_score.js';
+export { type LanguageModelSums, languageModelScores } from './language_model.js';
 export type { Metric } from './metric.js';
 export { type ScoredTexts, type ScoreRow, scoreTable } from './score_table.js';
 export type { References } from './segments.js';
@@ -26,4 +33,5 @@ export {
   pairedBootstrap,
   type SystemCorpus,
 } from './significance.js';
+export type { TaskScore } from './task_score.js';
 export { type TerScore, ter, terMetric } from './ter.js';
