@@ -33,7 +33,9 @@ export interface RunSummary {
   /** Its directory's name, and the directory. */
   name?: string;
   directory?: string;
-  state?: 'finished' | 'unfinished' | 'missing';
+  state?: 'finished' | 'unfinished' | 'missing' | 'dropped';
+  /** The rung of its sweep's halving after which it was dropped, from 1 on. */
+  rung?: number;
   signature?: string;
   /** Every metric of the test split; absent in runs of earlier versions. */
   scores?: CorpusScore[];

@@ -3,10 +3,10 @@ import { basename, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { describe, parseConfig } from '../options/schema/parse.js';
 import { directionOf, lossOfDirection } from '../sweep/direction_loss.js';
-
 import { currentDirection, trialDirectory } from '../sweep/earlier_names.js';
 import { atPoint } from '../sweep/grid.js';
-import { searchedPoints } from '../sweep/search.js';
+import { decidedRungs, droppedAfter } from '../sweep/halving.js';
+import { conditionName, searchedPoints } from '../sweep/search.js';
 import { currentLineType } from '../training/metrics.js';
 import { checkRunText } from '../training/run_text.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
@@ -103,12 +103,16 @@ export async function readRuns(
         await readJsonFile(plan),
         plan,
       );
+      const search = searched.search === undefined ? {} : { search: searched.search };
+      const dropped = droppedAfter(await decidedRungs({ directory, ...search }));
       for (const direction of new Set(directions.map(currentDirection))) {
         for (const seed of seeds) {
           for (const point of searchedPoints(searched, direction)) {
             const name = `${direction}-${seed}${point.suffix}`;
             const trial = await trialDirectory(directory, { name, direction, seed });
-            await add(trial, { direction, seed, config: config && atPoint(config, point), data });
+            const rung = dropped.get(conditionName(direction, point));
+            const own = config && atPoint(config, point);
+            await add(trial, { direction, seed, config: own, data, rung });
           }
         }
       }
@@ -142,6 +146,8 @@ interface ExpectedTrial {
   /** What all trials share, and their data; absent in plans of other programs. */
   config?: Record<string, unknown> | undefined;
   data?: Record<string, string> | undefined;
+  /** The rung of a halving after which it was dropped. */
+  rung?: number | undefined;
 }
 
 /** The configuration that a trial will have. */
@@ -193,7 +199,10 @@ async function readRun(directory: string, expected?: ExpectedTrial): Promise<Run
     run.environment = parseFile(z.looseObject({}), environment, at('environment.json'));
   }
   const written = await optional('result.json');
-  if (written === null) return run;
+  if (written === null) {
+    const { rung } = expected ?? {};
+    return rung === undefined ? run : { ...run, state: 'dropped', rung };
+  }
   const { testBleu, testScore, seconds, validBleu, validScore, scores, ...others } = parseFile(
     resultFile,
     written,

@@ -7,6 +7,7 @@ import {
 } from '../statistics/comparison.js';
 import { formatP, percentText } from '../statistics/comparison_lines.js';
 import { fixed, mean } from '../statistics/numbers.js';
+import { droppedText } from '../sweep/halving.js';
 import { once } from '../util/once.js';
 import { conditionOf, poolingNotes } from './conditions.js';
 import type { RunSummary } from './run_summary.js';
@@ -88,11 +89,12 @@ function missingRuns(runs: readonly RunSummary[], metric: string): string | null
   const missing = runs.filter(({ testScore }) => testScore === null);
   if (missing.length === 0) return null;
   const list = missing.map((run) => {
-    const { seed, state, updates } = run;
+    const { seed, state, updates, rung } = run;
     const name =
       conditionOf(run) === run.direction ? `${run.direction}-${seed}` : `${conditionOf(run)}, seed ${seed}`;
     if (state === 'finished') return `${name} (finished without one)`;
     if (state === 'missing') return `${name} (not begun)`;
+    if (rung !== undefined) return `${name}: ${droppedText(rung)}`;
     return `${name} (${updates === undefined ? 'begun' : `at update ${grouped(updates)}`})`;
   });
   return `No test ${metric} yet: ${list.join(', ')}.`;
@@ -202,6 +204,9 @@ function runName(run: RunSummary, runs: readonly RunSummary[]): string {
 const validMetric = (runs: readonly RunSummary[]) =>
   runs.find(({ metric }) => metric !== undefined)?.metric?.name ?? 'BLEU';
 
+const stateText = ({ state, rung, testScore }: RunSummary): string =>
+  rung === undefined ? (state ?? (testScore === null ? 'unfinished' : 'finished')) : droppedText(rung);
+
 /** One row a run. */
 export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable {
   return {
@@ -219,7 +224,7 @@ export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTa
     ],
     rows: runs.map((run) => [
       runName(run, runs),
-      run.state ?? (run.testScore === null ? 'unfinished' : 'finished'),
+      stateText(run),
       scoreText(run.testScore),
       scoreText(run.validScore),
       countText(run.bestUpdate),

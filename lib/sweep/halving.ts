@@ -127,14 +127,28 @@ const rungsSchema = z.strictObject({
 /** rungs.json: what was decided, so that a sweep that is continued decides nothing twice. */
 export type DecidedRung = z.output<typeof rungsSchema>['rungs'][number];
 
-const rungsPath = ({ directory }: SweepConfig): string => join(resolve(directory), 'rungs.json');
+const rungsPath = ({ directory }: { directory: string }): string => join(resolve(directory), 'rungs.json');
 
-/** @throws RdropError MALFORMED_FILE, INVALID_CONFIG */
-export async function decidedRungs(sweep: SweepConfig): Promise<DecidedRung[]> {
+/**
+ * @param sweep its options, or its sweep.json
+ * @throws RdropError MALFORMED_FILE, INVALID_CONFIG
+ */
+export async function decidedRungs(sweep: Pick<SweepConfig, 'directory' | 'search'>): Promise<DecidedRung[]> {
   const path = rungsPath(sweep);
   if (searchOf(sweep)?.kind !== 'halving' || !(await pathExists(path))) return [];
   return parseConfig(rungsSchema, await readJsonFile(path), path).rungs;
 }
+
+/** The conditions that a rung does not continue. */
+export const droppedOf = ({ scores, survivors }: Pick<DecidedRung, 'scores' | 'survivors'>): string[] =>
+  scores.map(({ condition }) => condition).filter((each) => !survivors.includes(each));
+
+/** After which rung, from 1 on, each condition that was dropped was. */
+export const droppedAfter = (rungs: readonly DecidedRung[]): Map<string, number> =>
+  new Map(rungs.flatMap((rung, i) => droppedOf(rung).map((condition) => [condition, i + 1] as const)));
+
+/** A trial that was dropped, in the words of reports, of the live page and of a sweep's progress. */
+export const droppedText = (rung: number): string => `dropped (halving, rung ${rung})`;
 
 export const writeRungs = (sweep: SweepConfig, rungs: readonly DecidedRung[]): Promise<void> =>
   writeFileAtomically(rungsPath(sweep), `${JSON.stringify({ version: 1, rungs }, null, 2)}\n`);

@@ -44,6 +44,12 @@ interface NamedTrial {
   seed: number;
 }
 
+/** A trial by its name; null where no trial is called so. */
+export function namedTrial(name: string): NamedTrial | null {
+  const [, direction, seed] = /^(one-pass|baseline|uni-reverse|uni|bi)-(\d+)/.exec(name) ?? [];
+  return direction === undefined ? null : { name, direction, seed: Number(seed) };
+}
+
 /** `uni-alpha=5` of the trial `uni-63-alpha=5`. */
 export const conditionOfTrial = ({ name, direction, seed }: NamedTrial): string =>
   direction + name.slice(`${direction}-${seed}`.length);

@@ -105,6 +105,7 @@ export async function resumeLoop(
   return open(ranks, signal, make, async (loop) => {
     await loop.restore(verify);
     const { config, run } = loop;
+    await run?.removeFailure();
     if (run !== null && !isDeepStrictEqual(config, await readRunConfig(path))) await run.writeConfig(config);
   });
 }

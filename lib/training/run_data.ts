@@ -137,12 +137,12 @@ async function loadSet(
   // The model reads the sources, and for the loss of validation the targets; references are only compared.
   const { pairs: forLoss } = split === 'valid' ? lengths.fit(pairs, split, limits) : { pairs };
   const { pairs: translated, places } = lengths.fit(pairs, split, limits, 'source');
-  const { target: references } = await loadReferences(data, split);
+  const { source: sources, target: references } = await loadReferences(data, split);
   if (references.length !== pairs.target.length) {
     throw new RdropError(
       'LINE_COUNT_MISMATCH',
       `${join(data, 'raw', split)}: expected ${pairs.target.length} lines as in ${join(data, split)}, got ${references.length}`,
     );
   }
-  return { pairs, references, forLoss, translated: { sources: translated.source, places } };
+  return { pairs, references, sources, forLoss, translated: { sources: translated.source, places } };
 }

@@ -11,7 +11,7 @@ import { laterModelOptions } from '../options/model.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type TrainConfig, trainSchema } from '../options/training.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
-import { RdropError } from '../util/errors.js';
+import { type ErrorCode, RdropError } from '../util/errors.js';
 import { makeDirectories, syncDirectory } from '../util/files/durable.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
@@ -48,6 +48,14 @@ export interface RunResult {
   overlong?: Partial<Record<Split, OverlongCount>>;
 }
 
+/** failure.json: the error that ended training; there until the run continues. */
+export interface RunFailure {
+  code: ErrorCode;
+  message: string;
+  /** Updates done. */
+  update: number;
+}
+
 /** A prepared directory's files and their SHA-256. */
 export type DataHashes = Record<string, string>;
 
@@ -55,7 +63,8 @@ export type DataHashes = Record<string, string>;
 export type Locking = Pick<LockOptions, 'unlock' | 'signal'>;
 
 /** What only the writer of a run writes, beside checkpoints/ and hypotheses/. */
-const ownFiles = /^((config|environment|result|text|manifest)\.json|metrics\.jsonl.*|dict.*\.txt|codes)$/;
+const ownFiles =
+  /^((config|environment|result|failure|text|manifest)\.json|metrics\.jsonl.*|dict.*\.txt|codes)$/;
 
 /** The files of a run. A writer holds its lock. */
 export class RunDirectory {
@@ -109,7 +118,7 @@ export class RunDirectory {
         worldSize,
         data: hashes,
       });
-      await rm(join(path, 'metrics.jsonl'), { force: true });
+      for (const name of ['metrics.jsonl', 'failure.json']) await rm(join(path, name), { force: true });
       // Last: a directory with a config.json has all the others.
       await run.writeConfig(config);
     } catch (error) {
@@ -168,8 +177,21 @@ export class RunDirectory {
   }
 
   /** A resumed run has no result yet. */
-  async removeResult(): Promise<void> {
-    const path = join(this.path, 'result.json');
+  removeResult(): Promise<void> {
+    return this.#remove('result.json');
+  }
+
+  async writeFailure(failure: RunFailure): Promise<void> {
+    await this.#writeJson('failure.json', failure);
+  }
+
+  /** A run that continues has not failed. */
+  removeFailure(): Promise<void> {
+    return this.#remove('failure.json');
+  }
+
+  async #remove(name: string): Promise<void> {
+    const path = join(this.path, name);
     try {
       if (!(await pathExists(path))) return;
       await this.writing(() => rm(path, { force: true }));

@@ -6,6 +6,7 @@ import type { ResumeOptions, TrainConfig, TrainOptions } from '../options/traini
 import { asRdropError, RdropError } from '../util/errors.js';
 import { type StepMetrics, stepMetrics } from './metrics.js';
 import { type CreateWork, createLoop, type OpenWork, resumeLoop } from './open_run.js';
+import { noteFailure } from './run_failure.js';
 import type { TrainListener } from './stages.js';
 import type { TrainEvent } from './train_events.js';
 import type { TrainingLoop } from './training_loop.js';
@@ -186,7 +187,8 @@ export class Trainer implements Disposable, AsyncDisposable {
    * Trains until a limit is reached, validating and writing checkpoints; then translates the test split with the best
    * checkpoint and writes result.json. An abort ends it after the step under way, with a checkpoint. `onProgress` hears
    * what is done meanwhile, validation and the translation of the test split included.
-   * What the hook `validate` throws ends the iteration, and the run may continue from before that validation.
+   * What the hook `validate` throws ends the iteration, and the run may continue from before that validation. An error that ends
+   * training stands in failure.json until the run continues.
    *
    * @throws RdropError (from the iteration) BUSY, DISPOSED, NON_FINITE, DISK_FULL, FILE_UNWRITABLE, INVALID_ARGUMENT (`validate`:
    *   it is missing where validation.metric names one of its metrics, or returns anything but numbers under names of its own; `pauseAt`)
@@ -200,6 +202,7 @@ export class Trainer implements Disposable, AsyncDisposable {
     const both = signal === undefined ? state.ended.signal : AbortSignal.any([signal, state.ended.signal]);
     try {
       if (state.loop.ranks.first) checkHook(validate, state.loop.config);
+      await state.loop.run?.removeFailure();
       for await (const event of state.loop.events(both, onProgress, validate, pauseAt)) {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
         state.waiting = true;
@@ -211,7 +214,9 @@ export class Trainer implements Disposable, AsyncDisposable {
         if (isDisposed(state)) throw new RdropError('DISPOSED', 'the trainer was disposed of');
       }
     } catch (error) {
-      throw await state.loop.ranks.failed(endedBy(error, state, 'fit()'));
+      const told = await state.loop.ranks.failed(endedBy(error, state, 'fit()'));
+      await noteFailure(state.loop, told);
+      throw told;
     } finally {
       end(state);
     }

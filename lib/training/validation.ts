@@ -26,6 +26,8 @@ import { perToken } from './metrics.js';
 export interface EvaluationSet {
   pairs: Pairs;
   references: string[];
+  /** The untouched text of the source side, for those who look on. */
+  sources: string[];
   /** The pairs whose loss is taken; left out, all. */
   forLoss?: Pairs;
   /** The sources that are translated, and where each of them stands among the pairs (null: all are there); left out, all. */
@@ -138,6 +140,7 @@ async function translateSet(
 export interface ValidationSample {
   /** From 1 on. */
   line: number;
+  source: string;
   hypothesis: string;
   reference: string;
 }
@@ -145,11 +148,16 @@ export interface ValidationSample {
 /** So many sentences, evenly spaced. */
 const samples = 8;
 
-function samplesOf(found: readonly Int32Array[], references: readonly string[], pipeline: TextPipeline) {
+function samplesOf(
+  found: readonly Int32Array[],
+  { sources, references }: EvaluationSet,
+  pipeline: TextPipeline,
+) {
   const count = Math.min(samples, found.length);
   return Array.from({ length: count }, (_, i): ValidationSample => {
     const at = Math.floor(((i + 0.5) * found.length) / count);
-    return { line: at + 1, hypothesis: pipeline.decode(found[at]!), reference: references[at]! };
+    const hypothesis = pipeline.decode(found[at]!);
+    return { line: at + 1, source: sources[at]!, hypothesis, reference: references[at]! };
   });
 }
 
@@ -160,7 +168,7 @@ interface Search {
   onProgress?: OnProgress;
   /** Processes that share the work, each of which calls this. Left out: this one alone. */
   ranks?: Ranks | undefined;
-  /** Told a few translations of a validation, beside their references. */
+  /** Told a few translations of a validation, beside their sources and references. */
   onSamples?: ((samples: ValidationSample[]) => unknown) | undefined;
 }
 
@@ -188,7 +196,7 @@ export async function validationBleu(
     onProgress,
     ranks,
   });
-  onSamples?.(samplesOf(found, references, pipeline));
+  onSamples?.(samplesOf(found, set, pipeline));
   if (mode === 'raw') {
     const hypotheses = found.map((tokens) => pipeline.decode(tokens));
     return corpusBleu(hypotheses, references, { lowercase: pipeline.config.lowercase !== false }).score;

@@ -41,8 +41,10 @@ describe('the progress of a sweep', () => {
       ...{ type: 'rung', rung: 1, rungs: 2, updates: 3, survivors, reused: false },
       scores: ['bi', 'uni'].map((condition) => ({ condition, bleu: 1, loss: 2 })),
     });
-    expect(shown(6, false, rung(['bi']))).toContain('rdrop: rung 1 of 2, 3 updates: bi continue\n');
-    expect(shown(6, true, rung(['bi']))).toContain('dropped');
+    expect(shown(6, false, rung(['bi']))).toContain(
+      'rdrop: rung 1 of 2, 3 updates: bi continue; dropped (halving, rung 1): uni\n',
+    );
+    expect(shown(6, true, rung(['bi']))).toContain('dropped (halving, rung 1)');
     expect(shown(6, true, rung(['bi', 'uni']))).not.toContain('dropped');
   });
 

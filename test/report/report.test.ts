@@ -261,6 +261,33 @@ describe('writeReport', () => {
     expect(markdown).toContain('bi-63 (not begun)');
   });
 
+  it('says after which rung of a search a trial was dropped', async () => {
+    await json(join(directory, 'sweep.json'), {
+      ...{ version: 1, seeds: [63], directions: ['baseline', 'uni', 'bi'], search: 'halving:2' },
+    });
+    const score = { bleu: 1, loss: 2 };
+    await json(join(directory, 'rungs.json'), {
+      version: 1,
+      rungs: [
+        {
+          ...{ updates: 500, survivors: ['baseline'] },
+          scores: ['baseline', 'uni', 'bi'].map((condition) => ({ condition, ...score })),
+        },
+      ],
+    });
+    await run(join(directory, 'baseline-63'), { direction: 'baseline', seed: 63, score: 35.5 });
+    await run(join(directory, 'uni-63'), { direction: 'uni', seed: 63 });
+    // Trained to its end all the same, by hand.
+    await run(join(directory, 'bi-63'), { direction: 'bi', seed: 63, score: 36 });
+    const { html } = await read(await writeReport(directory, directory));
+    expect(html).toContain('No test BLEU yet: uni-63: dropped (halving, rung 1).');
+    expect(rowsOf(html, 'Runs').map(([name, state]) => [name, state])).toEqual([
+      ['uni-63', 'dropped (halving, rung 1)'],
+      ['bi-63', 'finished'],
+      ['baseline-63', 'finished'],
+    ]);
+  });
+
   it('reports a sweep of which nothing has begun', async () => {
     await json(join(directory, 'sweep.json'), { version: 1, seeds: [1], directions: ['uni', 'bi'] });
     const { html } = await read(await writeReport(directory, directory));

@@ -260,6 +260,13 @@ describe('what it tells', () => {
       'run.lock': JSON.stringify({ ...owner, started: '1' }),
     });
     await made('states/interrupted', { 'metrics.jsonl': line(50) });
+    const failure = JSON.stringify({ code: 'RANK_LOST', message: 'rank 1 of 2 is lost', update: 50 });
+    await made('states/error', { 'metrics.jsonl': line(50), 'failure.json': failure });
+    // Its process is there, and holds what has failed.
+    await made('states/error held', {
+      ...{ 'metrics.jsonl': line(50), 'failure.json': failure, 'run.lock': JSON.stringify(owner) },
+    });
+    await made('states/ended', { 'metrics.jsonl': line(50), 'failure.json': failure, 'result.json': '{}' });
     const elsewhere = await made('states/elsewhere', {
       'worker.json': '{"worker": "one of many"}',
       'metrics.jsonl': line(1),
@@ -277,8 +284,46 @@ describe('what it tells', () => {
     });
     expect(of('running').memory).toBeGreaterThan(1 << 20);
     expect(of('failed')).toMatchObject({ state: 'failed', worker: null, memory: null });
-    expect(of('interrupted').state).toBe('interrupted');
+    expect(of('interrupted')).toMatchObject({ state: 'interrupted', reason: null });
+    for (const name of ['error', 'error held'])
+      expect(of(name)).toMatchObject({ state: 'failed', reason: 'RANK_LOST: rank 1 of 2 is lost' });
+    expect(of('ended')).toMatchObject({ state: 'finished', reason: null });
     expect(of('elsewhere')).toMatchObject({ state: 'running', worker: 'one of many' });
+    listener.close();
+  });
+
+  it('trials that successive halving has dropped, with their rung', async () => {
+    const condition = (name: string) => ({ condition: name, bleu: 1, loss: 2 });
+    const rungs = [
+      {
+        ...{ updates: 2, survivors: ['uni-alpha=1', 'uni-alpha=2'] },
+        scores: ['uni-alpha=1', 'uni-alpha=2', 'uni-alpha=3', 'uni-alpha=4'].map(condition),
+      },
+      {
+        ...{ updates: 4, survivors: ['uni-alpha=1'] },
+        scores: ['uni-alpha=1', 'uni-alpha=2'].map(condition),
+      },
+    ];
+    const plan = { seeds: [1], directions: ['uni'], grid: { 'loss.alpha': [1, 2, 3, 4] } };
+    for (const [alpha, more] of [
+      [1, { 'result.json': '{}' }],
+      [2, {}],
+      [3, {}],
+      [4, { 'failure.json': '{"code": "NON_FINITE", "message": "the loss"}' }],
+    ] as const)
+      await made(`halved/uni-1-alpha=${alpha}`, { 'metrics.jsonl': line(2), ...more });
+    await writeFile(join(root, 'halved', 'sweep.json'), JSON.stringify({ ...plan, search: 'halving:2' }));
+    await writeFile(join(root, 'halved', 'rungs.json'), JSON.stringify({ version: 1, rungs }));
+    const listener = await Listener.open(page.url);
+    await expect.poll(() => listener.of('hello').length).toBe(1);
+    const { runs } = listener.of('hello')[0] as unknown as { runs: RunRow[] };
+    const own = runs.filter(({ sweep }) => sweep === 'halved');
+    expect(own.map(({ name, state, rung }) => [name.at(-1), state, rung]).sort()).toEqual([
+      ['1', 'finished', null],
+      ['2', 'dropped', 2],
+      ['3', 'dropped', 1],
+      ['4', 'failed', null],
+    ]);
     listener.close();
   });
 

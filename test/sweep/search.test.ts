@@ -149,6 +149,13 @@ describe('successive halving', () => {
       expect(existsSync(join(directory, 'result.json'))).toBe(false);
       expect(existsSync(join(directory, 'hypotheses'))).toBe(false);
     }
+    const reported = (await readRuns([out], false)).map(({ name, state, rung }) => [name, state, rung]);
+    expect(reported.sort()).toEqual([
+      ['uni-1-alpha=1', 'dropped', 1],
+      ['uni-1-alpha=2', 'dropped', 2],
+      ['uni-1-alpha=3', 'finished', undefined],
+      ['uni-1-alpha=4', 'dropped', 1],
+    ]);
     expect((await json('sweep.json')).search).toBe('halving:2');
     expect((await json('rungs.json')).rungs[0].scores[0]).toEqual({
       condition: 'uni-alpha=2',

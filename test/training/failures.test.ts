@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainOptions } from '../../lib/options/index.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
+import type { RdropError } from '../../lib/util/errors.js';
 import { fitAll, makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from './tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;
@@ -225,8 +226,38 @@ describe('bad data', () => {
     const run = at('diverged');
     const wild = { schedule: 'constant', learningRate: 1e30 } as const;
     const trainer = await Trainer.create({ ...options(run), optimizer: wild, checkpointInterval: 1 });
-    await expect(fitAll(trainer)).rejects.toMatchObject({ code: 'NON_FINITE' });
+    const error = await fitAll(trainer).catch((reason: unknown) => reason as RdropError);
+    expect(error).toMatchObject({ code: 'NON_FINITE' });
     trainer.dispose();
     expect(existsSync(join(run, 'result.json'))).toBe(false);
+    const { code, message } = error as RdropError;
+    expect(JSON.parse(await readFile(join(run, 'failure.json'), 'utf8'))).toEqual({
+      ...{ code, message, update: trainer.update },
+    });
+    // A run that is resumed has not failed.
+    using resumed = await Trainer.resume(run);
+    expect(existsSync(join(run, 'failure.json'))).toBe(false);
+  });
+
+  it('a run that its user ends, or that continues after an error, has no failure.json', async () => {
+    const run = at('left');
+    const failure = join(run, 'failure.json');
+    const validation = { ...tinyOptions(data, run).validation, interval: 5, metric: 'loss' as const };
+    await using trainer = await Trainer.create({ ...options(run), validation });
+    const validate = () => {
+      throw new Error('of the hook');
+    };
+    const train = async (work: Parameters<typeof trainer.fit>[0]) => {
+      for await (const { type } of trainer.fit(work)) if (type === 'train') break;
+    };
+    await expect(train({ validate })).rejects.toThrow('of the hook');
+    expect(JSON.parse(await readFile(failure, 'utf8'))).toMatchObject({ message: 'of the hook', update: 5 });
+    await train({});
+    expect(existsSync(failure)).toBe(false);
+    const events = trainer.fit();
+    await events.next();
+    trainer.dispose();
+    await expect(events.next()).rejects.toMatchObject({ code: 'DISPOSED' });
+    expect(existsSync(failure)).toBe(false);
   });
 });

@@ -6,7 +6,12 @@ import { type BeamSearchConfig, parseConfig, textSchema, trainSchema } from '../
 import { mergeOptions, preset } from '../../lib/options/presets.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
-import { scoreTest, searchTest, validationBleu } from '../../lib/training/validation.js';
+import {
+  scoreTest,
+  searchTest,
+  type ValidationSample,
+  validationBleu,
+} from '../../lib/training/validation.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData, tinyOptions, trainAll } from './tiny_run.js';
 
@@ -53,12 +58,24 @@ const set = {
     target: recorded.references.map((tokens) => Int32Array.from(tokens)),
   },
   references: recorded.references.map(() => 'The text as it was.'),
+  sources: recorded.references.map((_, i) => `source ${i + 1}`),
 };
 
 describe('validationBleu as fairseq has it', () => {
   it('is what fairseq prints for the same tokens', async () => {
     const { model } = scripted(recorded.hypotheses);
     expect(await validationBleu(model, pipeline, set, { config })).toBe(recorded.bleu);
+  });
+
+  it('shows eight sentences, each beside its own source and reference', async () => {
+    const shown: ValidationSample[] = [];
+    const { model } = scripted(recorded.hypotheses);
+    await validationBleu(model, pipeline, set, { config, onSamples: (samples) => shown.push(...samples) });
+    expect(shown.length).toBe(Math.min(8, set.references.length));
+    for (const { line, source, reference, hypothesis } of shown) {
+      expect([source, reference]).toEqual([`source ${line}`, 'The text as it was.']);
+      expect(hypothesis).toBe(pipeline.decode(Int32Array.from(recorded.hypotheses[line - 1]!)));
+    }
   });
 
   it('limits translations by the longest source of the batch', async () => {

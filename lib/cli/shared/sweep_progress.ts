@@ -1,4 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
+import { droppedOf, droppedText } from '../../sweep/halving.js';
 import type { SweepEvent, TrialName } from '../../sweep/messages.js';
 import { conditionOfTrial } from '../../sweep/search.js';
 import type { TrainProgress } from '../../training/stages.js';
@@ -75,11 +76,9 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
       const note = testBleu ? `test BLEU ${bleuOf(testBleu.score)}` : 'finished';
       show(event.trial, { note, bleu: bleuOf(validBleu) }, updates);
     } else if (event.type === 'rung') {
-      const dropped = event.scores
-        .map(({ condition }) => condition)
-        .filter((each) => !event.survivors.includes(each));
+      const dropped = droppedOf(event);
       for (const trial of planned)
-        if (dropped.includes(conditionOfTrial(trial))) show(trial, { note: 'dropped' });
+        if (dropped.includes(conditionOfTrial(trial))) show(trial, { note: droppedText(event.rung) });
     } else if (event.type === 'fail') {
       show(event.trial, { note: 'FAILED' });
     }
@@ -113,7 +112,9 @@ function withLines(stream: NodeJS.WriteStream): SweepProgress {
       say(`${event.trial.name}: ${how}, ${updates} updates, ${seconds.toFixed(0)} s, test BLEU ${test}`);
     } else if (event.type === 'rung') {
       const { rung, rungs, updates, survivors } = event;
-      say(`rung ${rung} of ${rungs}, ${updates} updates: ${survivors.join(', ')} continue`);
+      const dropped = droppedOf(event);
+      const rest = dropped.length === 0 ? '' : `; ${droppedText(rung)}: ${dropped.join(', ')}`;
+      say(`rung ${rung} of ${rungs}, ${updates} updates: ${survivors.join(', ')} continue${rest}`);
     } else if (event.type === 'fail') {
       say(event.error.message);
     }

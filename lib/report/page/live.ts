@@ -22,11 +22,12 @@ export function startCharts(): void {
 }
 
 /**
- * Puts a chart that answers into a figure.
+ * Puts a chart that answers into a figure. What a reader has zoomed to stays when the chart is drawn again.
  *
+ * @param reset called `of`, a button ends a zoom; left out, there is none
  * @returns draws another in its place, such as the same one with further points
  */
-export function startChart(figure: HTMLElement, first: Chart): (next: Chart) => void {
+export function startChart(figure: HTMLElement, first: Chart, reset?: { of: string }): (next: Chart) => void {
   let chart = first;
   const place = document.createElement('div');
   place.className = 'live';
@@ -36,6 +37,9 @@ export function startChart(figure: HTMLElement, first: Chart): (next: Chart) => 
   figure.classList.add('is-live');
   let drawing: ECharts | null = null;
   let drawn = 0;
+  let zoomed: ZoomRange[] = [];
+  const button = reset === undefined ? null : resetButton(reset.of);
+  if (button !== null) figure.append(button);
   const off = new Set<string>();
   const draw = (again = false) => {
     const width = Math.floor(figure.clientWidth);
@@ -43,7 +47,13 @@ export function startChart(figure: HTMLElement, first: Chart): (next: Chart) => 
     drawn = width;
     const { option, height, marks } = optionOf(chart, width, true);
     place.style.height = `${height}px`;
-    drawing ??= init(place, null, { renderer: 'svg', width, height });
+    if (drawing === null) {
+      drawing = init(place, null, { renderer: 'svg', width, height });
+      drawing.on('datazoom', () => {
+        zoomed = zoomsOf(drawing!);
+        if (button !== null) button.hidden = zoomed.every(isWhole);
+      });
+    }
     drawing.resize({ width, height });
     const tooltip = {
       className: 'tip',
@@ -54,8 +64,14 @@ export function startChart(figure: HTMLElement, first: Chart): (next: Chart) => 
     };
     const selected = Object.fromEntries(chart.series.map(({ name }) => [name, !off.has(name)]));
     const legend = { ...(option['legend'] as object), selected };
-    drawing.setOption({ ...option, tooltip, legend }, true);
+    const dataZoom = (option['dataZoom'] as object[]).map((zoom, i) => ({ ...zoom, ...kept(zoomed[i]) }));
+    drawing.setOption({ ...option, dataZoom, tooltip, legend }, true);
   };
+  button?.addEventListener('click', () => {
+    zoomed = [];
+    button.hidden = true;
+    draw(true);
+  });
   draw();
   new ResizeObserver(() => draw()).observe(figure);
   startLegend(figure, (name, shown) => {
@@ -67,6 +83,41 @@ export function startChart(figure: HTMLElement, first: Chart): (next: Chart) => 
     chart = next;
     draw(true);
   };
+}
+
+/** What a panel shows of its x axis: in percent of all, and in values. */
+interface ZoomRange {
+  start: number;
+  end: number;
+  startValue: number;
+  endValue: number;
+}
+
+const zoomsOf = (drawing: ECharts): ZoomRange[] =>
+  ((drawing.getOption() as { dataZoom?: ZoomRange[] }).dataZoom ?? []).map(
+    ({ start, end, startValue, endValue }) => ({ start, end, startValue, endValue }),
+  );
+
+const isWhole = ({ start, end }: ZoomRange): boolean => start <= 0 && end >= 100;
+
+/** The same values again, whatever all is by now; a range that reached the end reaches the new one. */
+function kept(range: ZoomRange | undefined): object {
+  if (range === undefined || isWhole(range)) return {};
+  const { start, startValue, end, endValue } = range;
+  return {
+    ...(start <= 0 ? { start: 0 } : { startValue }),
+    ...(end >= 100 ? { end: 100 } : { endValue }),
+  };
+}
+
+function resetButton(of: string): HTMLButtonElement {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'reset-zoom';
+  button.textContent = 'Reset zoom';
+  button.setAttribute('aria-label', `Reset zoom of ${of}`);
+  button.hidden = true;
+  return button;
 }
 
 /** The entries of the legend become buttons that switch their series. */

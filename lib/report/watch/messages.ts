@@ -20,11 +20,11 @@ export type Points = [update: number, value: number][];
 export type Curves = Record<CurveName, Points>;
 
 /**
- * running: a process holds its lock, or a worker elsewhere sends its metrics. finished: it has a result. failed: its process ended
- * without giving the lock back, killed or crashed, or its worker says so. interrupted: it was left in good order before it had a result. waiting:
- * no worker of its queue has it yet.
+ * running: a process holds its lock, or a worker elsewhere sends its metrics. finished: it has a result. failed: an error ended its
+ * training, its process ended without giving the lock back, killed or crashed, or its worker says so. interrupted: it was left in good order
+ * before it had a result. waiting: no worker of its queue has it yet. dropped: successive halving continues without it.
  */
-export type RunState = 'running' | 'finished' | 'failed' | 'interrupted' | 'waiting';
+export type RunState = 'running' | 'finished' | 'failed' | 'interrupted' | 'waiting' | 'dropped';
 
 /** What the table of the page shows of a run. Losses per target token in base 2, times in seconds, memory in bytes. */
 export interface RunRow {
@@ -55,6 +55,8 @@ export interface RunRow {
   worker: string | null;
   /** Why it failed, or was given back by a worker, where that was said. */
   reason: string | null;
+  /** The rung of its sweep's halving after which it was dropped, from 1 on. */
+  rung: number | null;
   /** Of its metrics: another one means that what was read of them before no longer holds. */
   generation: number;
 }

@@ -29,7 +29,7 @@ export const pageText = (directory: string): string => `<!doctype html>
 </section>
 <section aria-labelledby="curves-title">
 <h2 id="curves-title">Curves</h2>
-<p class="note">Of the runs that are ticked in the table.</p>
+<p class="note">Of the runs that are ticked in the table. To zoom, move the ends of the bar below a chart, or hold Ctrl and turn the wheel.</p>
 <ul id="legend" class="legend"></ul>
 <div id="curves"></div>
 </section>
@@ -63,11 +63,12 @@ body.watch { max-width: 90rem; }
 .state.finished::before { color: #009e73; }
 .state.failed::before { color: #d03b2c; }
 .state.interrupted::before { color: #b59f00; }
-.state.waiting::before { color: var(--soft); }
+.state.waiting::before, .state.dropped::before { color: var(--soft); }
 progress { width: 6rem; height: .6rem; accent-color: var(--accent); vertical-align: middle; }
 .filter { margin: .4rem 0; font-size: .875rem; color: var(--soft); }
 .filter input { font: inherit; color: var(--text); background: var(--page); border: 1px solid var(--soft); border-radius: 4px; padding: .15rem .4rem; }
 #curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1rem 2rem; }
+.reset-zoom { font: inherit; font-size: .8125rem; color: var(--accent); background: none; border: 1px solid var(--rule); border-radius: 4px; padding: .1rem .5rem; cursor: pointer; }
 #curves h3, #details h3 { font-size: .95rem; margin: 1rem 0 .3rem; font-weight: 600; }
 .log { font: .8125rem/1.5 ui-monospace, monospace; max-height: 16rem; overflow: auto; margin: 0; padding: .5rem; list-style: none; background: var(--band); }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1rem 1rem; margin: 0; font-size: .875rem; }

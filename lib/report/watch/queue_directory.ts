@@ -19,6 +19,7 @@ import {
 } from '../../sweep/queue/job.js';
 import { Mirror, metricsLine } from '../../sweep/queue/mirror.js';
 import { loadQueuePackages } from '../../sweep/queue/packages.js';
+import { namedTrial } from '../../sweep/search.js';
 import { writeFileAtomically } from '../../util/files/files.js';
 import { makePath } from '../../util/files/make_path.js';
 import { warn } from '../../util/warnings.js';
@@ -249,14 +250,11 @@ export class QueueDirectory {
   async #fetchedBefore(id: string): Promise<boolean> {
     const trial = id.slice(this.#name.length + 1, -13);
     if (this.#shown.has(trial) || !trialName.safeParse(trial).success) return false;
-    const [, direction, seed] = /^(one-pass|baseline|uni-reverse|uni|bi)-(\d+)/.exec(trial) ?? [];
-    if (direction === undefined) return false;
+    const named = namedTrial(trial);
+    if (named === null) return false;
+    const { direction, seed } = named;
     const loss = lossOfDirection(direction);
-    await this.#finish(
-      trial,
-      await this.#open(trial, id, { seed: Number(seed), loss }),
-      this.#completed.get(id),
-    );
+    await this.#finish(trial, await this.#open(trial, id, { seed, loss }), this.#completed.get(id));
     return true;
   }
 

@@ -42,8 +42,10 @@ async function samplesOf(directory: string): Promise<RunDetails['samples']> {
     const text = await readFile(join(directory, 'hypotheses', 'valid.last.json'), 'utf8');
     const { update, samples } = JSON.parse(text) as NonNullable<RunDetails['samples']>;
     if (typeof update !== 'number' || !Array.isArray(samples)) return null;
-    const texts = samples.map(({ line, reference, hypothesis }) => ({
+    const texts = samples.map(({ line, source, reference, hypothesis }) => ({
       line: Number(line),
+      // Runs of before have none.
+      ...(source !== undefined && { source: String(source) }),
       reference: String(reference),
       hypothesis: String(hypothesis),
     }));

@@ -1,6 +1,8 @@
 import { type FSWatcher, watch as watchFiles } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
+import { decidedRungs, droppedAfter } from '../../sweep/halving.js';
+import { conditionOfTrial, namedTrial } from '../../sweep/search.js';
 import type { SweepRow, WatchEvent } from './messages.js';
 import { WatchedRun } from './watched_run.js';
 
@@ -109,14 +111,22 @@ export class WatchedDirectory {
   /** Directories that are new. */
   async #find(): Promise<void> {
     const sweeps: SweepRow[] = [];
-    const visit = async (directory: string, depth: number, sweep: string | null): Promise<void> => {
+    const visit = async (
+      directory: string,
+      depth: number,
+      sweep: string | null,
+      droppedThere: (trial: string) => number | null,
+    ): Promise<void> => {
       const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
       const names = new Set(entries.map(({ name }) => name));
       const id = relative(this.#path, directory) || '.';
       let inner = sweep;
+      let dropped = droppedThere;
       if (names.has('sweep.json')) {
         inner = id;
-        sweeps.push({ id, name: id, planned: await plannedTrials(join(directory, 'sweep.json')) });
+        const plan = await readPlan(join(directory, 'sweep.json'));
+        sweeps.push({ id, name: id, planned: plannedTrials(plan) });
+        dropped = await droppedTrials(directory, plan);
       }
       if (
         names.has('config.json') &&
@@ -125,16 +135,18 @@ export class WatchedDirectory {
           names.has('environment.json') ||
           names.has('worker.json'))
       ) {
-        if (!this.runs.has(id)) this.runs.set(id, new WatchedRun(id, directory, inner));
+        const run = this.runs.get(id) ?? new WatchedRun(id, directory, inner);
+        run.droppedAt = dropped(basename(directory));
+        this.runs.set(id, run);
         return;
       }
       if (depth === deepest) return;
       const below = entries.filter(
         (entry) => entry.isDirectory() && !passedOver.has(entry.name) && !entry.name.startsWith('.'),
       );
-      for (const { name } of below) await visit(join(directory, name), depth + 1, inner);
+      for (const { name } of below) await visit(join(directory, name), depth + 1, inner, dropped);
     };
-    await visit(this.#path, 0, null);
+    await visit(this.#path, 0, null, () => null);
     if (JSON.stringify(sweeps) !== JSON.stringify(this.sweeps)) this.#tell({ type: 'sweeps', sweeps });
     this.sweeps = sweeps;
   }
@@ -153,18 +165,43 @@ function gathered(call: () => void): () => void {
   };
 }
 
-/** How many trials a sweep.json plans: seeds, directions and the values of a grid. 0 where it cannot be read. */
-async function plannedTrials(path: string): Promise<number> {
+/** A sweep.json; null where it cannot be read. */
+async function readPlan(path: string): Promise<Record<string, unknown> | null> {
   try {
-    const plan = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-    if (Array.isArray(plan['trials'])) return plan['trials'].length;
-    const lists = [
-      plan['seeds'],
-      plan['directions'],
-      ...Object.values((plan['grid'] as object | undefined) ?? {}),
-    ];
-    return lists.reduce<number>((product, list) => product * (Array.isArray(list) ? list.length : 1), 1);
+    const plan: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return typeof plan === 'object' && plan !== null ? { ...plan } : null;
   } catch {
-    return 0;
+    return null;
+  }
+}
+
+/** How many trials a plan has: seeds, directions and the values of a grid. 0 without a plan. */
+function plannedTrials(plan: Record<string, unknown> | null): number {
+  if (plan === null) return 0;
+  if (Array.isArray(plan['trials'])) return plan['trials'].length;
+  const lists = [
+    plan['seeds'],
+    plan['directions'],
+    ...Object.values((plan['grid'] as object | undefined) ?? {}),
+  ];
+  return lists.reduce<number>((product, list) => product * (Array.isArray(list) ? list.length : 1), 1);
+}
+
+/** Says of a trial after which rung its sweep's halving dropped it; null where it did not. */
+async function droppedTrials(
+  directory: string,
+  plan: Record<string, unknown> | null,
+): Promise<(trial: string) => number | null> {
+  const search = plan?.['search'];
+  if (typeof search !== 'string') return () => null;
+  try {
+    const after = droppedAfter(await decidedRungs({ directory, search }));
+    return (name) => {
+      const trial = namedTrial(name);
+      return trial === null ? null : (after.get(conditionOfTrial(trial)) ?? null);
+    };
+  } catch {
+    // A file that somebody has changed: the sweep itself says what is wrong with it.
+    return () => null;
   }
 }

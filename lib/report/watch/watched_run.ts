@@ -43,6 +43,16 @@ class JsonFile {
 /** Milliseconds after which a trial that runs elsewhere and sends nothing is no longer taken for running. */
 const silence = 10 * 60_000;
 const logLines = 30;
+/** Characters of a reason. */
+const longest = 2000;
+
+/** What the files of a run say of its state. */
+interface Seen {
+  result: Json | null;
+  worker: Json | null;
+  failure: Json | null;
+  lock: LockSight | null;
+}
 
 /** A run directory, of which only what changes is read again. */
 export class WatchedRun {
@@ -55,6 +65,9 @@ export class WatchedRun {
   readonly #result: JsonFile;
   readonly #worker: JsonFile;
   readonly #best: JsonFile;
+  readonly #failure: JsonFile;
+  /** The rung of its sweep's halving after which it was dropped. */
+  droppedAt: number | null = null;
   #train: WatchLine | null = null;
   #validation: WatchLine | null = null;
 
@@ -70,6 +83,7 @@ export class WatchedRun {
     this.#result = new JsonFile(at('result.json'));
     this.#worker = new JsonFile(at('worker.json'));
     this.#best = new JsonFile(at('checkpoints', 'best', 'state.json'));
+    this.#failure = new JsonFile(at('failure.json'));
   }
 
   get config(): Json | null {
@@ -78,10 +92,11 @@ export class WatchedRun {
 
   /** Looks again. @returns the lines that are new, none of those of a new generation; null where no run is there any more */
   async refresh(): Promise<WatchLine[] | null> {
-    const [config, result, worker, lock, { lines, fresh }] = await Promise.all([
+    const [config, result, worker, failure, lock, { lines, fresh }] = await Promise.all([
       this.#config.read(),
       this.#result.read(),
       this.#worker.read(),
+      this.#failure.read(),
       peekLock(join(this.directory, 'run.lock')),
       this.#tail.read(),
     ]);
@@ -100,20 +115,13 @@ export class WatchedRun {
     }
     this.log = [...this.log, ...lines].slice(-logLines);
     if (lines.some(({ type }) => type === 'validation') || first) await this.#best.read();
-    this.#row(config, { result, worker, lock, memory: lock?.here ? await memoryOf(lock.owner.pid) : null });
+    this.#row(config, { result, worker, failure, lock }, lock?.here ? await memoryOf(lock.owner.pid) : null);
     return fresh ? [] : lines;
   }
 
-  #row(
-    config: Json,
-    {
-      result,
-      worker,
-      lock,
-      memory,
-    }: { result: Json | null; worker: Json | null; lock: LockSight | null; memory: number | null },
-  ): void {
-    const state = this.#state(result, worker, lock);
+  #row(config: Json, seen: Seen, memory: number | null): void {
+    const { result, worker, lock } = seen;
+    const state = this.#state(seen);
     const [loss, train, validation] = [partOf(config, 'loss'), this.#train, this.#validation];
     const last = train ?? validation;
     const limits = Object.fromEntries(
@@ -153,21 +161,31 @@ export class WatchedRun {
       tokensPerSecond: train?.tokensPerSecond ?? null,
       memory,
       worker: held ?? ((state === 'running' && String(worker?.['worker'] ?? '')) || null),
-      reason: state === 'finished' || worker?.['reason'] === undefined ? null : String(worker['reason']),
+      reason: reasonOf(state, seen),
+      rung: state === 'dropped' ? this.droppedAt : null,
       generation: this.#tail.generation,
     };
   }
 
-  #state(result: Json | null, worker: Json | null, lock: LockSight | null): RunState {
+  #state({ result, worker, failure, lock }: Seen): RunState {
     if (result !== null) return 'finished';
+    // Taken away before the run continues; a process may still hold a run that has failed.
+    if (failure !== null) return 'failed';
     if (lock?.state === 'held') return 'running';
     // Of a sweep that is watched on its queue, which knows it.
     const told = worker?.['state'];
     if (told === 'waiting' || told === 'running' || told === 'failed') return told;
     const heard = Math.max(this.#tail.modified, this.#worker.modified);
     if (worker !== null && worker['worker'] !== '' && Date.now() - heard < silence) return 'running';
-    return lock?.state === 'left' ? 'failed' : 'interrupted';
+    if (lock?.state === 'left') return 'failed';
+    return this.droppedAt === null ? 'interrupted' : 'dropped';
   }
+}
+
+function reasonOf(state: RunState, { failure, worker }: Seen): string | null {
+  if (state === 'failed' && failure !== null)
+    return `${failure['code']}: ${failure['message']}`.slice(0, longest);
+  return state === 'finished' || worker?.['reason'] === undefined ? null : String(worker['reason']);
 }
 
 /** The seconds of validation for each of training, by the last lines: those before have not been read. */

@@ -1,5 +1,5 @@
 // What becomes of a run when one of its processes does not go on.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -86,7 +86,13 @@ describe.skipIf(withoutLibrary !== null)(`a run over two processes${because}`, (
       expect(performance.now() - began).toBeLessThan(10_000);
     }
     expect(rankPids()).toEqual([]);
+    const failure = join(at('killed'), 'failure.json');
+    expect(JSON.parse(await readFile(failure, 'utf8'))).toMatchObject({
+      code: 'RANK_LOST',
+      message: expect.stringMatching(/rank 1[\s\S]*was ended by SIGKILL/),
+    });
     await expectResumable('killed');
+    expect(existsSync(failure)).toBe(false);
   }, 60_000);
 
   it('ends by RANK_LOST when rank 1 is stopped, within the timeout, and leaves no process behind', async () => {

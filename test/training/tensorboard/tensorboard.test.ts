@@ -73,8 +73,13 @@ describe('event files', () => {
     const last = JSON.parse(await readFile(join(run, 'hypotheses', 'valid.last.json'), 'utf8'));
     expect(last.update).toBe(30);
     expect(last.samples).toHaveLength(8);
-    const references = (await readFile(join(data, 'raw', 'valid.en'), 'utf8')).split('\n');
-    for (const { line, reference } of last.samples) expect(reference).toBe(references[line - 1]);
+    const [sources, references] = await Promise.all(
+      ['de', 'en'].map(async (side) =>
+        (await readFile(join(data, 'raw', `valid.${side}`), 'utf8')).split('\n'),
+      ),
+    );
+    for (const { line, source, reference } of last.samples)
+      expect([source, reference]).toEqual([sources![line - 1], references![line - 1]]);
   }, 60_000);
 
   it('are not written unless asked for, and may be asked for when a run is resumed', async () => {

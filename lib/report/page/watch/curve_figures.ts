@@ -12,7 +12,7 @@ const curves: { name: CurveName; title: string; unit: string }[] = [
   { name: 'tokensPerSecond', title: 'Tokens a second', unit: 'target tokens' },
 ];
 
-type StartChart = (figure: HTMLElement, chart: Chart) => (next: Chart) => void;
+type StartChart = (figure: HTMLElement, chart: Chart, reset: { of: string }) => (next: Chart) => void;
 
 /** A figure for each curve that some shown run has. */
 export class CurveFigures {
@@ -51,6 +51,7 @@ export class CurveFigures {
         panels: [
           {
             kind: 'lines',
+            zoom: true,
             x: { title: 'update' },
             y: { title: unit },
             marks: lines.flatMap((points, series) =>
@@ -77,6 +78,6 @@ export class CurveFigures {
     const after = curves.slice(curves.findIndex((each) => each.name === name) + 1);
     const next = after.map((each) => this.#figures.get(each.name)?.place).find((each) => each !== undefined);
     byId('curves').insertBefore(place, next ?? null);
-    this.#figures.set(name, { place, update: this.#start(figure, chart) });
+    this.#figures.set(name, { place, update: this.#start(figure, chart, { of: title }) });
   }
 }

@@ -1,6 +1,6 @@
 import type { RunDetails, RunRow, WatchLine } from '../../watch/messages.js';
 import { byId, made } from './dom.js';
-import { duration, fixed, memory, whole } from './words.js';
+import { duration, fixed, memory, stateText, whole } from './words.js';
 
 /** A line of metrics in words. */
 function inWords(line: WatchLine): string {
@@ -13,7 +13,7 @@ function inWords(line: WatchLine): string {
 
 function factsOf(run: RunRow, { directory, facts }: RunDetails): [string, string][] {
   return [
-    ['state', run.state],
+    ['state', stateText(run)],
     ...(run.worker === null ? [] : [['where', run.worker] as [string, string]]),
     ...(run.reason === null ? [] : [['reason', run.reason] as [string, string]]),
     ['directory', directory],
@@ -34,7 +34,7 @@ export function drawDetails(run: RunRow, details: RunDetails): void {
   const pairs = (items: [string, string][]) =>
     items.flatMap(([name, value]) => [made('dt', {}, name), made('dd', {}, value)]);
   const { samples, log } = details;
-  const translations = (samples?.samples ?? []).map(({ line, reference, hypothesis }) =>
+  const translations = (samples?.samples ?? []).map(({ line, source, reference, hypothesis }) =>
     made(
       'div',
       { class: 'sample' },
@@ -43,6 +43,7 @@ export function drawDetails(run: RunRow, details: RunDetails): void {
         'dl',
         {},
         ...pairs([
+          ...(source === undefined ? [] : [['source', source] as [string, string]]),
           ['reference', reference],
           ['translation', hypothesis],
         ]),

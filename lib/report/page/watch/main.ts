@@ -48,7 +48,7 @@ function draw(): void {
 
 function drawAnswer(): void {
   const rows = [...model.runs.values()];
-  const states = ['running', 'failed', 'interrupted', 'waiting', 'finished'] as const;
+  const states = ['running', 'failed', 'interrupted', 'waiting', 'finished', 'dropped'] as const;
   const counts = states.map((state) => [rows.filter((run) => run.state === state).length, state] as const);
   const parts = counts.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`);
   const finished = rows.length > 0 && rows.every(({ state }) => state === 'finished');
@@ -83,6 +83,7 @@ function sweepText({ id, name, planned }: SweepRow, rows: readonly RunRow[]): st
     [running.length, 'running'],
     [of('failed').length, 'failed'],
     [of('interrupted').length, 'interrupted'],
+    [of('dropped').length, 'dropped by halving'],
     [waiting, 'not begun'],
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
   const title = name === '.' ? 'sweep' : `sweep ${name}`;

@@ -2,7 +2,7 @@ import type { CurveName, Curves, Points, RunRow, SweepRow, WatchLine } from '../
 
 /** A longer curve is thinned to every other point. */
 const most = 1500;
-const order = ['running', 'failed', 'interrupted', 'waiting', 'finished'];
+const order = ['running', 'failed', 'interrupted', 'waiting', 'dropped', 'finished'];
 /** So many runs have their curves shown until the reader ticks others. */
 const firstShown = 6;
 /** Okabe and Ito's, as in the report. */

@@ -1,10 +1,10 @@
 import type { RunRow } from '../../watch/messages.js';
 import { byId, made, write } from './dom.js';
 import type { Model } from './model.js';
-import { duration, fixed, memory, whole } from './words.js';
+import { duration, fixed, memory, stateText, whole } from './words.js';
 
 const columns: [head: string, text: (run: RunRow) => string][] = [
-  ['state', ({ state }) => state],
+  ['state', stateText],
   ['progress', ({ progress }) => (progress === null ? '—' : `${Math.floor(100 * progress)} %`)],
   ['time left', ({ secondsLeft }) => duration(secondsLeft)],
   ['update', ({ update }) => whole(update)],
@@ -109,6 +109,7 @@ export class RunTable {
     swatch.style.background = color ?? 'transparent';
     if (run.id === this.#model.chosen) element.setAttribute('aria-current', 'true');
     else element.removeAttribute('aria-current');
-    element.hidden = this.#filter !== '' && !`${run.name} ${run.state}`.toLowerCase().includes(this.#filter);
+    element.hidden =
+      this.#filter !== '' && !`${run.name} ${stateText(run)}`.toLowerCase().includes(this.#filter);
   }
 }

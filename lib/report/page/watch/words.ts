@@ -1,3 +1,5 @@
+import type { RunRow } from '../../watch/messages.js';
+
 /** Numbers and states as the page writes them; an absent one is a dash. */
 const none = '—';
 const finite = (value: number | null | undefined): value is number =>
@@ -21,6 +23,10 @@ export function memory(bytes: number | null): string {
   if (!finite(bytes)) return none;
   return bytes < 1 << 30 ? `${Math.round(bytes / (1 << 20))} MiB` : `${(bytes / (1 << 30)).toFixed(1)} GiB`;
 }
+
+/** A run's state, and after which rung a search dropped it. */
+export const stateText = ({ state, rung }: Pick<RunRow, 'state' | 'rung'>): string =>
+  state === 'dropped' ? `dropped (halving, rung ${rung})` : state;
 
 /** 1 run, 2 runs. */
 export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
