@@ -235,7 +235,7 @@ describe('bad data', () => {
       ...{ code, message, update: trainer.update },
     });
     // A run that is resumed has not failed.
-    using resumed = await Trainer.resume(run);
+    (await Trainer.resume(run)).dispose();
     expect(existsSync(join(run, 'failure.json'))).toBe(false);
   });
 
