@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -92,11 +93,36 @@ describe('the live page in Chromium', () => {
       const details = page.locator('#details');
       await expect.poll(() => details.innerText()).toMatch(/Translations of the validation at update 10/);
       expect(await details.locator('.sample').count()).toBe(8);
+      const names = await details.locator('.sample').first().locator('dt').allInnerTexts();
+      expect(names).toEqual(['source', 'reference', 'translation']);
+      const source = (await readFile(join(data, 'raw', 'valid.de'), 'utf8')).split('\n');
+      const [, line] = /sentence (\d+)/.exec(await details.locator('.sample').first().innerText()) ?? [];
+      expect(await details.locator('.sample dd').first().innerText()).toBe(source[Number(line) - 1]);
+      // A zoom stays while points are added.
+      const chart = page.locator('[data-curve=loss]');
+      const ticks = async () => (await chart.locator('.live text').allTextContents()).join(' ');
+      const reset = chart.getByRole('button', { name: 'Reset zoom of Training loss' });
+      expect(await reset.count()).toBe(0);
+      const whole = await ticks();
+      await chart.scrollIntoViewIfNeeded();
+      const box = (await chart.locator('.live').boundingBox())!;
+      await page.mouse.move(box.x + 60, box.y + 150);
+      await page.keyboard.down('Control');
+      await page.mouse.wheel(0, -400);
+      await page.keyboard.up('Control');
+      await reset.waitFor();
+      const zoomed = await ticks();
+      expect(zoomed).not.toBe(whole);
       expect(await details.innerText()).toMatch(/update 10, validation: loss \d/);
       await until(({ type, update }) => type === 'checkpoint' && update === 30);
       await expect.poll(() => pointsOf(page, 'loss'), { timeout: 10_000 }).toBe(30 + 3);
       await expect.poll(() => pointsOf(page, 'bleu'), { timeout: 10_000 }).toBe(before + 2);
       await expect.poll(() => details.innerText(), { timeout: 5000 }).toMatch(/at update 30/);
+      expect(await reset.count()).toBe(1);
+      expect((await ticks()).split(' ').at(-2)).toBe(zoomed.split(' ').at(-2));
+      await reset.press('Enter');
+      await expect.poll(() => reset.count()).toBe(0);
+      await expect.poll(ticks).toContain('3,000');
       await page.reload();
       // What was chosen is still.
       await expect.poll(() => details.innerText()).toMatch(/at update 30/);
@@ -143,6 +169,37 @@ describe('the live page in Chromium', () => {
       await page.locator('#filter').fill('nothing like it');
       await expect.poll(() => page.locator('#runs tbody tr:visible').count()).toBe(0);
     });
+  }, 60_000);
+
+  it('says what ended a run, and after which rung a search dropped a trial', async () => {
+    const halved = join(root, 'halved');
+    const told = join(place.path, 'told');
+    for (const seed of [1, 2]) {
+      for (const direction of ['uni', 'bi'])
+        await makeReportRun(join(halved, `${direction}-${seed}`), told, { direction, seed, score: 30 });
+      await rm(join(halved, `bi-${seed}`, 'result.json'));
+    }
+    const failure = { code: 'NON_FINITE', message: 'the gradient is not finite', update: 3000 };
+    await writeFile(join(halved, 'bi-2', 'failure.json'), JSON.stringify(failure));
+    const plan = { seeds: [1, 2], directions: ['uni', 'bi'], search: 'halving:2' };
+    await writeFile(join(halved, 'sweep.json'), JSON.stringify(plan));
+    const scores = ['uni', 'bi'].map((condition) => ({ condition, bleu: 1, loss: 2 }));
+    const rungs = { version: 1, rungs: [{ updates: 3000, scores, survivors: ['uni'] }] };
+    await writeFile(join(halved, 'rungs.json'), JSON.stringify(rungs));
+    await using served = await watch(halved);
+    await onPage(served, async (page) => {
+      expect(await page.getByRole('row', { name: /bi-1/ }).innerText()).toContain(
+        'dropped (halving, rung 1)',
+      );
+      expect(await page.locator('#answer').innerText()).toBe('4 runs: 1 failed, 2 finished, 1 dropped.');
+      expect(await page.locator('#sweeps').innerText()).toBe(
+        'sweep: 2 of 4 trials finished, 1 failed, 1 dropped by halving',
+      );
+      await page.getByRole('button', { name: 'bi-2' }).click();
+      const text = () => page.locator('#details').innerText();
+      await expect.poll(text).toContain('NON_FINITE: the gradient is not finite');
+    });
+    await rm(halved, { recursive: true });
   }, 60_000);
 
   it('follows dark and light', async () => {
