@@ -24,7 +24,11 @@ struct DropoutResidualNormLaunchers;
 template <typename T>
 struct EmbeddingLaunchers;
 template <typename T>
+struct PoolingLaunchers;
+template <typename T>
 struct RdropLossLaunchers;
+template <typename T>
+struct SquaredErrorLaunchers;
 struct BeamSearchLaunchers;
 struct StepLaunchers;
 
@@ -38,6 +42,8 @@ struct DeviceLayerKernels {
   const EmbeddingLaunchers<T>& embedding;
   const DecodeAttentionLaunchers<T>& decode_attention;
   const AdamLaunchers<T>& adam;
+  const PoolingLaunchers<T>& pooling;
+  const SquaredErrorLaunchers<T>& squared_error;
 };
 
 struct DeviceKernels {

@@ -20,7 +20,11 @@ const DropoutResidualNormLaunchers<T>& dropout_residual_norm_launchers();
 template <typename T>
 const EmbeddingLaunchers<T>& embedding_launchers();
 template <typename T>
+const PoolingLaunchers<T>& pooling_launchers();
+template <typename T>
 const RdropLossLaunchers<T>& rdrop_loss_launchers();
+template <typename T>
+const SquaredErrorLaunchers<T>& squared_error_launchers();
 const BeamSearchLaunchers& beam_search_launchers();
 const StepLaunchers& step_launchers();
 
@@ -29,7 +33,8 @@ DeviceLayerKernels<T> device_layer_kernels() {
   return {activation_launchers<T>(),       dropout_residual_norm_launchers<T>(),
           column_sums_launchers<T>(),      attention_launchers<T>(),
           rdrop_loss_launchers<T>(),       embedding_launchers<T>(),
-          decode_attention_launchers<T>(), adam_launchers<T>()};
+          decode_attention_launchers<T>(), adam_launchers<T>(),
+          pooling_launchers<T>(),          squared_error_launchers<T>()};
 }
 
 inline DeviceKernels device_kernels() {

@@ -17,6 +17,10 @@ struct PositionFault {
 /// In a device's memory. A faulty position has no part in the losses and tokens.
 struct DeviceLossSums {
   double cross_entropy, nll, kl, tokens;
+  /// kl with the batches' own factors of alpha (kl_sum), else the same as kl: the loss is cross_entropy + alpha times
+  /// it.
+  double weighted_kl;
+  double positions;      ///< of the batch under way that are not ignored; where kl_sum wants to know
   int64_t faults;        ///< faulty positions
   PositionFault first;   ///< of the smallest of them
   uint32_t blocks_done;  ///< of the launch under way; zero between launches

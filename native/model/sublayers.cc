@@ -13,6 +13,8 @@
 namespace rdrop {
 namespace {
 
+constexpr double kNormEpsilon = 1e-5;
+
 /// Columns [i·D, (i+1)·D) of a fused projection.
 at::Tensor part(const at::Tensor& fused, int64_t i, int64_t width) {
   return fused.narrow(1, i * width, width);
@@ -82,12 +84,13 @@ class ResidualNorm {
       const at::Tensor normed =
           take(place, next.input, input.size(0), last.weight.value.size(0), input.scalar_type(), next.ahead);
       normed_ = dropout_residual_norm_on(*device, linear(input, last), residual, norm.gamma.value, norm.beta.value,
-                                         dropout, normed);
+                                         dropout, kNormEpsilon, normed);
       return;
     }
     const LinearWithDeferredBias branch = linear_with_deferred_bias(input, last);
     bias_gradient_ = branch.bias_gradient;
-    normed_ = dropout_residual_norm(branch.product, residual, norm.gamma.value, norm.beta.value, dropout, branch.bias);
+    normed_ = dropout_residual_norm(branch.product, residual, norm.gamma.value, norm.beta.value, dropout, kNormEpsilon,
+                                    branch.bias);
   }
 
   /// The state after the sub-layer; the normed state is given away, for its backward does without.
@@ -128,24 +131,28 @@ at::Tensor embed(Tape* tape, const Weight& table, const at::Tensor& sinusoids, c
       at::Tensor table_gradient = table.gradient;
       // Rows of types that the batch does not have are zero unless something else wrote the table.
       if (place.gradients && place.gradients->is_unwritten(table_gradient)) fill_zero(table_gradient);
-      embedding_backward(gradient.normed, sequences.tokens, sequences.groups, dropout, table_gradient);
+      embedding_backward(gradient.normed, sequences.tokens, sequences.groups, square_root_scale(table.value), dropout,
+                         table_gradient);
       return StateGradient{};
     });
   }
+  const EmbeddingInputs inputs{
+      table.value, sequences.tokens, sinusoids, sequences.positions, {}, {}, square_root_scale(table.value)};
   if (Device* device = current_device()) {
-    return embedding_on(*device, table.value, sinusoids, sequences.tokens, sequences.positions, dropout,
+    return embedding_on(*device, inputs, dropout,
                         take(to_layer ? place : LayerPlace{}, Kept::query_key_value_input, sequences.tokens.size(0),
                              table.value.size(1), table.value.scalar_type()));
   }
-  return embedding(table.value, sinusoids, sequences.tokens, sequences.positions, dropout);
+  return embedding(inputs, dropout);
 }
 
 State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm) {
   const LayerPlace place = place_of(tape);
   Device* const device = current_device();
-  Normed normed = device ? dropout_residual_norm_on(*device, input, at::Tensor(), norm.gamma.value, norm.beta.value,
-                                                    Dropout{}, take_like(place, Kept::query_key_value_input, input))
-                         : dropout_residual_norm(input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{});
+  Normed normed =
+      device ? dropout_residual_norm_on(*device, input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{},
+                                        kNormEpsilon, take_like(place, Kept::query_key_value_input, input))
+             : dropout_residual_norm(input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{});
   const State state{std::exchange(normed.normed, at::Tensor()), normed.sum};
   if (tape) {
     tape->push([normed, &norm, place](const StateGradient& gradient) {

@@ -142,6 +142,7 @@ void DeviceStep::exchange(bool none) {
   share.cross_entropy = now.sums.cross_entropy;
   share.nll = now.sums.nll;
   share.kl = now.sums.kl;
+  share.weighted_kl = now.sums.weighted_kl;
   share.counted = now.sums.tokens;
   ShareExchange shares(*distributed_->group, share);
   gradients.finish();
@@ -149,6 +150,7 @@ void DeviceStep::exchange(bool none) {
   now.sums.cross_entropy = share.cross_entropy;
   now.sums.nll = share.nll;
   now.sums.kl = share.kl;
+  now.sums.weighted_kl = share.weighted_kl;
   now.sums.tokens = share.counted;
   state_.write(now);
   memory.upload(host.const_data_ptr(), host.nbytes(), parameters.gradient);

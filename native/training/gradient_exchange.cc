@@ -35,9 +35,9 @@ void GradientExchange::finish() {
 }
 
 ShareExchange::ShareExchange(Group& group, const UpdateShare& share) {
-  const double numbers[] = {share.pairs,         share.source_tokens, share.tokens, share.batches,
-                            share.cross_entropy, share.nll,           share.kl,     share.loss,
-                            share.counted,       double(share.flags)};
+  const double numbers[] = {share.pairs,         share.source_tokens, share.tokens,       share.batches,
+                            share.cross_entropy, share.nll,           share.kl,           share.loss,
+                            share.weighted_kl,   share.counted,       double(share.flags)};
   const auto count = int64_t(std::size(numbers));
   mine_ = at::empty({count}, at::kDouble);
   std::copy(std::begin(numbers), std::end(numbers), mine_.data_ptr<double>());
@@ -51,8 +51,9 @@ UpdateShare ShareExchange::of_all() {
   const int64_t count = all_.size(1);
   for (int64_t rank = 0; rank < all_.size(0); ++rank) {
     const double* of = all_.const_data_ptr<double>() + rank * count;
-    double* const sums[] = {&all.pairs, &all.source_tokens, &all.tokens, &all.batches, &all.cross_entropy, &all.nll,
-                            &all.kl,    &all.loss,          &all.counted};
+    double* const sums[] = {&all.pairs,         &all.source_tokens, &all.tokens, &all.batches,
+                            &all.cross_entropy, &all.nll,           &all.kl,     &all.loss,
+                            &all.weighted_kl,   &all.counted};
     for (size_t i = 0; i < std::size(sums); ++i) *sums[i] += of[i];
     all.flags |= uint32_t(of[count - 1]);
   }

@@ -45,8 +45,9 @@ class GradientExchange {
 /// What the ranks tell each other of an update besides the gradient: sums over all, but for flags.
 struct UpdateShare {
   double pairs = 0, source_tokens = 0, tokens = 0, batches = 0;
-  double cross_entropy = 0, nll = 0, kl = 0, loss = 0, counted = 0;  ///< losses and the tokens that they count
-  uint32_t flags = 0;                                                ///< bitwise or
+  double cross_entropy = 0, nll = 0, kl = 0, loss = 0, weighted_kl = 0,
+         counted = 0;  ///< losses and the tokens that they count
+  uint32_t flags = 0;  ///< bitwise or
 };
 
 /// The shares of all ranks on their way to each.

@@ -125,7 +125,7 @@ StepMetrics Trainer::metrics() {
     update_ = counters().update;
     throw;
   }
-  const double loss = window.cross_entropy + (loss_.alpha == 0 ? 0 : loss_.alpha * window.kl);
+  const double loss = window.cross_entropy + (loss_.alpha == 0 ? 0 : loss_.alpha * window.weighted_kl);
   return {{loss, window.cross_entropy, window.nll, window.kl, int64_t(window.tokens)},
           window.gradient_norm,
           window.learning_rate,

@@ -89,7 +89,8 @@ void DeviceDecoder::step(const BeamSearchState& state, const at::Tensor& tokens,
                          at::Tensor& logits) {
   const Parameters& parameters = model_.parameters();
   const auto& layers = parameters.decoder;
-  State now{embedding(parameters.target_embedding.value, model_.sinusoids(), tokens, positions, Dropout{}), {}};
+  const at::Tensor& table = parameters.target_embedding.value;
+  State now{embedding({table, tokens, model_.sinusoids(), positions, {}, {}, square_root_scale(table)}, Dropout{}), {}};
   if (pre_norm_) {
     now = first_norm(nullptr, now.normed, layers.empty() ? parameters.decoder_norm : layers[0].self_attention.norm);
   }

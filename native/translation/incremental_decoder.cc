@@ -102,8 +102,10 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
     source_end_.push_back(source_offsets_[sentence + 1]);
   }
   const at::Tensor positions = at::full({rows}, int64_t(kPad + 1 + length_), at::TensorOptions(at::kInt));
-  State state{
-      embedding(parameters.target_embedding.value, model_.sinusoids(), int_tensor(tokens), positions, Dropout{}), {}};
+  const at::Tensor& table = parameters.target_embedding.value;
+  State state{embedding({table, int_tensor(tokens), model_.sinusoids(), positions, {}, {}, square_root_scale(table)},
+                        Dropout{}),
+              {}};
   const auto& layers = parameters.decoder;
   if (pre_norm_) {
     const LayerNorm& first = layers.empty() ? parameters.decoder_norm : layers[0].self_attention.norm;

@@ -11,7 +11,7 @@ namespace rdrop {
 
 at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout,
                          at::Tensor out) {
-  if (kind == Activation::relu) out = in;
+  if (in_place(kind)) out = in;
   if (!out.defined()) out = device.memory().empty(in.sizes(), in.scalar_type());
   dispatch_device(in, [&](auto zero) {
     using T = decltype(zero);
@@ -39,7 +39,7 @@ at::Tensor activation_backward_on(Device& device, const at::Tensor& saved, at::T
 
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias) {
   if (Device* device = current_device()) return activation_on(*device, in, kind, dropout);
-  at::Tensor out = kind == Activation::relu ? in : scratch_like(in);
+  at::Tensor out = in_place(kind) ? in : scratch_like(in);
   dispatch_layers(in, [&](auto zero) {
     using T = decltype(zero);
     const ActivationForward<T> arguments{elements<T>(in), mutable_elements<T>(out),  in.size(1), kind,

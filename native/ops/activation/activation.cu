@@ -11,6 +11,33 @@ using namespace portable;
 
 constexpr int kWarps = 4;
 
+RDROP_INLINE float activated(Activation kind, float x) {
+  switch (kind) {
+    case Activation::relu:
+      return relu(x);
+    case Activation::gelu:
+      return gelu(x);
+    case Activation::tanh:
+      return hyperbolic_tangent(x);
+    default:
+      return x;
+  }
+}
+
+/// Of what the forward pass saved.
+RDROP_INLINE float slope_at(Activation kind, float saved) {
+  switch (kind) {
+    case Activation::relu:
+      return saved > 0 ? 1.0f : 0.0f;
+    case Activation::gelu:
+      return float(gelu_slope(saved));
+    case Activation::tanh:
+      return float(tanh_slope(saved));
+    default:
+      return 1.0f;
+  }
+}
+
 template <typename T>
 struct ForwardKernel {
   static constexpr int max_threads = kWarps * 32;
@@ -27,7 +54,7 @@ struct ForwardKernel {
       dropout.visit(group, [&](int, int64_t column, int count, const float* keep) {
         float x[4];
         load_four(a.in + row * a.columns + column, whole, count, x);
-        for (int i = 0; i < 4; ++i) x[i] = keep[i] * (a.activation == Activation::relu ? relu(x[i]) : gelu(x[i]));
+        for (int i = 0; i < 4; ++i) x[i] = keep[i] * activated(a.activation, x[i]);
         store_four(a.out + row * a.columns + column, whole, count, x);
       });
     }
@@ -61,9 +88,7 @@ struct BackwardKernel {
         load_four(a.gradient + row * a.columns + column, whole, count, gradient);
         RDROP_UNROLL
         for (int i = 0; i < 4; ++i) {
-          const float slope =
-              a.activation == Activation::relu ? (saved[i] > 0 ? 1.0f : 0.0f) : float(gelu_slope(saved[i]));
-          gradient[i] *= keep[i] * slope;
+          gradient[i] *= keep[i] * slope_at(a.activation, saved[i]);
           sum[w][i] += gradient[i];
         }
         store_four(a.gradient + row * a.columns + column, whole, count, gradient);

@@ -1,4 +1,4 @@
-// The feed-forward activation with its dropout: dropout(relu(x)) or dropout(gelu(x)). R rows, F columns.
+// An activation with its dropout: dropout(f(x)), where f is relu, gelu, tanh or the identity. R rows, F columns.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,17 +11,16 @@ namespace rdrop {
 class Device;
 
 /// in [R,F]; bias [F] is added to it first, undefined where the input has it, as always on a device. Returns [R,F]:
-/// in's own memory for relu (whose backward needs only the output), new memory for gelu.
+/// in's own memory for relu (whose backward needs only the output) and the identity, new memory for gelu and tanh.
 at::Tensor activation(const at::Tensor& in, Activation kind, const Dropout& dropout, const at::Tensor& bias = {});
 
-/// On the CPU. saved [R,F]: the output for relu, the input for gelu. gradient [R,F] is overwritten in place. Adds to
-/// bias_gradient [F] where that is defined.
+/// On the CPU. saved [R,F]: the output for relu, the input for gelu and tanh, either for the identity. gradient [R,F]
+/// is overwritten in place. Adds to bias_gradient [F] where that is defined.
 void activation_backward(const at::Tensor& saved, at::Tensor& gradient, Activation kind, const Dropout& dropout,
                          const at::Tensor& bias = {}, at::Tensor bias_gradient = {});
 
-/// The same on a device, where activation() goes by itself. out [R,F]: where gelu's goes; undefined: new memory. The
-/// backward pass returns float32 [ranges,F], whose sum over
-/// the ranges is the gradient of the bias.
+/// The same on a device, where activation() goes by itself. out [R,F]: where that of gelu and tanh goes; undefined: new
+/// memory. The backward pass returns float32 [ranges,F], whose sum over the ranges is the gradient of the bias.
 at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout,
                          at::Tensor out = {});
 at::Tensor activation_backward_on(Device& device, const at::Tensor& saved, at::Tensor& gradient, Activation kind,

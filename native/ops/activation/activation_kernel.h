@@ -1,4 +1,4 @@
-// Kernel arguments of the feed-forward activation with its dropout, in place, and its arithmetic. R rows, F columns.
+// Kernel arguments of the activation with its dropout, and its arithmetic. R rows, F columns.
 #pragma once
 
 #include "core/dropout.h"
@@ -10,7 +10,7 @@ namespace rdrop {
 template <typename T>
 struct ActivationForward {
   const T* in;  // [R,F]
-  T* out;       // [R,F]; may be in where the backward pass needs no input (relu)
+  T* out;       // [R,F]; may be in where in_place() says so
   int64_t columns;
   Activation activation;
   Dropout dropout;
@@ -19,7 +19,7 @@ struct ActivationForward {
 
 template <typename T>
 struct ActivationBackward {
-  const T* saved;  // [R,F]: the output for relu, the input for gelu
+  const T* saved;  // [R,F]: the output for relu, the input for gelu and tanh; not read for the identity
   T* gradient;     // [R,F] of the output on entry, of the input on return
   int64_t columns;
   Activation activation;
@@ -77,6 +77,18 @@ RDROP_INLINE double gelu_slope(double x) {
   const double cdf = 0.5 * (1.0 + __builtin_erf(x * 0.70710678118654752440));
   const double pdf = 0.39894228040143267794 * __builtin_exp(-0.5 * x * x);
   return cdf + x * pdf;
+}
+
+template <typename R>
+RDROP_INLINE R hyperbolic_tangent(R x) {
+  if constexpr (sizeof(R) == sizeof(float)) return __builtin_tanhf(x);
+  return __builtin_tanh(x);
+}
+
+/// d tanh / dx = 1 - tanh(x)².
+RDROP_INLINE double tanh_slope(double x) {
+  const double y = __builtin_tanh(x);
+  return 1.0 - y * y;
 }
 
 }  // namespace RDROP_ISA

@@ -1,10 +1,16 @@
-// Which activation a feed-forward layer has.
+// Which activation a layer has.
 #pragma once
 
 #include <stdint.h>
 
 namespace rdrop {
 
-enum class Activation : int32_t { relu, gelu };
+/// identity: dropout alone.
+enum class Activation : int32_t { relu, gelu, tanh, identity };
+
+/// Whether the backward pass needs the output at most, so that the output may lie where the input did.
+constexpr bool in_place(Activation kind) {
+  return kind == Activation::relu || kind == Activation::identity;
+}
 
 }  // namespace rdrop

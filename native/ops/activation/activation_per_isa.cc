@@ -1,4 +1,4 @@
-// Bodies of the activation: relu(x) = max(x, 0); gelu(x) = x·Φ(x), exact (fairseq's gelu).
+// Bodies of the activation: relu(x) = max(x, 0); gelu(x) = x·Φ(x), exact (fairseq's gelu); tanh(x); x.
 #include "ops/activation/activation_kernel.h"
 
 #include "core/kernels.h"
@@ -6,24 +6,52 @@
 
 namespace rdrop::RDROP_ISA {
 
+template <typename T, typename F>
+inline void map_row(const ActivationForward<T>& a, const T* in, T* out, F f) {
+  for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(f(wide(in[c]) + (a.bias ? wide(a.bias[c]) : Wide<T>(0))));
+}
+
+template <typename T>
+inline void relu_row(const ActivationForward<T>& a, const T* in, T* out) {
+  if (a.bias) {
+    const T* __restrict bias = a.bias;
+#pragma omp simd
+    for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(relu(wide(in[c]) + wide(bias[c])));
+  } else {
+#pragma omp simd
+    for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(relu(wide(in[c])));
+  }
+}
+
 template <typename T>
 void activation_forward(const ActivationForward<T>& a, int64_t begin, int64_t end) {
+  using W = Wide<T>;
   for (int64_t row = begin; row < end; ++row) {
     const T* in = a.in + row * a.columns;
     T* out = a.out + row * a.columns;
-    if (a.activation == Activation::gelu) {
-      for (int64_t c = 0; c < a.columns; ++c) {
-        out[c] = rounded<T>(gelu(wide(in[c]) + (a.bias ? wide(a.bias[c]) : Wide<T>(0))));
-      }
-    } else if (a.bias) {
-      const T* __restrict bias = a.bias;
-#pragma omp simd
-      for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(relu(wide(in[c]) + wide(bias[c])));
-    } else {
-#pragma omp simd
-      for (int64_t c = 0; c < a.columns; ++c) out[c] = rounded<T>(relu(wide(in[c])));
+    switch (a.activation) {
+      case Activation::relu:
+        relu_row(a, in, out);
+        break;
+      case Activation::gelu:
+        map_row(a, in, out, [](W x) { return gelu(x); });
+        break;
+      case Activation::tanh:
+        map_row(a, in, out, [](W x) { return hyperbolic_tangent(x); });
+        break;
+      case Activation::identity:
+        if (a.bias || in != out) map_row(a, in, out, [](W x) { return x; });
+        break;
     }
     if (a.dropout.p > 0) dropout_row(a.dropout, row, a.columns, out, out);
+  }
+}
+
+template <typename T, typename F>
+inline void scale_row(const ActivationBackward<T>& a, const T* saved, T* gradient, F slope) {
+  for (int64_t c = 0; c < a.columns; ++c) {
+    const double x = double(wide(saved[c])) + (a.bias ? double(wide(a.bias[c])) : 0.0);
+    gradient[c] = rounded<T>(Wide<T>(double(wide(gradient[c])) * slope(x)));
   }
 }
 
@@ -34,14 +62,19 @@ void activation_backward(const ActivationBackward<T>& a, int64_t begin, int64_t 
     const T* __restrict saved = a.saved + row * a.columns;
     T* __restrict gradient = a.gradient + row * a.columns;
     if (a.dropout.p > 0) dropout_row(a.dropout, row, a.columns, gradient, gradient);
-    if (a.activation == Activation::gelu) {
-      for (int64_t c = 0; c < a.columns; ++c) {
-        const double x = double(wide(saved[c])) + (a.bias ? double(wide(a.bias[c])) : 0.0);
-        gradient[c] = rounded<T>(W(double(wide(gradient[c])) * gelu_slope(x)));
-      }
-    } else {
+    switch (a.activation) {
+      case Activation::relu:
 #pragma omp simd
-      for (int64_t c = 0; c < a.columns; ++c) gradient[c] = where_positive(saved[c], gradient[c]);
+        for (int64_t c = 0; c < a.columns; ++c) gradient[c] = where_positive(saved[c], gradient[c]);
+        break;
+      case Activation::gelu:
+        scale_row(a, saved, gradient, [](double x) { return gelu_slope(x); });
+        break;
+      case Activation::tanh:
+        scale_row(a, saved, gradient, [](double x) { return tanh_slope(x); });
+        break;
+      case Activation::identity:
+        break;
     }
     if (W* __restrict bias = a.bias_gradient) {
 #pragma omp simd

@@ -10,6 +10,8 @@
 namespace rdrop::test {
 namespace {
 
+constexpr Activation kAll[] = {Activation::relu, Activation::gelu, Activation::tanh, Activation::identity};
+
 struct Shape {
   int64_t rows, columns, blocks;
 };
@@ -28,7 +30,7 @@ void compare(Shape shape, Activation kind, double p) {
     activation_launchers<T>().forward({input.data(), out.data(), shape.columns, kind, dropout}, shape.rows, nullptr);
     expect_close("out", out.values(), reference.values(), 4 * roundoff<T>(), 1e-6);
 
-    const Array<T>& saved = kind == Activation::relu ? out : input;
+    const Array<T>& saved = in_place(kind) ? out : input;
     const Array<double> reference_saved(saved.values());
     Array<double> expected(upstream.values());
     Array<T> gradient(upstream.values());
@@ -50,7 +52,7 @@ template <typename T>
 void all_shapes() {
   for (const Shape shape :
        {Shape{1, 1, 4}, {3, 7, 1}, {25, 16, 2}, {2, 63, 4}, {19, 64, 9}, {3, 130, 1}, {20, 1024, 5}, {0, 9, 4}}) {
-    for (const Activation kind : {Activation::relu, Activation::gelu}) {
+    for (const Activation kind : kAll) {
       for (const double p : {0.0, 0.3}) compare<T>(shape, kind, p);
     }
   }
@@ -91,8 +93,15 @@ void compare_activation(Activation kind, int64_t columns, bool has_bias, double 
   for (size_t i = 0; i < size; ++i) {
     const double z = x[i] + (has_bias ? b[i % width] : 0);
     const double cdf = 0.5 * std::erfc(-z / std::sqrt(2.0)), pdf = std::exp(-z * z / 2) / std::sqrt(2 * M_PI);
-    out[i] = keep[i] * (kind == Activation::relu ? std::max(z, 0.0) : z * cdf);
-    dx[i] = keep[i] * dy[i] * (kind == Activation::relu ? double(z > 0) : cdf + z * pdf);
+    const double cosh = std::cosh(z);
+    const auto of_kind = [&](double relu, double gelu, double tanh, double identity) {
+      return kind == Activation::relu   ? relu
+             : kind == Activation::gelu ? gelu
+             : kind == Activation::tanh ? tanh
+                                        : identity;
+    };
+    out[i] = keep[i] * of_kind(std::max(z, 0.0), z * cdf, std::tanh(z), z);
+    dx[i] = keep[i] * dy[i] * of_kind(double(z > 0), cdf + z * pdf, 1 / (cosh * cosh), 1);
     sums[i % width] += dx[i];
   }
   in_every_set([&](const std::string& set) {
@@ -100,10 +109,10 @@ void compare_activation(Activation kind, int64_t columns, bool has_bias, double 
     Array<T> found(in.values()), found_gradient(gradient.values());
     Array<W> found_sums(width);
     const Array<T> input(in.values());
-    const T* given = kind == Activation::relu ? found.data() : input.data();
+    const T* given = in_place(kind) ? found.data() : input.data();
     kernel.forward({given, found.data(), columns, kind, dropout, has_bias ? bias.data() : nullptr}, 0, rows);
-    kernel.backward({kind == Activation::relu ? found.data() : input.data(), found_gradient.data(), columns, kind,
-                     dropout, has_bias ? bias.data() : nullptr, has_bias ? found_sums.data() : nullptr},
+    kernel.backward({given, found_gradient.data(), columns, kind, dropout, has_bias ? bias.data() : nullptr,
+                     has_bias ? found_sums.data() : nullptr},
                     0, rows);
     const std::string where = set + " " + type_name<T>() + " " + std::to_string(columns) + " columns: ";
     expect_close(where + "activation", found.values(), out, 2 * allowance<T>(), 2 * allowance<T>());
@@ -117,8 +126,7 @@ void all_on_cpu() {
   for (const double p : {0.0, 0.3}) {
     for (const int64_t columns : {1, 7, 64, 130}) {
       for (const bool bias : {false, true}) {
-        compare_activation<T>(Activation::relu, columns, bias, p);
-        compare_activation<T>(Activation::gelu, columns, bias, p);
+        for (const Activation kind : kAll) compare_activation<T>(kind, columns, bias, p);
       }
     }
   }

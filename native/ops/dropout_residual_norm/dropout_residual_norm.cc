@@ -12,7 +12,7 @@
 namespace rdrop {
 
 Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const at::Tensor& residual,
-                                const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout,
+                                const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout, double epsilon,
                                 const at::Tensor& normed) {
   const int64_t rows = branch.size(0), columns = branch.size(1);
   Normed result{branch, normed.defined() ? normed : device.memory().empty({rows, columns}, branch.scalar_type()),
@@ -22,7 +22,7 @@ Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const 
     device.kernels().layers<T>().dropout_residual_norm.forward(
         {residual.defined() ? elements<T>(residual) : nullptr, mutable_elements<T>(result.sum), elements<float>(gamma),
          elements<float>(beta), mutable_elements<T>(result.normed), mutable_elements<float>(result.mean),
-         mutable_elements<float>(result.rstd), columns, kNormEpsilon, dropout},
+         mutable_elements<float>(result.rstd), columns, epsilon, dropout},
         rows, device.stream());
   });
   return result;
@@ -56,9 +56,9 @@ NormedGradientsOnDevice dropout_residual_norm_backward_on(Device& device, const 
 // The CPU.
 
 Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
-                             const at::Tensor& beta, const Dropout& dropout, const at::Tensor& bias) {
+                             const at::Tensor& beta, const Dropout& dropout, double epsilon, const at::Tensor& bias) {
   if (Device* device = current_device()) {
-    return dropout_residual_norm_on(*device, branch, residual, gamma, beta, dropout);
+    return dropout_residual_norm_on(*device, branch, residual, gamma, beta, dropout, epsilon);
   }
   const int64_t rows = branch.size(0), columns = branch.size(1);
   const at::ScalarType statistics = wide_type(branch.scalar_type());
@@ -74,7 +74,7 @@ Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residua
                                                   mutable_elements<W>(result.mean),
                                                   mutable_elements<W>(result.rstd),
                                                   columns,
-                                                  kNormEpsilon,
+                                                  epsilon,
                                                   dropout,
                                                   optional_elements<T>(bias)};
     parallel_rows(rows, columns * 4, [&](int64_t begin, int64_t end) {

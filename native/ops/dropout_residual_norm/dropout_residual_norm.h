@@ -7,8 +7,6 @@
 
 namespace rdrop {
 
-constexpr double kNormEpsilon = 1e-5;
-
 class Device;
 
 struct Normed {
@@ -19,9 +17,11 @@ struct Normed {
 };
 
 /// branch [R,D] is consumed: its memory becomes the sum. bias [D] is added to it first; undefined where the branch has
-/// it, as always on a device. residual [R,D] or undefined; gamma, beta [D]. Goes to the device of the scope, if any.
+/// it, as always on a device. residual [R,D] or undefined; gamma, beta [D]. epsilon is added to the variance. Goes to
+/// the device of the scope, if any.
 Normed dropout_residual_norm(const at::Tensor& branch, const at::Tensor& residual, const at::Tensor& gamma,
-                             const at::Tensor& beta, const Dropout& dropout, const at::Tensor& bias = {});
+                             const at::Tensor& beta, const Dropout& dropout, double epsilon = 1e-5,
+                             const at::Tensor& bias = {});
 
 struct NormedGradients {
   at::Tensor branch;    // [R,D]
@@ -38,7 +38,7 @@ NormedGradients dropout_residual_norm_backward(const at::Tensor& normed_gradient
 /// The same on a device, where gamma and beta are float32. normed [R,D]: where that goes; undefined: new memory.
 Normed dropout_residual_norm_on(Device& device, const at::Tensor& branch, const at::Tensor& residual,
                                 const at::Tensor& gamma, const at::Tensor& beta, const Dropout& dropout,
-                                const at::Tensor& normed = {});
+                                double epsilon = 1e-5, const at::Tensor& normed = {});
 
 /// What its backward gives on a device.
 struct NormedGradientsOnDevice {

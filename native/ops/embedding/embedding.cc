@@ -21,21 +21,36 @@
 
 namespace rdrop {
 
-at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
-                        const at::Tensor& positions, const Dropout& dropout, at::Tensor out) {
-  const int64_t rows = tokens.size(0), columns = table.size(1);
-  if (!out.defined()) out = device.memory().empty({rows, columns}, table.scalar_type());
-  dispatch_device(table, [&](auto zero) {
+namespace {
+
+/// Of the CPU or of a device.
+template <typename T, typename P>
+EmbeddingForward<T, P> arguments_of(const EmbeddingInputs& inputs, const at::Tensor& out, const Dropout& dropout) {
+  return {elements<T>(inputs.table),
+          elements<P>(inputs.position_table),
+          elements<int32_t>(inputs.tokens),
+          elements<int32_t>(inputs.positions),
+          mutable_elements<T>(out),
+          inputs.table.size(1),
+          inputs.scale,
+          dropout,
+          optional_elements<P>(inputs.type_table),
+          optional_elements<int32_t>(inputs.types)};
+}
+
+}  // namespace
+
+at::Tensor embedding_on(Device& device, const EmbeddingInputs& inputs, const Dropout& dropout, at::Tensor out) {
+  const int64_t rows = inputs.tokens.size(0);
+  if (!out.defined()) out = device.memory().empty({rows, inputs.table.size(1)}, inputs.table.scalar_type());
+  dispatch_device(inputs.table, [&](auto zero) {
     using T = decltype(zero);
-    device.kernels().layers<T>().embedding.forward(
-        {elements<T>(table), elements<float>(sinusoids), elements<int32_t>(tokens), elements<int32_t>(positions),
-         mutable_elements<T>(out), columns, std::sqrt(double(columns)), dropout},
-        rows, device.stream());
+    device.kernels().layers<T>().embedding.forward(arguments_of<T, float>(inputs, out, dropout), rows, device.stream());
   });
   return out;
 }
 
-void embedding_backward_on(Device& device, const at::Tensor& gradient, const EmbeddingGroups& groups,
+void embedding_backward_on(Device& device, const at::Tensor& gradient, const EmbeddingGroups& groups, double scale,
                            const Dropout& dropout, at::Tensor& table_gradient) {
   const int64_t rows = groups.order.size(0), columns = gradient.size(1);
   const int64_t blocks = std::min<int64_t>(rows, 8 * int64_t(device.info().multiprocessors));
@@ -45,46 +60,42 @@ void embedding_backward_on(Device& device, const at::Tensor& gradient, const Emb
     device.kernels().layers<T>().embedding.backward(
         {elements<T>(gradient), elements<int32_t>(groups.order), elements<int32_t>(groups.starts),
          elements<int32_t>(groups.tokens), elements<int32_t>(groups.count), mutable_elements<float>(table_gradient),
-         mutable_elements<float>(partial), columns, std::sqrt(double(columns)), dropout},
+         mutable_elements<float>(partial), columns, scale, dropout},
         blocks, device.stream());
   });
 }
 
 // The CPU.
 
-at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
-                     const at::Tensor& positions, const Dropout& dropout) {
-  if (Device* device = current_device()) return embedding_on(*device, table, sinusoids, tokens, positions, dropout);
-  const int64_t rows = tokens.size(0), columns = table.size(1);
-  at::Tensor out = scratch({rows, columns}, table.scalar_type());
-  dispatch_layers(table, [&](auto zero) {
+at::Tensor embedding(const EmbeddingInputs& inputs, const Dropout& dropout) {
+  if (Device* device = current_device()) return embedding_on(*device, inputs, dropout);
+  const int64_t rows = inputs.tokens.size(0), columns = inputs.table.size(1);
+  at::Tensor out = scratch({rows, columns}, inputs.table.scalar_type());
+  dispatch_layers(inputs.table, [&](auto zero) {
     using T = decltype(zero);
-    const EmbeddingForward<T> arguments{elements<T>(table),         elements<Wide<T>>(sinusoids),
-                                        elements<int32_t>(tokens),  elements<int32_t>(positions),
-                                        mutable_elements<T>(out),   columns,
-                                        std::sqrt(double(columns)), dropout};
+    const auto arguments = arguments_of<T, Wide<T>>(inputs, out, dropout);
     parallel_rows(rows, columns * 4,
                   [&](int64_t begin, int64_t end) { kernels<EmbeddingKernels<T>>().forward(arguments, begin, end); });
   });
   return out;
 }
 
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& ids, const EmbeddingGroups& groups, double scale,
                         const Dropout& dropout, at::Tensor& table_gradient) {
   if (Device* device = current_device()) {
-    return embedding_backward_on(*device, gradient, groups, dropout, table_gradient);
+    return embedding_backward_on(*device, gradient, groups, scale, dropout, table_gradient);
   }
-  const int64_t rows = tokens.size(0), columns = gradient.size(1);
+  const int64_t rows = ids.size(0), columns = gradient.size(1);
   const int64_t parts = at::get_num_threads();
   dispatch_layers(gradient, [&](auto zero) {
     using T = decltype(zero);
     parallel_parts(parts, rows * columns * 4 / kElementsWorthAThread, [&](int64_t part, int64_t count) {
       const EmbeddingBackward<T> arguments{elements<T>(gradient),
-                                           elements<int32_t>(tokens),
+                                           elements<int32_t>(ids),
                                            mutable_elements<Wide<T>>(table_gradient),
                                            rows,
                                            columns,
-                                           std::sqrt(double(columns)),
+                                           scale,
                                            dropout};
       kernels<EmbeddingKernels<T>>().backward(arguments, part, count);
     });

@@ -26,16 +26,20 @@ struct ForwardKernel {
     if (row >= rows) return;
     const T* entry = a.table + int64_t(a.tokens[row]) * a.columns;
     const float* position = a.positions + int64_t(a.position[row]) * a.columns;
+    const float* type = a.types ? a.types + int64_t(a.type[row]) * a.columns : nullptr;
     const float scale = float(a.scale);
     const RowDropout dropout(a.dropout, row, a.columns);
-    const bool whole = whole_fours(a.columns), whole_table = whole && on_boundary(a.table);
+    // Learned tables lie wherever the parameter before ends.
+    const bool whole = whole_fours(a.columns), whole_table = whole && on_boundary(a.table),
+               whole_positions = whole && on_boundary(a.positions), whole_types = whole && on_boundary(a.types);
     for (int64_t group = block.thread() % 32; group < dropout.groups(); group += 32) {
       dropout.visit(group, [&](int, int64_t column, int count, const float* keep) {
-        float x[4], sinusoid[4];
+        float x[4], place[4], segment[4] = {0, 0, 0, 0};
         load_four(entry + column, whole_table, count, x);
-        load_four(position + column, whole, count, sinusoid);
+        load_four(position + column, whole_positions, count, place);
+        if (type) load_four(type + column, whole_types, count, segment);
         RDROP_UNROLL
-        for (int i = 0; i < 4; ++i) x[i] = keep[i] * (scale * x[i] + sinusoid[i]);
+        for (int i = 0; i < 4; ++i) x[i] = keep[i] * (scale * x[i] + place[i] + segment[i]);
         store_four(a.out + row * a.columns + column, whole, count, x);
       });
     }

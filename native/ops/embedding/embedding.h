@@ -1,7 +1,10 @@
-// Token embeddings: dropout(√D · table[token] + sinusoid[position]). R packed tokens, V types, P positions, D columns.
+// Embeddings: dropout(scale · table[token] + position_table[position] + type_table[type]). R packed tokens, V types, P
+// positions, Y token types (segments), D columns.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+
+#include <cmath>
 
 #include "core/dropout.h"
 
@@ -9,12 +12,25 @@ namespace rdrop {
 
 class Device;
 
-/// table [V,D]; sinusoids [P,D]; tokens, positions int32 [R]. Returns [R,D].
-at::Tensor embedding(const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
-                     const at::Tensor& positions, const Dropout& dropout);
+/// What the rows are sums of. Tables of positions and of token types have the type of a norm's gains: float32, or
+/// float64 where `table` has it.
+struct EmbeddingInputs {
+  at::Tensor table, tokens;              ///< [V,D], int32 [R]
+  at::Tensor position_table, positions;  ///< [P,D] (sinusoids, or learned), int32 [R]
+  at::Tensor type_table, types;          ///< [Y,D], int32 [R]; both undefined: there are none
+  double scale;                          ///< of the table
+};
 
-/// A batch's rows by token on a device: what embedding_groups.h makes of its tokens, at the start of tensors of fixed
-/// capacity, so that a captured graph can be replayed with another batch. All int32.
+/// Returns [R,D].
+at::Tensor embedding(const EmbeddingInputs& inputs, const Dropout& dropout);
+
+/// fairseq's factor of the table.
+inline double square_root_scale(const at::Tensor& table) {
+  return std::sqrt(double(table.size(1)));
+}
+
+/// A batch's rows by id (token, position or type) on a device: what embedding_groups.h makes of its ids, at the start
+/// of tensors of fixed capacity, so that a captured graph can be replayed with another batch. All int32.
 struct EmbeddingGroups {
   at::Tensor order;   // [R]
   at::Tensor starts;  // [R+1]
@@ -22,16 +38,17 @@ struct EmbeddingGroups {
   at::Tensor count;   // [1] groups that there are
 };
 
-/// gradient [R,D] of the result; adds to table_gradient [V,D]. groups: on a device alone.
-void embedding_backward(const at::Tensor& gradient, const at::Tensor& tokens, const EmbeddingGroups& groups,
+/// The gradient of one of the tables, whose rows `ids` are (tokens, positions or types): adds to table_gradient [V,D].
+/// gradient [R,D] of the result; scale: that of the table, 1 for positions and types; dropout: as forward. groups: of
+/// the ids, on a device alone.
+void embedding_backward(const at::Tensor& gradient, const at::Tensor& ids, const EmbeddingGroups& groups, double scale,
                         const Dropout& dropout, at::Tensor& table_gradient);
 
-/// The same on a device. sinusoids float32; the two above go there where current_device() says
-/// so. out [R,D]: where the result goes; undefined: new memory.
-at::Tensor embedding_on(Device& device, const at::Tensor& table, const at::Tensor& sinusoids, const at::Tensor& tokens,
-                        const at::Tensor& positions, const Dropout& dropout, at::Tensor out = {});
-/// gradient [R,D]; adds to table_gradient float32 [V,D], but nothing for padding.
-void embedding_backward_on(Device& device, const at::Tensor& gradient, const EmbeddingGroups& groups,
+/// The same on a device, where the two above go by current_device(). Tables of positions and types are float32. out
+/// [R,D]: where the result goes; undefined: new memory.
+at::Tensor embedding_on(Device& device, const EmbeddingInputs& inputs, const Dropout& dropout, at::Tensor out = {});
+/// gradient [R,D]; adds to table_gradient float32 [V,D], but nothing for rows that the groups leave out.
+void embedding_backward_on(Device& device, const at::Tensor& gradient, const EmbeddingGroups& groups, double scale,
                            const Dropout& dropout, at::Tensor& table_gradient);
 
 /// fairseq's sinusoidal positions [P,D] (sinusoidal_positional_embedding.py): the sines of D/2 frequencies, then their

@@ -6,14 +6,14 @@
 namespace rdrop {
 
 int64_t write_embedding_groups(const int32_t* tokens, int64_t rows, int32_t* order, int32_t* starts,
-                               int32_t* group_tokens) {
+                               int32_t* group_tokens, int32_t padding) {
   // Kept from call to call: where the rows of a token begin in `order`, and then where they end.
   thread_local std::vector<int32_t> place;
-  int32_t most = kPaddingToken;
+  int32_t most = padding;
   for (int64_t row = 0; row < rows; ++row) most = std::max(most, tokens[row]);
   place.assign(size_t(most) + 1, 0);
   for (int64_t row = 0; row < rows; ++row) ++place[size_t(tokens[row])];
-  place[size_t(kPaddingToken)] = 0;
+  if (padding >= 0) place[size_t(padding)] = 0;
   int32_t begin = 0;
   int64_t groups = 0;
   for (int32_t token = 0; token <= most; ++token) {
@@ -28,7 +28,7 @@ int64_t write_embedding_groups(const int32_t* tokens, int64_t rows, int32_t* ord
   }
   starts[groups] = begin;
   for (int32_t row = 0; row < int32_t(rows); ++row) {
-    if (tokens[row] != kPaddingToken) order[place[size_t(tokens[row])]++] = row;
+    if (tokens[row] != padding) order[place[size_t(tokens[row])]++] = row;
   }
   return groups;
 }

@@ -21,10 +21,11 @@ struct TokenGroups {
 
 TokenGroups embedding_groups(const std::vector<int32_t>& tokens);
 
-/// The same for tokens [R], not negative, into the arrays of the caller: order [R], starts [R+1] and group_tokens [R],
-/// of which the parts beyond the groups are left as they are. Returns how many groups there are.
+/// The same for tokens [R], not negative, but for `padding` (-1: none) in the place of the padding token, into the
+/// arrays of the caller: order [R], starts [R+1] and group_tokens [R], of which the parts beyond the groups are left as
+/// they are. Returns how many groups there are.
 int64_t write_embedding_groups(const int32_t* tokens, int64_t rows, int32_t* order, int32_t* starts,
-                               int32_t* group_tokens);
+                               int32_t* group_tokens, int32_t padding = kPaddingToken);
 
 /// Scratch rows for the groups of tokens that have several: starts of such groups are kGroupRows / 2 apart or more.
 inline int64_t embedding_partial_rows(int64_t rows) {

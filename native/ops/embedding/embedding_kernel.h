@@ -1,5 +1,5 @@
-// Kernel arguments of the embedding: rows of a table scaled by √D, plus sinusoidal positions, then dropout. R rows, D
-// columns.
+// Kernel arguments of the embedding: rows of a table scaled, plus those of positions and of token types, then dropout.
+// R rows, D columns.
 #pragma once
 
 #include "core/dropout.h"
@@ -7,19 +7,22 @@
 
 namespace rdrop {
 
-/// T: of the table and the result. P: of the sinusoids; float on a device, Wide<T> on the CPU.
+/// T: of the table and the result. P: of positions and types; float on a device, Wide<T> on the CPU.
 template <typename T, typename P = Wide<T>>
 struct EmbeddingForward {
   const T* table;           // [V,D]
-  const P* positions;       // [P,D] sinusoids
+  const P* positions;       // [P,D]
   const int32_t* tokens;    // [R]
-  const int32_t* position;  // [R] row of the sinusoids
+  const int32_t* position;  // [R] row of the positions
   T* out;                   // [R,D]
   int64_t columns;
   double scale;
   Dropout dropout;
+  const P* types = nullptr;       // [Y,D]; null: there are none
+  const int32_t* type = nullptr;  // [R] row of the types
 };
 
+/// Of one of the tables; tokens: its rows, be they tokens, positions or types.
 template <typename T>
 struct EmbeddingBackward {
   const T* gradient;        // [R,D] of the embedding

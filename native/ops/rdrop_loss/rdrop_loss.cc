@@ -10,6 +10,7 @@
 #include "core/errors.h"
 #include "core/kernels.h"
 #include "core/scratch.h"
+#include "core/tensor_elements.h"
 #include "device/device.h"
 #include "device/dispatch.h"
 #include "ops/rdrop_loss/rdrop_loss_kernel.h"
@@ -17,8 +18,8 @@
 namespace rdrop {
 namespace {
 
-LossSums loss_sums_of(double cross_entropy, double nll, double kl, double tokens, double alpha) {
-  return {cross_entropy + (alpha == 0 ? 0 : alpha * kl), cross_entropy, nll, kl, static_cast<int64_t>(tokens)};
+LossSums loss_sums_of(double cross_entropy, double nll, double kl, double weighted_kl, double tokens, double alpha) {
+  return {cross_entropy + (alpha == 0 ? 0 : alpha * weighted_kl), cross_entropy, nll, kl, static_cast<int64_t>(tokens)};
 }
 
 /// The options as the kernels take them.
@@ -27,8 +28,29 @@ LossWeights loss_weights(const LossOptions& options) {
   const auto weight = [&](Direction one) {
     return options.direction == one ? 1.0 : options.direction == Direction::bi ? 0.5 : 0.0;
   };
-  return {options.label_smoothing, options.pass_reduction == LossOptions::PassReduction::mean ? 0.5 : 1.0,
-          options.alpha, weight(Direction::uni), weight(Direction::uni_reverse)};
+  const double* class_weights = options.class_weights.defined() ? elements<double>(options.class_weights) : nullptr;
+  if (options.passes == 1) return {options.label_smoothing, 1, 0, 0, 0, class_weights};
+  return {options.label_smoothing,
+          options.pass_reduction == LossOptions::PassReduction::mean ? 0.5 : 1.0,
+          options.alpha,
+          weight(Direction::uni),
+          weight(Direction::uni_reverse),
+          class_weights};
+}
+
+/// Those of one pass, whatever the passes of the training are.
+LossWeights one_pass_weights(const LossOptions& options) {
+  LossOptions alone = options;
+  alone.passes = 1;
+  return loss_weights(alone);
+}
+
+void check_class_weights(const LossOptions& options, int64_t classes) {
+  const at::Tensor& weights = options.class_weights;
+  if (!weights.defined()) return;
+  if (weights.dim() == 1 && weights.scalar_type() == at::kDouble && weights.size(0) == classes) return;
+  fail(ErrorCode::invalid_argument, "classWeights: expected a number for each of ", classes, " classes, got ",
+       weights.numel());
 }
 
 // The CPU.
@@ -101,14 +123,18 @@ LossSums run(at::ScalarType element, RdropLossArguments arguments, int64_t rows,
     kl += losses[n].kl;
     tokens += losses[n].counted;
   }
-  return loss_sums_of(cross_entropy, nll, kl, tokens, alpha);
+  return loss_sums_of(cross_entropy, nll, kl, kl, tokens, alpha);
 }
 
 }  // namespace
 
 LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                     at::Tensor& gradient) {
-  check(logits, targets, 2);
+  if (options.passes != 1 && options.passes != 2) {
+    fail(ErrorCode::invalid_argument, "passes: expected 1 or 2, got ", options.passes);
+  }
+  check(logits, targets, options.passes);
+  check_class_weights(options, logits.size(1));
   if (gradient.scalar_type() != logits.scalar_type() || gradient.sizes() != logits.sizes() ||
       !gradient.is_contiguous() || !gradient.is_cpu()) {
     fail(ErrorCode::invalid_argument, "gradient: expected a contiguous tensor of the logits' type, shape and device (",
@@ -121,25 +147,38 @@ LossSums rdrop_loss(const at::Tensor& logits, const at::Tensor& targets, const L
 
   RdropLossArguments arguments{};
   arguments.logits1 = z;
-  arguments.logits2 = z + pass_bytes;
   arguments.gradient1 = g;
-  arguments.gradient2 = g + pass_bytes;
+  if (options.passes == 2) {
+    arguments.logits2 = z + pass_bytes;
+    arguments.gradient2 = g + pass_bytes;
+  }
   arguments.targets = targets.const_data_ptr<int32_t>();
   arguments.ignore_index = options.ignore_index;
   arguments.classes = classes;
-  arguments.weights = loss_weights(options);
-  arguments.stream = z != g && 2 * pass_bytes > stream_bytes;
-  return run(logits.scalar_type(), arguments, rows, options.alpha);
+  const LossOptions of_batch = options_of_batch(options, targets);
+  arguments.weights = loss_weights(of_batch);
+  arguments.stream = z != g && static_cast<size_t>(options.passes) * pass_bytes > stream_bytes;
+  return run(logits.scalar_type(), arguments, rows, of_batch.passes == 1 ? 0 : of_batch.alpha);
+}
+
+LossOptions options_of_batch(const LossOptions& options, const at::Tensor& targets) {
+  LossOptions own = options;
+  own.kl_sum = false;
+  if (!options.kl_sum || options.passes == 1) return own;
+  const int32_t* target = targets.const_data_ptr<int32_t>();
+  own.alpha *= double(targets.size(0) - std::count(target, target + targets.size(0), options.ignore_index));
+  return own;
 }
 
 LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options) {
   check(logits, targets, 1);
+  check_class_weights(options, logits.size(1));
   RdropLossArguments arguments{};
   arguments.logits1 = logits.const_data_ptr();
   arguments.targets = targets.const_data_ptr<int32_t>();
   arguments.ignore_index = options.ignore_index;
   arguments.classes = logits.size(1);
-  arguments.weights = {options.label_smoothing, 1, 0, 0, 0};
+  arguments.weights = one_pass_weights(options);
   return run(logits.scalar_type(), arguments, targets.size(0), 0);
 }
 
@@ -179,12 +218,21 @@ void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& t
   dispatch_device(logits, [&](auto zero) {
     using T = decltype(zero);
     auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, rows);
-    arguments.logits2 = arguments.logits1 + positions * arguments.classes;
+    const auto& kernels = device.kernels().layers<T>().rdrop_loss;
     arguments.gradient1 = mutable_elements<T>(gradient);
-    arguments.gradient2 = arguments.gradient1 + positions * arguments.classes;
     arguments.gradient_scale = gradient_scale;
-    device.kernels().layers<T>().rdrop_loss.loss(arguments, positions, device.stream());
+    if (options.passes == 1) return kernels.cross_entropy(arguments, positions, device.stream());
+    arguments.logits2 = arguments.logits1 + positions * arguments.classes;
+    arguments.gradient2 = arguments.gradient1 + positions * arguments.classes;
+    if (options.kl_sum) arguments.alpha_factor = &sums->positions;
+    kernels.loss(arguments, positions, device.stream());
   });
+}
+
+void count_positions_on(Device& device, const at::Tensor& targets, const LossOptions& options, DeviceLossSums* sums) {
+  if (!options.kl_sum || options.passes == 1) return;
+  device.kernels().layers<float>().rdrop_loss.count(elements<int32_t>(targets), targets.size(0), options.ignore_index,
+                                                    &sums->positions, device.stream());
 }
 
 void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
@@ -195,7 +243,7 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
   dispatch_device(logits, [&](auto zero) {
     using T = decltype(zero);
     auto arguments = arguments_of<T>(logits, targets, options, sums, first_position, rows);
-    arguments.weights = {options.label_smoothing, 1, 0, 0, 0};
+    arguments.weights = one_pass_weights(options);
     device.kernels().layers<T>().rdrop_loss.cross_entropy(arguments, positions, device.stream());
   });
 }
@@ -207,7 +255,7 @@ LossSums checked_sums(const DeviceLossSums& sums, const LossOptions& options) {
          "]: expected a class of the logits or the ignored index");
   }
   if (first.kind != fault_none) fail_at(first.position, first.kind);
-  return loss_sums_of(sums.cross_entropy, sums.nll, sums.kl, sums.tokens, options.alpha);
+  return loss_sums_of(sums.cross_entropy, sums.nll, sums.kl, sums.weighted_kl, sums.tokens, options.alpha);
 }
 
 }  // namespace rdrop

@@ -1,5 +1,5 @@
-// The fused loss on a device: one block a target position, both of its rows. N positions, V classes; letters of
-// rdrop_loss_terms.h.
+// The fused loss on a device: one block a target position, both of its rows or the one that there is. N positions, V
+// classes; letters of rdrop_loss_terms.h.
 //
 // Sweep 1 takes the power form's sums of each thread's share of the rows, sweep 2 writes both gradients. Rows that fit
 // stay in registers between the two, as they are stored, so that each logit is read from memory once; longer rows are
@@ -42,6 +42,7 @@ struct Outcome {
 template <int warps>
 struct SharedMemory {
   WarpSums sums[warps];
+  LossWeights weights;  ///< of the position
   PassSums passes[2];
   double logits;
   PowerLosses losses;
@@ -76,6 +77,7 @@ RDROP_INLINE void add_up(Block& block, const RdropLossOnDevice<T>& a, double* sc
   sums.cross_entropy += cross_entropy;
   sums.nll += nll;
   sums.kl += kl;
+  sums.weighted_kl += a.alpha_factor ? kl * *a.alpha_factor : kl;
   sums.tokens += tokens;
   sums.faults += int64_t(faults);
   if (faults > 0) {
@@ -88,7 +90,7 @@ RDROP_INLINE void add_up(Block& block, const RdropLossOnDevice<T>& a, double* sc
 }
 
 /// groups: of a thread and row, in registers; 0: rows are read twice. whole: see Share. pair: both passes with their
-/// gradients, or the losses of one pass.
+/// gradients, or one pass, whose gradient is written where gradient1 is not null.
 template <typename T, bool whole, int threads, int groups, bool pair>
 struct LossKernel {
   static constexpr int max_threads = threads;
@@ -112,6 +114,7 @@ struct LossKernel {
     }
     const int32_t target = a.targets[block.index()];
     const bool is_class = target >= 0 && target < a.classes;
+    if (block.thread() == 0) shared.weights = weights_of(target);
     // The target's logits, before a gradient overwrites them.
     if (block.thread() < (pair ? 2 : 1)) {
       shared.passes[block.thread()].target = is_class ? to_float((block.thread() ? rows.z2 : rows.z1)[target]) : 0;
@@ -137,10 +140,18 @@ struct LossKernel {
   }
 
  private:
+  RDROP_ALWAYS_INLINE bool wants_gradient() const { return pair || a.gradient1; }
+
+  RDROP_INLINE LossWeights weights_of(int32_t target) const {
+    LossWeights own = target >= 0 && target < a.classes ? weights_at(a.weights, target) : a.weights;
+    if (a.alpha_factor) own.alpha *= *a.alpha_factor;
+    return own;
+  }
+
   template <class Block>
   RDROP_ALWAYS_INLINE RowPair<T> rows_of(const Block& block) const {
     const int64_t start = block.index() * a.classes;
-    if constexpr (!pair) return {a.logits1 + start, nullptr, nullptr, nullptr};
+    if constexpr (!pair) return {a.logits1 + start, nullptr, a.gradient1 ? a.gradient1 + start : nullptr, nullptr};
     return {a.logits1 + start, a.logits2 + start, a.gradient1 + start, a.gradient2 + start};
   }
 
@@ -151,22 +162,22 @@ struct LossKernel {
     const int32_t target = a.targets[block.index()];
     if (shared.outcome.sweep == Sweep::log_softmax) {
       const RdropLossRow row =
-          fallback_position<pair>(block, rows, a.weights, a.classes, target, gradient_scale(), shared.scratch);
+          fallback_position<pair>(block, rows, shared.weights, a.classes, target, gradient_scale(), shared.scratch);
       if (block.thread() == 0) shared.row = row;
       hand_in(block, shared);
     } else {
       hand_in(block, shared);
-      if constexpr (pair) {
+      if (wants_gradient()) {
         const Outcome outcome = shared.outcome;
         for_each_group(share, [&](int i) {
           const Group group1 = groups > 0 ? kept1[i] : share.load(rows.z1, i);
-          const Group group2 = groups > 0 ? kept2[i] : share.load(rows.z2, i);
+          const Group group2 = groups > 0 ? kept2[i] : pair ? share.load(rows.z2, i) : Group{};
           write(share, rows, i, group1, group2, outcome);
         });
         // The thread that stored the target's group puts its two elements right.
         if (outcome.sweep == Sweep::power && block.thread() == RowShare::owner(target)) {
           assign(rows.g1[target], shared.outcome.target[0]);
-          assign(rows.g2[target], shared.outcome.target[1]);
+          if constexpr (pair) assign(rows.g2[target], shared.outcome.target[1]);
         }
       }
     }
@@ -240,12 +251,13 @@ struct LossKernel {
     if (block.thread() < 2) shared.passes[block.thread()].complete();
     block.warp_barrier();
     if (first) {
-      power_losses(a.weights, a.classes, pair, *one, *two, shared.logits * kUnit, kUnit, two->log_e - one->log_e,
+      if constexpr (!pair) *two = *one;  // nothing of it counts, but it is finite
+      power_losses(shared.weights, a.classes, pair, *one, *two, shared.logits * kUnit, kUnit, two->log_e - one->log_e,
                    kBound, &shared.losses);
     }
     block.warp_barrier();
-    if (pair && first) {
-      power_gradients(a.weights, a.classes, *one, *two, kUnit, shared.losses, &shared.terms, &shared.targets[0],
+    if (first && wants_gradient()) {
+      power_gradients(shared.weights, a.classes, *one, *two, kUnit, shared.losses, &shared.terms, &shared.targets[0],
                       &shared.targets[1]);
     }
     block.warp_barrier();
@@ -253,10 +265,10 @@ struct LossKernel {
   }
 
   /// Whether the gradients are differences of numbers too large for float32 to leave the digits that T holds.
-  RDROP_INLINE bool cancels(const PowerLosses& losses) const {
+  RDROP_INLINE static bool cancels(const LossWeights& weights, const PowerLosses& losses) {
     const double most = sizeof(T) == sizeof(float) ? 64 : 16384;
-    return !(a.weights.alpha * a.weights.forward_weight * magnitude(losses.d12) < most &&
-             a.weights.alpha * a.weights.reverse_weight * magnitude(losses.d21) < most);
+    return !(weights.alpha * weights.forward_weight * magnitude(losses.d12) < most &&
+             weights.alpha * weights.reverse_weight * magnitude(losses.d21) < most);
   }
 
   RDROP_INLINE void decide(int32_t target, Memory& shared) const {
@@ -269,7 +281,7 @@ struct LossKernel {
     } else if (target < 0 || target >= a.classes) {
       outcome.sweep = Sweep::constant, outcome.value = __builtin_nanf("");
       shared.row = {0, 0, 0, fault_target, 0};
-    } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale) || cancels(shared.losses)) {
+    } else if (!shared.losses.safe || !(magnitude(scale) < kMostScale) || cancels(shared.weights, shared.losses)) {
       outcome.sweep = Sweep::log_softmax;
     } else {
       const GradientTerms<double>& g = shared.terms;
@@ -287,14 +299,18 @@ struct LossKernel {
     constexpr int elements = RowShare::elements;
     float y1[elements], y2[elements], g1[elements], g2[elements];
     ShareSums<T, pair>::template exponents<true>(group1, outcome.offset[0], elements, y1);
-    ShareSums<T, pair>::template exponents<true>(group2, outcome.offset[1], elements, y2);
+    if constexpr (pair) ShareSums<T, pair>::template exponents<true>(group2, outcome.offset[1], elements, y2);
     RDROP_UNROLL
     for (int j = 0; j < elements; ++j) {
-      outcome.terms.template gradients<true, true>(fast_exp2(y1[j]), fast_exp2(y2[j]), y1[j] - y2[j], &g1[j], &g2[j]);
+      if constexpr (pair) {
+        outcome.terms.template gradients<true, true>(fast_exp2(y1[j]), fast_exp2(y2[j]), y1[j] - y2[j], &g1[j], &g2[j]);
+      } else {
+        g1[j] = fma(fast_exp2(y1[j]), outcome.terms.a1, outcome.terms.s), g2[j] = 0;
+      }
       if (outcome.sweep == Sweep::constant) g1[j] = g2[j] = outcome.value;
     }
     share.store(rows.g1, i, pack<T>(g1));
-    share.store(rows.g2, i, pack<T>(g2));
+    if constexpr (pair) share.store(rows.g2, i, pack<T>(g2));
   }
 };
 
@@ -339,15 +355,39 @@ void loss(const RdropLossOnDevice<T>& a, int64_t positions, void* stream) {
 
 template <typename T>
 void cross_entropy(const RdropLossOnDevice<T>& a, int64_t positions, void* stream) {
-  if (whole_groups(a)) return start<T, true, 256, 0, false>(a, positions, stream);
-  start<T, false, 256, 0, false>(a, positions, stream);
+  if (!whole_groups(a)) return start<T, false, 256, 0, false>(a, positions, stream);
+  // Losses alone read the row once as it is.
+  const int64_t groups = a.gradient1 ? (a.classes / group_elements<T> + 255) / 256 : 0;
+  if (groups > 7 || groups == 0) return start<T, true, 256, 0, false>(a, positions, stream);
+  if (groups <= 3) return start<T, true, 256, 3, false>(a, positions, stream);
+  start<T, true, 256, 7, false>(a, positions, stream);
+}
+
+/// One block.
+struct CountKernel {
+  static constexpr int max_threads = 256;
+  const int32_t* targets;
+  int64_t positions, ignore_index;
+  double* count;
+
+  template <class Block>
+  RDROP_INLINE void operator()(Block& block) const {
+    int32_t own = 0;
+    for (int64_t n = block.thread(); n < positions; n += block.threads()) own += targets[n] != ignore_index;
+    own = block_reduce(block, own, Plus{}, reinterpret_cast<int32_t*>(block.shared()));
+    if (block.thread() == 0) *count = double(own);
+  }
+};
+
+void count(const int32_t* targets, int64_t positions, int64_t ignore_index, double* count, void* stream) {
+  launch(CountKernel{targets, positions, ignore_index, count}, {1, 256, 8 * sizeof(int32_t)}, stream);
 }
 
 }  // namespace
 
 template <typename T>
 const RdropLossLaunchers<T>& rdrop_loss_launchers() {
-  static constexpr RdropLossLaunchers<T> table = {loss<T>, cross_entropy<T>};
+  static constexpr RdropLossLaunchers<T> table = {loss<T>, cross_entropy<T>, count};
   return table;
 }
 template const RdropLossLaunchers<float>& rdrop_loss_launchers<float>();

@@ -25,8 +25,8 @@ RDROP_INLINE double fallback_log_sum(Block& block, const T* z, int64_t classes, 
   return largest + __builtin_log(block_reduce(block, sum, Plus{}, scratch));
 }
 
-/// Writes the gradients, multiplied by scale, where there are two passes; every thread returns what the position adds
-/// to the sums. scratch: a double for each warp, in shared memory.
+/// Writes the gradients, multiplied by scale, where there are two passes or a place for that of one; every thread
+/// returns what the position adds to the sums. scratch: a double for each warp, in shared memory.
 template <bool pair, class Block, typename T>
 RDROP_INLINE RdropLossRow fallback_position(Block& block, const RowPair<T>& rows, const LossWeights& weights,
                                             int64_t classes, int64_t y, double scale, double* scratch) {
@@ -60,14 +60,15 @@ RDROP_INLINE RdropLossRow fallback_position(Block& block, const RowPair<T>& rows
     const double nll = logs.log_sum1 - target1 + (pair ? logs.log_sum2 - target2 : 0);
     row = row_losses(weights, nll, logs.log_sum1 + logs.log_sum2 - logits / double(classes), logs.d12, logs.d21);
   }
-  if constexpr (pair) {
+  if (pair || rows.g1) {
     for (int64_t v = block.thread(); v < classes; v += block.threads()) {
       double g1 = __builtin_nan(""), g2 = g1;
       if (row.fault == fault_none) {
-        log_softmax_gradients(weights, logs, classes, v == y, to_float(rows.z1[v]), to_float(rows.z2[v]), &g1, &g2);
+        log_softmax_gradients(weights, logs, classes, v == y, to_float(rows.z1[v]), pair ? to_float(rows.z2[v]) : 0,
+                              &g1, &g2);
       }
       assign(rows.g1[v], float(g1 * scale));
-      assign(rows.g2[v], float(g2 * scale));
+      if constexpr (pair) assign(rows.g2[v], float(g2 * scale));
     }
   }
   return row;

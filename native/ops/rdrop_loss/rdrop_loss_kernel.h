@@ -17,6 +17,8 @@ struct LossWeights {
   double alpha;
   /// kl = forward_weight * D(P1||P2) + reverse_weight * D(P2||P1).
   double forward_weight, reverse_weight;
+  /// [V] or null: of each class's cross-entropy, besides pass_weight.
+  const double* class_weights = nullptr;
 };
 
 /// What one target position adds to the sums; its fault, if any, is reported instead.
@@ -28,11 +30,11 @@ struct RdropLossRow {
 };
 
 struct RdropLossArguments {
-  /// [N,V] each. logits2 null: one pass alone, without gradient (kl 0).
+  /// [N,V] each. logits2 null: one pass alone (kl 0).
   const void* logits1;
   const void* logits2;
-  /// [N,V] each, of the logits' type; may be the logits themselves. Both null: losses alone. Rows with a
-  /// fault are not written.
+  /// [N,V] each, of the logits' type; may be the logits themselves. gradient2 null: of one pass alone. Both
+  /// null: losses alone. Rows with a fault are not written.
   void* gradient1;
   void* gradient2;
   /// [N]; each is ignore_index or in [0,V).
@@ -56,10 +58,11 @@ struct RdropLossKernels {
 
 template <typename T>
 struct RdropLossOnDevice {
-  /// [N,V] each; logits2 is not read by cross_entropy.
+  /// [N,V] each; logits2 null: one pass alone.
   const T* logits1;
   const T* logits2;
-  /// [N,V] each; may be the logits themselves. A position with a fault has gradients NaN.
+  /// [N,V] each; may be the logits themselves. Null: of one pass alone, losses alone. A position with a fault has
+  /// gradients NaN.
   T* gradient1;
   T* gradient2;
   /// [N]
@@ -67,6 +70,8 @@ struct RdropLossOnDevice {
   int64_t ignore_index;
   int64_t classes;
   LossWeights weights;
+  /// alpha is multiplied by it; null: by 1.
+  const double* alpha_factor;
   /// Every gradient is multiplied by it; null: by 1.
   const float* gradient_scale;
   /// Added to the positions of faults.
@@ -82,7 +87,10 @@ struct RdropLossOnDevice {
 template <typename T>
 struct RdropLossLaunchers {
   void (*loss)(const RdropLossOnDevice<T>& arguments, int64_t positions, void* stream);
+  /// One pass, with its gradient where gradient1 is not null.
   void (*cross_entropy)(const RdropLossOnDevice<T>& arguments, int64_t positions, void* stream);
+  /// Writes how many targets are not ignored.
+  void (*count)(const int32_t* targets, int64_t positions, int64_t ignore_index, double* count, void* stream);
 };
 template <typename T>
 const RdropLossLaunchers<T>& rdrop_loss_launchers();

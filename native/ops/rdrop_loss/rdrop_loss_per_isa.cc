@@ -48,7 +48,10 @@ void rdrop_loss_scalar_row(const RdropLossArguments& a, int64_t n) {
   row = {};
 
   if (y == a.ignore_index) {
-    for (int64_t v = 0; g1 && v < classes; ++v) assign(g1[v], 0), assign(g2[v], 0);
+    for (int64_t v = 0; g1 && v < classes; ++v) {
+      assign(g1[v], 0);
+      if (g2) assign(g2[v], 0);
+    }
     return;
   }
 
@@ -70,14 +73,16 @@ void rdrop_loss_scalar_row(const RdropLossArguments& a, int64_t n) {
 
   double nll = logs.log_sum1 - to_double(z1[y]), smooth = logs.log_sum1 - sum1 / double(classes);
   if (z2) nll += logs.log_sum2 - to_double(z2[y]), smooth += logs.log_sum2 - sum2 / double(classes);
-  row = row_losses(a.weights, nll, smooth, logs.d12, logs.d21);
+  const LossWeights weights = weights_at(a.weights, y);
+  row = row_losses(weights, nll, smooth, logs.d12, logs.d21);
   if (row.fault) return;
 
   for (int64_t v = 0; g1 && v < classes; ++v) {
     double gradient1, gradient2;
-    log_softmax_gradients(a.weights, logs, classes, v == y, to_double(z1[v]), to_double(z2[v]), &gradient1, &gradient2);
+    log_softmax_gradients(weights, logs, classes, v == y, to_double(z1[v]), z2 ? to_double(z2[v]) : 0, &gradient1,
+                          &gradient2);
     assign(g1[v], gradient1);
-    assign(g2[v], gradient2);
+    if (g2) assign(g2[v], gradient2);
   }
 }
 

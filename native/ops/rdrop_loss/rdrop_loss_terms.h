@@ -45,6 +45,13 @@ RDROP_INLINE double divergence_term(double p, double log_p, double log_q) {
   return p > 0 ? p * (log_p - log_q) : 0;
 }
 
+/// The weights of a position whose target is y.
+RDROP_INLINE LossWeights weights_at(const LossWeights& weights, int64_t y) {
+  LossWeights own = weights;
+  if (weights.class_weights) own.pass_weight *= weights.class_weights[y];
+  return own;
+}
+
 /// What a target position adds to the sums, with nll and smooth (-log P averaged over the classes) added over the
 /// passes. A weight of zero leaves its direction out, even one that overflowed.
 RDROP_INLINE RdropLossRow row_losses(const LossWeights& w, double nll, double smooth, double d12, double d21) {

@@ -7,6 +7,9 @@
 // lanes of the logits' type over a chunk and added up in double. A pair whose sums are not finite (NaN, infinity, or
 // numbers near the type's limit) goes to the scalar body. Sweep 2 of one pair and sweep 1 of the next alternate chunk
 // by chunk, so that memory is read and written evenly while the arithmetic continues.
+//
+// One pass alone goes the same way without a direction: its row is taken for both of a pair, and what would be done
+// twice is done once.
 #include "simd/vector.h"
 
 namespace rdrop::RDROP_ISA {
@@ -65,6 +68,13 @@ struct ChunkSums {
   [[gnu::always_inline]] void add(int64_t v, Lanes lanes) {
     const Vector zero{Scalar(0)};
     const Vector y1 = choose(lanes, exponent1(load(lanes, z1 + v, zero)), zero);
+    if constexpr (!forward && !reverse) {
+      const Vector power = choose(lanes, exp2(y1), zero);
+      largest_y = max(y1, largest_y);
+      store(lanes, kept1 + v, power);
+      sums.template add<false, false>(y1, y1, power, power);
+      return;
+    }
     const Vector y2 = choose(lanes, exponent2(load(lanes, z2 + v, zero)), zero);
     const Vector power1 = choose(lanes, exp2(y1), zero), power2 = choose(lanes, exp2(y2), zero);
     largest_y = max(max(y1, y2), largest_y);
@@ -113,7 +123,10 @@ struct RowSums {
     const double down1 = offset1 - double(exponent1.offset), down2 = offset2 - double(exponent2.offset);
     const double factor1 = __builtin_exp2(down1), factor2 = __builtin_exp2(down2);
     sums.lower(Doubles(down1), Doubles(down2), Doubles(factor1), Doubles(factor2));
-    for (int64_t v = 0; v < done; ++v) kept1[v] *= Scalar(factor1), kept2[v] *= Scalar(factor2);
+    for (int64_t v = 0; v < done; ++v) kept1[v] *= Scalar(factor1);
+    if constexpr (forward || reverse) {
+      for (int64_t v = 0; v < done; ++v) kept2[v] *= Scalar(factor2);
+    }
   }
 };
 
@@ -132,7 +145,7 @@ struct PairGradient {
 
   void write_target() const {
     assign(g1[target], target1);
-    assign(g2[target], target2);
+    if (g2) assign(g2[target], target2);
   }
 };
 
@@ -163,6 +176,10 @@ struct GradientWriter {
   template <bool around_cache, class Lanes>
   [[gnu::always_inline]] void write(int64_t v, Lanes lanes) const {
     const Vector zero{Scalar(0)};
+    if constexpr (!forward && !reverse) {
+      put<around_cache>(lanes, g1 + v, fma(load(lanes, kept1 + v, zero), terms.a1, terms.s));
+      return;
+    }
     const Vector y1 = exponent1(load(lanes, z1 + v, zero)), y2 = exponent2(load(lanes, z2 + v, zero));
     const Vector e1 = load(lanes, kept1 + v, zero), e2 = load(lanes, kept2 + v, zero);
     Vector gradient1 = zero, gradient2 = zero;
@@ -185,8 +202,9 @@ bool finish_sums(const RdropLossArguments& a, int64_t n, const RowSums<Element, 
   const double logits = a.logits2 ? sums.logits() : sums.logits() / 2;
   const double offset = log_of_2 * __builtin_log2(two.e / one.e);
   const double unit = 1 / double(Exponent<Vector>::factor);
+  const LossWeights weights = weights_at(a.weights, y);
   PowerLosses losses;
-  power_losses(a.weights, classes, a.logits2 != nullptr, one, two, logits, unit, offset, 1e30, &losses);
+  power_losses(weights, classes, a.logits2 != nullptr, one, two, logits, unit, offset, 1e30, &losses);
   if (!losses.safe) {
     rdrop_loss_scalar_row<Element>(a, n);
     return false;
@@ -196,10 +214,11 @@ bool finish_sums(const RdropLossArguments& a, int64_t n, const RowSums<Element, 
 
   PairGradient<Element>& g = *gradient;
   g.z1 = sums.z1, g.z2 = sums.z2, g.kept1 = sums.kept1, g.kept2 = sums.kept2;
-  g.g1 = static_cast<Element*>(a.gradient1) + n * classes, g.g2 = static_cast<Element*>(a.gradient2) + n * classes;
+  g.g1 = static_cast<Element*>(a.gradient1) + n * classes;
+  g.g2 = a.gradient2 ? static_cast<Element*>(a.gradient2) + n * classes : nullptr;
   g.exponent1 = sums.exponent1, g.exponent2 = sums.exponent2;
   g.target = y;
-  power_gradients(a.weights, classes, one, two, unit, losses, &g.terms, &g.target1, &g.target2);
+  power_gradients(weights, classes, one, two, unit, losses, &g.terms, &g.target1, &g.target2);
   return true;
 }
 
@@ -297,7 +316,8 @@ void rdrop_loss_vector_rows(const RdropLossArguments& a, int64_t begin, int64_t 
   using Vector = VectorOf<Element>;
   Sweeps<Element, forward, reverse> sweeps{a};
   constexpr uintptr_t bytes = Vector::lanes * sizeof(Element);
-  const uintptr_t apart = reinterpret_cast<uintptr_t>(a.gradient1) - reinterpret_cast<uintptr_t>(a.gradient2);
+  const uintptr_t apart =
+      a.gradient2 ? reinterpret_cast<uintptr_t>(a.gradient1) - reinterpret_cast<uintptr_t>(a.gradient2) : 0;
   if (!a.stream || apart % bytes != 0) return sweeps.template run<false>(begin, end);
   sweeps.template run<true>(begin, end);
   // Streamed stores are weakly ordered: they must be visible before another thread learns of the end.

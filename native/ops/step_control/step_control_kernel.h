@@ -105,6 +105,7 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   w.cross_entropy += s.sums.cross_entropy;
   w.nll += s.sums.nll;
   w.kl += s.sums.kl;
+  w.weighted_kl += s.sums.weighted_kl;
   w.tokens += s.sums.tokens;
   w.gradient_norm += norm;
   w.learning_rate = rate;

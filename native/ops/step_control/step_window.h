@@ -8,6 +8,7 @@ namespace rdrop {
 /// The metrics of the steps since they were last read; sums over target positions, natural logarithm.
 struct StepWindow {
   double cross_entropy, nll, kl, tokens;
+  double weighted_kl;    ///< as in DeviceLossSums
   double gradient_norm;  ///< sum over the steps; of the gradient per token, before clipping
   double learning_rate;  ///< of the last step
   int64_t steps;         ///< applied
