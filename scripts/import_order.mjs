@@ -6,8 +6,19 @@ import { filesUnder, root } from './steps.mjs';
 
 /** From what everybody uses to what uses everybody. */
 export const folders = [
-  ...['util', 'options', 'native', 'lock', 'text', 'evaluation', 'data', 'model', 'training', 'translation'],
-  ...['interchange', 'statistics', 'sweep', 'report', 'theory', 'demo', 'benchmark', 'cli'],
+  ...['util', 'options', 'native', 'lock', 'text', 'evaluation', 'data', 'model', 'tasks', 'training'],
+  ...[
+    'translation',
+    'prediction',
+    'interchange',
+    'statistics',
+    'sweep',
+    'report',
+    'theory',
+    'demo',
+    'benchmark',
+    'cli',
+  ],
 ];
 
 /** Relative imports of each file of lib/, dynamic ones and types included. @param files - {path: text}, paths from lib/ on */

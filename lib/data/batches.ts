@@ -35,11 +35,19 @@ export function shuffleBatches(batches: readonly Int32Array[], seed: number, epo
   return shuffled;
 }
 
-/** The batches before the epoch's shuffle, short to long. seed null keeps pairs of equal lengths in corpus order. */
+/**
+ * The batches before the epoch's shuffle, short to long. seed null keeps pairs of equal lengths in corpus order.
+ * maxSentences: most pairs of a batch; 0 sets no limit.
+ */
 export function groupPairs(
   sourceLengths: Int32Array,
   targetLengths: Int32Array,
-  { maxTokens, multipleOf, seed }: { maxTokens: number; multipleOf: number; seed: number | null },
+  {
+    maxTokens,
+    multipleOf,
+    maxSentences = 0,
+    seed,
+  }: { maxTokens: number; multipleOf: number; maxSentences?: number; seed: number | null },
 ): Int32Array[] {
   const pairs = sourceLengths.length;
   if (targetLengths.length !== pairs) {
@@ -59,7 +67,7 @@ export function groupPairs(
       `pair ${order[at]}: expected at most ${maxTokens} tokens (maxTokens), got ${measure}`,
     );
   });
-  return cut(order, measures, maxTokens, multipleOf);
+  return cut(order, measures, { maxTokens, multipleOf, maxSentences });
 }
 
 /** Counting sort: lengths are small whole numbers, and a big corpus must not hold up the event loop. */
@@ -75,7 +83,12 @@ function stableSort(order: Int32Array, lengths: Int32Array): Int32Array {
 }
 
 /** The scan: [start, end) is the last admissible batch, [end, at] the pairs after it (the tail). */
-function cut(order: Int32Array, measures: Int32Array, maxTokens: number, multipleOf: number): Int32Array[] {
+function cut(
+  order: Int32Array,
+  measures: Int32Array,
+  { maxTokens, multipleOf, maxSentences }: { maxTokens: number; multipleOf: number; maxSentences: number },
+): Int32Array[] {
+  const most = maxSentences === 0 ? Number.POSITIVE_INFINITY : maxSentences;
   const batches: Int32Array[] = [];
   let start = 0;
   let end = 0;
@@ -90,7 +103,7 @@ function cut(order: Int32Array, measures: Int32Array, maxTokens: number, multipl
     tailLongest = Math.max(tailLongest, measure);
     let longest = Math.max(batchLongest, tailLongest);
     const count = at + 1 - start;
-    const overflow = count * longest > maxTokens;
+    const overflow = count > most || count * longest > maxTokens;
     if (overflow) {
       const tailOverflow = tailLongest * (at + 1 - end) > maxTokens;
       close();
@@ -101,7 +114,7 @@ function cut(order: Int32Array, measures: Int32Array, maxTokens: number, multipl
       }
       longest = tailLongest;
     }
-    if (overflow || count < multipleOf || count % multipleOf === 0) {
+    if (overflow || count < multipleOf || count % multipleOf === 0 || count === most) {
       end = at + 1;
       batchLongest = longest;
       tailLongest = 0;

@@ -1,7 +1,7 @@
 /** How sentence pairs become batches. */
 import * as z from 'zod';
 import { documented } from './schema/documented.js';
-import { count, countOrZero } from './schema/ranges.js';
+import { count, countOrZero, mostCounted } from './schema/ranges.js';
 
 /** How sentence pairs are grouped into batches. */
 export interface BatchSizeOptions {
@@ -21,6 +21,18 @@ export interface BatchSizeOptions {
 
 /** Batches of a training run. */
 export interface TrainBatchOptions extends BatchSizeOptions {
+  /**
+   * Most sequences of a batch (fairseq's --batch-size; of a language model, blocks); 0 sets no limit beside `maxTokens`. A batch of
+   * just so many is admissible whatever `multipleOf` is.
+   * @default 0
+   * @range 0 or more
+   */
+  maxSentences?: number | undefined;
+  /**
+   * Tokens of a block of running text, in a language model alone. Left out: 512.
+   * @range 1 or more
+   */
+  tokensPerSample?: number | undefined;
   /**
    * Batches whose gradients are added up before one update.
    * @default 1
@@ -53,7 +65,12 @@ export interface BatchPlanOptions extends BatchSizeOptions {
 const batchSizes = { maxTokens: count.default(4096), multipleOf: count.default(8) };
 
 export const trainBatchSchema = documented<TrainBatchOptions>()(
-  z.strictObject({ ...batchSizes, accumulate: count.default(1) }),
+  z.strictObject({
+    ...batchSizes,
+    maxSentences: z.int().min(0).max(mostCounted).default(0),
+    tokensPerSample: count.optional(),
+    accumulate: count.default(1),
+  }),
 );
 
 export const batchPlanSchema = documented<BatchPlanOptions>()(

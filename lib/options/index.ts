@@ -25,6 +25,7 @@ export * from './slots.js';
 export * from './statistics.js';
 export * from './sweep.js';
 export * from './task_text.js';
+export * from './tasks.js';
 export * from './text.js';
 export * from './theory.js';
 export * from './training.js';

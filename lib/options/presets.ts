@@ -2,6 +2,7 @@
 import { RdropError } from '../util/errors.js';
 import { mostSimilar } from '../util/similar.js';
 import { describe, parseConfig } from './schema/parse.js';
+import { checkTaskOptions, defaultsOf } from './task_rules.js';
 import {
   type PresetName,
   presetNames,
@@ -128,7 +129,11 @@ export function preset(
  * @throws RdropError INVALID_CONFIG
  */
 export function resolveTrainOptions(options: TrainOptions, what: string): TrainConfig {
-  return parseConfig(trainSchema, overPreset(options, what), what);
+  const given = overPreset(options, what);
+  const whole = isPlain(given) ? mergeOptions(defaultsOf(given), given) : given;
+  const config = parseConfig(trainSchema, whole, what);
+  checkTaskOptions(config, what);
+  return config;
 }
 
 /** The options laid over the preset that they name, which they name no longer. */

@@ -16,6 +16,7 @@ import {
 } from './runtime.js';
 import { documented, type Resolved } from './schema/documented.js';
 import { count, countOrZero, nonNegative, text } from './schema/ranges.js';
+import { type TaskMetricName, type TaskName, taskMetricNames, taskNames } from './tasks.js';
 import {
   type BeamSearchOptions,
   beamSearchSchema,
@@ -59,11 +60,12 @@ export interface ValidationOptions {
    */
   interval?: number | undefined;
   /**
-   * The metric that picks the best checkpoint: `bleu`, `loss`, or one that the hook `validate` of `fit()` returns. All but `bleu`
-   * leave out the beam search.
+   * The metric that picks the best checkpoint: `loss`, one of the task's (docs/tasks.md), or one that the hook `validate` of `fit()`
+   * returns. In translation all but `bleu` leave out the beam search. The default is that of translation; the other tasks have the
+   * first of their own.
    * @default "bleu"
    */
-  metric?: 'bleu' | 'loss' | HookMetric | undefined;
+  metric?: TaskMetricName | HookMetric | undefined;
   /**
    * `raw`: BLEU against the untouched text. `fairseq`: as --eval-bleu --eval-bleu-detok moses computes it, against the reference's
    * tokens put together again, rounded to two decimals; of equal ones the later is the best.
@@ -113,6 +115,11 @@ export interface TrainLimits {
 export interface TrainOptions extends Omit<RuntimeOptions, 'device'>, ThreadsOptions, TrainLimits {
   /** A preset under these options, part by part: an option given here replaces that option of the preset alone. Left out: none. */
   preset?: PresetName | undefined;
+  /**
+   * What is trained; the prepared directory must be of the same task.
+   * @default "translation"
+   */
+  task?: TaskName | undefined;
   /** The prepared directory, made by `prepareCorpus` or `rdrop prepare`. */
   data: string;
   /** The directory to make, for config.json, metrics, checkpoints and results. */
@@ -124,6 +131,11 @@ export interface TrainOptions extends Omit<RuntimeOptions, 'device'>, ThreadsOpt
   device?: DeviceName | undefined;
   /** The network. */
   model?: RunModelOptions | undefined;
+  /**
+   * A run whose parameters this one begins with, whatever its task: those that both have under one name and in one shape. Left out:
+   * all are drawn from the seed.
+   */
+  init?: string | undefined;
   /** The loss. */
   loss?: TrainLossOptions | undefined;
   /** The optimizer and its schedule. */
@@ -163,7 +175,7 @@ export interface TrainOptions extends Omit<RuntimeOptions, 'device'>, ThreadsOpt
 /** The names of rdrop's own metrics and of what else stands in a line of metrics.jsonl: no metric of a hook has one of them. */
 export const reservedMetrics: readonly string[] = [
   ...['type', 'update', 'epoch', 'best', 'metrics', 'seconds', 'validationSeconds'],
-  ...['loss', 'nll', 'kl', 'crossEntropy', 'bleu'],
+  ...['loss', 'nll', 'kl', 'crossEntropy', 'bleu', 'scores'],
 ];
 
 const hookMetricSchema = documented<HookMetric>()(
@@ -179,9 +191,9 @@ const validationSchema = documented<ValidationOptions>()(
   z.strictObject({
     interval: countOrZero.default(0),
     metric: z
-      .union([z.enum(['bleu', 'loss']), hookMetricSchema], {
+      .union([z.enum(taskMetricNames), hookMetricSchema], {
         error:
-          "expected 'bleu', 'loss' or {name, mode: 'max' or 'min'} with the name of a metric of your own",
+          "expected 'bleu', 'loss' or {name, mode: 'max' or 'min'} with the name of a metric of your own, or in another task one of its own",
       })
       .default('bleu'),
     bleu: z.enum(['raw', 'fairseq']).default('raw'),
@@ -194,6 +206,7 @@ const validationSchema = documented<ValidationOptions>()(
 export const trainSchema = documented<TrainOptions>()(
   z.strictObject({
     preset: z.enum(presetNames).optional(),
+    task: z.enum(taskNames).default('translation'),
     data: text,
     runDirectory: text,
     seed: runtimeSchema.shape.seed,
@@ -201,6 +214,7 @@ export const trainSchema = documented<TrainOptions>()(
     precision: runtimeSchema.shape.precision,
     threads: threadsSchema,
     model: runModelSchema.prefault({}),
+    init: text.optional(),
     loss: lossSchema.prefault({}),
     optimizer: optimizerSchema.prefault({}),
     batches: trainBatchSchema.prefault({}),

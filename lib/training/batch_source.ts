@@ -37,7 +37,13 @@ export class BatchSource {
 
   constructor(
     pairs: { source: Sentences; target: Sentences },
-    plan: { maxTokens: number; multipleOf: number; accumulate: number; seed: number },
+    plan: {
+      maxTokens: number;
+      multipleOf: number;
+      maxSentences?: number;
+      accumulate: number;
+      seed: number;
+    },
     taker: BatchTaker = { rank: 0, size: 1 },
   ) {
     this.#pairs = pairs;

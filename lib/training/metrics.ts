@@ -50,8 +50,10 @@ export interface ValidationMetrics {
   epoch: number;
   loss: number;
   nll: number;
-  /** sacreBLEU of the beam search against the raw text; null where the loss alone picks the best checkpoint. */
+  /** Of translation: sacreBLEU of the beam search against the raw text; null where the loss alone picks the best checkpoint. */
   bleu: number | null;
+  /** The figures of the other tasks, by the names of taskMetrics. */
+  scores?: Record<string, number>;
   /** Those of the hook `validate` of fit(), where there is one. */
   metrics?: Record<string, number>;
   seconds: number;

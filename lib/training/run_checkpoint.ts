@@ -6,7 +6,8 @@ import { parseConfig } from '../options/schema/parse.js';
 import type { TrainConfig } from '../options/training.js';
 import { RdropError } from '../util/errors.js';
 import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from './checkpoint.js';
-import { fingerprint, readRunConfig } from './run_directory.js';
+import { fingerprint } from './fingerprint.js';
+import { readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 
 /**

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkManifest, hashFile } from '../data/manifest.js';
@@ -7,8 +6,8 @@ import type { Split } from '../data/pairs.js';
 import type { CorpusScore } from '../evaluation/score_table.js';
 import { Lock, type LockOptions } from '../lock/lock.js';
 import { native } from '../native/binding.js';
-import { laterModelOptions } from '../options/model.js';
 import { parseConfig } from '../options/schema/parse.js';
+import type { TaskName } from '../options/tasks.js';
 import { type TrainConfig, trainSchema } from '../options/training.js';
 import { readTextConfig, TextPipeline } from '../text/pipeline.js';
 import { type ErrorCode, RdropError } from '../util/errors.js';
@@ -25,6 +24,8 @@ import type { TestResult, ValidationSample } from './validation.js';
 
 /** result.json, written when training has ended and the test split is translated. */
 export interface RunResult {
+  /** Not there in results of 0.1, which were of translation. */
+  task?: TaskName;
   seed: number;
   direction: string;
   alpha: number;
@@ -34,10 +35,15 @@ export interface RunResult {
   /** Of training steps alone. */
   seconds: number;
   bestUpdate: number;
+  /** What picked the best checkpoint, there; null where nothing was validated, not there in results of 0.1. */
+  validScore?: { name: string; value: number; mode: 'max' | 'min' } | null;
+  /** Of translation. */
   validBleu: number | null;
   /** The metric of the hook that picked the best checkpoint, where one did. */
   validMetric?: { name: string; mode: 'max' | 'min'; value: number };
-  /** sacreBLEU's 13a on the text; the first of `scores`. */
+  /** The first of `scores`: what the task is judged by; null without a test split, not there in results of 0.1. */
+  testScore?: { name: string; score: number; signature: string; mode: 'max' | 'min' } | null;
+  /** Of translation: sacreBLEU's 13a on the text. */
   testBleu: { score: number; signature: string } | null;
   /** Every metric of the test split, signed; null without one. */
   scores: CorpusScore[] | null;
@@ -291,44 +297,6 @@ export async function readRunConfig(directory: string): Promise<TrainConfig> {
 function identity(config: TrainConfig) {
   const { runDirectory: _r, distributed: _d, ...rest } = config;
   return rest;
-}
-
-/**
- * Of what the numbers of a run depend on. The limits, the places and the processes are left out: a run may be
- * moved, made longer, and continued by more or fewer processes, which changes its numbers and is warned of.
- */
-export function fingerprint(config: TrainConfig): string {
-  const {
-    runDirectory: _r,
-    data: _d,
-    maxUpdates: _u,
-    maxEpochs: _e,
-    maxMinutes: _m,
-    distributed: _p,
-    tensorboard: _t,
-    ...rest
-  } = withoutLaterOptions(config);
-  return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
-}
-
-/**
- * Options that came after the first runs were written, with the value that says how those were trained: with it they leave no
- * trace in a fingerprint, which stays that of such a run.
- */
-const laterOptions: readonly [path: readonly string[], value: unknown][] = [
-  [['loss', 'smoothing'], 'dropreg'],
-  ...laterModelOptions.map(([name, value]): [string[], unknown] => [['model', name], value]),
-];
-
-function withoutLaterOptions<T extends object>(config: T): T {
-  const copy = structuredClone(config) as Record<string, unknown>;
-  for (const [path, value] of laterOptions) {
-    const name = path.at(-1) as string;
-    let holder: Record<string, unknown> | undefined = copy;
-    for (const key of path.slice(0, -1)) holder = holder?.[key] as Record<string, unknown> | undefined;
-    if (holder !== undefined && holder[name] === value) delete holder[name];
-  }
-  return copy as T;
 }
 
 /** The paths of the options in which two configurations differ. */

@@ -5,12 +5,6 @@ import type { Transformer } from '../model/transformer.js';
 import { type TranslateCorpusOptions, translateCorpusNBest } from '../model/translate_corpus.js';
 import type { LossConfig } from '../options/loss.js';
 import type { TrainConfig } from '../options/training.js';
-import { eos } from '../text/dictionary.js';
-import { sacremosesDetokenize } from '../text/moses/sacremoses_detokenizer.js';
-import type { TextPipeline } from '../text/pipeline.js';
-import { RdropError } from '../util/errors.js';
-import { lengthsOf, type Pairs } from './batch_source.js';
-import { alone, type Ranks } from './distributed/ranks.js';
 import {
   bytesOf,
   float64Of,
@@ -19,7 +13,13 @@ import {
   isOwn,
   packNumbered,
   unpackNumbered,
-} from './distributed/work_shares.js';
+} from '../tasks/shares.js';
+import { eos } from '../text/dictionary.js';
+import { sacremosesDetokenize } from '../text/moses/sacremoses_detokenizer.js';
+import type { TextPipeline } from '../text/pipeline.js';
+import { RdropError } from '../util/errors.js';
+import { lengthsOf, type Pairs } from './batch_source.js';
+import { alone, type Ranks } from './distributed/ranks.js';
 import { perToken } from './metrics.js';
 
 /** A split to evaluate on: what the model reads, and the untouched text of the target side. */

@@ -153,6 +153,21 @@ describe('planBatches', () => {
     );
   });
 
+  it('keeps to a number of pairs: batches of just so many, whatever multipleOf is', () => {
+    const side = Int32Array.from({ length: 41 }, (_, i) => 1 + (i % 3));
+    const plan = { maxTokens: 1000, multipleOf: 8, seed: null };
+    const sizes = (maxSentences: number) =>
+      groupPairs(side, side, { ...plan, maxSentences }).map((batch) => batch.length);
+    expect(sizes(12)).toEqual([12, 12, 12, 5]);
+    expect(sizes(0)).toEqual([40, 1]);
+    const short = groupPairs(side, side, { ...plan, maxTokens: 9, maxSentences: 4 });
+    for (const batch of short) {
+      expect(batch.length).toBeLessThanOrEqual(4);
+      expect(batch.length * Math.max(...Array.from(batch, (i) => side[i]!))).toBeLessThanOrEqual(9);
+    }
+    expect(short.flatMap((batch) => [...batch]).sort((a, b) => a - b)).toEqual([...side.keys()]);
+  });
+
   it('depends on seed and epoch as fairseq does', () => {
     const side = Int32Array.from({ length: 300 }, (_, i) => 1 + (i % 7));
     const cut = (seed: number, epoch: number) =>

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rdropLoss } from '../../lib/model/rdrop_loss.js';
 import { Transformer } from '../../lib/model/transformer.js';
 import { type LossOptions, parseConfig, trainSchema } from '../../lib/options/index.js';
-import { fingerprint } from '../../lib/training/run_directory.js';
+import { fingerprint } from '../../lib/training/fingerprint.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { makeReversalData, tinyOptions, workplace } from '../training/tiny_run.js';
 

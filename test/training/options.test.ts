@@ -113,6 +113,7 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   'optimizer.clipNorm': { to: 0.01 },
   'batches.maxTokens': { to: 50 },
   'batches.multipleOf': { to: 3 },
+  'batches.maxSentences': { to: 2 },
   'batches.accumulate': { to: 2 },
   maxUpdates: { to: 4 },
   maxEpochs: { to: 1, under: { batches: { maxTokens: 200 } } },
@@ -135,8 +136,8 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   'test.beam.minLen': { to: 6, under: taught },
   checkpointInterval: { to: 1 },
 };
-/** device has one value so far; the directories and the event files are looked at by themselves. */
-const apart = ['device', 'data', 'runDirectory', 'tensorboard'];
+/** device has one value so far; the task, the directories and the event files are looked at by themselves. */
+const apart = ['device', 'task', 'data', 'runDirectory', 'tensorboard'];
 
 const leaves = (value: object, path = ''): string[] =>
   Object.entries(value).flatMap(([key, inner]) =>

@@ -21,8 +21,9 @@ import { describePieces, findPiecesOfTypes } from '../../text/pieces/find_pieces
 import type { PieceConvention } from '../../text/pieces/pieces.js';
 import { TextPipeline } from '../../text/pipeline.js';
 import { freshCounters, writeCheckpoint } from '../../training/checkpoint.js';
+import { fingerprint } from '../../training/fingerprint.js';
 import { emptyWindow } from '../../training/metrics.js';
-import { fingerprint, hashData } from '../../training/run_directory.js';
+import { hashData } from '../../training/run_directory.js';
 import { abortable } from '../../util/async/abortable.js';
 import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';

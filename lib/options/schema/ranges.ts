@@ -2,7 +2,7 @@
 import * as z from 'zod';
 
 /** What is counted, and multiplied with other counts, stays far below 2^53. */
-const mostCounted = 2 ** 31 - 1;
+export const mostCounted = 2 ** 31 - 1;
 export const countTo = (most: number) => z.int().min(1).max(most);
 export const count = countTo(mostCounted);
 /** A number of updates, of occurrences and the like, where 0 has a meaning of its own. */

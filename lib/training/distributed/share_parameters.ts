@@ -1,11 +1,11 @@
 import { readBlocks, type StoredTensor, type StoredTensors } from '../../data/safetensors/stored_tensor.js';
 import { loadParameters, nativeTransformer, snapshotOf, type Transformer } from '../../model/transformer.js';
 import type { NativeTrainer } from '../../native/contract.js';
+import { bytesOf } from '../../tasks/shares.js';
 import { fromNative } from '../../util/errors.js';
 import type { TrainingState } from '../checkpoint.js';
 import { loadMoments, storedMoments } from '../moments.js';
 import type { Ranks } from './ranks.js';
-import { bytesOf } from './work_shares.js';
 
 const origin = 'rank 0';
 

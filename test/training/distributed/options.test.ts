@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig, trainSchema } from '../../../lib/options/index.js';
 import { threadsOf } from '../../../lib/training/distributed/place.js';
 import { worldSizeWarning } from '../../../lib/training/distributed/world_size.js';
-import { differences, fingerprint } from '../../../lib/training/run_directory.js';
+import { fingerprint } from '../../../lib/training/fingerprint.js';
+import { differences } from '../../../lib/training/run_directory.js';
 
 const parsed = (distributed?: object) =>
   parseConfig(trainSchema, { data: 'data', runDirectory: 'run', distributed }, 'train');

@@ -1,9 +1,24 @@
-import { asRdropError, RdropError } from '../../util/errors.js';
-import type { Ranks } from './ranks.js';
+/** Work that several processes share. */
+import { asRdropError, RdropError } from '../util/errors.js';
+
+/** Which of how many processes takes batches; the only one, unless said otherwise. */
+export interface BatchTaker {
+  rank: number;
+  size: number;
+}
+
+/** Processes that share work: the ranks of a run. */
+export interface Sharers extends BatchTaker {
+  readonly alone: boolean;
+  /** Bytes of every process, by rank. @throws RdropError RANK_LOST, RANK_FAILED, DISPOSED */
+  gather(bytes: Uint8Array): Promise<Uint8Array[]>;
+}
+
+/** The one process of work that is not shared. */
+export const single: Sharers = { rank: 0, size: 1, alone: true, gather: async (bytes) => [bytes] };
 
 /** Whether a piece of work with a number is this rank's: they are dealt out one by one. */
-export const isOwn = ({ rank, size }: Pick<Ranks, 'rank' | 'size'>, number: number): boolean =>
-  number % size === rank;
+export const isOwn = ({ rank, size }: BatchTaker, number: number): boolean => number % size === rank;
 
 /**
  * What the ranks make of their shares of some work, by rank. An abort on any of them ends it on all, once each has done its share
@@ -11,7 +26,7 @@ export const isOwn = ({ rank, size }: Pick<Ranks, 'rank' | 'size'>, number: numb
  *
  * @throws RdropError ABORTED on every rank; RANK_LOST, RANK_FAILED, DISPOSED; and what the work throws
  */
-export async function gatherShares(ranks: Ranks, work: () => Promise<Uint8Array>): Promise<Uint8Array[]> {
+export async function gatherShares(ranks: Sharers, work: () => Promise<Uint8Array>): Promise<Uint8Array[]> {
   if (ranks.alone) return [await work()];
   let own: Uint8Array | null = null;
   let message = '';
