@@ -9,7 +9,7 @@ const space = new RegExp(`[${perlSpace}]`, 'gv');
 const isSpace = new RegExp(`^[${perlSpace}]$`, 'v');
 
 /** Characters that BERT drops: U+FFFD, and all of the categories "other" but tab, line feed and carriage return. */
-const dropped = /[[\p{Cc}\p{Cf}\p{Co}\p{Cs}\ufffd]--[\t\n\r]]/gv;
+const dropped = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\ufffd]/gu;
 
 /** The blocks that BERT takes for Chinese characters, gap included. @source tokenizers/src/normalizers/bert.rs */
 const chinese =
