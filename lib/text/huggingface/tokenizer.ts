@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { RdropError } from '../../util/errors.js';
 import { pathExists } from '../../util/files/exists.js';
-import { fileError, readJsonFile } from '../../util/files/files.js';
+import { fileError, readJsonFile, writeFileAtomically } from '../../util/files/files.js';
 import { RecentCache } from '../../util/recent_cache.js';
 import { Dictionary, pad } from '../dictionary.js';
 import { type AddedToken, addedTokensOf, textCutter } from './added_tokens.js';
@@ -33,6 +33,17 @@ const file = z.object({
   decoder: z.unknown().optional(),
   model: z.unknown().optional(),
 });
+
+/** The files that write() makes. */
+export const huggingFaceTokenizerFiles = ['tokenizer.json', 'tokenizer_ids.json'] as const;
+
+/** What a tokenizer.json does not say of its model. */
+interface ModelIds {
+  padId: number | null;
+  padToken: string | null;
+  vocabSize: number | null;
+}
+const unknownIds: ModelIds = { padId: null, padToken: null, vocabSize: null };
 
 type Joiner = (pieces: string[]) => string;
 
@@ -69,8 +80,14 @@ export class HuggingFaceTokenizer {
   private readonly pieces: string[] = [];
   /** Of the file. */
   readonly padId: number;
+  /** Number of ids V: the model's, which may have more than the tokenizer. */
+  readonly size: number;
 
-  private constructor(path: string, json: unknown, padToken: string | null) {
+  private constructor(
+    private readonly path: string,
+    private readonly json: unknown,
+    model: ModelIds,
+  ) {
     const place = { path, name: '' };
     const parts = parsePart(file, json, place);
     const at = (name: string) => inside(place, name);
@@ -91,33 +108,48 @@ export class HuggingFaceTokenizer {
             WordPiece: (value, where) => decoderTypes['WordPiece']!(value, where, added),
             ByteLevel: (value, where) => decoderTypes['ByteLevel']!(value, where, added),
           });
-    this.padId = this.pieces.indexOf(padToken ?? padOf(parts.padding) ?? '[PAD]');
-    if (this.padId < 0 && padToken === null) this.padId = this.pieces.indexOf('<pad>');
-    if (this.padId < 0) throw malformed(at('added_tokens'), 'a padding token', padToken);
+    const named = model.padToken ?? padOf(parts.padding);
+    const names = named === null ? ['[PAD]', '<pad>'] : [named];
+    this.padId = model.padId ?? this.pieces.findIndex((piece) => names.includes(piece));
+    if (this.pieces[this.padId] === undefined) {
+      throw malformed(at('added_tokens'), 'a padding token', model.padId ?? named ?? undefined);
+    }
+    this.size = model.vocabSize ?? Math.max(this.pieces.length, 5);
+    if (this.size < this.pieces.length) {
+      throw malformed(at('model'), `at most ${this.size} ids, as many as the model has`, this.pieces.length);
+    }
     for (const id of this.templateIds()) {
       if (this.pieces[id] === undefined) throw malformed(at('post_processor'), 'ids of the vocabulary', id);
     }
   }
 
   /**
-   * @param path a tokenizer.json, or a directory that has one; the padding token is the one that a tokenizer_config.json or a
-   *   special_tokens_map.json beside it names, or else [PAD] or <pad>
+   * @param path a tokenizer.json, or a directory that has one: of Hugging Face, or one that write() made. The files beside it say
+   *   which token is padding and how many ids the model has; nothing does: [PAD] or <pad>, and as many as the tokenizer
    * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE, TOO_LARGE, NOT_EXPRESSIBLE (a part that rdrop does not
    *   have, by its name)
    */
   static async read(path: string): Promise<HuggingFaceTokenizer> {
     const from = await tokenizerFile(path);
-    return new HuggingFaceTokenizer(from, await readJsonFile(from), await padTokenBeside(from));
+    return new HuggingFaceTokenizer(from, await readJsonFile(from), await idsBeside(dirname(from)));
   }
 
   /** The same of what such a file holds; `name` is what an error calls it. */
-  static parse(json: unknown, name: string, padToken: string | null = null): HuggingFaceTokenizer {
-    return new HuggingFaceTokenizer(name, json, padToken);
+  static parse(json: unknown, name: string, model: Partial<ModelIds> = {}): HuggingFaceTokenizer {
+    return new HuggingFaceTokenizer(name, json, { ...unknownIds, ...model });
   }
 
-  /** Ids that there are: one more than the largest. */
-  get vocabSize(): number {
-    return Math.max(this.pieces.length, pad + 1);
+  /** Writes what read() takes: `huggingFaceTokenizerFiles`. @throws RdropError DISK_FULL, FILE_UNWRITABLE */
+  async write(directory: string): Promise<void> {
+    const [tokenizer, ids] = huggingFaceTokenizerFiles;
+    await writeFileAtomically(join(directory, tokenizer), `${JSON.stringify(this.json)}\n`);
+    const { padId, size: vocabSize } = this;
+    await writeFileAtomically(join(directory, ids), `${JSON.stringify({ padId, vocabSize })}\n`);
+  }
+
+  /** The same tokenizer for a model of so many ids. @throws RdropError MALFORMED_FILE where it has more */
+  sized(vocabSize: number, padId = this.padId): HuggingFaceTokenizer {
+    return new HuggingFaceTokenizer(this.path, this.json, { padId, padToken: null, vocabSize });
   }
 
   /** The spelling of a piece by its id; undefined for an id that has none. */
@@ -153,7 +185,7 @@ export class HuggingFaceTokenizer {
       if (piece === undefined) {
         throw new RdropError(
           'TOKEN_OUT_OF_RANGE',
-          `ids: expected ids of the tokenizer, below ${this.vocabSize}, got ${id}`,
+          `ids: expected ids of the tokenizer, below ${this.pieces.length}, got ${id}`,
         );
       }
       if (!this.special.has(given)) pieces.push(piece);
@@ -164,12 +196,12 @@ export class HuggingFaceTokenizer {
   /**
    * The pieces as a dict.txt holds them, in the order of their ids. The first four ids are the dictionary's own names there.
    *
-   * @param size ids of the model, which may have more than the tokenizer; what has no piece is a made-up word
+   * What has no piece is a made-up word.
    */
-  dictionary(size = this.vocabSize): Dictionary {
+  dictionary(): Dictionary {
     const lines: string[] = [];
     const seen = new Set(['<s>', '<pad>', '</s>', '<unk>']);
-    for (let id = seen.size; id < size; id++) {
+    for (let id = seen.size; id < this.size; id++) {
       const piece = this.piece(id) ?? `madeupword${String(id).padStart(4, '0')}`;
       lines.push(`${piece} 0${seen.has(piece) ? ' #fairseq:overwrite' : ''}\n`);
       seen.add(piece);
@@ -226,13 +258,27 @@ async function tokenizerFile(path: string): Promise<string> {
   }
 }
 
-/** The padding token that the files beside a tokenizer.json name. */
-async function padTokenBeside(path: string): Promise<string | null> {
-  for (const name of ['tokenizer_config.json', 'special_tokens_map.json']) {
-    const beside = join(dirname(path), name);
-    if (!(await pathExists(beside))) continue;
-    const { data } = z.looseObject({ pad_token: token }).safeParse(await readJsonFile(beside));
-    if (data !== undefined) return data.pad_token;
+async function jsonBeside<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | undefined> {
+  return (await pathExists(path)) ? schema.safeParse(await readJsonFile(path)).data : undefined;
+}
+
+/** What the files of a directory say of a model's ids. */
+async function idsBeside(directory: string): Promise<ModelIds> {
+  const own = join(directory, huggingFaceTokenizerFiles[1]);
+  if (await pathExists(own)) {
+    const ids = z.strictObject({ padId: z.int().min(0), vocabSize: z.int().min(5) });
+    return { ...unknownIds, ...parsePart(ids, await readJsonFile(own), { path: own, name: '' }) };
   }
-  return null;
+  const config = z.looseObject({
+    model_type: z.string(),
+    vocab_size: z.int().min(5),
+    pad_token_id: z.int().min(0).nullish(),
+  });
+  const model = await jsonBeside(join(directory, 'config.json'), config);
+  const ids = { ...unknownIds, vocabSize: model?.vocab_size ?? null, padId: model?.pad_token_id ?? null };
+  for (const name of ['tokenizer_config.json', 'special_tokens_map.json']) {
+    const named = await jsonBeside(join(directory, name), z.looseObject({ pad_token: token }));
+    if (named !== undefined) return { ...ids, padToken: named.pad_token };
+  }
+  return ids;
 }

@@ -95,9 +95,10 @@ export class TaskText {
     }
   }
 
-  /** Writes its files; those of a tokenizer are copied by whoever has them. @throws RdropError DISK_FULL, FILE_UNWRITABLE */
+  /** Writes its files. @throws RdropError DISK_FULL, FILE_UNWRITABLE */
   async write(directory: string): Promise<void> {
     if (this.tokenizer === null) await this.dictionary.write(join(directory, names.dictionary));
+    else await this.tokenizer.write(directory);
     await this.bpe?.write(join(directory, names.codes));
     const content = JSON.stringify({ version: formatVersion, ...this.config }, null, 2);
     await writeFileAtomically(join(directory, names.text), `${content}\n`);

@@ -1,5 +1,3 @@
-import { RdropError } from '../../util/errors.js';
-
 /**
  * A tokenizer with ids and a template of its own, as tokenizer.json holds one. Its ids are the model's: padding is 1.
  */
@@ -14,16 +12,19 @@ export interface TextTokenizer {
   encode(text: string, second?: string): { ids: ArrayLike<number>; types: ArrayLike<number> };
   /** The text of ids, without the tokens of the template. @throws RdropError TOKEN_OUT_OF_RANGE */
   decode(ids: Int32Array): string;
+  /** Writes the files that it is read from. @throws RdropError DISK_FULL, FILE_UNWRITABLE */
+  write(directory: string): Promise<void>;
 }
 
 /** The files of a directory that a tokenizer is read from. */
-export const tokenizerFiles: readonly string[] = ['tokenizer.json'];
+export const tokenizerFiles: readonly string[] = ['tokenizer.json', 'tokenizer_ids.json'];
 
 /**
- * Reads the tokenizer of a directory.
+ * Reads the tokenizer of a directory: a prepared one, a run, or one of Hugging Face.
  *
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE, NOT_EXPRESSIBLE (a part that is not supported)
  */
 export async function loadTextTokenizer(directory: string): Promise<TextTokenizer> {
-  throw new RdropError('NOT_EXPRESSIBLE', `${directory}: pieces "huggingface" are not supported`);
+  const { HuggingFaceTokenizer } = await import('../huggingface/tokenizer.js');
+  return HuggingFaceTokenizer.read(directory);
 }

@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HuggingFaceTokenizer } from '../../../lib/text/huggingface/tokenizer.js';
+import { loadTextTokenizer, tokenizerFiles } from '../../../lib/text/tasks/text_tokenizer.js';
 import { scratchDirectory } from '../../support/scratch.js';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/huggingface/tokenizers');
@@ -45,6 +46,22 @@ describe('a tokenizer.json of Hugging Face', () => {
     expect(tokenizer.padId).toBe(3);
     // [UNK], 1 in the file, and [SEP], 3 there, are exchanged.
     expect([...tokenizer.encode('☃').ids]).toEqual([2, 3, 1]);
+    expect(tokenizer.size).toBe(420);
+    writeFileSync(
+      at('config.json'),
+      JSON.stringify({ model_type: 'bert', vocab_size: 430, pad_token_id: 2 }),
+    );
+    const ofModel = await HuggingFaceTokenizer.read(directory);
+    expect([ofModel.padId, ofModel.size]).toEqual([2, 430]);
+    const copy = scratchDirectory();
+    await ofModel.write(copy);
+    const again = await loadTextTokenizer(copy);
+    expect(readdirSync(copy).sort()).toEqual([...tokenizerFiles].sort());
+    expect(again.size).toBe(430);
+    expect(again.encode('a ☃', 'b')).toEqual(ofModel.encode('a ☃', 'b'));
+    writeFileSync(at('config.json'), JSON.stringify({ model_type: 'bert', vocab_size: 400 }));
+    await expect(HuggingFaceTokenizer.read(directory)).rejects.toThrow(/expected at most 400 ids/);
+    writeFileSync(at('config.json'), '{}');
     writeFileSync(at('tokenizer_config.json'), JSON.stringify({ pad_token: '[NONE]' }));
     await expect(HuggingFaceTokenizer.read(directory)).rejects.toMatchObject({ code: 'MALFORMED_FILE' });
     await expect(HuggingFaceTokenizer.read(at('none.json'))).rejects.toMatchObject({
@@ -53,9 +70,9 @@ describe('a tokenizer.json of Hugging Face', () => {
   });
 
   it('has a dictionary of its pieces by id, as many as the model has', () => {
-    const tokenizer = HuggingFaceTokenizer.parse(read('bert_uncased'), 'f');
-    const { size, symbols } = tokenizer.dictionary(tokenizer.vocabSize + 3);
-    expect(size).toBe(tokenizer.vocabSize + 3);
+    const tokenizer = HuggingFaceTokenizer.parse(read('bert_uncased'), 'f').sized(423);
+    const { size, symbols } = tokenizer.dictionary();
+    expect([size, tokenizer.size]).toEqual([423, 423]);
     expect(symbols.slice(0, 6)).toEqual(['<s>', '<pad>', '</s>', '<unk>', '[MASK]', tokenizer.piece(5)]);
     expect(symbols.at(-1)).toMatch(/^madeupword/);
     expect(tokenizer.piece(1)).toBe('[PAD]');
