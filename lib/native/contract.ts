@@ -91,8 +91,17 @@ export interface NativeRuntime {
   precision: 'float32' | 'float64' | 'tf32' | 'bfloat16' | 'float16';
 }
 
+/** How one parameter is updated. */
+export interface NativeParameterGroup {
+  name: string;
+  /** Its learning rate over the schedule's. 0: it stays as it is to the bit, and its gradient counts for no norm. */
+  rate: number;
+  /** Whether weightDecay holds for it. */
+  decay: boolean;
+}
+
 export interface NativeOptimizerOptions {
-  schedule: 'inverse_sqrt' | 'constant';
+  schedule: 'inverse_sqrt' | 'constant' | 'linear' | 'cosine' | 'polynomial';
   learningRate: number;
   warmupUpdates: number;
   warmupInitLearningRate: number;
@@ -101,6 +110,13 @@ export interface NativeOptimizerOptions {
   epsilon: number;
   weightDecay: number;
   clipNorm: number;
+  /** Of linear, cosine and polynomial, which need both: the rate at the end, and the updates after which it is reached (1 or more). */
+  minimumLearningRate?: number;
+  totalUpdates?: number;
+  /** Of polynomial, which needs it. */
+  power?: number;
+  /** One for each parameter of the model. Absent or null: all are updated alike, in one sweep. */
+  groups?: NativeParameterGroup[] | null;
 }
 
 export interface NativeBeamOptions {

@@ -24,6 +24,7 @@ import { shareOptimizer, shareParameters } from './distributed/share_parameters.
 import { fingerprint } from './fingerprint.js';
 import { measure } from './measure.js';
 import { addToWindow, emptyWindow, perToken, type TrainMetrics, trainLine } from './metrics.js';
+import { nativeOptimizerOptions } from './optimizer/optimizer_options.js';
 import { following, limitReached, type Place, progressOf } from './progress.js';
 import { checkLastCheckpoint } from './run_checkpoint.js';
 import type { RunData } from './run_data.js';
@@ -86,7 +87,7 @@ export class TrainingLoop {
       const trainer = await fromNative(() =>
         native().Trainer.create(
           nativeTransformer(model),
-          config.optimizer,
+          nativeOptimizerOptions(config, nativeTransformer(model)),
           loss,
           ranks.wire(config.distributed),
         ),

@@ -180,10 +180,27 @@ OptimizerOptions optimizer_options(const Napi::Value& value) {
   OptimizerOptions options;
   options.schedule = {number_property(value, "learningRate"), number_property(value, "warmupInitLearningRate"),
                       integer_property(value, "warmupUpdates"),
-                      choice_property(value, "schedule", {"constant", "inverse_sqrt"}) == 1};
+                      static_cast<ScheduleKind>(choice_property(
+                          value, "schedule", {"constant", "inverse_sqrt", "linear", "cosine", "polynomial"}))};
+  Schedule& schedule = options.schedule;
+  if (schedule.kind != ScheduleKind::constant && schedule.kind != ScheduleKind::inverse_sqrt) {
+    schedule.minimum_learning_rate = number_property(value, "minimumLearningRate");
+    schedule.total_updates = integer_property(value, "totalUpdates", 1);
+    if (schedule.kind == ScheduleKind::polynomial) schedule.power = number_property(value, "power");
+  }
   options.adam = {number_property(value, "beta1"), number_property(value, "beta2"), number_property(value, "epsilon"),
                   number_property(value, "weightDecay")};
   options.clip_norm = number_property(value, "clipNorm");
+  const Napi::Value groups = property(value, "groups");
+  if (groups.IsUndefined() || groups.IsNull()) return options;
+  if (!groups.IsArray()) fail(ErrorCode::invalid_argument, "groups: expected an array, or null");
+  const auto array = groups.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value group = array[i];
+    options.groups.push_back({property(group, "name").ToString().Utf8Value(), number_property(group, "rate"),
+                              boolean_property(group, "decay")});
+  }
+  if (options.groups.empty()) fail(ErrorCode::invalid_argument, "groups: expected one a parameter, got none");
   return options;
 }
 

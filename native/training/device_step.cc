@@ -6,6 +6,7 @@
 #include "core/errors.h"
 #include "device/device.h"
 #include "ops/adam/adam.h"
+#include "ops/adam/adam_coefficients.h"
 #include "ops/step_control/step_control_kernel.h"
 
 namespace rdrop {
@@ -16,6 +17,16 @@ constexpr int64_t kMostGraphs = 512;
 
 /// fairseq's --fp16-scale-window when it is not given: 2^14 divided by the batches of an update.
 constexpr int64_t kScaleWindow = 1 << 14;
+
+/// The ranges that change, as the kernels take them.
+std::vector<AdamRange> on_device(const std::vector<UpdateRange>& ranges) {
+  std::vector<AdamRange> changing;
+  for (const UpdateRange& range : ranges) {
+    if (range.rate > 0)
+      changing.push_back({range.begin, range.end, float(range.rate), range.decay ? float(range.rate) : 0.0f});
+  }
+  return changing;
+}
 
 }  // namespace
 
@@ -41,6 +52,11 @@ DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, co
   second_moment_ = device_.memory().empty({size}, at::kFloat);
   device_.memory().zero(first_moment_);
   device_.memory().zero(second_moment_);
+  if (!optimizer_.groups.empty()) {
+    const std::vector<UpdateRange> ranges = update_ranges(model_.parameters(), optimizer_.groups);
+    ranges_.emplace(device_, on_device(ranges));
+    trained_.emplace(device_, on_device(trained_ranges(ranges)));
+  }
   StepState start{};
   start.loss_scale = model_.type() == at::kHalf ? kFirstLossScale : 1;
   start.last_overflow = -1;
@@ -82,10 +98,10 @@ void DeviceStep::forward_backward(const StepInput& input, bool first) {
 void DeviceStep::update() {
   Parameters& parameters = model_.parameters();
   StepState* state = state_.address();
-  sum_of_squares_on(device_, parameters.gradient, &state->squares);
+  sum_of_squares_on(device_, parameters.gradient, &state->squares, trained_ ? &*trained_ : nullptr);
   device_.kernels().step.finish(control(), device_.stream());
   adam_on(device_, parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights,
-          optimizer_.adam, &state->coefficients);
+          optimizer_.adam, &state->coefficients, ranges_ ? &*ranges_ : nullptr);
 }
 
 void DeviceStep::enqueue(const std::vector<PackedBatch>& batches, int64_t all) {

@@ -14,6 +14,7 @@
 #include "device/device_struct.h"
 #include "device/recording.h"
 #include "model/transformer.h"
+#include "ops/adam/adam.h"
 #include "training/bucket.h"
 #include "training/counters.h"
 #include "training/device_input.h"
@@ -79,6 +80,7 @@ class DeviceStep {
   Recorder recorder_;
   std::map<Bucket, std::unique_ptr<Entry>> entries_;
   Recording* update_;
+  std::optional<AdamRanges> ranges_, trained_;  // what is updated how, and what has a norm; none: all of it, alike
 };
 
 }  // namespace rdrop

@@ -18,6 +18,10 @@ Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& opt
     device_step_ = std::make_unique<DeviceStep>(*model_, optimizer_, loss_, distributed_);
     return;
   }
+  if (!optimizer_.groups.empty()) {
+    ranges_ = update_ranges(model_->parameters(), optimizer_.groups);
+    trained_ = trained_ranges(ranges_);
+  }
   first_moment_ = at::zeros_like(model_->parameters().flat);
   second_moment_ = at::zeros_like(model_->parameters().flat);
 }
@@ -100,9 +104,8 @@ StepMetrics Trainer::update_on_cpu(const LossSums& sums) {
   metrics.sums = sums;
   metrics.steps = 1;
   metrics.learning_rate = portable::scheduled_rate(optimizer_.schedule, update_);
-  Parameters& parameters = model_->parameters();
   const double per_token = 1.0 / double(std::max<int64_t>(1, metrics.sums.tokens));
-  metrics.gradient_norm = gradient_norm(parameters.gradient) * per_token;
+  metrics.gradient_norm = std::sqrt(squares_on_cpu()) * per_token;
   if (!std::isfinite(metrics.gradient_norm)) {
     fail(ErrorCode::non_finite, "update ", update_ + 1, ": the gradient is not finite (loss ", metrics.sums.loss,
          "); nothing was changed. Try a lower learning rate, more warm-up updates or clipNorm");
@@ -111,9 +114,40 @@ StepMetrics Trainer::update_on_cpu(const LossSums& sums) {
   if (optimizer_.clip_norm > 0 && metrics.gradient_norm > optimizer_.clip_norm) {
     scale *= optimizer_.clip_norm / (metrics.gradient_norm + 1e-6);  // as torch.nn.utils.clip_grad_norm_
   }
-  adam(parameters.flat, parameters.gradient, first_moment_, second_moment_, parameters.compute_weights, optimizer_.adam,
-       metrics.learning_rate, scale, update_ + 1);
+  adam_on_cpu(metrics.learning_rate, scale);
   return metrics;
+}
+
+double Trainer::squares_on_cpu() const {
+  const at::Tensor& gradient = model_->parameters().gradient;
+  if (ranges_.empty()) return sum_of_squares(gradient);
+  double total = 0;
+  for (const UpdateRange& range : trained_)
+    total += sum_of_squares(gradient.narrow(0, range.begin, range.end - range.begin));
+  return total;
+}
+
+void Trainer::adam_on_cpu(double learning_rate, double gradient_scale) {
+  Parameters& all = model_->parameters();
+  if (ranges_.empty()) {
+    adam(all.flat, all.gradient, first_moment_, second_moment_, all.compute_weights, optimizer_.adam, learning_rate,
+         gradient_scale, update_ + 1);
+    return;
+  }
+  for (const UpdateRange& range : ranges_) {
+    const auto part = [&](const at::Tensor& buffer) {
+      return buffer.defined() ? buffer.narrow(0, range.begin, range.end - range.begin) : buffer;
+    };
+    at::Tensor parameter = part(all.flat), gradient = part(all.gradient), copy = part(all.compute_weights);
+    if (range.rate == 0) {
+      gradient.zero_();
+      continue;
+    }
+    at::Tensor first = part(first_moment_), second = part(second_moment_);
+    AdamOptions options = optimizer_.adam;
+    if (!range.decay) options.weight_decay = 0;
+    adam(parameter, gradient, first, second, copy, options, learning_rate * range.rate, gradient_scale, update_ + 1);
+  }
 }
 
 StepMetrics Trainer::metrics() {

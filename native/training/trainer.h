@@ -65,6 +65,8 @@ class Trainer {
   /// The gradients of the batches and what they are shared with, of all ranks.
   UpdateShare gradients_of_all(const std::vector<PackedBatch>& batches, UpdateShare share, LossSums& sums);
   StepMetrics update_on_cpu(const LossSums& sums);
+  double squares_on_cpu() const;
+  void adam_on_cpu(double learning_rate, double gradient_scale);
 
   std::shared_ptr<Transformer> model_;
   OptimizerOptions optimizer_;
@@ -72,8 +74,9 @@ class Trainer {
   std::optional<Distributed> distributed_;
   int64_t update_ = 0;
   bool of_all_ = false;  // whether the step under way has the gradient of all ranks, whose fault all then see alike
-  at::Tensor first_moment_, second_moment_;  // [P]; on the CPU
-  std::unique_ptr<DeviceStep> device_step_;  // on a device
+  at::Tensor first_moment_, second_moment_;    // [P]; on the CPU
+  std::vector<UpdateRange> ranges_, trained_;  // what is updated how, and what has a norm; empty: all of it, alike
+  std::unique_ptr<DeviceStep> device_step_;    // on a device
 };
 
 }  // namespace rdrop

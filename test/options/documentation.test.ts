@@ -62,7 +62,10 @@ function rangeOf(schema: z.ZodType): string | null {
   const most = bound('less_than', true, Math.min);
   // 2^31 - 1 and 2^53 - 1 are what arithmetic holds, not what an option means.
   const to = most === 2 ** 31 - 1 || most === Number.MAX_SAFE_INTEGER ? null : most;
-  if (above !== null) return `above ${above}${below === null ? '' : `, below ${below}`}`;
+  if (above !== null) {
+    const upTo = to === null ? '' : `, at most ${to}`;
+    return `above ${above}${below === null ? upTo : `, below ${below}`}`;
+  }
   if (from === null) return null;
   if (below !== null) return `${number(from)} to below ${below}`;
   return to === null ? `${number(from)} or more` : `${number(from)} to ${number(to)}`;

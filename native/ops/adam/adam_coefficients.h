@@ -1,4 +1,5 @@
-// What an optimizer step on a device reads there: it is known once the norm of the gradient is.
+// What an optimizer step on a device reads there: what is known once the norm of the gradient is, and which parameters
+// are updated how.
 #pragma once
 
 #include <stdint.h>
@@ -11,6 +12,13 @@ struct AdamCoefficients {
   float decay;
   float step_size;
   int32_t apply;  ///< 0: nothing changes, but the gradient is cleared all the same
+};
+
+/// Elements begin..end of the buffers and how they are updated.
+struct AdamRange {
+  int64_t begin, end;
+  float rate;   ///< step_size times this
+  float decay;  ///< decay times this
 };
 
 }  // namespace rdrop

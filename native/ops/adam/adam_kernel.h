@@ -27,6 +27,7 @@ struct AdamKernels {
 };
 
 struct AdamCoefficients;  // adam_coefficients.h
+struct AdamRange;
 
 /// T: of the copy that the network computes with: float (there is none), Bfloat16 or Half.
 template <typename T>
@@ -39,13 +40,17 @@ struct AdamOnDevice {
   const AdamCoefficients* coefficients;
   int64_t size;
   double beta1, beta2, epsilon;
+  const AdamRange* ranges = nullptr;  // [range_count] of which elements, and how; null: of all, alike
+  int64_t range_count = 0;
 };
 
 struct SumOfSquares {
   const float* gradient;  // [P]
   int64_t size;
-  double* out;      // [1]
-  double* partial;  // [blocks] scratch memory
+  double* out;                        // [1]
+  double* partial;                    // [blocks] scratch memory
+  const AdamRange* ranges = nullptr;  // [range_count] of which elements; null: of all
+  int64_t range_count = 0;
 };
 
 /// On a device: all elements, on a stream.

@@ -73,6 +73,47 @@ const Case not_applied{
              "something changed");
     }};
 
+/// Ranges on and off the boundary of four elements, with parts in between that stay as they are.
+const std::vector<AdamRange> kRanges = {
+    {0, 3, 1, 1}, {3, 9, 0.5f, 0.5f}, {12, 1500, 2, 0}, {1501, 1502, 1, 1}, {1600, 1603, 0.25f, 0.25f}};
+
+const Case ranges{
+    "adam: each range by its own rate and decay, and nothing else", [] {
+      const size_t size = 1611;
+      const Array<float> parameter(normal(size, 1)), gradient(normal(size, 2)), first(normal(size, 3)),
+          second(squares(size, 4));
+      Array<double> expected(parameter.values());
+      Array<double> gradient64(gradient.values()), first64(first.values()), second64(second.values());
+      for (const AdamRange& range : kRanges) {
+        scalar::kernels<AdamKernels<double>>().step(
+            {expected.data(), gradient64.data(), first64.data(), second64.data(), kCoefficients.gradient_scale, kBeta1,
+             kBeta2, kEpsilon, double(kCoefficients.decay) * range.decay, double(kCoefficients.step_size) * range.rate},
+            range.begin, range.end);
+      }
+      in_every_order([&] {
+        Array<float> p(parameter.values()), g(gradient.values()), m(first.values()), v(second.values());
+        Array<Bfloat16> copy(std::vector<double>(size, 7.0));
+        adam_launchers<Bfloat16>().step(
+            {p.data(), g.data(), m.data(), v.data(), copy.data(), &kCoefficients, int64_t(size), kBeta1, kBeta2,
+             kEpsilon, kRanges.data(), int64_t(kRanges.size())},
+            nullptr);
+        expect_close("parameter", p.values(), expected.values(), 4e-7, 4e-7);
+        expect_close("first moment", m.values(), first64.values(), 4e-7, 4e-7);
+        for (const int64_t still : {9, 10, 11, 1500, 1502, 1599, 1603, 1610}) {
+          expect(p.values()[size_t(still)] == parameter.values()[size_t(still)] && copy.values()[size_t(still)] == 7,
+                 "an element outside the ranges changed");
+        }
+        double sum = 0, squares = 0;
+        std::vector<double> partial(3);
+        for (const AdamRange& range : kRanges)
+          squares += scalar::kernels<AdamKernels<float>>().sum_of_squares(gradient.data(), range.begin, range.end);
+        adam_launchers<float>().sum_of_squares(
+            {gradient.data(), int64_t(size), &sum, partial.data(), kRanges.data(), int64_t(kRanges.size())}, 3,
+            nullptr);
+        expect_close("sum", {sum}, {squares}, 2e-7, 0);
+      });
+    }};
+
 double device_sum(const Array<float>& gradient, int64_t blocks) {
   double out = std::nan("");
   std::vector<double> partial(size_t(blocks), std::nan(""));

@@ -22,7 +22,7 @@ const std::vector<Scenario> scenarios = {
 };
 
 StepControl control_of(StepState& state, bool dynamic, int64_t window) {
-  return {&state, {5e-4, 1e-7, 4, true}, 0.9, 0.98, 1e-4, 0, dynamic, window};
+  return {&state, {5e-4, 1e-7, 4, ScheduleKind::inverse_sqrt}, 0.9, 0.98, 1e-4, 0, dynamic, window};
 }
 
 /// One step whose losses were 10, 8, 2 over 4 tokens and whose gradient had this sum of squares.

@@ -82,7 +82,7 @@ Settings settings_of(const std::string& batches_file, bool quick, at::ScalarType
 
 OptimizerOptions paper_optimizer() {
   OptimizerOptions optimizer{};
-  optimizer.schedule = {5e-4, 1e-7, 4000, true};
+  optimizer.schedule = {5e-4, 1e-7, 4000, ScheduleKind::inverse_sqrt};
   optimizer.adam = {0.9, 0.98, 1e-8, 1e-4};
   return optimizer;
 }

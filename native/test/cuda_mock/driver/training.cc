@@ -76,7 +76,7 @@ at::ScalarType precision(const Options& options) {
 
 Training make_training(const Options& options, Device& device, std::optional<Distributed> distributed) {
   OptimizerOptions optimizer{};
-  optimizer.schedule = {2e-3, 1e-7, 50, true};
+  optimizer.schedule = {2e-3, 1e-7, 50, ScheduleKind::inverse_sqrt};
   optimizer.adam = {0.9, 0.98, 1e-8, 1e-4};
   optimizer.clip_norm = 1;
   LossOptions loss;
