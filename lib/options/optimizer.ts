@@ -40,9 +40,9 @@ export interface OptimizerOptions {
    */
   warmupInitLearningRate?: number | undefined;
   /**
-   * Learning rate from `totalUpdates` on. With `linear`, `cosine` and `polynomial` alone.
+   * Learning rate from `totalUpdates` on, at most `learningRate`. With `linear`, `cosine` and `polynomial` alone.
    * @default 0
-   * @range 0 to learningRate
+   * @range 0 or more
    */
   minimumLearningRate?: number | undefined;
   /**

@@ -1,6 +1,5 @@
 // Which parameters are updated how: the names, and the updates against fairseq's Adam written down in float64.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parameterShapes } from '../../../lib/model/parameter_names.js';
 import { native } from '../../../lib/native/binding.js';
 import type {
   NativeModelConfig,
@@ -36,7 +35,13 @@ const optimizer: NativeOptimizerOptions = {
   ...{ minimumLearningRate: 1e-3, totalUpdates: 16, beta1: 0.9, beta2: 0.98, epsilon: 1e-8 },
   ...{ weightDecay: 0.1, clipNorm: 0.5 },
 };
-const shapes = [...parameterShapes({ ...base, sourceVocabSize: 41 } as never)];
+
+const create = (
+  precision: NativeRuntime['precision'],
+  device: NativeRuntime['device'] = 'cpu',
+  dropout = 0,
+) => native().Transformer.create({ ...base, dropout }, { seed: 3, device, precision });
+const shapes = (await create('float32')).parameterShapes;
 
 const groupsOf = (
   options: OptimizerOptions,
@@ -130,12 +135,6 @@ function batchOf(seed: number): PackedBatch {
     );
   return { source: side(), target: side() };
 }
-
-const create = (
-  precision: NativeRuntime['precision'],
-  device: NativeRuntime['device'] = 'cpu',
-  dropout = 0,
-) => native().Transformer.create({ ...base, dropout }, { seed: 3, device, precision });
 
 /**
  * Everything at once, with ranges that begin and end off every boundary: a row of 14 numbers, and 3 biases side by side. A bias

@@ -42,7 +42,7 @@ test('totalUpdates 0 is maxUpdates of the run, and something must end a decay', 
     native().learningRate(nativeOptimizerOptions({ optimizer, maxUpdates }, model), 50);
   expect(at(100)).toBeCloseTo(2.5e-4, 12);
   expect(at(200)).toBeCloseTo(3.75e-4, 12);
-  expect(() => at(0)).toThrow("train.optimizer.totalUpdates: expected");
+  expect(() => at(0)).toThrow('train.optimizer.totalUpdates: expected');
 });
 
 test.each([
