@@ -5,8 +5,8 @@ import { native } from '../../../lib/native/binding.js';
 import type { NativeOptimizerOptions } from '../../../lib/native/contract.js';
 import { parseConfig, trainSchema } from '../../../lib/options/index.js';
 import { optimizerSchema } from '../../../lib/options/optimizer.js';
+import { fingerprint } from '../../../lib/training/fingerprint.js';
 import { nativeOptimizerOptions } from '../../../lib/training/optimizer/optimizer_options.js';
-import { fingerprint } from '../../../lib/training/run_directory.js';
 
 interface Case {
   name: string;
