@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { SweepOptions, WorkerOptions } from '../../lib/options/index.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
 import { startWorker, type TrialWorker, type WorkerEvent } from '../../lib/sweep/worker/worker.js';
 import { RedisServer } from './redis_server.js';
+import { all, fakeTrial, writeFakeData } from './sweeps.js';
 
-const fakeTrial = fileURLToPath(new URL('../sweep/fake_trial.mjs', import.meta.url));
+type Extra = Partial<SweepOptions> & { signal?: AbortSignal };
 
 /** A queue of a test with its own server, prepared data, and workers whose trials are those of test/sweep/fake_trial.mjs. */
 export class QueuePlace {
@@ -33,11 +33,8 @@ export class QueuePlace {
   static async open(): Promise<QueuePlace> {
     const root = await mkdtemp(join(tmpdir(), 'rdrop-queue-'));
     const place = new QueuePlace(root, await RedisServer.start(join(root, 'redis')));
-    await mkdir(place.data, { recursive: true });
+    await writeFakeData(place.data);
     await mkdir(place.at('work'));
-    await writeFile(join(place.data, 'dict.txt'), 'a 1\n');
-    const text = { source: 'de', target: 'en', tokenizer: 'none', normalize: false, lowercase: false };
-    await writeFile(join(place.data, 'text.json'), JSON.stringify({ version: 1, ...text, bpe: 0 }));
     return place;
   }
 
@@ -46,7 +43,8 @@ export class QueuePlace {
     await Promise.all(this.#workers.splice(0).map((worker) => worker.close()));
     await this.client.flushall();
     this.events.length = 0;
-    for (const name of ['out', 'work', 'up']) await rm(this.at(name), { recursive: true, force: true });
+    for (const name of await readdir(this.root))
+      if (!['prepared', 'text', 'redis'].includes(name)) await rm(this.at(name), { recursive: true });
     await mkdir(this.at('work'));
   }
 
@@ -70,18 +68,17 @@ export class QueuePlace {
   }
 
   /** The sweep `mine`: seed 1 with baseline and bi. */
-  async sweep(
-    extra: Partial<SweepOptions> & { signal?: AbortSignal } = {},
-    config: object = {},
-  ): Promise<SweepEvent[]> {
-    const events: SweepEvent[] = [];
+  start(extra: Extra = {}, config: object = {}): AsyncGenerator<SweepEvent> {
     const options: Parameters<typeof sweep>[1] = {
       ...{ directory: this.at('out'), queue: this.server.url, name: 'mine' },
       ...{ seeds: [1], directions: ['baseline', 'bi'], ...extra },
     };
-    for await (const event of sweep({ data: this.data, maxUpdates: 3, ...config }, options))
-      events.push(event);
-    return events;
+    return sweep({ data: this.data, maxUpdates: 3, ...config }, options);
+  }
+
+  /** start(), to its end. */
+  sweep(extra: Extra = {}, config: object = {}): Promise<SweepEvent[]> {
+    return all(this.start(extra, config));
   }
 
   async work(extra: Partial<WorkerOptions> & { entry?: string } = {}): Promise<TrialWorker> {

@@ -7,11 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
-import { demoCorpus, writeDemoCorpus } from '../../lib/demo/corpus.js';
 import type { SweepOptions } from '../../lib/options/index.js';
 import { sweep } from '../../lib/sweep/sweep.js';
 import { noRedis, RedisServer } from '../support/redis_server.js';
+import { prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/chaos.test.ts is skipped: ${none}\n`);
@@ -40,22 +39,7 @@ let output = '';
 beforeAll(async () => {
   if (none !== null) return;
   root = await mkdtemp(join(tmpdir(), 'rdrop-chaos-'));
-  const text = join(root, 'text');
-  await writeDemoCorpus(text, demoCorpus({ train: 60, valid: 8, test: 8 }));
-  const [train, valid, test] = ['train', 'valid', 'test'].map((name) => join(text, name)) as [
-    string,
-    string,
-    string,
-  ];
-  await prepareCorpus({
-    source: 'de',
-    target: 'en',
-    train,
-    valid,
-    test,
-    out: join(root, 'prepared', 'data'),
-    bpe: 100,
-  });
+  await prepareTinyDemo(join(root, 'text'), join(root, 'prepared', 'data'));
   server = await RedisServer.start(join(root, 'redis'));
 });
 afterAll(async () => {
@@ -98,18 +82,9 @@ function kill(number: number, machine: boolean): void {
 
 const start = (name: string, options: Partial<SweepOptions>) =>
   sweep(
-    {
-      data: join(root, 'prepared', 'data'),
-      model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1 },
-      optimizer: { learningRate: 1e-3, warmupUpdates: 4 },
-      batches: { maxTokens: 512 },
-      maxUpdates: plan.updates,
-      logInterval: 5,
-      checkpointInterval: 5,
-      validation: { interval: 15, metric: 'loss' },
-      test: { beam: { beam: 2, maxLenB: 10 } },
-      threads: 1,
-    },
+    tinyTraining(join(root, 'prepared', 'data'), plan.updates, {
+      ...{ logInterval: 5, checkpointInterval: 5, validation: { interval: 15, metric: 'loss' } },
+    }),
     { directory: join(root, name), seeds: plan.seeds, directions: [...directions], ...options },
   );
 

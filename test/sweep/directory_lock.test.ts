@@ -11,9 +11,9 @@ import { trainSchema } from '../../lib/options/index.js';
 import { whileLocked } from '../../lib/sweep/directory_lock.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
 import { RunDirectory } from '../../lib/training/run_directory.js';
+import { all, fakeTrial } from '../support/sweeps.js';
 import { makeReversalData, metricsOf, modelBytes, tinyOptions, workplace } from '../training/tiny_run.js';
 
-const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 let place: Awaited<ReturnType<typeof workplace>>;
@@ -27,13 +27,8 @@ afterAll(() => place.remove());
 const start = (directory: string): AsyncGenerator<SweepEvent> =>
   sweep(
     { data: at('data'), maxUpdates: 3 },
-    { directory, seeds: [1, 2], directions: ['baseline', 'bi'], parallel: 1, trialEntry },
+    { directory, seeds: [1, 2], directions: ['baseline', 'bi'], parallel: 1, trialEntry: fakeTrial },
   );
-async function all(events: AsyncGenerator<SweepEvent>): Promise<SweepEvent[]> {
-  const list: SweepEvent[] = [];
-  for await (const event of events) list.push(event);
-  return list;
-}
 async function untilFirst(events: AsyncGenerator<SweepEvent>, type: SweepEvent['type']): Promise<void> {
   for (;;) {
     const { value, done } = await events.next();
@@ -73,7 +68,7 @@ describe('two sweeps in one directory', () => {
 
   it('a sweep that cannot begin leaves no directory', async () => {
     const directory = at('three', 'sweep');
-    const wrong = sweep({ data: at('nowhere') }, { directory, trialEntry });
+    const wrong = sweep({ data: at('nowhere') }, { directory, trialEntry: fakeTrial });
     await expect(all(wrong)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
     expect(existsSync(at('three'))).toBe(false);
   });

@@ -1,32 +1,26 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sweepCommand } from '../../lib/cli/sweep.js';
 import type { SweepOptions } from '../../lib/options/index.js';
 import { conditionOf } from '../../lib/report/conditions.js';
 import { readRuns } from '../../lib/report/runs.js';
 import { gridPoints } from '../../lib/sweep/grid.js';
-import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
+import { sweep } from '../../lib/sweep/sweep.js';
+import { all, fakeTrial, names, writeFakeData } from '../support/sweeps.js';
 
-const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
 let root: string;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'rdrop-grid-'));
-  await mkdir(join(root, 'data'));
-  await writeFile(join(root, 'data', 'dict.txt'), 'a 1\n');
-  const text = { source: 'de', target: 'en', tokenizer: 'none', normalize: false, lowercase: false, bpe: 0 };
-  await writeFile(join(root, 'data', 'text.json'), JSON.stringify({ version: 1, ...text }));
+  await writeFakeData(join(root, 'data'));
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
 async function finished(extra: Partial<SweepOptions>): Promise<string[]> {
-  const events: SweepEvent[] = [];
   const options = { directory: join(root, 'out'), seeds: [1], directions: ['uni' as const], ...extra };
-  for await (const event of sweep({ data: join(root, 'data'), maxUpdates: 3 }, { ...options, trialEntry }))
-    events.push(event);
-  return events.flatMap((event) => (event.type === 'finish' ? [event.trial.name] : [])).sort();
+  const shared = { data: join(root, 'data'), maxUpdates: 3 };
+  return names(await all(sweep(shared, { ...options, trialEntry: fakeTrial })), 'finish');
 }
 const json = async (...path: string[]) => JSON.parse(await readFile(join(root, 'out', ...path), 'utf8'));
 
@@ -34,8 +28,7 @@ describe('a grid', () => {
   const grid = { 'loss.alpha': [1, 5], 'model.dropout': [0.1, 0.3] };
 
   it('trains every combination in a directory that names it', async () => {
-    const names = await finished({ grid, directions: ['baseline', 'uni'] });
-    expect(names).toEqual([
+    expect(await finished({ grid, directions: ['baseline', 'uni'] })).toEqual([
       ...['baseline-1-dropout=0.1', 'baseline-1-dropout=0.3'],
       ...['uni-1-alpha=1-dropout=0.1', 'uni-1-alpha=1-dropout=0.3'],
       ...['uni-1-alpha=5-dropout=0.1', 'uni-1-alpha=5-dropout=0.3'],

@@ -1,107 +1,29 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { SweepOptions, WorkerOptions } from '../../lib/options/index.js';
-import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { startWorker, type TrialWorker, type WorkerEvent } from '../../lib/sweep/worker/worker.js';
-import { noRedis, RedisServer } from '../support/redis_server.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { SweepEvent } from '../../lib/sweep/sweep.js';
+import { QueuePlace, until } from '../support/queue_place.js';
+import { noRedis } from '../support/redis_server.js';
+import { all, names, of } from '../support/sweeps.js';
 
-const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/queue.test.ts is skipped: ${none}\n`);
 
-let root: string;
-let server: RedisServer;
-let client: Redis;
+let place: QueuePlace;
 beforeAll(async () => {
-  if (none !== null) return;
-  root = await mkdtemp(join(tmpdir(), 'rdrop-queue-'));
-  server = await RedisServer.start(join(root, 'redis'));
-  client = new Redis(server.port, '127.0.0.1', { maxRetriesPerRequest: null });
-  client.on('error', () => {});
+  if (none === null) place = await QueuePlace.open();
 });
-afterAll(async () => {
-  client?.disconnect();
-  await server?.kill();
-  if (root) await rm(root, { recursive: true, force: true });
-});
+afterEach(() => place?.clear());
+afterAll(() => place?.close());
 
-let place: string;
-let data: string;
-let count = 0;
-const workers: TrialWorker[] = [];
-const events: WorkerEvent[] = [];
-beforeEach(async () => {
-  if (none !== null) return;
-  count += 1;
-  place = join(root, String(count));
-  data = join(place, 'prepared', 'data');
-  await mkdir(data, { recursive: true });
-  await writeFile(join(data, 'dict.txt'), 'a 1\n');
-  const text = { source: 'de', target: 'en', tokenizer: 'none', normalize: false, lowercase: false, bpe: 0 };
-  await writeFile(join(data, 'text.json'), JSON.stringify({ version: 1, ...text }));
-  await client.flushall();
-  events.length = 0;
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.close()));
-});
-
-type Extra = Partial<SweepOptions> & { signal?: AbortSignal };
-const start = (extra: Extra = {}, config: object = {}): AsyncGenerator<SweepEvent> =>
-  sweep(
-    { data, maxUpdates: 3, ...config },
-    {
-      directory: join(place, 'out'),
-      seeds: [1, 2],
-      directions: ['baseline', 'bi'],
-      queue: server.url,
-      name: 'mine',
-      ...extra,
-    },
-  );
-const work = async (extra: Partial<WorkerOptions> & { entry?: string } = {}): Promise<TrialWorker> => {
-  const { entry = trialEntry, ...options } = extra;
-  const worker = await startWorker({
-    queue: server.url,
-    slots: 'cpu:2x1',
-    runs: join(place, 'work', 'runs'),
-    dataRoot: join(place, 'prepared'),
-    lease: 1,
-    trialEntry: entry,
-    onEvent: (event) => events.push(event),
-    ...options,
-  });
-  workers.push(worker);
-  return worker;
-};
-async function all(list: AsyncGenerator<SweepEvent>): Promise<SweepEvent[]> {
-  const found: SweepEvent[] = [];
-  for await (const event of list) found.push(event);
-  return found;
-}
-const of = <T extends SweepEvent['type']>(list: SweepEvent[], type: T) =>
-  list.filter((event): event is SweepEvent & { type: T } => event.type === type);
-const names = (list: SweepEvent[], type: 'start' | 'finish' | 'fail') =>
-  of(list, type)
-    .map(({ trial }) => trial.name)
-    .sort();
+const start: QueuePlace['start'] = (extra = {}, config = {}) =>
+  place.start({ seeds: [1, 2], ...extra }, config);
+const work: QueuePlace['work'] = (extra = {}) => place.work({ slots: 'cpu:2x1', ...extra });
 const everything = ['baseline-1', 'baseline-2', 'bi-1', 'bi-2'];
-const behave = (where: string, behavior: Record<string, string>): Promise<void> =>
-  writeFile(join(place, where, 'behavior.json'), JSON.stringify(behavior));
-const file = (...path: string[]): string => readFileSync(join(place, ...path), 'utf8');
-const until = async (what: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let waited = 0; !(await what()); waited += 50) {
-    if (waited > 20_000) throw new Error('waited for 20 s');
-    await sleep(50);
-  }
-};
+const file = (...path: string[]): string => readFileSync(place.at(...path), 'utf8');
 
 describe.skipIf(none !== null)('a sweep on a queue', () => {
   it('comes back as run directories, with the metrics while they are made', async () => {
@@ -116,20 +38,19 @@ describe.skipIf(none !== null)('a sweep on a queue', () => {
     expect(result).toMatchObject({ seed: 2, direction: 'bi', alpha: 5, threads: 1 });
     expect(file('out', 'bi-2', 'hypotheses', 'test.en')).toBe('a translation\n');
     expect(JSON.parse(file('out', 'bi-2', 'config.json'))).toMatchObject({
-      runDirectory: join(place, 'out', 'bi-2'),
-      data,
+      runDirectory: place.at('out', 'bi-2'),
+      data: place.data,
     });
     expect(file('out', 'bi-2', 'metrics.jsonl').trim().split('\n').length).toBe(3);
-    // Nothing stays on the server.
-    expect((await client.keys('rdrop:files:*')).length).toBe(0);
-    expect(await client.exists('rdrop:metrics:mine')).toBe(0);
+    // Nothing stays on the place.server.
+    expect((await place.client.keys('rdrop:files:*')).length).toBe(0);
+    expect(await place.client.exists('rdrop:metrics:mine')).toBe(0);
     const again = await all(start());
     expect(of(again, 'finish').every(({ reused }) => reused)).toBe(true);
   });
 
   it('may be closed and called again; its trials go on', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', Object.fromEntries(everything.map((name) => [name, 'slow'])));
+    await place.behave(Object.fromEntries(everything.map((name) => [name, 'slow'])));
     await work({ slots: 'cpu:4x1' });
     const controller = new AbortController();
     const told: SweepEvent[] = [];
@@ -138,48 +59,45 @@ describe.skipIf(none !== null)('a sweep on a queue', () => {
       if (event.type === 'progress') controller.abort();
     }
     expect(told.at(-1)).toMatchObject({ type: 'end', reason: 'aborted' });
-    await until(() => events.filter(({ type }) => type === 'finish').length === 4);
+    await until(() => place.events.filter(({ type }) => type === 'finish').length === 4);
     const found = await all(start());
     expect(names(found, 'finish')).toEqual(everything);
-    expect(events.filter(({ type }) => type === 'take').length).toBe(4);
+    expect(place.events.filter(({ type }) => type === 'take').length).toBe(4);
     expect(found.at(-1)).toMatchObject({ finished: 4 });
   });
 
   it('tells a failure with the end of the trial’s standard error, and tries it again in the next call', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', { 'bi-1': 'crash' });
+    await place.behave({ 'bi-1': 'crash' });
     await work();
     const found = await all(start());
     const [failure] = of(found, 'fail');
     expect(failure?.error).toMatchObject({ code: 'TRIAL_FAILED' });
     expect(failure?.error.message).toMatch(/status 7[\s\S]*the fake trial dies of update 2/);
     expect(found.at(-1)).toEqual({ type: 'end', reason: 'finished', finished: 3, failed: 1 });
-    await behave('work', {});
+    await place.behave({});
     const again = await all(start());
     expect(names(again, 'start')).toEqual(['bi-1']);
     expect(JSON.parse(file('out', 'bi-1', 'result.json'))).toMatchObject({ first: 2, updates: 3 });
   });
 
   it('ends with the first failure when asked to, and takes the others off the queue', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', { 'baseline-1': 'crash', 'bi-1': 'slow' });
+    await place.behave({ 'baseline-1': 'crash', 'bi-1': 'slow' });
     await work({ slots: 'cpu:1x1' });
     await expect(all(start({ stopOnFailure: true }))).rejects.toMatchObject({ code: 'TRIAL_FAILED' });
-    const queue = new Queue('trials', { connection: client, prefix: 'rdrop' });
+    const queue = new Queue('trials', { connection: place.client, prefix: 'rdrop' });
     expect(await queue.getWaitingCount()).toBe(0);
     await queue.close();
   });
 
   it('takes an ended worker’s trials back, and another continues them where it can read them', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', { 'bi-1': 'slow' });
+    await place.behave({ 'bi-1': 'slow' });
     const first = await work();
     const events1 = all(start({ seeds: [1], directions: ['bi'] }));
     await until(() =>
-      existsSync(join(place, 'work', 'runs', 'mine', 'bi-1', 'checkpoints', 'last', 'state.json')),
+      existsSync(place.at('work', 'runs', 'mine', 'bi-1', 'checkpoints', 'last', 'state.json')),
     );
     await first.close();
-    expect(events.map(({ type }) => type)).toContain('release');
+    expect(place.events.map(({ type }) => type)).toContain('release');
     await work();
     const found = await events1;
     expect(of(found, 'start').at(-1)).toMatchObject({ resumed: true });
@@ -187,18 +105,18 @@ describe.skipIf(none !== null)('a sweep on a queue', () => {
   });
 
   it('finds the data by their content, and says what a worker lacks', async () => {
-    await mkdir(join(place, 'other'));
-    await work({ dataRoot: join(place, 'other'), runs: join(place, 'w1', 'runs') });
+    await mkdir(place.at('other'));
+    await work({ dataRoot: place.at('other'), runs: place.at('w1', 'runs') });
     const told: SweepEvent[] = [];
     for await (const event of start({ seeds: [1], directions: ['bi'] })) {
       told.push(event);
       // The same files elsewhere, under another name.
-      if (event.type === 'warning') await work({ runs: join(place, 'w2', 'runs') });
+      if (event.type === 'warning') await work({ runs: place.at('w2', 'runs') });
     }
     expect(of(told, 'warning')[0]).toMatchObject({ code: 'TRIAL_REFUSED' });
     expect(of(told, 'warning')[0]?.message).toContain('SHA-256');
     expect(names(told, 'finish')).toEqual(['bi-1']);
-    expect(existsSync(join(place, 'w1', 'runs', 'mine'))).toBe(false);
+    expect(existsSync(place.at('w1', 'runs', 'mine'))).toBe(false);
   });
 
   it('leaves a trial to workers with its device', async () => {
@@ -214,30 +132,30 @@ describe.skipIf(none !== null)('a sweep on a queue', () => {
   });
 
   it('uploads the best checkpoint beside the files of the run', async () => {
-    await work({ upload: 'best', uploadDirectory: join(place, 'up') });
+    await work({ upload: 'best', uploadDirectory: place.at('up') });
     await all(start({ seeds: [1], directions: ['bi'] }));
-    expect(readdirSync(join(place, 'up', 'mine'))).toEqual(['bi-1']);
-    expect(existsSync(join(place, 'up', 'mine', 'bi-1', 'result.json'))).toBe(true);
-    expect(existsSync(join(place, 'up', 'mine', 'bi-1', 'checkpoints', 'last'))).toBe(false);
+    expect(readdirSync(place.at('up', 'mine'))).toEqual(['bi-1']);
+    expect(existsSync(place.at('up', 'mine', 'bi-1', 'result.json'))).toBe(true);
+    expect(existsSync(place.at('up', 'mine', 'bi-1', 'checkpoints', 'last'))).toBe(false);
   });
 
   it('puts nothing secret into a job or a file', async () => {
-    await client.config('SET', 'requirepass', 'swordfish');
+    await place.client.config('SET', 'requirepass', 'swordfish');
     try {
       await expect(all(start())).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
-      const queue = server.url.replace('//', '//:swordfish@');
+      const queue = place.server.url.replace('//', '//:swordfish@');
       await work({ queue });
       await all(start({ queue, seeds: [1], directions: ['bi'] }));
       expect(file('out', 'sweep.json')).not.toContain('swordfish');
-      for (const name of readdirSync(server.appendOnly)) {
-        const log = await readFile(join(server.appendOnly, name), 'utf8');
+      for (const name of readdirSync(place.server.appendOnly)) {
+        const log = await readFile(join(place.server.appendOnly, name), 'utf8');
         expect(log.includes('rdrop:trials')).toBe(
           name.endsWith('.aof') ? log.includes('rdrop:trials') : false,
         );
         expect(log.split('rdrop:trials').slice(1).join('')).not.toContain('swordfish');
       }
     } finally {
-      await client.config('SET', 'requirepass', '');
+      await place.client.config('SET', 'requirepass', '');
     }
   });
 
@@ -270,8 +188,8 @@ describe.skipIf(none !== null)('a sweep on a queue', () => {
 
 describe.skipIf(none !== null)('a worker', () => {
   const put = async (job: unknown): Promise<string> => {
-    const queue = new Queue('trials', { connection: client, prefix: 'rdrop' });
-    const added = await queue.add('trial', job, { jobId: `mine.x${count}.${Math.random()}` });
+    const queue = new Queue('trials', { connection: place.client, prefix: 'rdrop' });
+    const added = await queue.add('trial', job, { jobId: `mine.x.${Math.random()}` });
     await until(async () => (await queue.getJobState(added.id as string)) === 'failed');
     const { failedReason } = (await queue.getJob(added.id as string)) ?? {};
     await queue.close();
@@ -280,7 +198,7 @@ describe.skipIf(none !== null)('a worker', () => {
   const job = async (): Promise<Record<string, unknown>> => {
     const controller = new AbortController();
     const events1 = all(start({ seeds: [1], directions: ['bi'], signal: controller.signal }));
-    const queue = new Queue('trials', { connection: client, prefix: 'rdrop' });
+    const queue = new Queue('trials', { connection: place.client, prefix: 'rdrop' });
     await until(async () => (await queue.getWaitingCount()) === 1);
     controller.abort();
     await events1;
@@ -312,8 +230,8 @@ describe.skipIf(none !== null)('a worker', () => {
     ] as const) {
       expect(await put(changed), what).toContain(text);
     }
-    expect(existsSync(join(place, 'work', 'runs', 'mine'))).toBe(false);
-    expect(events.some(({ type }) => type === 'take')).toBe(false);
+    expect(existsSync(place.at('work', 'runs', 'mine'))).toBe(false);
+    expect(place.events.some(({ type }) => type === 'take')).toBe(false);
   });
 
   it('ends after the idle time', async () => {
@@ -322,16 +240,15 @@ describe.skipIf(none !== null)('a worker', () => {
   });
 
   it('loses a trial that the queue gave to another, and ends it before it writes', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', { 'bi-1': 'long' });
+    await place.behave({ 'bi-1': 'long' });
     await work({ slots: 'cpu:1x1' });
     const controller = new AbortController();
     const events1 = all(start({ seeds: [1], directions: ['bi'], signal: controller.signal }));
-    const state = join(place, 'work', 'runs', 'mine', 'bi-1', 'checkpoints', 'last', 'state.json');
+    const state = place.at('work', 'runs', 'mine', 'bi-1', 'checkpoints', 'last', 'state.json');
     await until(() => existsSync(state));
-    const [lock] = await client.keys('rdrop:trials:*:lock');
-    await client.set(lock as string, 'another', 'PX', 60_000);
-    await until(() => events.some(({ type }) => type === 'lost'));
+    const [lock] = await place.client.keys('rdrop:trials:*:lock');
+    await place.client.set(lock as string, 'another', 'PX', 60_000);
+    await until(() => place.events.some(({ type }) => type === 'lost'));
     const before = file('work', 'runs', 'mine', 'bi-1', 'checkpoints', 'last', 'state.json');
     await sleep(500);
     expect(file('work', 'runs', 'mine', 'bi-1', 'checkpoints', 'last', 'state.json')).toBe(before);
@@ -340,29 +257,27 @@ describe.skipIf(none !== null)('a worker', () => {
   });
 
   it('takes a trial again that ended by its own clock before the lease did here', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', { 'bi-1': 'alarm' });
+    await place.behave({ 'bi-1': 'alarm' });
     await work({ slots: 'cpu:1x1' });
     const found = await all(start({ seeds: [1], directions: ['bi'] }));
     expect(found.at(-1)).toMatchObject({ finished: 1, failed: 0 });
-    expect(events.map(({ type }) => type)).toEqual(['take', 'lost', 'take', 'finish']);
+    expect(place.events.map(({ type }) => type)).toEqual(['take', 'lost', 'take', 'finish']);
   });
 
   it('ends a trial whose lease it could not renew in time', async () => {
-    await mkdir(join(place, 'work'));
-    await behave('work', { 'bi-1': 'long' });
+    await place.behave({ 'bi-1': 'long' });
     await work({ slots: 'cpu:1x1' });
     const controller = new AbortController();
     const events1 = all(start({ seeds: [1], directions: ['bi'], signal: controller.signal }));
-    await until(() => events.some(({ type }) => type === 'take'));
-    await server.kill();
+    await until(() => place.events.some(({ type }) => type === 'take'));
+    await place.server.kill();
     try {
-      await until(() => events.some(({ type }) => type === 'lost'));
+      await until(() => place.events.some(({ type }) => type === 'lost'));
     } finally {
-      await server.begin();
+      await place.server.begin();
     }
     // The server is back, and the trial is taken again.
-    await until(() => events.filter(({ type }) => type === 'take').length > 1);
+    await until(() => place.events.filter(({ type }) => type === 'take').length > 1);
     controller.abort();
     await events1;
   });

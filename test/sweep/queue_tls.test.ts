@@ -1,99 +1,84 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, connectionOptions, shownUrl } from '../../lib/sweep/queue/connection.js';
-import { noRedis, RedisServer } from '../support/redis_server.js';
-
-/** Why not, where redis-server is missing, or was built without TLS, or nothing makes certificates. */
-async function certificates(root: string): Promise<string[]> {
-  const at = (name: string) => join(root, name);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' });
-  for (const authority of ['ca', 'other']) {
-    openssl(
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/CN=${authority}`],
-      ...['-keyout', at(`${authority}.key`), '-out', at(`${authority}.crt`)],
-    );
-  }
-  openssl(
-    ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost'],
-    ...['-keyout', at('server.key'), '-out', at('server.csr')],
-  );
-  await writeFile(at('names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-  openssl(
-    ...[
-      'x509',
-      '-req',
-      '-in',
-      at('server.csr'),
-      '-CA',
-      at('ca.crt'),
-      '-CAkey',
-      at('ca.key'),
-      '-CAcreateserial',
-    ],
-    ...['-days', '2', '-extfile', at('names'), '-out', at('server.crt')],
-  );
-  return [
-    '--tls-cert-file',
-    at('server.crt'),
-    '--tls-key-file',
-    at('server.key'),
-    '--tls-ca-cert-file',
-    at('ca.crt'),
-  ];
-}
+import { sweep } from '../../lib/sweep/sweep.js';
+import { startWorker } from '../../lib/sweep/worker/worker.js';
+import { packageRoot } from '../../lib/util/package_root.js';
+import { noRedis } from '../support/redis_server.js';
+import { password, type SecureServer, startSecureServer } from '../support/redis_tls.js';
+import { all, names, prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/queue_tls.test.ts is skipped: ${none}\n`);
 
 describe.skipIf(none !== null)('a queue with TLS and a password', () => {
   let root: string;
-  let server: RedisServer;
-  const at = (name: string) => join(root, name);
+  let secure: SecureServer;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'rdrop-tls-'));
-    const options = await certificates(root);
-    await writeFile(at('password'), 'swordfish\n');
-    server = await RedisServer.start(join(root, 'redis'), (port) => [
-      ...[
-        '--port',
-        '0',
-        '--tls-port',
-        String(port),
-        '--tls-auth-clients',
-        'no',
-        '--requirepass',
-        'swordfish',
-      ],
-      ...options,
-    ]);
+    secure = await startSecureServer(join(root, 'server'));
   });
   afterAll(async () => {
-    await server?.kill();
+    await secure?.server.kill();
     await rm(root, { recursive: true, force: true });
   });
-  const url = (protocol = 'rediss') => `${protocol}://localhost:${server.port}/0`;
 
   it('is reached with its certificate and the password of a file', async () => {
-    const client = await connect({ queue: url(), queueCa: at('ca.crt'), queuePasswordFile: at('password') });
+    const client = await connect({ queue: secure.url, ...secure.credentials });
     expect(await client.ping()).toBe('PONG');
     client.disconnect();
   });
 
   it('is refused with another certificate, another password, or without TLS', async () => {
     const refused = async (config: object, text: RegExp) =>
-      expect(connect({ queue: url(), queuePasswordFile: at('password'), ...config })).rejects.toMatchObject({
+      expect(connect({ queue: secure.url, ...secure.credentials, ...config })).rejects.toMatchObject({
         code: 'QUEUE_UNAVAILABLE',
         message: expect.stringMatching(text),
       });
-    await refused({ queueCa: at('other.crt') }, /certificate/i);
-    await refused({}, /certificate/i);
-    await writeFile(at('wrong'), 'minnow');
-    await refused({ queueCa: at('ca.crt'), queuePasswordFile: at('wrong') }, /WRONGPASS/);
-    await refused({ queue: url('redis') }, /localhost/);
+    await refused({ queueCa: secure.at('other.crt') }, /certificate/i);
+    await refused({ queueCa: undefined }, /certificate/i);
+    await writeFile(secure.at('wrong'), 'minnow');
+    await refused({ queuePasswordFile: secure.at('wrong') }, /WRONGPASS/);
+    await refused({ queue: secure.url.replace('rediss', 'redis'), queueCa: undefined }, /localhost/);
   });
+
+  it('carries a sweep whose worker uploads the best checkpoints; no file of it says the password', async () => {
+    const at = (...path: string[]) => join(root, ...path);
+    const data = at('prepared', 'demo');
+    await prepareTinyDemo(at('text'), data);
+    const training = tinyTraining(data, 20, {
+      ...{ logInterval: 5, validation: { interval: 10, metric: 'loss' } },
+    });
+    const trials = { seeds: [1], directions: ['baseline' as const, 'bi' as const] };
+    const everything = ['baseline-1', 'bi-1'];
+    const local = await all(sweep(training, { directory: at('local'), ...trials }));
+    expect(names(local, 'finish')).toEqual(everything);
+    await using _worker = await startWorker({
+      ...{ queue: secure.url, ...secure.credentials, slots: 'cpu:1x1' },
+      ...{ runs: at('work', 'runs'), dataRoot: at('prepared'), upload: 'best', uploadDirectory: at('up') },
+      trialEntry: join(packageRoot, 'dist/sweep/trial.js'),
+    });
+    const queued = { queue: secure.url, ...secure.credentials, name: 'mine' };
+    const events = await all(sweep(training, { directory: at('out'), ...trials, ...queued }));
+    expect(events.at(-1)).toMatchObject({ type: 'end', finished: 2, failed: 0 });
+    for (const trial of everything) {
+      expect(readdirSync(at('up', 'mine', trial, 'checkpoints'))).toEqual(['best']);
+      const model = ['checkpoints', 'best', 'model.safetensors'];
+      const uploaded = readFileSync(at('up', 'mine', trial, ...model));
+      expect(uploaded.equals(readFileSync(at('local', trial, ...model))), trial).toBe(true);
+      expect(existsSync(at('out', trial, 'checkpoints'))).toBe(false);
+      expect(await readFile(at('out', trial, 'hypotheses', 'test.en'), 'utf8')).toBe(
+        await readFile(at('local', trial, 'hypotheses', 'test.en'), 'utf8'),
+      );
+    }
+    for (const place of ['out', 'up', 'work'])
+      for (const entry of readdirSync(at(place), { recursive: true, withFileTypes: true }))
+        if (entry.isFile())
+          expect(readFileSync(join(entry.parentPath, entry.name)).includes(password), entry.name).toBe(false);
+  }, 60_000);
 });
 
 describe('the credentials of a queue', () => {

@@ -5,12 +5,11 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
-import { demoCorpus, writeDemoCorpus } from '../../lib/demo/corpus.js';
 import { Translator } from '../../lib/index.js';
 import { packageRoot } from '../../lib/util/package_root.js';
 import { QueuePlace, until } from '../support/queue_place.js';
 import { noRedis } from '../support/redis_server.js';
+import { prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/queue_workers.test.ts is skipped: ${none}\n`);
@@ -23,12 +22,7 @@ const begun: ChildProcess[] = [];
 beforeAll(async () => {
   if (none !== null) return;
   place = await QueuePlace.open();
-  const text = place.at('text');
-  await writeDemoCorpus(text, demoCorpus({ train: 60, valid: 8, test: 8 }));
-  await prepareCorpus({
-    ...{ source: 'de', target: 'en', out: place.at('prepared', 'demo'), bpe: 100 },
-    ...{ train: `${text}/train`, valid: `${text}/valid`, test: `${text}/test` },
-  });
+  await prepareTinyDemo(place.at('text'), place.at('prepared', 'demo'));
 });
 afterEach(async () => {
   for (const { pid } of begun.splice(0)) {
@@ -46,17 +40,9 @@ afterAll(() => place?.close());
 const start = (updates: number, signal?: AbortSignal) =>
   place.sweep(
     { directions: ['bi'], ...(signal && { signal }) },
-    {
-      data: place.at('prepared', 'demo'),
-      model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1 },
-      optimizer: { learningRate: 1e-3, warmupUpdates: 4 },
-      ...{ batches: { maxTokens: 512 }, maxUpdates: updates, logInterval: 5, checkpointInterval: 5 },
-      ...{
-        validation: { interval: 50, metric: 'loss' },
-        test: { beam: { beam: 2, maxLenB: 10 } },
-        threads: 1,
-      },
-    },
+    tinyTraining(place.at('prepared', 'demo'), updates, {
+      ...{ logInterval: 5, checkpointInterval: 5, validation: { interval: 50, metric: 'loss' } },
+    }),
   );
 const run = ['work', 'runs', 'mine', 'bi-1'];
 

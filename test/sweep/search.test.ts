@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sweepCommand } from '../../lib/cli/sweep.js';
 import type { SweepOptions } from '../../lib/options/index.js';
@@ -10,18 +9,15 @@ import { parseSearch } from '../../lib/options/search.js';
 import { readRuns } from '../../lib/report/runs.js';
 import { conditionsOf, searchedPoints } from '../../lib/sweep/search.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
+import { all, fakeTrial, names, of, writeFakeData } from '../support/sweeps.js';
 import { makeReversalData, tinyOptions } from '../training/tiny_run.js';
 
-const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
 let root: string;
 let out: string;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'rdrop-search-'));
   out = join(root, 'out');
-  await mkdir(join(root, 'data'));
-  await writeFile(join(root, 'data', 'dict.txt'), 'a 1\n');
-  const text = { source: 'de', target: 'en', tokenizer: 'none', normalize: false, lowercase: false, bpe: 0 };
-  await writeFile(join(root, 'data', 'text.json'), JSON.stringify({ version: 1, ...text }));
+  await writeFakeData(join(root, 'data'));
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
@@ -29,19 +25,8 @@ type Extra = Partial<SweepOptions> & { signal?: AbortSignal };
 const start = (extra: Extra, config: object = {}): AsyncGenerator<SweepEvent> =>
   sweep(
     { data: join(root, 'data'), maxUpdates: 8, ...config },
-    { directory: out, seeds: [1], directions: ['uni'], parallel: 2, trialEntry, ...extra },
+    { directory: out, seeds: [1], directions: ['uni'], parallel: 2, trialEntry: fakeTrial, ...extra },
   );
-async function all(events: AsyncGenerator<SweepEvent>): Promise<SweepEvent[]> {
-  const list: SweepEvent[] = [];
-  for await (const event of events) list.push(event);
-  return list;
-}
-const of = <T extends SweepEvent['type']>(events: SweepEvent[], type: T) =>
-  events.filter((event): event is SweepEvent & { type: T } => event.type === type);
-const names = (events: SweepEvent[], type: 'start' | 'finish' | 'fail') =>
-  of(events, type)
-    .map(({ trial }) => trial.name)
-    .sort();
 const json = async (...path: string[]) => JSON.parse(await readFile(join(out, ...path), 'utf8'));
 const behave = (behavior: object): Promise<void> =>
   writeFile(join(root, 'behavior.json'), JSON.stringify(behavior));

@@ -1,13 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SweepOptions } from '../../lib/options/index.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-
-const trialEntry = fileURLToPath(new URL('./fake_trial.mjs', import.meta.url));
+import { all, fakeTrial, names, of, writeFakeData } from '../support/sweeps.js';
 
 let root: string;
 let data: string;
@@ -16,10 +14,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'rdrop-sweep-'));
   data = join(root, 'data');
   directory = join(root, 'sweep');
-  await mkdir(data);
-  await writeFile(join(data, 'dict.txt'), 'a 1\n');
-  const text = { source: 'de', target: 'en', tokenizer: 'none', normalize: false, lowercase: false, bpe: 0 };
-  await writeFile(join(data, 'text.json'), JSON.stringify({ version: 1, ...text }));
+  await writeFakeData(data);
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
@@ -27,19 +22,15 @@ type Extra = Partial<SweepOptions> & { signal?: AbortSignal };
 const start = (extra: Extra = {}, config: object = {}): AsyncGenerator<SweepEvent> =>
   sweep(
     { data, maxUpdates: 3, ...config },
-    { directory, seeds: [1, 2], directions: ['baseline', 'bi'], parallel: 2, trialEntry, ...extra },
+    {
+      directory,
+      seeds: [1, 2],
+      directions: ['baseline', 'bi'],
+      parallel: 2,
+      trialEntry: fakeTrial,
+      ...extra,
+    },
   );
-async function all(events: AsyncGenerator<SweepEvent>): Promise<SweepEvent[]> {
-  const list: SweepEvent[] = [];
-  for await (const event of events) list.push(event);
-  return list;
-}
-const of = <T extends SweepEvent['type']>(events: SweepEvent[], type: T) =>
-  events.filter((event): event is SweepEvent & { type: T } => event.type === type);
-const names = (events: SweepEvent[], type: 'start' | 'finish' | 'fail') =>
-  of(events, type)
-    .map(({ trial }) => trial.name)
-    .sort();
 const everything = ['baseline-1', 'baseline-2', 'bi-1', 'bi-2'];
 const behave = (behavior: Record<string, string>): Promise<void> =>
   writeFile(join(root, 'behavior.json'), JSON.stringify(behavior));

@@ -2,40 +2,19 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
-import { demoCorpus, writeDemoCorpus } from '../../lib/demo/corpus.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
+import { prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'rdrop-trial-'));
-  const text = join(root, 'text');
-  await writeDemoCorpus(text, demoCorpus({ train: 60, valid: 8, test: 8 }));
-  await prepareCorpus({
-    source: 'de',
-    target: 'en',
-    train: join(text, 'train'),
-    valid: join(text, 'valid'),
-    test: join(text, 'test'),
-    out: join(root, 'data'),
-    bpe: 100,
-  });
+  await prepareTinyDemo(join(root, 'text'), join(root, 'data'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 const start = (name: string, signal?: AbortSignal): AsyncGenerator<SweepEvent> =>
   sweep(
-    {
-      data: join(root, 'data'),
-      model: { embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1 },
-      optimizer: { learningRate: 1e-3, warmupUpdates: 4 },
-      batches: { maxTokens: 512 },
-      maxUpdates: 12,
-      logInterval: 1,
-      validation: { interval: 6, metric: 'loss' },
-      test: { beam: { beam: 2, maxLenB: 10 } },
-      threads: 1,
-    },
+    tinyTraining(join(root, 'data'), 12, { logInterval: 1, validation: { interval: 6, metric: 'loss' } }),
     {
       directory: join(root, name),
       seeds: [63],
