@@ -16,6 +16,13 @@ export { type PartialTrainOptions, presets } from './options/presets.js';
 export type { QueueOptions } from './options/queue.js';
 export type { DeviceName, Precision, RuntimeOptions } from './options/runtime.js';
 export type { GridValue, SweepOptions, TrialDirection } from './options/sweep.js';
+export type {
+  PrepareClassificationOptions,
+  PrepareLanguageModelOptions,
+  PrepareRegressionOptions,
+  PrepareTaskOptions,
+} from './options/task_preparation.js';
+export type { PreparedTask, TextPieces } from './options/task_text.js';
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';
@@ -39,6 +46,8 @@ export { prepareCorpus } from './data/preparation/prepare.js';
 export type { PrepareProgress, PrepareResult, PrepareRun } from './data/preparation/stages.js';
 export type { SafetensorsFile, Tensor } from './data/safetensors/safetensors.js';
 export { encodeSafetensors, readSafetensors } from './data/safetensors/safetensors.js';
+export { prepareTask } from './data/tasks/prepare_task.js';
+export type { PrepareTaskResult, TaskSplitSummary } from './data/tasks/task_pieces.js';
 export { type DemoCorpus, type DemoCorpusOptions, demoCorpus, writeDemoCorpus } from './demo/corpus.js';
 
 // Model and loss.

@@ -24,6 +24,7 @@ export * from './setup.js';
 export * from './slots.js';
 export * from './statistics.js';
 export * from './sweep.js';
+export * from './task_preparation.js';
 export * from './task_text.js';
 export * from './tasks.js';
 export * from './text.js';

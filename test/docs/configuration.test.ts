@@ -20,6 +20,8 @@ const parts = [
   ],
   ...[
     'TextOptions',
+    'TaskTextOptions',
+    'TaskPieceOptions',
     'TextLimitOptions',
     'MosesDetokenizeOptions',
     'LockOptions',

@@ -10,7 +10,8 @@ export const descriptions = {
   demo: 'train plain dropout and R-Drop on a made corpus and compare them (minutes on a CPU)',
   text: 'prepare text as Moses does, from standard input to standard output',
   bpe: 'byte pair encoding, in the file format of subword-nmt',
-  prepare: 'tokens, byte pair encoding and dictionary of a parallel corpus, ready for training',
+  prepare:
+    'tokens, pieces and dictionary of a parallel corpus, or of the text of another task, ready for training',
   train: 'train a model on a prepared directory',
   translate: 'translate lines of raw text with a trained run',
   score:

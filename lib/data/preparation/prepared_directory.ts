@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Lock } from '../../lock/lock.js';
+import { tokenizerFiles } from '../../text/tasks/text_tokenizer.js';
 import { quietly } from '../../util/async/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { makeDirectories, syncDirectory } from '../../util/files/durable.js';
@@ -41,7 +42,7 @@ export async function checkPlace(out: string, overwrite?: boolean): Promise<void
     );
   }
   // A run has a text.json as well, and what it has learned besides: only what preparing makes is replaced.
-  const foreign = entries.filter((name) => !ownName.test(name));
+  const foreign = entries.filter((name) => !isOwn(name));
   if (!entries.includes(keyFile) || foreign.length > 0) {
     throw new RdropError(
       'FILE_UNWRITABLE',
@@ -56,8 +57,13 @@ export async function checkPlace(out: string, overwrite?: boolean): Promise<void
   }
 }
 
-/** Names that preparing makes: text.json, manifest.json, dict.txt or dict.<language>.txt, codes, raw, <split>.<language>. */
-const ownName = /^(?:text\.json|manifest\.json|dict\.(?:.+\.)?txt|codes|raw|(?:train|valid|test)\..+)$/s;
+/**
+ * Names that preparing makes: text.json, manifest.json, dict.txt or dict.<language>.txt, codes, labels.txt, the files of a tokenizer, raw,
+ * <split>.<language> or <split>.<kind>.
+ */
+const madeName =
+  /^(?:text\.json|manifest\.json|(?:dict\.(?:.+\.)?|labels\.)txt|codes|raw|(?:train|valid|test)\..+)$/s;
+const isOwn = (name: string): boolean => madeName.test(name) || tokenizerFiles.includes(name);
 
 /** Some of these names, for a message. */
 const someOf = (names: readonly string[]): string =>

@@ -241,11 +241,26 @@ async function learnBpe(train: TokenizedSplit, config: PieceConfig, run: Prepare
   });
   addCounts(counts, target);
   target.clear();
+  return learnBpeOf(counts, config.bpe, config.minFrequency, run);
+}
+
+/**
+ * Learns merges from the counts of words, a few milliseconds at a time.
+ *
+ * @param counts is empty afterwards: the learner has its own
+ * @throws RdropError ABORTED
+ */
+export async function learnBpeOf(
+  counts: WordCounts,
+  most: number,
+  minFrequency: number,
+  run: PrepareRun,
+): Promise<Bpe> {
   const merges: [string, string][] = [];
-  const tell = stage(`learning ${config.bpe} merges from ${counts.size} words`, config.bpe, 'merges', run);
+  const tell = stage(`learning ${most} merges from ${counts.size} words`, most, 'merges', run);
   tell(0);
   const breaks = new YieldTimer(work, run.signal);
-  for (const merge of learnMerges(counts, config.bpe, config.minFrequency)) {
+  for (const merge of learnMerges(counts, most, minFrequency)) {
     if (merge !== null) {
       // The learner has taken all words in: their texts need not stay beside its own.
       if (merges.length === 0) counts.clear();
@@ -255,7 +270,7 @@ async function learnBpe(train: TokenizedSplit, config: PieceConfig, run: Prepare
     tell(merges.length);
     await breaks.take();
   }
-  tell(config.bpe);
+  tell(most);
   return Bpe.ofMerges(merges);
 }
 

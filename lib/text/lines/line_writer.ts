@@ -24,10 +24,13 @@ export class LineWriter {
 
   /** @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
   async write(lines: readonly string[]): Promise<void> {
-    for (const line of lines) {
-      this.#text += `${line}\n`;
-      if (this.#text.length >= blockCharacters) await this.#flush();
-    }
+    for (const line of lines) await this.append(`${line}\n`);
+  }
+
+  /** Writes text as it is. @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
+  async append(text: string): Promise<void> {
+    this.#text += text;
+    if (this.#text.length >= blockCharacters) await this.#flush();
   }
 
   /** Flushes to the disk and closes. @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
