@@ -4,6 +4,7 @@ pass runs under autocast. The protocol is train_step.py's: settings on the first
     {"check": batch, "secondSource": [[token]], "direction": D}   loss and norm of its gradient divided by the targets, without
                                                       dropout; the two passes differ by their source
     {"step": batch, "direction": D}                   seconds of a step, peak memory of the process so far, loss
+    {"products": [[rows, in, out, times]]}            seconds of these products alone, forward and both on the way back
 A batch is {"source": [[token]], "target": [[token]]}: of a language model as long as each other, of a classifier one class a row.
 """
 
@@ -17,6 +18,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+from products import Products
 from weights import read_safetensors
 
 PAD = 1
@@ -54,6 +56,7 @@ class Side:
         compiled = s["form"] == "compile"
         self.forward = torch.compile(self.model) if compiled else self.model
         self.criterion = torch.compile(criterion) if compiled else criterion
+        self.products = Products(s["precision"])
 
     def context(self):
         if self.s["precision"] == "bfloat16":
@@ -96,7 +99,8 @@ def main():
     print(json.dumps({"version": torch.__version__, "parameters": sum(p.numel() for p in side.parameters)}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(side.check(request) if "check" in request else side.step(request)), flush=True)
+        answer = next(getattr(side, kind) for kind in ("check", "step", "products") if kind in request)(request)
+        print(json.dumps(answer), flush=True)
 
 
 main()

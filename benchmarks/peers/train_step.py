@@ -20,6 +20,7 @@ import torch
 
 from fairseq_transformer import Model, adam_step, criterion
 from iwslt14 import decoder_input
+from products import Products
 from weights import load_parameters
 
 
@@ -41,7 +42,7 @@ class Side:
         self.update = 0
         self.compiled = torch.compile(self.model) if s["form"] == "compile" else self.model
         self.criterion = torch.compile(criterion) if s["form"] == "compile" else criterion
-        self.buffers = {}
+        self.products = Products(s["precision"])
 
     def context(self):
         if self.s["precision"] == "bfloat16":
@@ -83,24 +84,6 @@ class Side:
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return {"seconds": seconds, "peakMegabytes": peak, "loss": loss.item()}
-
-    def products(self, request):
-        dtype = getattr(torch, self.s["precision"])
-        work = []
-        for rows, k, n, times in request["products"]:
-            if (rows, k, n) not in self.buffers:
-                make = lambda *shape: torch.randn(*shape).to(dtype)
-                x, w, y = make(rows, k), make(n, k), make(rows, n)
-                self.buffers[rows, k, n] = (x, w, y, torch.empty_like(y), torch.empty_like(x), torch.empty_like(w))
-            work += [self.buffers[rows, k, n]] * times
-        with torch.no_grad():
-            start = time.perf_counter()
-            for x, w, y, out, in_gradient, weight_gradient in work:
-                torch.mm(x, w.t(), out=out)
-            for x, w, y, out, in_gradient, weight_gradient in reversed(work):
-                torch.mm(y, w, out=in_gradient)
-                torch.mm(y.t(), x, out=weight_gradient)
-            return {"seconds": time.perf_counter() - start}
 
 
 def main():
