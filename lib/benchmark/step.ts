@@ -11,8 +11,8 @@ import {
   median,
   roundsOf,
 } from './measure.js';
-import { matrixProducts, type StepShape, stepShapes } from './shapes.js';
-import { batchSource, peerForms, StepSides } from './step_sides.js';
+import { matrixProducts, type StepShape, stepShapes, tokensRead } from './shapes.js';
+import { batchesOf, peerForms, StepSides } from './step_sides.js';
 
 export async function stepRows(context: BenchContext): Promise<BenchRow[]> {
   const { shape, quick } = context.options;
@@ -26,10 +26,10 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
   const { direction, precision, seed } = options;
   const asked = python.path === null ? [] : peerForms(options);
   const rounds = roundsOf(options, 'step');
-  const sides = await StepSides.open(context, shape.model, asked);
+  const sides = await StepSides.open(context, shape.model, asked, shape);
   try {
     const forms = asked.filter(({ name }) => sides.peers.has(name));
-    const next = batchSource(seed, shape.model.vocabSize);
+    const next = batchesOf(seed, shape.model);
     const checked = next(shape.batch);
     const differences = await sides.check(checked, next(shape.batch).source, direction, forms, precision);
     const warmUp = 2;
@@ -70,7 +70,7 @@ async function rowsOf(context: BenchContext, shape: StepShape): Promise<BenchRow
       conditionsOf(context, {
         ...{ precision, direction, rounds, parameters: sides.model.parameterCount, ...coreConditions() },
         stepsATurn,
-        tokens: sum(shape.batch.source) + sum(shape.batch.target),
+        tokens: tokensRead(shape),
         // Of the process so far, Node and the shapes before this one included.
         peakMegabytes: process.resourceUsage().maxRSS / 1024,
         ...more,

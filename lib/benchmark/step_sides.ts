@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { encodeSafetensors, type Tensor } from '../data/safetensors/safetensors.js';
 import { type Batch, packBatch } from '../model/pack.js';
 import { native } from '../native/binding.js';
-import type { NativeModelConfig, NativeTrainer, NativeTransformer, Packed } from '../native/contract.js';
+import type {
+  NativeLossOptions,
+  NativeModelConfig,
+  NativeTrainer,
+  NativeTransformer,
+  Packed,
+} from '../native/contract.js';
 import type { BenchConfig, BenchPeer } from '../options/benchmark.js';
 import type { KlDirection } from '../options/loss.js';
 import { stepMetrics } from '../training/metrics.js';
@@ -12,7 +18,7 @@ import { writeFileAtomically } from '../util/files/files.js';
 import { type BatchLengths, tokenSource } from './iwslt14.js';
 import type { BenchContext } from './measure.js';
 import { Peer } from './peer_process.js';
-import { benchLoss, benchOptimizer } from './shapes.js';
+import { benchLoss, benchOptimizer, type StepPeer, translationPeer } from './shapes.js';
 import { withTemporaryDirectory } from './temporary_directory.js';
 
 export type StepPrecision = BenchConfig['precision'];
@@ -43,6 +49,22 @@ export function peerForms({ peers, precision }: BenchConfig): PeerForm[] {
 const sentencesOf = ({ tokens, offsets }: Packed): Int32Array[] =>
   Array.from({ length: offsets.length - 1 }, (_, i) => tokens.slice(offsets[i], offsets[i + 1]));
 
+/** Random sequences of given lengths for a model: pairs, texts and what follows each token, or texts and a class of each. */
+export function batchesOf(seed: number, model: NativeModelConfig): (lengths: BatchLengths) => Batch {
+  const next = batchSource(seed, model.vocabSize);
+  if (model.architecture !== 'encoder') return next;
+  const classes = model.outputs ?? 1;
+  // A second stream of numbers, of which the first of each sequence is taken.
+  const draw = tokenSource(seed + 1, classes + 4);
+  return ({ source }) => {
+    const { tokens } = draw(source.map(() => 2));
+    return {
+      source: next({ source, target: [] }).source,
+      target: source.map((_, i) => Int32Array.of(tokens[2 * i]! - 4)),
+    };
+  };
+}
+
 /** Random sentences of given lengths. */
 export function batchSource(seed: number, types: number): (lengths: BatchLengths) => Batch {
   const next = tokenSource(seed, types);
@@ -63,6 +85,8 @@ export class StepSides {
   private constructor(
     readonly model: NativeTransformer,
     readonly config: NativeModelConfig,
+    readonly loss: Omit<NativeLossOptions, 'direction'>,
+    readonly peer: StepPeer,
   ) {}
 
   /** @throws RdropError BENCHMARK_FAILED, OUT_OF_MEMORY, those of `native()` */
@@ -70,13 +94,17 @@ export class StepSides {
     context: BenchContext,
     config: NativeModelConfig,
     forms: readonly PeerForm[],
+    {
+      loss = benchLoss,
+      peer = translationPeer(config.encoderLayers),
+    }: { loss?: Omit<NativeLossOptions, 'direction'>; peer?: StepPeer } = {},
   ): Promise<StepSides> {
     const { seed, precision, threads } = context.options;
     await fromNative(() => native().setThreads(threads));
     const model = await fromNative(() =>
       native().Transformer.create(config, { seed, device: 'cpu', precision }),
     );
-    const sides = new StepSides(model, config);
+    const sides = new StepSides(model, config, loss, peer);
     try {
       await withTemporaryDirectory((directory) => sides.#startPeers(context, forms, directory));
       return sides;
@@ -97,9 +125,9 @@ export class StepSides {
     const { threads } = native().info();
     for (const { form, precision, name } of forms) {
       onProgress(`starting ${name}`);
-      const peer = await Peer.startOrReason(python.path, 'train_step.py', {
-        ...{ ...this.config, layers: this.config.encoderLayers, seed, threads, form, precision },
-        ...{ ...benchLoss, parameters },
+      const peer = await Peer.startOrReason(python.path, this.peer.script, {
+        ...{ ...this.config, ...this.peer.settings, seed, threads, form, precision },
+        ...{ ...this.loss, parameters },
       });
       if (typeof peer === 'string') {
         this.missing.set(name, peer);
@@ -130,7 +158,7 @@ export class StepSides {
     const { loss, tokens, gradients } = await fromNative(() =>
       this.model.lossAndGradients(
         packed,
-        { ...benchLoss, direction },
+        { ...this.loss, direction },
         { secondSource, training: false, update: 0 },
       ),
     );
@@ -163,7 +191,7 @@ export class StepSides {
     let trainer = this.#trainers.get(direction);
     if (trainer === undefined) {
       trainer = await fromNative(() =>
-        native().Trainer.create(this.model, benchOptimizer, { ...benchLoss, direction }),
+        native().Trainer.create(this.model, benchOptimizer, { ...this.loss, direction }),
       );
       this.#trainers.set(direction, trainer);
     }

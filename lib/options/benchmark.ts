@@ -9,8 +9,21 @@ import { type OverlongPolicy, overlongSchema } from './translation.js';
 export const benchSuites = ['loss', 'step', 'epoch', 'decode', 'load'] as const;
 export type BenchSuite = (typeof benchSuites)[number];
 
-/** The steps that can be measured: a model and a batch of `pairs` × (source + target) tokens. */
-export const benchShapes = ['iwslt14-16x24', 'iwslt14-48x30', 'multi30k-64x16', 'tiny-32x12'] as const;
+/**
+ * The steps that can be measured. Translation: a model and a batch of `pairs` × (source + target) tokens. Language model: `gpt-4x128` is
+ * 4 layers of 128, 12 blocks of 64 characters; `gpt-6x384` 6 layers of 384, 8 blocks of 256. Classifier: `encoder-2x128` is 2 layers of
+ * 128, 64 questions; `bert-base-8x64` BERT's base model, 8 sequences of 64 tokens.
+ */
+export const benchShapes = [
+  'iwslt14-16x24',
+  'iwslt14-48x30',
+  'multi30k-64x16',
+  'tiny-32x12',
+  'gpt-4x128',
+  'gpt-6x384',
+  'encoder-2x128',
+  'bert-base-8x64',
+] as const;
 export type BenchShape = (typeof benchShapes)[number];
 
 export const benchPeers = ['eager', 'compile'] as const;
