@@ -1,0 +1,152 @@
+// One study of docs/evidence.md from data to table: tunes every condition on the validation part with the same effort, trains all seeds
+// with what it found, writes the report and the machine-readable results. Interrupted, the same command continues.
+//
+//   node benchmarks/evidence.mjs demo|trec|shakespeare|multi30k --out DIRECTORY [--shared DIRECTORY] [--parallel 0] [--limit-seeds N]
+//
+// --shared: where classification/, language_model/ and multi30k/ lie (trec.train.txt.gz and so on). --limit-seeds: only the first N seeds,
+// to see it work. Writes DIRECTORY/results.json and DIRECTORY/report/.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { commit } from '../dist/benchmark/measure.js';
+import { openDemo } from '../dist/demo/demo.js';
+import { prepareCorpus, prepareTask, sweep, writeReport } from '../dist/index.js';
+import { processorName } from '../dist/util/processor.js';
+import { conditions, studies } from './evidence/studies.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    out: { type: 'string' },
+    shared: { type: 'string' },
+    parallel: { type: 'string', default: '0' },
+    'limit-seeds': { type: 'string' },
+  },
+});
+const [name] = positionals;
+const study = studies[name];
+if (study === undefined || values.out === undefined) {
+  console.error(`expected one of ${Object.keys(studies).join(', ')} and --out DIRECTORY`);
+  process.exit(2);
+}
+const out = resolve(values.out);
+const shared = () => {
+  if (values.shared === undefined) throw new Error(`${name}: expected --shared DIRECTORY`);
+  return resolve(values.shared);
+};
+const unpacked = (path) => gunzipSync(readFileSync(path)).toString('utf8');
+
+/** The prepared directory of the study, made once. */
+async function data() {
+  const prepared = join(out, 'data');
+  if (name === 'demo') return (await openDemo({ directory: join(out, 'demo') })).data;
+  if (existsSync(join(prepared, 'text.json'))) return prepared;
+  const text = join(out, 'text');
+  mkdirSync(text, { recursive: true });
+  if (name === 'trec') {
+    for (const split of ['train', 'test']) {
+      const lines = unpacked(join(shared(), 'classification', `trec.${split}.txt.gz`))
+        .trimEnd()
+        .split('\n');
+      const rows = lines.map(
+        (line) => `${line.slice(line.indexOf(' ') + 1)}\t${line.slice(0, line.indexOf(':'))}\n`,
+      );
+      writeFileSync(join(text, `${split}.tsv`), rows.join(''));
+    }
+    const files = { train: join(text, 'train.tsv'), test: join(text, 'test.tsv') };
+    const how = { validFraction: 500 / 5452, seed: 1, pieces: 'words', language: 'en', lowercase: true };
+    await prepareTask({ task: 'classification', ...files, ...how, out: prepared });
+  } else if (name === 'shakespeare') {
+    const all = unpacked(join(shared(), 'language_model', 'tinyshakespeare.txt.gz'));
+    const cut = [0, Math.floor(all.length * 0.9), Math.floor(all.length * 0.95), all.length];
+    ['train', 'valid', 'test'].forEach((split, i) => {
+      writeFileSync(join(text, `${split}.txt`), all.slice(cut[i], cut[i + 1]));
+    });
+    const file = (split) => join(text, `${split}.txt`);
+    const files = { train: file('train'), valid: file('valid'), test: file('test') };
+    await prepareTask({ task: 'language-model', ...files, pieces: 'characters', out: prepared });
+  } else {
+    const prefix = (split) => join(shared(), 'multi30k', split);
+    const files = { train: prefix('train'), valid: prefix('val'), test: prefix('test_2016_flickr') };
+    await prepareCorpus({ source: 'de', target: 'en', ...files, bpe: 8000, lowercase: true, out: prepared });
+  }
+  return prepared;
+}
+
+/** A sweep to its end; result.json by trial. */
+async function train(config, options) {
+  const results = [];
+  for await (const event of sweep(config, { parallel: Number(values.parallel), ...options })) {
+    if (event.type === 'finish') results.push({ trial: event.trial, result: event.result });
+    if (event.type === 'fail') throw new Error(`${event.trial.name}: ${event.error.message}`);
+  }
+  return results;
+}
+
+const mean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+const scoreOf = ({ validScore, validBleu }) => validScore?.value ?? validBleu;
+const isBetter = ({ validScore }) => (validScore?.mode === 'min' ? (a, b) => a < b : (a, b) => a > b);
+const directionOf = (condition) => (condition === 'one-pass-long' ? 'one-pass' : condition);
+
+/** The setting of a condition whose mean on the validation part is the best; of equal ones the first. */
+async function tuned(condition, config) {
+  const grid = study.settings[condition];
+  const [[path, choices]] = Object.entries(grid);
+  const results = await train(config, {
+    ...{ directory: join(out, 'tuning', condition), directions: [condition], seeds: study.tuningSeeds, grid },
+  });
+  const table = choices.map((value) => {
+    // The name of a trial ends in its point of the grid, as in uni-901-alpha=0.3.
+    const own = results.filter(({ trial }) => trial.name.endsWith(`=${value}`));
+    return { value, validation: mean(own.map(({ result }) => scoreOf(result))) };
+  });
+  const better = isBetter(results[0].result);
+  const best = table.reduce((a, b) => (better(b.validation, a.validation) ? b : a));
+  return { path, value: best.value, table };
+}
+
+const withOption = (options, path, value) => {
+  const copy = structuredClone(options);
+  const keys = path.split('.');
+  const last = keys.pop();
+  keys.reduce((part, key) => (part[key] ??= {}), copy)[last] = value;
+  return copy;
+};
+
+const config = { ...study.train, data: await data() };
+const limit = values['limit-seeds'] === undefined ? study.seeds.length : Number(values['limit-seeds']);
+const chosen = {};
+const runs = [];
+const directories = [];
+for (const condition of conditions) {
+  const direction = directionOf(condition);
+  chosen[direction] ??= await tuned(direction, config);
+  const { path, value } = chosen[direction];
+  let own = withOption(config, path, value);
+  if (condition === 'one-pass-long') own = { ...own, maxUpdates: 2 * own.maxUpdates };
+  const directory = join(out, 'study', condition);
+  directories.push(directory);
+  const seeds = study.seeds.slice(0, limit);
+  for (const { trial, result } of await train(own, { directory, directions: [direction], seeds })) {
+    const { testScore, testBleu, updates, seconds, scores, bestUpdate } = result;
+    runs.push({
+      ...{ condition, seed: trial.seed, setting: { [path]: value } },
+      ...{ test: testScore?.score ?? testBleu?.score, validation: scoreOf(result), scores },
+      ...{ updates, bestUpdate, seconds },
+    });
+  }
+}
+await writeReport(directories, join(out, 'report'));
+const found = {
+  ...{ study: name, metric: study.metric, seeds: study.seeds.slice(0, limit), tuning: chosen, runs },
+  conditions: {
+    device: processorName(),
+    cores: cpus().length,
+    node: process.versions.node,
+    commit: commit(),
+  },
+};
+writeFileSync(join(out, 'results.json'), `${JSON.stringify(found, null, 1)}\n`);
+console.log(`${runs.length} runs: ${join(out, 'results.json')}, ${join(out, 'report', 'report.html')}`);
