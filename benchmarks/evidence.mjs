@@ -46,16 +46,8 @@ async function data() {
   const text = join(out, 'text');
   mkdirSync(text, { recursive: true });
   if (name === 'trec') {
-    for (const split of ['train', 'test']) {
-      const lines = unpacked(join(shared(), 'classification', `trec.${split}.txt.gz`))
-        .trimEnd()
-        .split('\n');
-      const rows = lines.map(
-        (line) => `${line.slice(line.indexOf(' ') + 1)}\t${line.slice(0, line.indexOf(':'))}\n`,
-      );
-      writeFileSync(join(text, `${split}.tsv`), rows.join(''));
-    }
-    const files = { train: join(text, 'train.tsv'), test: join(text, 'test.tsv') };
+    const file = (split) => join(shared(), 'classification', `trec.${split}.txt.gz`);
+    const files = { train: file('train'), test: file('test'), format: 'trec' };
     const how = { validFraction: 500 / 5452, seed: 1, pieces: 'words', language: 'en', lowercase: true };
     await prepareTask({ task: 'classification', ...files, ...how, out: prepared });
   } else if (name === 'shakespeare') {
