@@ -48,7 +48,7 @@ async function data() {
   if (name === 'trec') {
     const file = (split) => join(shared(), 'classification', `trec.${split}.txt.gz`);
     const files = { train: file('train'), test: file('test'), format: 'trec' };
-    const how = { validFraction: 500 / 5452, seed: 1, pieces: 'words', language: 'en', lowercase: true };
+    const how = { validFraction: 500 / 5452, seed: 1, pieces: 'words', lang: 'en', lowercase: true };
     await prepareTask({ task: 'classification', ...files, ...how, out: prepared });
   } else if (name === 'shakespeare') {
     const all = unpacked(join(shared(), 'language_model', 'tinyshakespeare.txt.gz'));
