@@ -4,6 +4,7 @@ import { RdropError } from '../util/errors.js';
 import { assignment } from './assignments.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
+import { testText } from './shared/score_text.js';
 import { trainOptions, trainShorthands } from './train.js';
 
 interface Flags {
@@ -125,7 +126,7 @@ async function run(flags: Flags): Promise<void> {
     return;
   }
   for (const { name, result } of results) {
-    const test = result.testBleu ? `test BLEU ${result.testBleu.score.toFixed(2)}` : 'no test split';
+    const test = testText(result) ?? 'no test split';
     process.stdout.write(`${name}  ${test}  ${result.seconds.toFixed(0)} s  ${result.updates} updates\n`);
   }
   for (const { message } of failures) process.stderr.write(`rdrop: TRIAL_FAILED: ${message}\n`);

@@ -235,7 +235,7 @@ describe('what it tells', () => {
       state: 'finished',
       direction: 'uni',
       seed: 1,
-      testBleu: 31,
+      testScore: 31,
       progress: 1,
       sweep: 'sweep',
     });

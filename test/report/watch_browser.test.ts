@@ -87,8 +87,8 @@ describe('the live page in Chromium', () => {
       expect(await row.innerText()).toMatch(/\d+ MiB|GiB/);
       await expect.poll(() => pointsOf(page, 'loss')).toBe(30 + 1);
       // The curves of the other run, and of this one.
-      await expect.poll(() => pointsOf(page, 'bleu')).toBe(30 + 1);
-      const before = await pointsOf(page, 'bleu');
+      await expect.poll(() => pointsOf(page, 'score')).toBe(30 + 1);
+      const before = await pointsOf(page, 'score');
       await page.getByRole('button', { name: 'live' }).click();
       const details = page.locator('#details');
       await expect.poll(() => details.innerText()).toMatch(/Translations of the validation at update 10/);
@@ -116,7 +116,7 @@ describe('the live page in Chromium', () => {
       expect(await details.innerText()).toMatch(/update 10, validation: loss \d/);
       await until(({ type, update }) => type === 'checkpoint' && update === 30);
       await expect.poll(() => pointsOf(page, 'loss'), { timeout: 10_000 }).toBe(30 + 3);
-      await expect.poll(() => pointsOf(page, 'bleu'), { timeout: 10_000 }).toBe(before + 2);
+      await expect.poll(() => pointsOf(page, 'score'), { timeout: 10_000 }).toBe(before + 2);
       await expect.poll(() => details.innerText(), { timeout: 5000 }).toMatch(/at update 30/);
       expect(await reset.count()).toBe(1);
       expect((await ticks()).split(' ').at(-2)).toBe(zoomed.split(' ').at(-2));

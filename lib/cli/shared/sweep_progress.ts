@@ -4,6 +4,7 @@ import type { SweepEvent, TrialName } from '../../sweep/messages.js';
 import { conditionOfTrial } from '../../sweep/search.js';
 import type { TrainProgress } from '../../training/stages.js';
 import { durationText } from '../../util/async/time_left.js';
+import { bestFigure, testText, validationFigure, validationText } from './score_text.js';
 import { hideBars, showBars } from './terminal.js';
 import { stageText } from './train_progress.js';
 
@@ -24,12 +25,10 @@ export function sweepProgress(total: number, stream: NodeJS.WriteStream = proces
 const leftText = ({ secondsLeft }: TrainProgress): string =>
   secondsLeft === null ? 'running' : `${durationText(secondsLeft)} left`;
 
-const bleuOf = (score: number | null | undefined): string => (score == null ? '-' : score.toFixed(2));
-
 function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
   const bars = new MultiBar({
     stream,
-    format: '{trial} {bar} {percentage} % | update {value} | loss {loss} | valid BLEU {bleu} | {note}',
+    format: '{trial} {bar} {percentage} % | update {value} | loss {loss} | valid {score} | {note}',
     fps: 4,
     hideCursor: true,
     // The command itself says what a signal does, and ends the bars.
@@ -42,7 +41,7 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
   const show = (trial: TrialName, changes: Record<string, string>, update?: number): void => {
     let entry = shown.get(trial.name);
     if (!entry) {
-      const payload = { trial: trial.name.padEnd(width), loss: '-', bleu: '-', note: '' };
+      const payload = { trial: trial.name.padEnd(width), loss: '-', score: '-', note: '' };
       entry = { bar: bars.create(total || 1, 0, payload), payload };
       shown.set(trial.name, entry);
     }
@@ -70,11 +69,10 @@ function withBars(total: number, stream: NodeJS.WriteStream): SweepProgress {
     } else if (event.type === 'progress' && event.event.type === 'train') {
       show(event.trial, { loss: event.event.loss.toFixed(3) }, event.event.update);
     } else if (event.type === 'progress' && event.event.type === 'validation') {
-      show(event.trial, { bleu: bleuOf(event.event.bleu) }, event.event.update);
+      show(event.trial, { score: validationFigure(event.event) }, event.event.update);
     } else if (event.type === 'finish') {
-      const { updates, testBleu, validBleu } = event.result;
-      const note = testBleu ? `test BLEU ${bleuOf(testBleu.score)}` : 'finished';
-      show(event.trial, { note, bleu: bleuOf(validBleu) }, updates);
+      const { result } = event;
+      show(event.trial, { note: testText(result) ?? 'finished', score: bestFigure(result) }, result.updates);
     } else if (event.type === 'rung') {
       const dropped = droppedOf(event);
       for (const trial of planned)
@@ -103,13 +101,14 @@ function withLines(stream: NodeJS.WriteStream): SweepProgress {
       const where = event.worker === undefined ? '' : ` on ${event.worker}`;
       say(`${event.trial.name}: ${event.resumed ? 'resumes' : 'begins'}${where}`);
     } else if (event.type === 'progress' && event.event.type === 'validation') {
-      const { update, loss, bleu } = event.event;
-      say(`${event.trial.name}: update ${update}, valid loss ${loss.toFixed(3)}, BLEU ${bleuOf(bleu)}`);
+      const { update, loss } = event.event;
+      const figures = validationText(event.event);
+      say(`${event.trial.name}: update ${update}, valid loss ${loss.toFixed(3)}, ${figures}`);
     } else if (event.type === 'finish') {
-      const { updates, seconds, testBleu } = event.result;
+      const { updates, seconds } = event.result;
       const how = event.reused ? 'finished before' : 'finished';
-      const test = bleuOf(testBleu?.score);
-      say(`${event.trial.name}: ${how}, ${updates} updates, ${seconds.toFixed(0)} s, test BLEU ${test}`);
+      const test = testText(event.result) ?? 'no test split';
+      say(`${event.trial.name}: ${how}, ${updates} updates, ${seconds.toFixed(0)} s, ${test}`);
     } else if (event.type === 'rung') {
       const { rung, rungs, updates, survivors } = event;
       const dropped = droppedOf(event);

@@ -10,7 +10,7 @@ function valuesOf(line: WatchLine): [CurveName, number | null][] {
   if (line.type === 'validation')
     return [
       ['validLoss', line.loss],
-      ['bleu', line.bleu],
+      ['score', line.score],
     ];
   const { loss, kl, learningRate, tokensPerSecond } = line;
   return Object.entries({ loss, kl, learningRate, tokensPerSecond }) as [CurveName, number | null][];

@@ -7,14 +7,16 @@ export interface WatchLine {
   epoch: number;
   loss: number | null;
   kl: number | null;
-  bleu: number | null;
+  /** The figure of a validation that its task is judged by, BLEU for one, and its name. */
+  score: number | null;
+  metric: string | null;
   learningRate: number | null;
   tokensPerSecond: number | null;
   seconds: number;
   validationSeconds: number;
 }
 
-export const curveNames = ['loss', 'validLoss', 'bleu', 'kl', 'learningRate', 'tokensPerSecond'] as const;
+export const curveNames = ['loss', 'validLoss', 'score', 'kl', 'learningRate', 'tokensPerSecond'] as const;
 export type CurveName = (typeof curveNames)[number];
 export type Points = [update: number, value: number][];
 export type Curves = Record<CurveName, Points>;
@@ -45,9 +47,11 @@ export interface RunRow {
   loss: number | null;
   kl: number | null;
   validLoss: number | null;
-  bleu: number | null;
+  /** What its task is judged by: BLEU, accuracy and so on. */
+  metric: string;
+  validScore: number | null;
   bestUpdate: number | null;
-  testBleu: number | null;
+  testScore: number | null;
   learningRate: number | null;
   tokensPerSecond: number | null;
   memory: number | null;

@@ -5,6 +5,13 @@ import type { WatchLine } from './messages.js';
 const numberOr = <T>(value: unknown, other: T): number | T =>
   typeof value === 'number' && Number.isFinite(value) ? value : other;
 
+/** BLEU of a translation; of another task the first of its figures. */
+function scoreOf({ bleu, scores }: Record<string, unknown>): Pick<WatchLine, 'score' | 'metric'> {
+  if (typeof scores !== 'object' || scores === null) return { score: numberOr(bleu, null), metric: null };
+  const [name = null, value] = Object.entries(scores)[0] ?? [];
+  return { score: numberOr(value, null), metric: name };
+}
+
 /** Null for what is no line of metrics, such as one that is half written. */
 export function watchLine(text: string): WatchLine | null {
   try {
@@ -18,7 +25,7 @@ export function watchLine(text: string): WatchLine | null {
       epoch: numberOr(value['epoch'], 1),
       loss: numberOr(value['loss'], null),
       kl: numberOr(value['kl'], null),
-      bleu: numberOr(value['bleu'], null),
+      ...scoreOf(value),
       learningRate: numberOr(value['learningRate'], null),
       tokensPerSecond: numberOr(value['tokensPerSecond'], null),
       seconds: numberOr(value['seconds'], 0),

@@ -54,6 +54,8 @@ interface Seen {
   lock: LockSight | null;
 }
 
+const nameOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+
 /** A run directory, of which only what changes is read again. */
 export class WatchedRun {
   row: RunRow | null = null;
@@ -133,6 +135,7 @@ export class WatchedRun {
       (last?.seconds ?? 0) * validationShare(this.log),
     );
     const alpha = finite(loss['alpha']);
+    const testScore = partOf(result ?? {}, 'testScore');
     const held = lock?.state === 'held' ? `process ${lock.owner.pid} on ${lock.owner.host}` : null;
     this.row = {
       id: this.id,
@@ -154,9 +157,10 @@ export class WatchedRun {
       loss: train?.loss ?? null,
       kl: train?.kl ?? null,
       validLoss: validation?.loss ?? null,
-      bleu: validation?.bleu ?? finite(partOf(this.#best.value ?? {}, 'best')['bleu']),
+      metric: validation?.metric ?? nameOf(testScore['name']) ?? 'BLEU',
+      validScore: validation?.score ?? finite(partOf(this.#best.value ?? {}, 'best')['bleu']),
       bestUpdate: finite(result?.['bestUpdate']) ?? finite(partOf(this.#best.value ?? {}, 'best')['update']),
-      testBleu: finite(partOf(result ?? {}, 'testBleu')['score']),
+      testScore: finite(testScore['score']) ?? finite(partOf(result ?? {}, 'testBleu')['score']),
       learningRate: train?.learningRate ?? null,
       tokensPerSecond: train?.tokensPerSecond ?? null,
       memory,

@@ -6,7 +6,7 @@ import type { Model } from './model.js';
 const curves: { name: CurveName; title: string; unit: string }[] = [
   { name: 'loss', title: 'Training loss', unit: 'bits per target token' },
   { name: 'validLoss', title: 'Validation loss', unit: 'bits per target token' },
-  { name: 'bleu', title: 'Validation BLEU', unit: 'BLEU' },
+  { name: 'score', title: 'Validation score', unit: 'score' },
   { name: 'kl', title: 'KL divergence of the two passes', unit: 'bits per target token' },
   { name: 'learningRate', title: 'Learning rate', unit: '' },
   { name: 'tokensPerSecond', title: 'Tokens a second', unit: 'target tokens' },
@@ -33,7 +33,12 @@ export class CurveFigures {
       return made('li', {}, swatch, run.name);
     });
     byId('legend').replaceChildren(...entries);
-    for (const { name, title, unit } of curves) {
+    const { metric } = this.#model;
+    for (const { name, title: usual, unit: usualUnit } of curves) {
+      const [title, unit] = [usual, usualUnit].map((text) => text.replace('score', metric)) as [
+        string,
+        string,
+      ];
       const lines = shown.map(({ run }) => this.#model.points(run.id, name));
       const figure = this.#figures.get(name);
       if (lines.every((points) => points.length === 0)) {

@@ -4,10 +4,10 @@ import { duration, fixed, memory, stateText, whole } from './words.js';
 
 /** A line of metrics in words. */
 function inWords(line: WatchLine): string {
-  const { update, epoch, loss, kl, bleu, tokensPerSecond, validationSeconds } = line;
+  const { update, epoch, loss, kl, score: figure, metric, tokensPerSecond, validationSeconds } = line;
   if (line.type === 'train')
     return `update ${whole(update)}, epoch ${epoch}: loss ${fixed(loss, 3)}, KL ${fixed(kl, 3)}, ${whole(tokensPerSecond)} tokens/s`;
-  const score = bleu === null ? '' : `, BLEU ${fixed(bleu, 2)}`;
+  const score = figure === null ? '' : `, ${metric ?? 'BLEU'} ${fixed(figure, 2)}`;
   return `update ${whole(update)}, validation: loss ${fixed(loss, 3)}${score}, in ${duration(validationSeconds)}`;
 }
 

@@ -44,6 +44,12 @@ export class Model {
     return [...this.runs.values()].sort((a, b) => place(a) - place(b) || names.compare(a.id, b.id));
   }
 
+  /** What all runs are judged by; where they differ, 'score'. */
+  get metric(): string {
+    const [metric = 'BLEU', ...others] = new Set([...this.runs.values()].map((run) => run.metric));
+    return others.length === 0 ? metric : 'score';
+  }
+
   /** The runs whose curves are shown, each with its color. */
   shown(): { run: RunRow; color: string }[] {
     const rows = this.rows();
@@ -111,7 +117,7 @@ export class Model {
       const { type, update } = line;
       if (type === 'validation') {
         put('validLoss', update, line.loss);
-        put('bleu', update, line.bleu);
+        put('score', update, line.score);
       } else
         for (const name of ['loss', 'kl', 'learningRate', 'tokensPerSecond'] as const)
           put(name, update, line[name]);

@@ -11,12 +11,15 @@ const columns: [head: string, text: (run: RunRow) => string][] = [
   ['loss', ({ loss }) => fixed(loss, 3)],
   ['KL', ({ kl }) => fixed(kl, 3)],
   ['valid. loss', ({ validLoss }) => fixed(validLoss, 3)],
-  ['valid. BLEU', ({ bleu }) => fixed(bleu, 2)],
-  ['test BLEU', ({ testBleu }) => fixed(testBleu, 2)],
+  ['valid. score', ({ validScore }) => fixed(validScore, 2)],
+  ['test score', ({ testScore }) => fixed(testScore, 2)],
   ['tokens/s', ({ tokensPerSecond }) => whole(tokensPerSecond)],
   ['memory', (run) => memory(run.memory)],
   ['where', ({ worker }) => worker ?? '—'],
 ];
+
+/** What a column of scores is called when all runs have the same. */
+const headOf = (head: string, metric: string) => head.replace('score', metric);
 
 interface Row {
   element: HTMLTableRowElement;
@@ -31,6 +34,7 @@ export class RunTable {
   readonly #model: Model;
   readonly #rows = new Map<string, Row>();
   readonly #body: HTMLTableSectionElement;
+  readonly #heads: HTMLTableCellElement[];
   readonly #onTick: () => void;
   readonly #onChoose: (id: string) => void;
   #filter = '';
@@ -41,7 +45,8 @@ export class RunTable {
     this.#onChoose = onChoose;
     const table = byId<HTMLTableElement>('runs');
     const heads = ['curves', 'run', ...columns.map(([head]) => head)];
-    table.tHead!.append(made('tr', {}, ...heads.map((head) => made('th', { scope: 'col' }, head))));
+    this.#heads = heads.map((head) => made('th', { scope: 'col' }, head));
+    table.tHead!.append(made('tr', {}, ...this.#heads));
     this.#body = table.tBodies[0]!;
     const filter = byId<HTMLInputElement>('filter');
     filter.addEventListener('input', () => {
@@ -57,6 +62,10 @@ export class RunTable {
       element.remove();
       this.#rows.delete(id);
     }
+    const metric = this.#model.metric;
+    columns.forEach(([head], i) => {
+      write(this.#heads[i + 2]!, headOf(head, metric));
+    });
     const colors = new Map(this.#model.shown().map(({ run, color }) => [run.id, color]));
     let before: Element | null = null;
     for (const run of this.#model.rows()) {
