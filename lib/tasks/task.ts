@@ -48,6 +48,8 @@ export interface Task {
   readonly metrics: readonly TaskMetric[];
   /** What a loss per target position is divided by: ln 2, so that it is in bits; 1 where it is no log-probability. */
   readonly lossUnit: number;
+  /** Whether of two validations that are equally good the later is the best. */
+  laterWins(config: TrainConfig): boolean;
   /**
    * Files of a prepared directory or a run directory that text goes through, by their names there: those that a run directory holds.
    *
@@ -94,6 +96,7 @@ export interface TrainBatches {
 
 /** What a run reads of its prepared directory. */
 export interface TaskData {
+  readonly task: Task;
   readonly network: ModelOptions;
   /** The loss of training, with what the data say of it. */
   readonly loss: LossOptions;
@@ -131,6 +134,7 @@ export interface Validated {
 export interface ValidationSample {
   /** From 1 on. */
   line: number;
+  source: string;
   hypothesis: string;
   reference: string;
 }

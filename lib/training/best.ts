@@ -1,41 +1,63 @@
 /** Which validation picks the best checkpoint, and what it changes in the state of the run. */
 import type { TrainConfig } from '../options/training.js';
+import type { Task } from '../tasks/task.js';
 import type { TrainingState } from './checkpoint.js';
 import type { ValidationMetrics } from './metrics.js';
-import { chosenMetric } from './validation_hook.js';
+import { hookMetric } from './validation_hook.js';
 
-type Validated = { loss: number; bleu: number | null };
+/** What picks the best checkpoint of a run. */
+export interface ChosenMetric {
+  name: string;
+  mode: 'max' | 'min';
+  /** Given by the hook `validate`. */
+  ofHook: boolean;
+  /** Whether of equal ones the later is the best. */
+  laterWins: boolean;
+}
 
-/**
- * Whether a validation is better than the best so far: a higher BLEU, or a lower loss, or by the metric of the hook that
- * `validation.metric` names. Of equal ones the earlier stays the best, but for fairseq's BLEU.
- */
-function isBetter(
-  found: Validated & { metrics?: Record<string, number> },
-  best: Validated & { metric?: number | undefined },
-  { metric, bleu: mode }: TrainConfig['validation'],
-): boolean {
-  if (typeof metric !== 'string') {
-    const value = found.metrics?.[metric.name] as number;
-    if (best.metric === undefined) return true;
-    return metric.mode === 'max' ? value > best.metric : value < best.metric;
-  }
-  if (found.bleu === null) return found.loss < best.loss;
-  if (found.bleu > (best.bleu ?? Number.NEGATIVE_INFINITY)) return true;
-  // Of equal ones fairseq keeps the later (checkpoint_utils.py, is_better).
-  return mode === 'fairseq' && found.bleu === best.bleu;
+export function chosenMetric(config: TrainConfig, task: Task): ChosenMetric {
+  const laterWins = task.laterWins(config);
+  const ofHook = hookMetric(config);
+  if (ofHook !== null) return { ...ofHook, ofHook: true, laterWins };
+  const { metric: name } = config.validation;
+  const { mode } = task.metrics.find((each) => each.name === name)!;
+  return { name: name as string, mode, ofHook: false, laterWins };
+}
+
+type Best = NonNullable<TrainingState['best']>;
+
+/** Undefined where a figure is not defined, as a correlation of constant predictions. */
+function valueOf(line: ValidationMetrics, { name, ofHook }: ChosenMetric): number | undefined {
+  if (ofHook) return line.metrics?.[name];
+  return line.scores?.[name] ?? ownValue(line, name);
+}
+
+/** Loss and BLEU stand under their own names. */
+const ownValue = (of: { loss: number; bleu: number | null }, name: string): number | undefined =>
+  (name === 'loss' ? of.loss : name === 'bleu' ? of.bleu : undefined) ?? undefined;
+
+/** The value that a checkpoint was the best by. */
+export const bestValue = (best: Best, { name, ofHook }: ChosenMetric): number | undefined =>
+  best.metric ?? (ofHook ? undefined : ownValue(best, name));
+
+/** Whether a validation is better than the best so far. What has no value is worse than what has one. */
+function isBetter(value: number | undefined, best: number | undefined, chosen: ChosenMetric): boolean {
+  if (value === undefined) return false;
+  if (best === undefined) return true;
+  if (value === best) return chosen.laterWins;
+  return chosen.mode === 'max' ? value > best : value < best;
 }
 
 /** What a validation changes in the state, once the checkpoint that follows it stands; and whether it is the best so far. */
 export function afterValidation(
   line: ValidationMetrics,
   state: TrainingState,
-  config: TrainConfig,
+  chosen: ChosenMetric,
 ): { best: boolean; found: Pick<TrainingState, 'lastValidated' | 'sinceBest' | 'best'> } {
   const { update, loss, bleu } = line;
-  const best = state.best === null || isBetter(line, state.best, config.validation);
-  const chosen = chosenMetric(config);
-  const metric = chosen === null ? undefined : line.metrics?.[chosen.name];
+  const value = valueOf(line, chosen);
+  const best = state.best === null || isBetter(value, bestValue(state.best, chosen), chosen);
+  const metric = chosen.ofHook || ownValue(line, chosen.name) === undefined ? value : undefined;
   return {
     best,
     found: {

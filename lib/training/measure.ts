@@ -1,18 +1,17 @@
 import { lentTransformer, type Transformer } from '../model/transformer.js';
 import type { TrainConfig } from '../options/training.js';
+import type { TaskData } from '../tasks/task.js';
 import type { TrainingState } from './checkpoint.js';
 import type { Ranks } from './distributed/ranks.js';
 import type { ValidationMetrics } from './metrics.js';
-import type { RunData } from './run_data.js';
 import type { RunDirectory } from './run_directory.js';
 import type { StageReporter } from './stages.js';
-import { type ValidationSample, validate } from './validation.js';
 import { runHook, type ValidationHook } from './validation_hook.js';
 
 export interface MeasuredRun {
   config: TrainConfig;
   state: TrainingState;
-  data: RunData;
+  data: TaskData;
   model: Transformer;
   ranks: Ranks;
   /** Null on all ranks but the first. */
@@ -20,7 +19,7 @@ export interface MeasuredRun {
 }
 
 /**
- * One validation: loss, BLEU and the metrics of the hook. Ranks share loss and BLEU; the hook runs on the first alone, whose model
+ * One validation: what the task measures, and the metrics of the hook. Ranks share the former; the hook runs on the first alone, whose model
  * is as every other. All have the same numbers.
  *
  * @throws RdropError ABORTED (on every rank), and what the hook throws
@@ -32,15 +31,8 @@ export async function measure(
   hook: ValidationHook | undefined,
 ): Promise<ValidationMetrics> {
   const began = performance.now();
-  const samples: ValidationSample[] = [];
-  const losses = await validate(model, data.pipeline, data.valid, {
-    config,
-    signal,
-    ranks,
-    onProgress: (...progress) => reporter.report('validation translation', ...progress),
-    onLoss: (...progress) => reporter.report('validation loss', ...progress),
-    onSamples: (found) => samples.push(...found),
-  });
+  const report = (...progress: Parameters<StageReporter['report']>) => reporter.report(...progress);
+  const { samples, ...found } = await data.validate(model, { signal, ranks, report });
   const { update, epoch } = state;
   const metrics = await ranks.fromFirst(() =>
     hook === undefined ? null : runHook(hook, { model: lentTransformer(model), update, config, signal }),
@@ -50,7 +42,7 @@ export async function measure(
     type: 'validation',
     update,
     epoch,
-    ...losses,
+    ...found,
     ...(metrics !== null && { metrics }),
     seconds: state.trainingSeconds,
     validationSeconds: (performance.now() - began) / 1000,

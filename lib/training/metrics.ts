@@ -1,19 +1,12 @@
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import * as z from 'zod';
-import type { NativeLoss, NativeMetrics, NativeStep } from '../native/contract.js';
+import type { NativeMetrics, NativeStep } from '../native/contract.js';
+import { perToken, type TokenLosses } from '../tasks/losses.js';
 
 import { withCleanup } from '../util/async/cleanup.js';
 import { syncDirectory } from '../util/files/durable.js';
 import { fileError, writeFileAtomically } from '../util/files/files.js';
-
-/** Losses per target token, base 2, as fairseq prints them. */
-export interface TokenLosses {
-  loss: number;
-  nll: number;
-  kl: number;
-  crossEntropy: number;
-}
 
 /** What one update did. */
 export interface StepMetrics extends TokenLosses {
@@ -64,17 +57,13 @@ export interface ValidationMetrics {
 /** The type of a line of metrics.jsonl as this version calls it; rdrop 0.1 wrote `valid`. */
 export const currentLineType = (written: string): string => (written === 'valid' ? 'validation' : written);
 
-export function perToken({ loss, nll, kl, crossEntropy, tokens }: NativeLoss): TokenLosses {
-  const unit = tokens * Math.LN2;
-  return { loss: loss / unit, nll: nll / unit, kl: kl / unit, crossEntropy: crossEntropy / unit };
-}
-
-export function stepMetrics(step: NativeStep, metrics: NativeMetrics): StepMetrics {
+/** @param unit of the losses: the task's lossUnit */
+export function stepMetrics(step: NativeStep, metrics: NativeMetrics, unit = Math.LN2): StepMetrics {
   const { update, tokens, pairs, sourceTokens } = step;
   const { learningRate, gradientNorm } = metrics;
   return {
     update,
-    ...perToken(metrics),
+    ...perToken(metrics, unit),
     tokens,
     pairs,
     sourceTokens,
@@ -121,19 +110,17 @@ export function addToWindow(window: Window, metrics: NativeMetrics): void {
   if (metrics.steps > 0) window.learningRate = metrics.learningRate;
 }
 
-/** The line of metrics that a window makes. */
-export function trainLine(state: {
-  update: number;
-  epoch: number;
-  trainingSeconds: number;
-  window: Window;
-}): TrainMetrics {
+/** The line of metrics that a window makes. @param unit of the losses: the task's lossUnit */
+export function trainLine(
+  state: { update: number; epoch: number; trainingSeconds: number; window: Window },
+  unit = Math.LN2,
+): TrainMetrics {
   const { window } = state;
   return {
     type: 'train',
     update: state.update,
     epoch: state.epoch,
-    ...perToken(window),
+    ...perToken(window, unit),
     tokens: window.tokens,
     learningRate: window.learningRate,
     gradientNorm: window.gradientNorm / window.updates,

@@ -12,6 +12,8 @@ import {
   type TrainConfig,
   type TrainOptions,
 } from '../options/training.js';
+import { taskOfRun } from '../tasks/index.js';
+import type { TaskData } from '../tasks/task.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
@@ -20,10 +22,9 @@ import { openRanks } from './distributed/open_ranks.js';
 import { isPlaced } from './distributed/place.js';
 import type { Ranks } from './distributed/ranks.js';
 import { agreedConfig, checkRanks } from './distributed/same_run.js';
-import { loadRunData } from './run_data.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
-import type { TrainListener } from './stages.js';
+import { StageReporter, type TrainListener } from './stages.js';
 import { TensorboardLog } from './tensorboard/tensorboard_log.js';
 import { TrainingLoop } from './training_loop.js';
 
@@ -51,10 +52,10 @@ export async function createLoop(options: TrainOptions, work: CreateWork): Promi
     if (ranks.first) await checkWritableDirectory(config.runDirectory);
     const hashes = await hashData(config.data, ranks.first && verify, signal);
     await checkRanks(ranks, hashes);
-    const data = await loadRunData(config, hashes, { signal, onProgress, taker: ranks });
+    const data = await openData(config, ranks, { signal, onProgress });
     throwIfAborted(signal, opened);
     const locking = { unlock, worldSize: ranks.size };
-    const run = ranks.first ? await RunDirectory.create(config, data.hashes, locking) : null;
+    const run = ranks.first ? await RunDirectory.create(config, hashes, locking) : null;
     return releasing(run, async () => {
       await mirrorMetrics(config, run)?.restart(0);
       return TrainingLoop.create(config, run, data, ranks);
@@ -96,7 +97,7 @@ export async function resumeLoop(
       );
       if (run !== null && verify) await run.checkData(hashes);
       await checkRanks(ranks, hashes);
-      const runData = await loadRunData(config, hashes, { ...work, taker: ranks });
+      const runData = await openData(config, ranks, work);
       throwIfAborted(signal, opened);
       mirrorMetrics(config, run);
       return TrainingLoop.create(config, run, runData, ranks);
@@ -111,6 +112,18 @@ export async function resumeLoop(
 }
 
 const opened = 'opening the run';
+
+/** The data of a run, hashed before: of a damaged file the error should be that it is damaged, not what is wrong with its text. */
+async function openData(
+  config: TrainConfig,
+  ranks: Ranks,
+  { signal, onProgress }: OpenWork,
+): Promise<TaskData> {
+  const task = await taskOfRun(config.task, config.data);
+  const moment = { update: 0, epoch: 0, loss: null, kl: null, tokensPerSecond: null };
+  const reporter = new StageReporter(onProgress, () => moment);
+  return task.open(config, { signal, report: (...progress) => reporter.report(...progress), taker: ranks });
+}
 
 /** The loop of a run that is being opened, the same on every rank; what ends the opening on one ends it on all. */
 async function open(

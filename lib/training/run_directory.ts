@@ -1,15 +1,15 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkManifest, hashFile } from '../data/manifest.js';
 import type { OverlongCount } from '../data/overlong.js';
 import type { Split } from '../data/pairs.js';
-import type { CorpusScore } from '../evaluation/score_table.js';
 import { Lock, type LockOptions } from '../lock/lock.js';
 import { native } from '../native/binding.js';
 import { parseConfig } from '../options/schema/parse.js';
 import type { TaskName } from '../options/tasks.js';
 import { type TrainConfig, trainSchema } from '../options/training.js';
-import { readTextConfig, TextPipeline } from '../text/pipeline.js';
+import { taskNamed, taskOf } from '../tasks/index.js';
+import type { TaskScore, ValidationSample } from '../tasks/task.js';
 import { type ErrorCode, RdropError } from '../util/errors.js';
 import { makeDirectories, syncDirectory } from '../util/files/durable.js';
 import { pathExists } from '../util/files/exists.js';
@@ -20,7 +20,6 @@ import { packageVersion } from '../util/package_version.js';
 import { processorName } from '../util/processor.js';
 import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
 import { MetricsLog } from './metrics.js';
-import type { TestResult, ValidationSample } from './validation.js';
 
 /** result.json, written when training has ended and the test split is translated. */
 export interface RunResult {
@@ -46,7 +45,7 @@ export interface RunResult {
   /** Of translation: sacreBLEU's 13a on the text. */
   testBleu: { score: number; signature: string } | null;
   /** Every metric of the test split, signed; null without one. */
-  scores: CorpusScore[] | null;
+  scores: TaskScore[] | null;
   parameters: number;
   /** Processes that trained it at the end; not there where it was one. */
   worldSize?: number;
@@ -70,7 +69,7 @@ export type Locking = Pick<LockOptions, 'unlock' | 'signal'>;
 
 /** What only the writer of a run writes, beside checkpoints/ and hypotheses/. */
 const ownFiles =
-  /^((config|environment|result|failure|text|manifest)\.json|metrics\.jsonl.*|dict.*\.txt|codes)$/;
+  /^((config|environment|result|failure|text|manifest|tokenizer)\.json|metrics\.jsonl.*|(dict.*|labels)\.txt|codes)$/;
 
 /** The files of a run. A writer holds its lock. */
 export class RunDirectory {
@@ -118,7 +117,12 @@ export class RunDirectory {
           );
         }
       }
-      await TextPipeline.copy(config.data, path);
+      for (const name of await taskNamed(config.task).textFiles(config.data)) {
+        const text = await readFile(join(config.data, name)).catch((error) => {
+          throw fileError(error, join(config.data, name), 'read');
+        });
+        await writeFileAtomically(join(path, name), text);
+      }
       await run.#writeJson('environment.json', {
         ...(await environment(config.threads)),
         worldSize,
@@ -207,17 +211,12 @@ export class RunDirectory {
     }
   }
 
-  /** hypotheses/: the translations of the test split, and both sides as `fairseq-score` reads them, under the names that 0.1 gave them. */
-  async writeTest({ hypotheses, tokenized }: TestResult, language: string): Promise<void> {
+  /** hypotheses/: what the model made of the test split, by file. */
+  async writeHypotheses(files: Readonly<Record<string, readonly string[]>>): Promise<void> {
     const directory = join(this.path, 'hypotheses');
     await makeDirectories(directory).catch((error) => {
       throw fileError(error, directory, 'write');
     });
-    const files = {
-      [`test.${language}`]: hypotheses,
-      [`test.tokenised.${language}`]: tokenized.hypotheses,
-      [`test.tokenised.reference.${language}`]: tokenized.references,
-    };
     for (const [name, lines] of Object.entries(files)) {
       const text = lines.map((line) => `${line}\n`).join('');
       await this.writing((fence) => writeFileAtomically(join(directory, name), text, { fence }));
@@ -331,14 +330,7 @@ export async function environment(threads: number) {
  * @throws RdropError ABORTED, MANIFEST_MISMATCH, FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE
  */
 export async function hashData(directory: string, verify = true, signal?: AbortSignal): Promise<DataHashes> {
-  const text = await readTextConfig(directory);
-  const sides = [text.source, text.target];
-  const names = [
-    ...TextPipeline.fileNames(text),
-    ...['train', 'valid', 'test', join('raw', 'valid'), join('raw', 'test')].flatMap((split) =>
-      sides.map((side) => `${split}.${side}`),
-    ),
-  ];
+  const names = await (await taskOf(directory)).dataFiles(directory);
   const hashes: DataHashes = {};
   for (const name of names) {
     const path = join(directory, name);

@@ -1,28 +1,29 @@
 import { loadParameters, snapshotOf, type Transformer } from '../model/transformer.js';
 import type { TrainConfig } from '../options/training.js';
+import type { Evaluation, TaskData, TaskReport, TaskScore, TaskWork } from '../tasks/task.js';
+import { bestValue, chosenMetric } from './best.js';
 import { type Checkpoint, openBest, type TrainingState } from './checkpoint.js';
 import type { Ranks } from './distributed/ranks.js';
 import { shareParameters } from './distributed/share_parameters.js';
 import { epochsDone, type Place } from './progress.js';
-import type { RunData } from './run_data.js';
 import type { RunDirectory, RunResult } from './run_directory.js';
 import type { StageReporter } from './stages.js';
 import { loadModel } from './stored_run.js';
-import { scoreTest, searchTest } from './validation.js';
-import { chosenMetric } from './validation_hook.js';
 
 interface FinishedRun {
   config: TrainConfig;
   state: TrainingState & Place;
-  data: RunData;
+  data: TaskData;
   model: Transformer;
   /** null on every rank but the first. */
   run: RunDirectory | null;
   ranks: Ranks;
 }
 
+type Scoring = (work: TaskWork) => Promise<Evaluation>;
+
 /**
- * Translates the test split with the best checkpoint, and writes what came of it; the model keeps its parameters. Ranks share the
+ * Evaluates the best checkpoint on the test split, and writes what came of it; the model keeps its parameters. Ranks share the
  * search; the first scores and writes, and every rank has the result.
  */
 export async function runResult(
@@ -32,7 +33,8 @@ export async function runResult(
 ): Promise<RunResult> {
   const { config, state, data, model, run, ranks } = finished;
   const best = run === null ? null : await openBest(run.checkpoints, state);
-  let found: Int32Array[] | null = null;
+  const report: TaskReport = (...progress) => reporter.report(...progress);
+  let scoring: Scoring | null = null;
   if (data.test !== null) {
     const other = state.best !== null && state.best.update !== state.update;
     const kept = other ? await snapshotOf(model) : null;
@@ -41,8 +43,7 @@ export async function runResult(
         if (best !== null) await loadModel(model, best);
         await shareParameters(ranks, model);
       }
-      const onProgress = (...progress: [number, number]) => reporter.report('test translation', ...progress);
-      found = await searchTest(model, data.test, { config, signal, onProgress, ranks });
+      scoring = await data.test.search(model, { signal, report, ranks });
     } finally {
       if (kept !== null) {
         await loadParameters(model, kept.tensors, 'the parameters of the last update');
@@ -50,27 +51,25 @@ export async function runResult(
       }
     }
   }
-  return ranks.fromFirst(() => writeResult(finished, best, found, reporter, signal));
+  return ranks.fromFirst(() => writeResult(finished, best, scoring && (() => scoring({ signal, report }))));
 }
 
 /** The first rank's part. */
 async function writeResult(
   { config, state, data, model, run, ranks }: FinishedRun,
   best: Checkpoint | null,
-  found: Int32Array[] | null,
-  reporter: StageReporter,
-  signal: AbortSignal | undefined,
+  score: (() => Promise<Evaluation>) | null,
 ): Promise<RunResult> {
-  let scores: RunResult['scores'] = null;
-  if (found !== null) {
-    const onProgress = (...progress: [number, number]) => reporter.report('test scores', ...progress);
-    const test = await scoreTest(found, data.pipeline, data.test!, { signal, onProgress });
-    scores = test.scores;
-    await run!.writeTest(test, data.pipeline.config.target);
-  }
-  const chosen = chosenMetric(config);
-  const value = best?.state.best?.metric;
+  const test = score === null ? null : await score();
+  if (test !== null) await run!.writeHypotheses(test.files);
+  // What is not defined, such as a correlation of constant predictions, is no number of JSON.
+  const scores = test?.scores.filter((each) => Number.isFinite(each.score)) ?? null;
+  const first = scores?.find((each) => each === test?.scores[0]);
+  const { ofHook, name, mode } = chosenMetric(config, data.task);
+  const stored = best?.state.best ?? null;
+  const value = stored === null ? undefined : bestValue(stored, chosenMetric(config, data.task));
   const result: RunResult = {
+    task: config.task,
     seed: config.seed,
     direction: config.loss.direction,
     alpha: config.loss.alpha,
@@ -78,9 +77,14 @@ async function writeResult(
     epochs: epochsDone(state, data.train.batchesPerEpoch),
     seconds: state.trainingSeconds,
     bestUpdate: best?.state.update ?? state.update,
-    validBleu: best?.state.best?.bleu ?? null,
-    ...(chosen !== null && value !== undefined && { validMetric: { ...chosen, value } }),
-    testBleu: scores?.[0] ? { score: scores[0].score, signature: scores[0].signature } : null,
+    validScore: value === undefined ? null : { name, value, mode },
+    validBleu: stored?.bleu ?? null,
+    ...(ofHook && value !== undefined && { validMetric: { name, mode, value } }),
+    testScore: first === undefined ? null : testScore(first),
+    testBleu:
+      first === undefined || config.task !== 'translation'
+        ? null
+        : { score: first.score, signature: first.signature },
     scores,
     parameters: model.parameterCount,
     ...(!ranks.alone && { worldSize: ranks.size }),
@@ -89,3 +93,7 @@ async function writeResult(
   await run!.writeResult(result);
   return result;
 }
+
+const testScore = ({ name, score, signature, higherIsBetter }: TaskScore) => ({
+  ...{ name, score, signature, mode: higherIsBetter ? ('max' as const) : ('min' as const) },
+});

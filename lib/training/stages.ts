@@ -1,13 +1,8 @@
+import type { TaskStage } from '../tasks/task.js';
 import { TimeLeft } from '../util/async/time_left.js';
 
 /** What a run is doing. Later versions may know more stages. */
-export type TrainStage =
-  | 'reading data'
-  | 'training'
-  | 'validation loss'
-  | 'validation translation'
-  | 'test translation'
-  | 'test scores';
+export type TrainStage = TaskStage | 'training';
 
 /** What a run's listener (`onProgress`) hears: the first and the last of each stage, between them at most ten a second. */
 export interface TrainProgress {

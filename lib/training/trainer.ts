@@ -175,7 +175,7 @@ export class Trainer implements Disposable, AsyncDisposable {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch as Batch];
       const result = await state.loop.step(batches.map(packBatch));
       const metrics = result.metrics ?? (await state.loop.synchronize())!;
-      return stepMetrics(result, metrics);
+      return stepMetrics(result, metrics, state.loop.data.task.lossUnit);
     } catch (error) {
       throw await state.loop.ranks.failed(endedBy(error, state, 'step()'));
     } finally {

@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { reportGraphFallback } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import { nativeTransformer, Transformer } from '../model/transformer.js';
-import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import type { NativeMetrics, NativeStep, NativeTrainer, PackedBatch } from '../native/contract.js';
 import type { TrainConfig } from '../options/training.js';
+import { perToken } from '../tasks/losses.js';
+import type { TaskData } from '../tasks/task.js';
 import { quietly } from '../util/async/cleanup.js';
 import { asRdropError, fromNative } from '../util/errors.js';
 import { type RdropWarning, warn } from '../util/warnings.js';
-import { afterValidation } from './best.js';
+import { afterValidation, chosenMetric } from './best.js';
 import {
   type CheckpointName,
   findCheckpoint,
@@ -23,11 +24,10 @@ import { alone, type Ranks } from './distributed/ranks.js';
 import { shareOptimizer, shareParameters } from './distributed/share_parameters.js';
 import { fingerprint } from './fingerprint.js';
 import { measure } from './measure.js';
-import { addToWindow, emptyWindow, perToken, type TrainMetrics, trainLine } from './metrics.js';
+import { addToWindow, emptyWindow, type TrainMetrics, trainLine } from './metrics.js';
 import { nativeOptimizerOptions } from './optimizer/optimizer_options.js';
 import { following, limitReached, type Place, progressOf } from './progress.js';
 import { checkLastCheckpoint } from './run_checkpoint.js';
-import type { RunData } from './run_data.js';
 import type { RunDirectory } from './run_directory.js';
 import { runResult } from './run_result.js';
 import { runWarnings } from './run_warnings.js';
@@ -60,7 +60,7 @@ export class TrainingLoop {
     readonly config: TrainConfig,
     /** null on every rank but the first. */
     readonly run: RunDirectory | null,
-    readonly data: RunData,
+    readonly data: TaskData,
     readonly model: Transformer,
     readonly trainer: NativeTrainer,
     readonly ranks: Ranks,
@@ -74,16 +74,15 @@ export class TrainingLoop {
   static async create(
     config: TrainConfig,
     run: RunDirectory | null,
-    data: RunData,
+    data: TaskData,
     ranks: Ranks = alone,
   ): Promise<TrainingLoop> {
     const { seed, device, precision } = config;
-    const modelConfig = withVocabularies(config.model, data.pipeline, config.data);
-    if (run !== null) await checkLastCheckpoint(run.checkpoints, modelConfig);
+    if (run !== null) await checkLastCheckpoint(run.checkpoints, data.network);
     await fromNative(() => native().setThreads(threadsOf(config)));
-    const model = await Transformer.create(modelConfig, { seed, device, precision });
+    const model = await Transformer.create(data.network, { seed, device, precision });
     try {
-      const loss = nativeLossOptions(config.loss, model.config.vocabSize);
+      const loss = nativeLossOptions(data.loss, data.classes);
       const trainer = await fromNative(() =>
         native().Trainer.create(
           nativeTransformer(model),
@@ -289,7 +288,7 @@ export class TrainingLoop {
   #moment() {
     const { update, epoch, window } = this.state;
     const known = window.tokens > 0;
-    const { loss, kl } = known ? perToken(window) : { loss: null, kl: null };
+    const { loss, kl } = known ? perToken(window, this.data.task.lossUnit) : { loss: null, kl: null };
     return { update, epoch, loss, kl, tokensPerSecond: known ? window.tokens / window.seconds : null };
   }
 
@@ -315,7 +314,7 @@ export class TrainingLoop {
   async #log(): Promise<TrainMetrics> {
     await this.synchronize();
     const { state } = this;
-    const line = trainLine(state);
+    const line = trainLine(state, this.data.task.lossUnit);
     this.#stray = true;
     await this.run?.metrics.append(line);
     this.#stray = false;
@@ -342,7 +341,7 @@ export class TrainingLoop {
       this.#agreement.abort();
       return null;
     }
-    const { best, found } = afterValidation(line, state, config);
+    const { best, found } = afterValidation(line, state, chosenMetric(config, this.data.task));
     this.#stray = true;
     await this.run?.metrics.append(line);
     const checkpoint = await this.checkpoint(best ? ['best', 'last'] : ['last'], found);

@@ -21,7 +21,7 @@ export type ValidationHook = (
 ) => Promise<Record<string, number>> | Record<string, number>;
 
 /** The name of the hook's metric that picks the best checkpoint, if one does. */
-export function chosenMetric({ validation }: TrainConfig): { name: string; mode: 'max' | 'min' } | null {
+export function hookMetric({ validation }: TrainConfig): { name: string; mode: 'max' | 'min' } | null {
   return typeof validation.metric === 'string' ? null : validation.metric;
 }
 
@@ -29,7 +29,7 @@ export function chosenMetric({ validation }: TrainConfig): { name: string; mode:
 export function checkHook(hook: unknown, config: TrainConfig): asserts hook is ValidationHook | undefined {
   if (hook !== undefined && typeof hook !== 'function')
     throw new RdropError('INVALID_ARGUMENT', `fit: validate: expected a function, got ${describe(hook)}`);
-  const chosen = chosenMetric(config);
+  const chosen = hookMetric(config);
   if (chosen === null || hook !== undefined) return;
   throw new RdropError(
     'INVALID_ARGUMENT',
@@ -81,7 +81,7 @@ function checkedMetrics(found: unknown, config: TrainConfig): Record<string, num
     if (typeof value !== 'number') throw refuse('INVALID_ARGUMENT', what, 'a number', value);
     if (!Number.isFinite(value)) throw refuse('NON_FINITE', what, 'a finite number', value);
   }
-  const chosen = chosenMetric(config);
+  const chosen = hookMetric(config);
   if (chosen !== null && !metrics.some(([name]) => name === chosen.name)) {
     const got = metrics.length === 0 ? 'none' : metrics.map(([name]) => name).join(', ');
     throw new RdropError(

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { SentenceStore } from '../../lib/data/sentence_store.js';
-import { BatchSource } from '../../lib/training/batch_source.js';
+import { BatchSource } from '../../lib/tasks/translation/batch_source.js';
 
 it('batches of a SentenceStore are those of arrays, to the bit, in every epoch', () => {
   const sentences = (seed: number) =>

@@ -4,14 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { Hypothesis, Transformer } from '../../lib/model/transformer.js';
 import { type BeamSearchConfig, parseConfig, textSchema, trainSchema } from '../../lib/options/index.js';
 import { mergeOptions, preset } from '../../lib/options/presets.js';
+import type { ValidationSample } from '../../lib/tasks/task.js';
+import { scoreTest, searchTest, validationBleu } from '../../lib/tasks/translation/validation.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
-import {
-  scoreTest,
-  searchTest,
-  type ValidationSample,
-  validationBleu,
-} from '../../lib/training/validation.js';
 import { scratchDirectory } from '../support/scratch.js';
 import { makeReversalData, tinyOptions, trainAll } from './tiny_run.js';
 

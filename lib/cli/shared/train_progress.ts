@@ -23,7 +23,9 @@ const names: Record<TrainStage, string> = {
   training: 'training',
   'validation loss': 'validation: loss',
   'validation translation': 'validation: translating',
+  'validation prediction': 'validation: predicting',
   'test translation': 'test: translating',
+  'test prediction': 'test: predicting',
   'test scores': 'test: scoring',
 };
 

@@ -121,7 +121,8 @@ async function fill(
   origin: string,
   { signal }: InterchangeRun,
 ): Promise<void> {
-  const { vocabSize: _v, sourceVocabSize: _s, ...runModel } = model;
+  // The task gives the architecture, the dictionaries the numbers of types.
+  const { vocabSize: _v, sourceVocabSize: _s, architecture: _a, ...runModel } = model;
   const double = [...parameters.values()].every(({ dtype }) => dtype === 'F64');
   const config = parseConfig(
     trainSchema,

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Transformer } from '../../../lib/model/transformer.js';
 import { parseConfig, trainSchema } from '../../../lib/options/index.js';
-import { BatchSource } from '../../../lib/training/batch_source.js';
+import { BatchSource } from '../../../lib/tasks/translation/batch_source.js';
+import { loadRunData, type RunData } from '../../../lib/tasks/translation/run_data.js';
+import { searchTest, validate } from '../../../lib/tasks/translation/validation.js';
 import { freshState } from '../../../lib/training/checkpoint.js';
 import { Agreement } from '../../../lib/training/distributed/agreement.js';
 import { alone } from '../../../lib/training/distributed/ranks.js';
 import { checkRanks } from '../../../lib/training/distributed/same_run.js';
 import { shareParameters } from '../../../lib/training/distributed/share_parameters.js';
-import { loadRunData, type RunData } from '../../../lib/training/run_data.js';
-import { searchTest, validate } from '../../../lib/training/validation.js';
 import { makeReversalData, tinyOptions } from '../tiny_run.js';
 import { fakeRanks, onAll } from './fake_group.js';
 

@@ -1,22 +1,21 @@
 import { join } from 'node:path';
-import { loadCorpus, loadPacked, loadReferences } from '../data/corpus.js';
+import { loadCorpus, loadPacked, loadReferences } from '../../data/corpus.js';
 import {
   type FittedPairs,
   fitPairs,
   type LengthLimit,
   type OverlongCount,
   overlongWarning,
-} from '../data/overlong.js';
-import type { Split } from '../data/pairs.js';
-import type { SentenceStore } from '../data/sentence_store.js';
-import { withVocabularies } from '../model/vocabularies.js';
-import type { TrainConfig } from '../options/training.js';
-import { TextPipeline } from '../text/pipeline.js';
-import { asRdropError, RdropError } from '../util/errors.js';
-import type { RdropWarning } from '../util/warnings.js';
-import { BatchSource, type BatchTaker, type Pairs } from './batch_source.js';
-import type { DataHashes } from './run_directory.js';
-import { StageReporter, type TrainListener } from './stages.js';
+} from '../../data/overlong.js';
+import type { Pairs, Split } from '../../data/pairs.js';
+import type { SentenceStore } from '../../data/sentence_store.js';
+import { withVocabularies } from '../../model/vocabularies.js';
+import type { TrainConfig } from '../../options/training.js';
+import { TextPipeline } from '../../text/pipeline.js';
+import { asRdropError, RdropError } from '../../util/errors.js';
+import { type RdropWarning, warn } from '../../util/warnings.js';
+import type { TaskOpening } from '../task.js';
+import { BatchSource } from './batch_source.js';
 import type { EvaluationSet } from './validation.js';
 
 /** What a run reads of its prepared directory. */
@@ -26,35 +25,22 @@ export interface RunData {
   valid: EvaluationSet;
   /** null when the directory has no test split. */
   test: EvaluationSet | null;
-  hashes: DataHashes;
   /** What was too long, by split, where something was. */
   overlong: Partial<Record<Split, OverlongCount>>;
   /** That, in sentences. */
   warnings: RdropWarning[];
 }
 
-interface LoadWork {
-  signal?: AbortSignal | undefined;
-  onProgress?: TrainListener | undefined;
-  /** Which of how many processes takes batches. Left out: there is one. */
-  taker?: BatchTaker | undefined;
-}
-
 /**
- * @param hashes hashData() of the prepared directory, made first: of a damaged file the error should be that it is damaged, not what
- *   is wrong with its text
  * @throws RdropError ABORTED, those of the text and data stages; INVALID_CONFIG when a model cannot have two dictionaries;
  *   INVALID_ARGUMENT when a sentence is too long for the model or a batch, unless config.overlong says otherwise
  */
 export async function loadRunData(
   config: TrainConfig,
-  hashes: DataHashes,
-  { signal, onProgress, taker }: LoadWork = {},
+  { signal, report: tell, taker }: TaskOpening = {},
 ): Promise<RunData> {
   const { data, seed, model, batches } = config;
-  const moment = { update: 0, epoch: 0, loss: null, kl: null, tokensPerSecond: null };
-  const reporter = new StageReporter(onProgress, () => moment);
-  const report = (done: number) => reporter.report('reading data', done, steps);
+  const report = (done: number) => tell?.('reading data', done, steps);
   report(0);
   const pipeline = await TextPipeline.load(data);
   withVocabularies(model, pipeline, data);
@@ -84,7 +70,6 @@ export async function loadRunData(
     train: source,
     valid,
     test,
-    hashes,
     overlong: lengths.overlong,
     warnings: lengths.warnings,
   };
@@ -107,7 +92,7 @@ class Lengths {
     readonly pipeline: TextPipeline,
   ) {}
 
-  fit(pairs: Pairs, split: Split, limits: LengthLimit[], only?: 'source'): FittedPairs {
+  fit(pairs: Pairs<Int32Array>, split: Split, limits: LengthLimit[], only?: 'source'): FittedPairs {
     const { data, overlong: policy = 'refuse' } = this.config;
     const fitted = fitPairs(pairs, {
       limits,
@@ -123,6 +108,19 @@ class Lengths {
     }
     return fitted;
   }
+}
+
+/** One split, to evaluate a trained run on. @throws RdropError as loadRunData() */
+export async function loadSplit(
+  config: TrainConfig,
+  pipeline: TextPipeline,
+  split: 'valid' | 'test',
+  { signal }: TaskOpening,
+): Promise<EvaluationSet> {
+  const lengths = new Lengths(config, pipeline);
+  const set = await loadSet(config, pipeline, split, lengths, signal);
+  for (const warning of lengths.warnings) warn(warning);
+  return set;
 }
 
 async function loadSet(

@@ -1,99 +1,38 @@
-import { groupPairs } from '../data/batches.js';
-import { corpusBleu } from '../evaluation/bleu.js';
-import { type CorpusScore, scoreRows } from '../evaluation/score_table.js';
-import type { Transformer } from '../model/transformer.js';
-import { type TranslateCorpusOptions, translateCorpusNBest } from '../model/translate_corpus.js';
-import type { LossConfig } from '../options/loss.js';
-import type { TrainConfig } from '../options/training.js';
+import type { Pairs } from '../../data/pairs.js';
+import { lengthsOf } from '../../data/sentences.js';
+import { corpusBleu } from '../../evaluation/bleu.js';
+import { type CorpusScore, scoreRows } from '../../evaluation/score_table.js';
+import type { Transformer } from '../../model/transformer.js';
+import { type TranslateCorpusOptions, translateCorpusNBest } from '../../model/translate_corpus.js';
+import type { TrainConfig } from '../../options/training.js';
+import { eos } from '../../text/dictionary.js';
+import { sacremosesDetokenize } from '../../text/moses/sacremoses_detokenizer.js';
+import type { TextPipeline } from '../../text/pipeline.js';
 import {
   bytesOf,
-  float64Of,
   gatherShares,
   int32Of,
-  isOwn,
   packNumbered,
+  type Sharers,
+  single,
   unpackNumbered,
-} from '../tasks/shares.js';
-import { eos } from '../text/dictionary.js';
-import { sacremosesDetokenize } from '../text/moses/sacremoses_detokenizer.js';
-import type { TextPipeline } from '../text/pipeline.js';
-import { RdropError } from '../util/errors.js';
-import { lengthsOf, type Pairs } from './batch_source.js';
-import { alone, type Ranks } from './distributed/ranks.js';
-import { perToken } from './metrics.js';
+} from '../shares.js';
+import type { ValidationSample } from '../task.js';
+import { validationLoss } from '../validation_loss.js';
 
 /** A split to evaluate on: what the model reads, and the untouched text of the target side. */
 export interface EvaluationSet {
-  pairs: Pairs;
+  pairs: Pairs<Int32Array>;
   references: string[];
   /** The untouched text of the source side, for those who look on. */
   sources: string[];
   /** The pairs whose loss is taken; left out, all. */
-  forLoss?: Pairs;
+  forLoss?: Pairs<Int32Array>;
   /** The sources that are translated, and where each of them stands among the pairs (null: all are there); left out, all. */
   translated?: { sources: Int32Array[]; places: Int32Array | null };
 }
 
 type OnProgress = ((done: number, total: number) => void) | undefined;
-
-/** Sums of a batch that ranks tell each other. */
-const shared = ['loss', 'nll', 'tokens'] as const;
-
-/**
- * Loss per target token (base 2, one pass, dropout off, no KL). Ranks share the batches; the sums of all are added in the order of
- * the batches, so that the result is that of one process to the bit.
- *
- * @throws RdropError ABORTED
- */
-export async function validationLoss(
-  model: Transformer,
-  { source, target }: Pairs,
-  {
-    loss,
-    maxTokens,
-    signal,
-    onProgress,
-    ranks = alone,
-  }: {
-    loss: LossConfig;
-    maxTokens: number;
-    signal?: AbortSignal | undefined;
-    onProgress?: OnProgress;
-    ranks?: Ranks | undefined;
-  },
-): Promise<{ loss: number; nll: number }> {
-  const lengths = [lengthsOf(source), lengthsOf(target)] as const;
-  const longest = Math.max(...lengths.map((side) => side.reduce((a, b) => Math.max(a, b), 1)));
-  const batches = groupPairs(...lengths, {
-    maxTokens: Math.max(maxTokens, longest),
-    multipleOf: 1,
-    seed: null,
-  });
-  const own = batches.filter((_, i) => isOwn(ranks, i));
-  const parts = await gatherShares(ranks, async () => {
-    const found = new Float64Array(shared.length * own.length);
-    for (const [i, batch] of own.entries()) {
-      if (signal?.aborted) throw new RdropError('ABORTED', 'the validation was aborted');
-      onProgress?.(i, own.length);
-      const pick = (side: Int32Array[]) => Array.from(batch, (pair) => side[pair]!);
-      const result = await model.evaluate({ source: pick(source), target: pick(target) }, loss);
-      found.set(
-        shared.map((key) => result[key]),
-        shared.length * i,
-      );
-    }
-    onProgress?.(own.length, own.length);
-    return bytesOf(found);
-  });
-  const found = parts.map(float64Of);
-  const sums = { loss: 0, crossEntropy: 0, nll: 0, kl: 0, tokens: 0 };
-  for (const i of batches.keys()) {
-    const place = shared.length * Math.floor(i / ranks.size);
-    for (const [k, key] of shared.entries()) sums[key] += found[i % ranks.size]![place + k]!;
-  }
-  const { loss: smoothed, nll } = perToken(sums);
-  return { loss: smoothed, nll };
-}
 
 /** What stands for the translation of a sentence that was left out. */
 const nothing = Int32Array.of(eos);
@@ -104,11 +43,11 @@ async function translateSet(
   { pairs, translated }: EvaluationSet,
   {
     fairseq,
-    ranks = alone,
+    ranks = single,
     ...options
   }: Omit<TranslateCorpusOptions, 'fairseq' | 'share'> & {
     fairseq?: { multipleOf: number } | undefined;
-    ranks?: Ranks | undefined;
+    ranks?: Sharers | undefined;
   },
 ): Promise<Int32Array<ArrayBuffer>[]> {
   const { sources, places } = translated ?? { sources: pairs.source, places: null };
@@ -136,15 +75,6 @@ async function translateSet(
   return all;
 }
 
-/** A sentence of the validation split. */
-export interface ValidationSample {
-  /** From 1 on. */
-  line: number;
-  source: string;
-  hypothesis: string;
-  reference: string;
-}
-
 /** So many sentences, evenly spaced. */
 const samples = 8;
 
@@ -167,7 +97,7 @@ interface Search {
   /** Sentences that are translated. */
   onProgress?: OnProgress;
   /** Processes that share the work, each of which calls this. Left out: this one alone. */
-  ranks?: Ranks | undefined;
+  ranks?: Sharers | undefined;
   /** Told a few translations of a validation, beside their sources and references. */
   onSamples?: ((samples: ValidationSample[]) => unknown) | undefined;
 }
