@@ -27,7 +27,7 @@ export function chosenMetric(config: TrainConfig, task: Task): ChosenMetric {
 type Best = NonNullable<TrainingState['best']>;
 
 /** Undefined where a figure is not defined, as a correlation of constant predictions. */
-function valueOf(line: ValidationMetrics, { name, ofHook }: ChosenMetric): number | undefined {
+function measured(line: ValidationMetrics, { name, ofHook }: ChosenMetric): number | undefined {
   if (ofHook) return line.metrics?.[name];
   return line.scores?.[name] ?? ownValue(line, name);
 }
@@ -55,7 +55,7 @@ export function afterValidation(
   chosen: ChosenMetric,
 ): { best: boolean; found: Pick<TrainingState, 'lastValidated' | 'sinceBest' | 'best'> } {
   const { update, loss, bleu } = line;
-  const value = valueOf(line, chosen);
+  const value = measured(line, chosen);
   const best = state.best === null || isBetter(value, bestValue(state.best, chosen), chosen);
   const metric = chosen.ofHook || ownValue(line, chosen.name) === undefined ? value : undefined;
   return {

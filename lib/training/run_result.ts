@@ -31,7 +31,7 @@ export async function runResult(
   reporter: StageReporter,
   signal?: AbortSignal,
 ): Promise<RunResult> {
-  const { config, state, data, model, run, ranks } = finished;
+  const { state, data, model, run, ranks } = finished;
   const best = run === null ? null : await openBest(run.checkpoints, state);
   const report: TaskReport = (...progress) => reporter.report(...progress);
   let scoring: Scoring | null = null;
