@@ -1,24 +1,16 @@
 // Groups of 2 to 4 processes on loopback: what they exchange, and how each learns that another is gone.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { asRdropError } from '../../lib/util/errors.js';
-import { endRanks, freePort, groupOptions, Rank, startRanks } from '../support/ranks.js';
+import { freePort, groupOptions, type Rank, RankPool, startRanks } from '../support/ranks.js';
 
-const open: Rank[] = [];
-afterEach(() => endRanks(open.splice(0)));
+const pool = new RankPool();
+afterEach(() => pool.release());
+afterAll(() => pool.end());
 
-async function started(...args: Parameters<typeof startRanks>): Promise<Rank[]> {
-  const ranks = await startRanks(...args);
-  open.push(...ranks);
-  return ranks;
-}
-
-function alone(): Rank {
-  const rank = new Rank();
-  open.push(rank);
-  return rank;
-}
+const started = async (size: number, options: Parameters<typeof startRanks>[1] = {}): Promise<Rank[]> =>
+  startRanks(size, options, await pool.take(size));
 
 /** The error of a call and how long it took to come, in seconds. */
 async function failure(call: Promise<unknown>) {
@@ -77,42 +69,52 @@ test('fail() ends the calls of the others with the message and the rank', async 
   expect((await failure(ranks[0]!.call('gather', new Uint8Array()))).code).toBe('RANK_FAILED');
 });
 
-for (const [lost, others] of [
-  [0, [1, 2]],
-  [2, [0, 1]],
-] as const)
-  test(`a killed rank ${lost} of 3 is named by the others`, async () => {
-    const ranks = await started(3, { timeoutSeconds: 10 });
-    const waiting = others.map((i) => failure(ranks[i]!.call('sum', Float64Array.of(1))));
-    ranks[lost]!.process.kill('SIGKILL');
-    for (const { code, message, seconds } of await Promise.all(waiting)) {
+// What follows waits for time-outs. Groups that have nothing to do with each other wait at the same time.
+test('a killed rank of 3, the first or another, is named by the others', async () => {
+  const lost = [0, 2];
+  const groups = await Promise.all(lost.map(() => started(3, { timeoutSeconds: 10 })));
+  const waiting = groups.map((ranks, i) => {
+    const others = ranks.filter((_, rank) => rank !== lost[i]);
+    return others.map((rank) => failure(rank.call('sum', Float64Array.of(1))));
+  });
+  groups.forEach((ranks, i) => {
+    ranks[lost[i]!]!.process.kill('SIGKILL');
+  });
+  for (const [i, rank] of lost.entries())
+    for (const { code, message, seconds } of await Promise.all(waiting[i]!)) {
       expect(code).toBe('RANK_LOST');
-      expect(message).toContain(`rank ${lost} of 3 is lost`);
+      expect(message).toContain(`rank ${rank} of 3 is lost`);
       expect(seconds).toBeLessThan(10);
     }
-  });
+});
 
-for (const lost of [0, 1])
-  test(`a stopped rank ${lost} of 2 is lost after the timeout, and it learns so itself`, async () => {
-    const ranks = await started(2, { timeoutSeconds: 2 });
-    const other = ranks[1 - lost]!;
-    ranks[lost]!.process.kill('SIGSTOP');
-    const { code, message, seconds } = await failure(other.call('sum', Float64Array.of(1)));
-    expect(code).toBe('RANK_LOST');
-    expect(message).toContain(`rank ${lost} of 2 is lost`);
-    expect(seconds).toBeLessThan(2.5);
-    expect(seconds).toBeGreaterThan(1);
-    ranks[lost]!.process.kill('SIGCONT');
-    other.process.kill('SIGKILL');
-    expect((await failure(ranks[lost]!.call('sum', Float64Array.of(1)))).code).toBe('RANK_LOST');
-  });
+async function expectStoppedLost(ranks: Rank[], lost: number): Promise<void> {
+  const other = ranks[1 - lost]!;
+  ranks[lost]!.process.kill('SIGSTOP');
+  const { code, message, seconds } = await failure(other.call('sum', Float64Array.of(1)));
+  expect(code).toBe('RANK_LOST');
+  expect(message).toContain(`rank ${lost} of 2 is lost`);
+  expect(seconds).toBeLessThan(2.5);
+  expect(seconds).toBeGreaterThan(1);
+  ranks[lost]!.process.kill('SIGCONT');
+  other.process.kill('SIGKILL');
+  expect((await failure(ranks[lost]!.call('sum', Float64Array.of(1)))).code).toBe('RANK_LOST');
+}
 
-test('a rank that is late but alive is waited for', async () => {
-  const ranks = await started(2, { timeoutSeconds: 1 });
+async function expectLateAwaited(ranks: Rank[]): Promise<void> {
   const waiting = ranks[0]!.call<Float64Array>('sum', Float64Array.of(1));
   await new Promise((resolve) => setTimeout(resolve, 2500));
   await ranks[1]!.call('sum', Float64Array.of(2));
   expect([...(await waiting)]).toEqual([3]);
+}
+
+test('a stopped rank of 2, either one, is lost after the timeout and learns so itself; one that is late but alive is waited for', async () => {
+  const stopped = await Promise.all([0, 1].map(() => started(2, { timeoutSeconds: 2 })));
+  const late = await started(2, { timeoutSeconds: 1 });
+  await Promise.all([
+    ...stopped.map((ranks, lost) => expectStoppedLost(ranks, lost)),
+    expectLateAwaited(late),
+  ]);
 });
 
 test('dispose() ends calls under way, and the others learn who left', async () => {
@@ -134,26 +136,28 @@ test('a process that exits while it waits for the others does not hang', async (
 });
 
 test('a rank that does not come is named, so are a taken port and a store that is not there', async () => {
+  const ranks = await pool.take(4);
+  const join = (rank: number, options: unknown) => failure(ranks[rank]!.call('join', options));
   const options = await groupOptions(3, { timeoutSeconds: 1 });
-  const come = [alone(), alone()];
-  const missing = await Promise.all(come.map((rank, i) => failure(rank.call('join', options[i]))));
-  for (const { code, message } of missing) {
-    expect(code).toBe('RANK_LOST');
-    expect(message).toContain('rank 2 of 3 did not come to 127.0.0.1:');
-  }
   const server = createServer();
   const port = await freePort();
   await new Promise<void>((resolve) => server.listen(port, '::', resolve));
   const [taken] = await groupOptions(2, { timeoutSeconds: 1, port });
-  const refused = await failure(alone().call('join', taken));
-  server.close();
-  expect(refused.code).toBe('DISTRIBUTED_UNAVAILABLE');
-  expect(refused.message).toContain(`127.0.0.1:${port}`);
-  expect(refused.message).toContain('Is the port taken?');
   const [, nobody] = await groupOptions(2, { timeoutSeconds: 1 });
-  const lonely = await failure(alone().call('join', nobody));
-  expect(lonely.code).toBe('DISTRIBUTED_UNAVAILABLE');
-  expect(lonely.message).toContain('Is rank 0 running');
+  const [refused, lonely, ...missing] = await Promise.all([
+    ...[join(2, taken), join(3, nobody)],
+    ...[0, 1].map((rank) => join(rank, options[rank])),
+  ]);
+  server.close();
+  for (const { code, message } of missing) {
+    expect(code).toBe('RANK_LOST');
+    expect(message).toContain('rank 2 of 3 did not come to 127.0.0.1:');
+  }
+  expect(refused!.code).toBe('DISTRIBUTED_UNAVAILABLE');
+  expect(refused!.message).toContain(`127.0.0.1:${port}`);
+  expect(refused!.message).toContain('Is the port taken?');
+  expect(lonely!.code).toBe('DISTRIBUTED_UNAVAILABLE');
+  expect(lonely!.message).toContain('Is rank 0 running');
 });
 
 test('the store of a run on one machine listens to that machine alone', async () => {
@@ -171,25 +175,21 @@ test('the store of a run on one machine listens to that machine alone', async ()
 });
 
 test('two sizes, two processes of one rank, an unknown host and no library are refused', async () => {
+  const ranks = await pool.take(5);
+  const join = (rank: number, options: unknown) => ranks[rank]!.call('join', options);
   const two = await groupOptions(2, { timeoutSeconds: 3 });
-  const [first, second] = [alone(), alone()];
-  const sizes = await Promise.all([
-    failure(first.call('join', two[0])),
-    failure(second.call('join', { ...two[1], worldSize: 3 })),
+  const again = await groupOptions(2, { timeoutSeconds: 3 });
+  const [sizes, twins] = await Promise.all([
+    Promise.all([failure(join(0, two[0])), failure(join(1, { ...two[1], worldSize: 3 }))]),
+    Promise.allSettled([join(2, again[0]), join(3, again[1]), join(4, again[1])]),
   ]);
   expect(sizes.map(({ code }) => code)).toContain('INVALID_ARGUMENT');
-  const again = await groupOptions(2, { timeoutSeconds: 3 });
-  const [rank, twin, twin2] = [alone(), alone(), alone()];
-  const calls = [rank.call('join', again[0]), twin.call('join', again[1]), twin2.call('join', again[1])];
-  const twins = await Promise.allSettled(calls);
   const rejected = twins.filter((each) => each.status === 'rejected');
   expect(rejected).toHaveLength(1);
   expect(asRdropError(rejected[0]!.reason).message).toContain('has the same rank');
   const [unknown] = await groupOptions(2, { address: 'host.invalid' });
-  expect((await failure(alone().call('join', unknown))).message).toContain('host.invalid is not known');
-  const lacking = await failure(
-    alone().call('join', { ...two[0], library: '/nowhere/librdrop_distributed.so' }),
-  );
+  expect((await failure(join(0, unknown))).message).toContain('host.invalid is not known');
+  const lacking = await failure(join(0, { ...two[0], library: '/nowhere/librdrop_distributed.so' }));
   expect(lacking.code).toBe('DISTRIBUTED_UNAVAILABLE');
   expect(lacking.message).toContain('tried /nowhere/librdrop_distributed.so');
   expect(lacking.message).toContain('Next: npx rdrop doctor');

@@ -5,6 +5,12 @@ import { distributedLibrary, native } from '../../dist/native/binding.js';
 let group, model, trainer;
 
 const calls = {
+  /** Answers when the process and its native core are there. */
+  ready: () => native().info().threads,
+  leave() {
+    group?.dispose();
+    group = undefined;
+  },
   async join(options) {
     group = await native().Group.create({ library: distributedLibrary(), ...options });
     return { rank: group.rank, worldSize: group.worldSize };

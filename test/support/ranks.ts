@@ -83,19 +83,50 @@ export async function groupOptions(
   }));
 }
 
-/** Starts ranks and has them join. */
+/** Starts ranks, or takes such as are given, and has them join: all at once, so that the time-out of a group is not that of starting them. */
 export async function startRanks(
   size: number,
   options: Partial<NativeGroupOptions> = {},
-  env: Record<string, string> = {},
+  ranks: readonly Rank[] = Array.from({ length: size }, () => new Rank()),
 ): Promise<Rank[]> {
-  const ranks = Array.from({ length: size }, () => new Rank(env));
   const all = await groupOptions(size, options);
   try {
+    await Promise.all(ranks.map((rank) => rank.call('ready')));
     await Promise.all(ranks.map((rank, i) => rank.call('join', all[i])));
   } catch (error) {
     endRanks(ranks);
     throw error;
   }
-  return ranks;
+  return [...ranks];
+}
+
+/** Processes that are ranks of one group after another: to start one takes longer than most of what a test does with it. */
+export class RankPool {
+  readonly #free: Rank[] = [];
+  readonly #taken: Rank[] = [];
+
+  /** Processes that are there, in no group. */
+  async take(count: number): Promise<Rank[]> {
+    const ranks = Array.from({ length: count }, () => this.#free.pop() ?? new Rank());
+    this.#taken.push(...ranks);
+    await Promise.all(ranks.map((rank) => rank.call('ready')));
+    return ranks;
+  }
+
+  /** A test is over: those that got no signal leave their groups and serve the next one. */
+  async release(): Promise<void> {
+    for (const rank of this.#taken.splice(0)) {
+      const { killed, exitCode } = rank.process;
+      if (killed || exitCode !== null) endRanks([rank]);
+      else {
+        await rank.call('leave');
+        this.#free.push(rank);
+      }
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.release();
+    endRanks(this.#free.splice(0));
+  }
 }
