@@ -1,5 +1,6 @@
 #!/bin/sh
 # One run over 2 machines with 8 GPUs each: the same line on each of them, MASTER being the first one's name.
+# Without -- before the program, torchrun takes options of the program for its own.
 # --max-restarts starts all ranks again when one is lost; they continue from the last checkpoint where there is one.
 run=${RUN:-runs/iwslt14}
 begin="train --preset iwslt14-rdrop-uni --data data/iwslt14 --run $run --device cuda"
