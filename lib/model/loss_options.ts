@@ -11,7 +11,22 @@ import { RdropError } from '../util/errors.js';
  * @throws RdropError INVALID_ARGUMENT
  */
 export function nativeLossOptions(options: LossOptions, classes: number): NativeLossOptions {
-  const { smoothing, ...loss } = parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
+  const { smoothing, classWeights, ...rest } = parseConfig(
+    lossOptionsSchema,
+    options,
+    'options',
+    'INVALID_ARGUMENT',
+  );
+  if (classWeights !== undefined && classWeights.length !== classes) {
+    throw new RdropError(
+      'INVALID_ARGUMENT',
+      `options.classWeights: expected a number for each of ${classes} classes, got ${classWeights.length}`,
+    );
+  }
+  const loss: NativeLossOptions = {
+    ...rest,
+    classWeights: classWeights === undefined ? null : Float64Array.from(classWeights),
+  };
   if (smoothing === 'dropreg' || loss.labelSmoothing === 0) return loss;
   if (classes < 2) {
     throw new RdropError(

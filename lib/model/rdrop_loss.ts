@@ -9,17 +9,19 @@ import { nativeLossOptions } from './loss_options.js';
 export type LogitsArray = Float32Array | Float64Array | Uint16Array;
 
 /**
- * Sums over the N target positions that are not ignored, natural logarithm; `tokens` is how many those are. `gradient`
- * [2N,V] is that of `loss`, undivided.
+ * Sums over the N target positions that are not ignored, natural logarithm; `tokens` is how many those are. `gradient`,
+ * of the logits' shape, is that of `loss`, undivided.
  */
 export type RdropLossResult<Logits extends LogitsArray> = NativeLoss & { gradient: Logits };
 
 /**
  * The R-Drop loss of two passes and its gradient, fused: CE + α·KL. `uni` is D(P1‖P2), eq. (5) of the paper;
  * `uni-reverse` D(P2‖P1); `bi` half their sum, eq. (2). The cross-entropy has label smoothing, ε/V over all V classes
- * unless `smoothing` is 'fairseq' (ε/(V-1) over the others), and is summed over both passes unless `passReduction` is 'mean'. Finite wherever the logits are.
+ * unless `smoothing` is 'fairseq' (ε/(V-1) over the others), and is summed over both passes unless `passReduction` is 'mean';
+ * `classWeights` weighs it by class. With `klReduction` 'sum' α counts N times. With `passes` 1 the loss is the cross-entropy of
+ * one pass, `kl` 0. Finite wherever the logits are.
  *
- * @param logits [2N,V] row-major, rows 0..N-1 of pass 1, rows N..2N-1 of pass 2. A Uint16Array holds the bits of bfloat16.
+ * @param logits [P·N,V] row-major for P passes: rows 0..N-1 of pass 1, rows N..2N-1 of pass 2. A Uint16Array holds the bits of bfloat16.
  * It is copied at the call and never changed.
  * @param classes V
  * @param targets [N] a class, or `ignoreIndex` for a row that counts for nothing
@@ -64,7 +66,7 @@ function checkedOptions(
   targets: unknown,
   options: LossOptions,
 ): NativeLossOptions {
-  parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
+  const { passes } = parseConfig(lossOptionsSchema, options, 'options', 'INVALID_ARGUMENT');
   if (!isLogits(logits)) {
     throw new RdropError(
       'INVALID_ARGUMENT',
@@ -80,10 +82,11 @@ function checkedOptions(
       `classes: expected a count of at least 1, got ${describe(classes)}`,
     );
   }
-  if (logits.length !== 2 * targets.length * classes) {
+  const expected = passes * targets.length * classes;
+  if (logits.length !== expected) {
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `logits: expected 2 × ${targets.length} targets × ${classes} classes = ${2 * targets.length * classes} numbers, got ${logits.length}`,
+      `logits: expected ${passes} × ${targets.length} targets × ${classes} classes = ${expected} numbers, got ${logits.length}`,
     );
   }
   return nativeLossOptions(options, classes);

@@ -39,6 +39,12 @@ export interface NativeLossOptions {
   labelSmoothing: number;
   ignoreIndex: number;
   passReduction: 'sum' | 'mean';
+  /** 1: the cross-entropy of one pass; alpha, direction and passReduction have no part. Left out: 2. */
+  passes?: 1 | 2 | undefined;
+  /** `sum`: alpha counts once for every position of the batch that is not ignored. Left out: `mean`. */
+  klReduction?: 'mean' | 'sum' | undefined;
+  /** [V] factors of the cross-entropy by class. Left out or null: 1. */
+  classWeights?: Float64Array | null | undefined;
 }
 
 /** Sums over the target positions, natural logarithm; tokens is the N of one pass. */
@@ -358,7 +364,7 @@ export interface Native {
   setInstructionSet(name: 'avx512' | 'avx2' | 'scalar'): void;
   /** The rate of the update that follows `updates` done ones. */
   learningRate(optimizer: NativeOptimizerOptions, updates: number): number;
-  /** logits [2N,V], targets [N]; gradient has the logits' shape and type. */
+  /** logits [P·N,V] for P passes, targets [N]; gradient has the logits' shape and type. */
   rdropLoss(
     logits: FloatArray | Uint16Array,
     classes: number,

@@ -1,4 +1,4 @@
-/** The loss: direction and weight of the KL divergence, label smoothing. */
+/** The loss: passes, direction and weight of the KL divergence, label smoothing, weights of classes. */
 import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { nonNegative, rate } from './schema/ranges.js';
@@ -19,6 +19,18 @@ export type Smoothing = 'dropreg' | 'fairseq';
 
 interface SharedLossOptions {
   /**
+   * Passes through the network. 1 is ordinary training at half the cost: cross-entropy alone, for which `alpha` is 0 and the other
+   * options of the KL term mean nothing.
+   * @default 2
+   */
+  passes?: 1 | 2 | undefined;
+  /**
+   * How the KL term relates to the cross-entropy, which is averaged over the N positions of a batch: `mean` averages it as well,
+   * `sum` adds it up (α counts N times), which is what dropreg's BERT does, so that its α means the same here.
+   * @default "mean"
+   */
+  klReduction?: 'mean' | 'sum' | undefined;
+  /**
    * How ε is spread over the V classes. `dropreg`: ε/V on each of them, the target too. `fairseq`: ε/(V-1) on each of the others.
    * @default "dropreg"
    */
@@ -38,7 +50,7 @@ export interface TrainLossOptions extends SharedLossOptions {
    */
   direction?: KlDirection | undefined;
   /**
-   * Weight α of the KL term. 0 trains on cross-entropy alone (both passes still run).
+   * Weight α of the KL term. 0 trains on cross-entropy alone (both passes still run). With `passes` 1 it is 0.
    * @default 5
    * @range 0 or more
    */
@@ -49,6 +61,11 @@ export interface TrainLossOptions extends SharedLossOptions {
    * @range 0 to below 1
    */
   labelSmoothing?: number | undefined;
+  /**
+   * A factor of the cross-entropy for each class, in their order: what is rare can count for more. The KL term is not weighted, and the gradient is divided by the number of
+   * examples, not by the sum of their weights. Classification alone. Left out: every class counts alike.
+   */
+  classWeights?: number[] | undefined;
 }
 
 /** The loss alone, as a function of logits. */
@@ -60,6 +77,11 @@ export interface LossOptions extends SharedLossOptions {
    * @range 0 or more
    */
   alpha: number;
+  /**
+   * A factor of the cross-entropy for each class. The KL term is not weighted, nor do the weights count in the number of positions.
+   * Left out: every class counts alike.
+   */
+  classWeights?: number[] | undefined;
   /**
    * ε of label smoothing.
    * @default 0
@@ -74,17 +96,31 @@ export interface LossOptions extends SharedLossOptions {
 }
 
 const shared = {
+  passes: z.union([z.literal(1), z.literal(2)]).default(2),
+  klReduction: z.enum(['mean', 'sum']).default('mean'),
   smoothing: z.enum(['dropreg', 'fairseq']).default('dropreg'),
   passReduction: z.enum(['sum', 'mean']).default('sum'),
 };
 
+const classWeights = z.array(nonNegative).min(1);
+
 export const lossSchema = documented<TrainLossOptions>()(
-  z.strictObject({
-    direction: z.enum(klDirections).default('uni'),
-    alpha: nonNegative.default(5),
-    labelSmoothing: rate.default(0.1),
-    ...shared,
-  }),
+  z
+    .strictObject({
+      direction: z.enum(klDirections).default('uni'),
+      alpha: nonNegative.default(5),
+      labelSmoothing: rate.default(0.1),
+      classWeights: classWeights.optional(),
+      ...shared,
+    })
+    .refine(({ passes, alpha }) => passes === 2 || alpha === 0, {
+      path: ['alpha'],
+      error: 'expected 0 beside passes: 1, which has no KL term',
+    })
+    .refine(({ passes, direction }) => passes === 2 || direction === 'uni', {
+      path: ['direction'],
+      error: 'expected none beside passes: 1, which has no KL term',
+    }),
 );
 export type LossConfig = Resolved<TrainLossOptions, z.output<typeof lossSchema>>;
 
@@ -93,6 +129,7 @@ export const lossOptionsSchema = documented<LossOptions>()(
     direction: z.enum(klDirections),
     alpha: nonNegative,
     labelSmoothing: rate.default(0),
+    classWeights: classWeights.optional(),
     ignoreIndex: z.int().default(-100),
     ...shared,
   }),

@@ -131,9 +131,22 @@ export function preset(
 export function resolveTrainOptions(options: TrainOptions, what: string): TrainConfig {
   const given = overPreset(options, what);
   const whole = isPlain(given) ? mergeOptions(defaultsOf(given), given) : given;
-  const config = parseConfig(trainSchema, whole, what);
+  const config = parseConfig(trainSchema, isPlain(whole) ? withoutKl(whole, options) : whole, what);
   checkTaskOptions(config, what);
   return config;
+}
+
+/** One pass has no KL term: what a preset or a default says of it does not count; what `given` says is checked. */
+function withoutKl(options: object, given: object): object {
+  const lossOf = (from: object) => ('loss' in from && isPlain(from.loss) ? from.loss : {});
+  const loss = lossOf(options);
+  if (!('passes' in loss) || loss.passes !== 1) return options;
+  const { alpha: _a, direction: _d, ...rest } = { alpha: 0, direction: 'uni', ...loss };
+  const own = lossOf(given);
+  const kept = Object.entries(own).filter(
+    ([name, value]) => ['alpha', 'direction'].includes(name) && value !== undefined,
+  );
+  return { ...options, loss: { ...rest, alpha: 0, ...Object.fromEntries(kept) } };
 }
 
 /** The options laid over the preset that they name, which they name no longer. */

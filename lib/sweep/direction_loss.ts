@@ -3,7 +3,7 @@
 /** The options of the loss that a direction fixes. The baseline has two passes and α 0; one-pass has neither KL nor second pass. */
 export function lossOfDirection(direction: string): Record<string, unknown> {
   if (direction === 'baseline') return { alpha: 0 };
-  if (direction === 'one-pass') return { passes: 1, alpha: 0 };
+  if (direction === 'one-pass') return { passes: 1, alpha: 0, direction: 'uni' };
   return { direction };
 }
 

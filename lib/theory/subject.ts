@@ -49,7 +49,8 @@ export async function openSubject(config: DropoutMomentsConfig): Promise<Subject
   if (origin !== null) await checkDictionaries(origin.directory, data, pipeline);
   const modelConfig = withVocabularies(origin?.config ?? config.model!, pipeline, data) as ModelConfig;
   const batches = await pickBatches(config, data, pipeline, modelConfig);
-  const { direction: _, ...defaults } = origin?.loss ?? lossSchema.parse({});
+  // Of a run with one pass as well: it is two passes that are compared.
+  const { direction: _, ...defaults } = { ...(origin?.loss ?? lossSchema.parse({})), passes: 2 as const };
   const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
   await fromNative(() => native().setThreads(config.threads));
   const { seed, device, precision } = resolveRuntime(config);

@@ -114,6 +114,17 @@ LossOptions loss_options(const Napi::Value& value) {
   options.ignore_index = integer_property(value, "ignoreIndex");
   options.pass_reduction =
       static_cast<LossOptions::PassReduction>(choice_property(value, "passReduction", {"sum", "mean"}));
+  if (!property(value, "passes").IsUndefined()) options.passes = int(integer_property(value, "passes", 1));
+  if (!property(value, "klReduction").IsUndefined()) {
+    options.kl_sum = choice_property(value, "klReduction", {"mean", "sum"}) == 1;
+  }
+  const Napi::Value weights = property(value, "classWeights");
+  if (!weights.IsUndefined() && !weights.IsNull()) {
+    options.class_weights = float_tensor(weights);
+    if (options.class_weights.scalar_type() != at::kDouble) {
+      fail(ErrorCode::invalid_argument, "classWeights: expected a Float64Array");
+    }
+  }
   return options;
 }
 

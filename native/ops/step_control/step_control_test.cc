@@ -29,7 +29,7 @@ StepControl control_of(StepState& state, bool dynamic, int64_t window) {
 void step(const StepControl& control, double squares) {
   const StepLaunchers launch = step_launchers();
   launch.begin(control, nullptr);
-  control.state->sums = {10, 8, 2, 4, 0, {}, 0};
+  control.state->sums = {.cross_entropy = 10, .nll = 8, .kl = 2, .tokens = 4, .weighted_kl = 6};
   control.state->squares = squares;
   launch.finish(control, nullptr);
 }
@@ -77,7 +77,7 @@ const Case metrics{
       for (int i = 0; i < 7; ++i) step(control, 16 * 9.0);
       const StepWindow& w = state.window;
       expect(w.steps == 7 && w.skipped == 0 && state.updates == 7 && state.attempts == 7, "counts");
-      expect_close("sums", {w.cross_entropy, w.nll, w.kl, w.tokens}, {70, 56, 14, 28}, 0, 0);
+      expect_close("sums", {w.cross_entropy, w.nll, w.kl, w.tokens, w.weighted_kl}, {70, 56, 14, 28, 42}, 0, 0);
       expect_close("norm", {w.gradient_norm}, {7 * 3.0}, 1e-12, 0);  // sqrt(144) / 4 tokens
       const double rate = 5e-4 * std::sqrt(4.0) / std::sqrt(6.0);
       expect_close("rate", {w.learning_rate}, {rate}, 1e-12, 0);
