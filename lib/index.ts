@@ -54,6 +54,7 @@ export { type DemoCorpus, type DemoCorpusOptions, demoCorpus, writeDemoCorpus } 
 
 export type { Batch } from './model/pack.js';
 export { type LogitsArray, type RdropLossResult, rdropLoss, rdropLossSync } from './model/rdrop_loss.js';
+export { type SquaredErrorResult, squaredErrorLoss } from './model/squared_error.js';
 export {
   type GradientOptions,
   type Hypothesis,

@@ -378,6 +378,12 @@ export interface Native {
     targets: Int32Array,
     options: NativeLossOptions,
   ): NativeLoss & { gradient: FloatArray | Uint16Array };
+  /** predictions [P·N], values [N]; crossEntropy and nll are the squared errors, kl the squared difference of the passes. */
+  squaredError(
+    predictions: FloatArray | Uint16Array,
+    values: Float64Array,
+    options: NativeLossOptions,
+  ): Promise<NativeLoss & { gradient: FloatArray | Uint16Array }>;
   /**
    * Seconds of the loss alone and of copying its logits to another buffer, by memcpy on all threads and by libtorch, in
    * turns on the same buffers. For benchmarks: rdropLoss spends more on its own copy of the logits than on the loss. On a

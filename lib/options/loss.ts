@@ -64,6 +64,7 @@ export interface TrainLossOptions extends SharedLossOptions {
   /**
    * A factor of the cross-entropy for each class, in their order: what is rare can count for more. The KL term is not weighted, and the gradient is divided by the number of
    * examples, not by the sum of their weights. Classification alone. Left out: every class counts alike.
+   * @range 0 or more
    */
   classWeights?: number[] | undefined;
 }
@@ -80,6 +81,7 @@ export interface LossOptions extends SharedLossOptions {
   /**
    * A factor of the cross-entropy for each class. The KL term is not weighted, nor do the weights count in the number of positions.
    * Left out: every class counts alike.
+   * @range 0 or more
    */
   classWeights?: number[] | undefined;
   /**
@@ -93,6 +95,30 @@ export interface LossOptions extends SharedLossOptions {
    * @default -100
    */
   ignoreIndex?: number | undefined;
+}
+
+/** The loss of a regression alone, as a function of predictions. */
+export interface SquaredErrorOptions {
+  /**
+   * Weight α of the squared difference between the passes. 0 is the squared error alone.
+   * @range 0 or more
+   */
+  alpha: number;
+  /**
+   * Passes that the predictions are of; of 1, `alpha` has no part.
+   * @default 2
+   */
+  passes?: 1 | 2 | undefined;
+  /**
+   * `mean` averages the difference as the error is averaged, `sum` adds it up: α counts N times.
+   * @default "mean"
+   */
+  klReduction?: 'mean' | 'sum' | undefined;
+  /**
+   * `sum` adds the squared errors of both passes, `mean` halves them.
+   * @default "sum"
+   */
+  passReduction?: 'sum' | 'mean' | undefined;
 }
 
 const shared = {
@@ -132,5 +158,14 @@ export const lossOptionsSchema = documented<LossOptions>()(
     classWeights: classWeights.optional(),
     ignoreIndex: z.int().default(-100),
     ...shared,
+  }),
+);
+
+export const squaredErrorOptionsSchema = documented<SquaredErrorOptions>()(
+  z.strictObject({
+    alpha: nonNegative,
+    passes: shared.passes,
+    klReduction: shared.klReduction,
+    passReduction: shared.passReduction,
   }),
 );

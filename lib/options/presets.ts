@@ -136,17 +136,13 @@ export function resolveTrainOptions(options: TrainOptions, what: string): TrainC
   return config;
 }
 
-/** One pass has no KL term: what a preset or a default says of it does not count; what `given` says is checked. */
-function withoutKl(options: object, given: object): object {
-  const lossOf = (from: object) => ('loss' in from && isPlain(from.loss) ? from.loss : {});
-  const loss = lossOf(options);
-  if (!('passes' in loss) || loss.passes !== 1) return options;
-  const { alpha: _a, direction: _d, ...rest } = { alpha: 0, direction: 'uni', ...loss };
-  const own = lossOf(given);
-  const kept = Object.entries(own).filter(
-    ([name, value]) => ['alpha', 'direction'].includes(name) && value !== undefined,
-  );
-  return { ...options, loss: { ...rest, alpha: 0, ...Object.fromEntries(kept) } };
+/** One pass has no KL term: what a preset or a default says of it does not count; what is given is checked. */
+function withoutKl(options: Options, given: TrainOptions): Options {
+  const loss = options['loss'];
+  if (!isPlain(loss) || loss['passes'] !== 1) return options;
+  const { alpha: _a, direction: _d, ...rest } = loss;
+  const { alpha = 0, direction = 'uni' } = given.loss ?? {};
+  return { ...options, loss: { ...rest, alpha, direction } };
 }
 
 /** The options laid over the preset that they name, which they name no longer. */

@@ -15,6 +15,7 @@
 #include "core/kernels.h"
 #include "addon/threads.h"
 #include "addon/time_loss.h"
+#include "ops/squared_error/squared_error.h"
 #include "addon/waiting.h"
 #include "addon/worker.h"
 
@@ -142,7 +143,7 @@ Napi::Value learning_rate_of(const Napi::CallbackInfo& info) {
 
 /// What rdropLoss and rdropLossSync are given, copied out of JavaScript's memory.
 struct LossCall {
-  at::Tensor logits, targets;  ///< [2N,V], [N]
+  at::Tensor logits, targets;  ///< [P·N,V], [N]
   LossOptions options;
 };
 
@@ -154,14 +155,15 @@ struct LossAnswer {
 LossCall loss_call(const Napi::CallbackInfo& info) {
   const int64_t classes = info[1].ToNumber().Int64Value();
   const at::Tensor logits = float_tensor(info[0]), targets = int_tensor(info[2]);
-  const int64_t rows = 2 * targets.numel();
+  const LossOptions options = loss_options(info[3]);
+  const int64_t rows = options.passes * targets.numel();
   // By division: the product of two numbers from outside may overflow.
   if (classes < 1 ||
       (rows == 0 ? logits.numel() != 0 : logits.numel() % rows != 0 || logits.numel() / rows != classes)) {
-    fail(ErrorCode::invalid_argument, "logits: expected 2 × ", targets.numel(), " × ", classes, " numbers, got ",
-         logits.numel());
+    fail(ErrorCode::invalid_argument, "logits: expected ", options.passes, " × ", targets.numel(), " × ", classes,
+         " numbers, got ", logits.numel());
   }
-  return {logits.view({rows, classes}), targets, loss_options(info[3])};
+  return {logits.view({rows, classes}), targets, options};
 }
 
 LossAnswer answer_of(LossCall& call) {
@@ -180,6 +182,19 @@ Napi::Value rdrop_loss_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     return run(
         info.Env(), [call = loss_call(info)]() mutable { return answer_of(call); }, loss_result);
+  });
+}
+
+Napi::Value squared_error_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    return run(
+        info.Env(),
+        [predictions = float_tensor(info[0]), values = float_tensor(info[1]),
+         options = loss_options(info[2])]() mutable {
+          const LossSums sums = squared_error(predictions, values, options, predictions);
+          return LossAnswer{sums, predictions};
+        },
+        loss_result);
   });
 }
 
@@ -226,6 +241,7 @@ extern "C" __attribute__((visibility("default"))) napi_value rdrop_core_init(nap
     exports.Set("learningRate", Napi::Function::New(env, rdrop::learning_rate_of));
     exports.Set("rdropLoss", Napi::Function::New(env, rdrop::rdrop_loss_of));
     exports.Set("rdropLossSync", Napi::Function::New(env, rdrop::rdrop_loss_sync_of));
+    exports.Set("squaredError", Napi::Function::New(env, rdrop::squared_error_of));
     exports.Set("timeLoss", Napi::Function::New(env, rdrop::time_loss_of));
     exports.Set("Transformer", rdrop::transformer_exports(env));
     exports.Set("Trainer", rdrop::trainer_exports(env));

@@ -114,7 +114,11 @@ LossOptions loss_options(const Napi::Value& value) {
   options.ignore_index = integer_property(value, "ignoreIndex");
   options.pass_reduction =
       static_cast<LossOptions::PassReduction>(choice_property(value, "passReduction", {"sum", "mean"}));
-  if (!property(value, "passes").IsUndefined()) options.passes = int(integer_property(value, "passes", 1));
+  if (!property(value, "passes").IsUndefined()) {
+    const int64_t passes = integer_property(value, "passes", 1);
+    if (passes > 2) fail(ErrorCode::invalid_argument, "passes: expected 1 or 2, got ", passes);
+    options.passes = int(passes);
+  }
   if (!property(value, "klReduction").IsUndefined()) {
     options.kl_sum = choice_property(value, "klReduction", {"mean", "sum"}) == 1;
   }

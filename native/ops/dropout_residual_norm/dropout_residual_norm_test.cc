@@ -10,8 +10,6 @@
 namespace rdrop::test {
 namespace {
 
-constexpr double kEpsilon = 1e-5;
-
 struct Shape {
   int64_t rows, columns;
 };
@@ -21,6 +19,7 @@ struct Options {
   bool residual, sum_gradient;
   int64_t blocks;
   bool apart = false;
+  double epsilon = 1e-5;
 };
 
 /// The sum of the rows of blocks.
@@ -48,21 +47,21 @@ void compare(Shape shape, Options options) {
 
   Array<double> expected_sum(branch.values()), normed64(size), mean64(rows), rstd64(rows);
   cpu.forward({options.residual ? residual64.data() : nullptr, expected_sum.data(), gamma64.data(), beta64.data(),
-               normed64.data(), mean64.data(), rstd64.data(), columns, kEpsilon, dropout},
+               normed64.data(), mean64.data(), rstd64.data(), columns, options.epsilon, dropout},
               0, rows);
   in_every_order([&] {
     Array<T> sum(branch.values()), normed(size);
     Array<float> mean(rows), rstd(rows);
     const auto kernels = dropout_residual_norm_launchers<T>();
     kernels.forward({options.residual ? residual.data() : nullptr, sum.data(), gamma.data(), beta.data(), normed.data(),
-                     mean.data(), rstd.data(), columns, kEpsilon, dropout},
+                     mean.data(), rstd.data(), columns, options.epsilon, dropout},
                     rows, nullptr);
     expect_close("sum", sum.values(), expected_sum.values(), roundings, 1e-6);
 
     // From here on everything follows from the sum as it was rounded.
     Array<double> sum64(sum.values());
     cpu.forward({nullptr, sum64.data(), gamma64.data(), beta64.data(), normed64.data(), mean64.data(), rstd64.data(),
-                 columns, kEpsilon, Dropout{}},
+                 columns, options.epsilon, Dropout{}},
                 0, rows);
     // A row of one column is its mean: what is left of (s - mean) is the rounding of a mean, times 1/√ε.
     const double canceled = columns == 1 ? 0 : 1e-5;
@@ -114,6 +113,10 @@ void all_shapes() {
   compare<T>({4, 40}, {0, true, false, 2, true});
   compare<T>({3, 2100}, {0, true, false, 2, true});
   compare<T>({4, 40}, {0.3, false, true, 7});
+  // BERT's, and one that shows.
+  for (const double epsilon : {1e-12, 0.5}) {
+    for (const int64_t columns : {40, 600, 2100}) compare<T>({3, columns}, {0.3, true, true, 2, false, epsilon});
+  }
   // Teams of two and four warps, full and not; rows beyond what a team can hold.
   for (const int64_t columns : {513, 1024, 1030, 2048, 2049, 4112}) {
     compare<T>({3, columns}, columns % 2 ? plain : full);
@@ -141,10 +144,10 @@ const Case boundaries{"dropout_residual_norm: gamma and beta may start anywhere"
                         }
                         const auto forward = dropout_residual_norm_launchers<float>().forward;
                         forward({nullptr, sum.data(), shifted.data() + 1, shifted.data() + 18, normed.data(),
-                                 mean.data(), rstd.data(), 16, kEpsilon, Dropout{}},
+                                 mean.data(), rstd.data(), 16, 1e-5, Dropout{}},
                                 2, nullptr);
                         forward({nullptr, sum_again.data(), gamma_aligned.data(), beta_aligned.data(), expected.data(),
-                                 mean.data(), rstd.data(), 16, kEpsilon, Dropout{}},
+                                 mean.data(), rstd.data(), 16, 1e-5, Dropout{}},
                                 2, nullptr);
                         expect(normed.values() == expected.values(), "other values than on a boundary");
                       }};
@@ -155,7 +158,7 @@ const Case no_rows{"dropout_residual_norm: sums of no rows are zero", [] {
                        Array<float> partial(std::vector<double>(size_t(3 * columns), std::nan("")));
                        const auto kernels = dropout_residual_norm_launchers<float>();
                        kernels.forward({nullptr, nullptr, gamma.data(), gamma.data(), nullptr, nullptr, nullptr,
-                                        columns, kEpsilon, Dropout{}},
+                                        columns, 1e-5, Dropout{}},
                                        0, nullptr);
                        kernels.backward({nullptr, nullptr, nullptr, gamma.data(), nullptr, nullptr, nullptr, nullptr,
                                          nullptr, nullptr, columns, Dropout{}},
@@ -173,6 +176,7 @@ namespace {
 struct Options {
   bool residual, bias, sum_gradient;
   double p;
+  double epsilon = 1e-5;
 };
 
 struct Expected {
@@ -199,7 +203,7 @@ Expected reference(const Values& in, const std::vector<double>& keep, int64_t ro
       mean += out.sum[at + c] / double(columns);
     }
     for (size_t c = 0; c < width; ++c) variance += std::pow(out.sum[at + c] - mean, 2) / double(columns);
-    const double rstd = 1 / std::sqrt(variance + 1e-5);
+    const double rstd = 1 / std::sqrt(variance + options.epsilon);
     double g_mean = 0, gx_mean = 0;
     for (size_t c = 0; c < width; ++c) {
       const double x = (out.sum[at + c] - mean) * rstd, dy = in.normed_gradient[at + c];
@@ -242,7 +246,7 @@ void compare(int64_t rows, int64_t columns, const Options& options) {
       const int64_t begin = part * rows / 2, end = (part + 1) * rows / 2;
       kernel.forward(
           {options.residual ? residual.data() : nullptr, sum.data(), gamma.data(), beta.data(), normed.data(),
-           mean.data(), rstd.data(), columns, 1e-5, dropout, options.bias ? bias.data() : nullptr},
+           mean.data(), rstd.data(), columns, options.epsilon, dropout, options.bias ? bias.data() : nullptr},
           begin, end);
       kernel.backward({normed_gradient.data(), options.sum_gradient ? sum_gradient.data() : nullptr, sum.data(),
                        gamma.data(), mean.data(), rstd.data(), residual_gradient.data(), separate, dgamma.data(),
@@ -264,17 +268,19 @@ void compare(int64_t rows, int64_t columns, const Options& options) {
   });
 }
 
-const Case norm{"the CPU's residual, dropout and norm: every instruction set, type and odd width", [] {
-                  for (const int64_t columns : {1, 3, 16, 50, 67, 256, 300}) {
-                    for (const Options& options : {Options{true, true, false, 0.3}, Options{true, false, true, 0.0},
-                                                   Options{false, true, true, 0.5}, Options{false, false, false, 0.0},
-                                                   Options{true, true, false, 0.0}}) {
-                      compare<float>(5, columns, options);
-                      compare<double>(5, columns, options);
-                      compare<Bfloat16>(5, columns, options);
-                    }
-                  }
-                }};
+const Case norm{
+    "the CPU's residual, dropout and norm: every instruction set, type and odd width", [] {
+      for (const int64_t columns : {1, 3, 16, 50, 67, 256, 300}) {
+        for (const Options& options :
+             {Options{true, true, false, 0.3}, Options{true, false, true, 0.0}, Options{false, true, true, 0.5},
+              Options{false, false, false, 0.0}, Options{true, true, false, 0.0}, Options{true, true, false, 0.3, 0.5},
+              Options{true, false, true, 0.0, 1e-12}}) {
+          compare<float>(5, columns, options);
+          compare<double>(5, columns, options);
+          compare<Bfloat16>(5, columns, options);
+        }
+      }
+    }};
 
 }  // namespace
 }  // namespace on_cpu

@@ -30,7 +30,7 @@ std::vector<int32_t> with_capacity(std::vector<int32_t> values, size_t capacity)
 }
 
 template <typename T>
-void compare(int64_t rows, int64_t columns, double p, int64_t blocks) {
+void compare(int64_t rows, int64_t columns, double p, int64_t blocks, bool typed = false) {
   const size_t size = size_t(rows * columns), table_size = size_t(kTypes * columns);
   const double scale = std::sqrt(double(columns));
   const Dropout dropout{p, (rows + 1) / 2, {portable::stream_key(3, StreamRole::dropout), 70000, 5}};
@@ -39,13 +39,17 @@ void compare(int64_t rows, int64_t columns, double p, int64_t blocks) {
   std::vector<int32_t> positions;
   for (int64_t row = 0; row < rows; ++row) positions.push_back(int32_t(row * 3 % 11));
   const Array<T> table(normal(table_size, 1)), gradient(normal(size, 2));
-  const Array<float> sinusoids(normal(size_t(11 * columns), 3));
-  const Array<double> table64(table.values()), gradient64(gradient.values()), sinusoids64(sinusoids.values());
+  const Array<float> sinusoids(normal(size_t(11 * columns), 3)), types(normal(size_t(3 * columns), 5));
+  const Array<double> table64(table.values()), gradient64(gradient.values()), sinusoids64(sinusoids.values()),
+      types64(types.values());
+  std::vector<int32_t> type;
+  for (int64_t row = 0; row < rows; ++row) type.push_back(int32_t(row * 5 % 3));
+  const int32_t* const types_of_rows = typed ? type.data() : nullptr;
 
   Array<double> expected(size);
-  cpu.forward(
-      {table64.data(), sinusoids64.data(), tokens.data(), positions.data(), expected.data(), columns, scale, dropout},
-      0, rows);
+  cpu.forward({table64.data(), sinusoids64.data(), tokens.data(), positions.data(), expected.data(), columns, scale,
+               dropout, typed ? types64.data() : nullptr, types_of_rows},
+              0, rows);
   const std::vector<double> before = normal(table_size, 4);
   Array<float> start(before);
   Array<double> table_gradient64(start.values());
@@ -62,9 +66,9 @@ void compare(int64_t rows, int64_t columns, double p, int64_t blocks) {
                              count = {int32_t(groups.tokens.size())};
   in_every_order([&] {
     Array<T> out(size);
-    embedding_launchers<T>().forward(
-        {table.data(), sinusoids.data(), tokens.data(), positions.data(), out.data(), columns, scale, dropout}, rows,
-        nullptr);
+    embedding_launchers<T>().forward({table.data(), sinusoids.data(), tokens.data(), positions.data(), out.data(),
+                                      columns, scale, dropout, typed ? types.data() : nullptr, types_of_rows},
+                                     rows, nullptr);
     expect_close("out", out.values(), expected.values(), 4 * roundoff<T>(), 2e-6);
     Array<float> table_gradient(start.values());
     const size_t scratch_rows = size_t(embedding_partial_rows(rows));
@@ -81,8 +85,10 @@ void all_shapes() {
   for (const int64_t columns : {1, 7, 16, 63, 130}) {
     compare<T>(1, columns, 0.3, 3);
     compare<T>(90, columns, 0.3, 5);
+    compare<T>(90, columns, 0.3, 5, true);
   }
   compare<T>(40, 64, 0, 2);
+  compare<T>(40, 64, 0, 2, true);
   compare<T>(20, 560, 0.3, 4);  // more columns than a warp sums
   compare<T>(0, 64, 0.3, 0);
 }
@@ -123,26 +129,40 @@ const Case grouping{"embedding: groups hold each row once, in order, at least ha
                       }
                     }};
 
+const Case every_id{
+    "embedding: groups without padding hold every row", [] {
+      const std::vector<int32_t> ids{1, 0, 1, 1, 0, 2, 1};
+      std::vector<int32_t> order(7), starts(8), of_groups(7);
+      const int64_t groups = write_embedding_groups(ids.data(), 7, order.data(), starts.data(), of_groups.data(), -1);
+      expect(groups == 3 && starts[3] == 7, "three groups of all rows");
+      expect(order == std::vector<int32_t>{1, 4, 0, 2, 3, 6, 5}, "by id, then by row");
+      const int64_t zero = write_embedding_groups(ids.data(), 0, order.data(), starts.data(), of_groups.data(), -1);
+      expect(zero == 0 && starts[0] == 0, "no rows, no groups");
+    }};
+
 // On the CPU, in every instruction set.
 
 template <typename T>
-void compare_embedding(int64_t columns, double p) {
+void compare_embedding(int64_t columns, double p, bool typed) {
   using W = Wide<T>;
   constexpr int64_t types = 7;
   const std::vector<int32_t> tokens{3, 6, 3, 0, 5, 3}, positions{2, 0, 1, 2, 3, 3};
   const int64_t rows = int64_t(tokens.size());
   const size_t size = size_t(rows * columns);
   const Array<T> table(normal(size_t(types * columns), 1)), gradient(normal(size, 2));
-  const Array<W> sinusoids(normal(size_t(4 * columns), 3)), start(normal(size_t(types * columns), 4));
+  const Array<W> sinusoids(normal(size_t(4 * columns), 3)), start(normal(size_t(types * columns), 4)),
+      segments(normal(size_t(2 * columns), 5));
+  const std::vector<int32_t> segment{0, 1, 1, 0, 0, 1};
   const Dropout dropout = some_dropout(p, rows);
   const double scale = std::sqrt(double(columns));
   const std::vector<double> keep = keep_factors(dropout, rows, columns), entry = table.values(),
-                            wave = sinusoids.values(), slope = gradient.values();
+                            wave = sinusoids.values(), slope = gradient.values(), part = segments.values();
   std::vector<double> out(size), sums = start.values();
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t c = 0; c < columns; ++c) {
       const size_t at = size_t(row * columns + c), from = size_t(tokens[size_t(row)] * columns + c);
-      out[at] = keep[at] * (scale * entry[from] + wave[size_t(positions[size_t(row)] * columns + c)]);
+      const double extra = typed ? part[size_t(segment[size_t(row)] * columns + c)] : 0;
+      out[at] = keep[at] * (scale * entry[from] + wave[size_t(positions[size_t(row)] * columns + c)] + extra);
       sums[from] += scale * keep[at] * slope[at];
     }
   }
@@ -150,9 +170,9 @@ void compare_embedding(int64_t columns, double p) {
     const auto& kernel = kernels<EmbeddingKernels<T>>();
     Array<T> found(size);
     Array<W> found_sums(start.values());
-    kernel.forward(
-        {table.data(), sinusoids.data(), tokens.data(), positions.data(), found.data(), columns, scale, dropout}, 0,
-        rows);
+    kernel.forward({table.data(), sinusoids.data(), tokens.data(), positions.data(), found.data(), columns, scale,
+                    dropout, typed ? segments.data() : nullptr, typed ? segment.data() : nullptr},
+                   0, rows);
     for (int64_t part = 0; part < 2; ++part) {
       kernel.backward({gradient.data(), tokens.data(), found_sums.data(), rows, columns, scale, dropout}, part, 2);
     }
@@ -166,7 +186,9 @@ void compare_embedding(int64_t columns, double p) {
 template <typename T>
 void all_on_cpu() {
   for (const double p : {0.0, 0.3}) {
-    for (const int64_t columns : {2, 18, 64, 66, 512}) compare_embedding<T>(columns, p);
+    for (const int64_t columns : {2, 18, 64, 66, 512}) {
+      for (const bool typed : {false, true}) compare_embedding<T>(columns, p, typed);
+    }
   }
 }
 

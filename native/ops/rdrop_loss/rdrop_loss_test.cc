@@ -17,7 +17,11 @@ struct Options {
   double scale = 1;
   bool in_place = false;
   int64_t first_position = 0;
+  double alpha_factor = 1;
 };
+
+/// What a launch computes: both passes, or one with or without its gradient.
+enum class Form { pair, single, losses };
 
 struct Result {
   DeviceLossSums sums;
@@ -25,7 +29,7 @@ struct Result {
 };
 
 std::vector<double> losses(const DeviceLossSums& sums) {
-  return {sums.cross_entropy, sums.nll, sums.kl, sums.tokens};
+  return {sums.cross_entropy, sums.nll, sums.kl, sums.tokens, sums.weighted_kl};
 }
 
 void expect_same_faults(const DeviceLossSums& actual, const DeviceLossSums& expected) {
@@ -41,23 +45,30 @@ std::vector<int32_t> some_targets(int64_t positions, int64_t classes) {
   return targets;
 }
 
+LossWeights weights_of(const Options& options, Form form) {
+  LossWeights weights = options.weights;
+  if (form != Form::pair) weights = {weights.label_smoothing, weights.pass_weight, 0, 0, 0, weights.class_weights};
+  weights.alpha *= options.alpha_factor;
+  return weights;
+}
+
 /// The scalar body over the same numbers; a fault is summed up and its gradients are NaN, as on a device.
 Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>& targets, int64_t classes,
-                   const Options& options, bool pair = true) {
+                   const Options& options, Form form = Form::pair) {
   const int64_t positions = int64_t(targets.size());
   std::vector<RdropLossRow> rows(targets.size());
-  Result result{{}, std::vector<double>(pair ? logits.size() : 0, std::nan(""))};
+  Result result{{}, std::vector<double>(form == Form::losses ? 0 : logits.size(), std::nan(""))};
   RdropLossArguments a{};
   a.logits1 = logits.data();
-  if (pair) {
+  if (form != Form::losses) a.gradient1 = result.gradient.data();
+  if (form == Form::pair) {
     a.logits2 = logits.data() + positions * classes;
-    a.gradient1 = result.gradient.data();
     a.gradient2 = result.gradient.data() + positions * classes;
   }
   a.targets = targets.data();
   a.ignore_index = ignored;
   a.classes = classes;
-  a.weights = options.weights;
+  a.weights = weights_of(options, form);
   a.rows = rows.data();
   for (int64_t n = 0; n < positions; ++n) {
     RdropLossRow& row = rows[size_t(n)];
@@ -70,6 +81,7 @@ Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>
     result.sums.cross_entropy += row.cross_entropy;
     result.sums.nll += row.nll;
     result.sums.kl += row.kl;
+    result.sums.weighted_kl += row.kl * options.alpha_factor;
     result.sums.tokens += target != ignored && !row.fault;
     if (!row.fault) continue;
     if (result.sums.faults++ == 0) result.sums.first = {options.first_position + n, LossFault(row.fault)};
@@ -81,7 +93,7 @@ Result expected_of(const std::vector<double>& logits, const std::vector<int32_t>
 /// The kernel on the positions given, added to sums; the gradient is that of both passes.
 template <typename T>
 std::vector<double> run(const Array<T>& logits, const std::vector<int32_t>& targets, int64_t classes,
-                        const Options& options, DeviceLossSums& sums, bool pair = true) {
+                        const Options& options, DeviceLossSums& sums, Form form = Form::pair) {
   const int64_t positions = int64_t(targets.size());
   Array<T> copy(logits.values()), other(logits.size());
   Array<T>& gradient = options.in_place ? copy : other;
@@ -90,46 +102,48 @@ std::vector<double> run(const Array<T>& logits, const std::vector<int32_t>& targ
   const float scale = float(options.scale);
   RdropLossOnDevice<T> a{};
   a.logits1 = copy.data();
-  if (pair) {
+  if (form != Form::losses) a.gradient1 = gradient.data();
+  if (form == Form::pair) {
     a.logits2 = copy.data() + positions * classes;
-    a.gradient1 = gradient.data();
     a.gradient2 = gradient.data() + positions * classes;
   }
   a.targets = targets.data();
   a.ignore_index = ignored;
   a.classes = classes;
-  a.weights = options.weights;
+  a.weights = form == Form::pair ? options.weights : weights_of(options, form);
+  a.alpha_factor = options.alpha_factor == 1 ? nullptr : &options.alpha_factor;
   a.gradient_scale = options.scale == 1 ? nullptr : &scale;
   a.first_position = options.first_position;
   a.rows = rows.data();
   a.blocks_done = &blocks_done;
   a.sums = &sums;
   const auto launchers = rdrop_loss_launchers<T>();
-  (pair ? launchers.loss : launchers.cross_entropy)(a, positions, nullptr);
+  (form == Form::pair ? launchers.loss : launchers.cross_entropy)(a, positions, nullptr);
   expect(blocks_done == 0, "the counter of blocks was not left at zero");
   if (!options.in_place) expect(copy.values() == logits.values(), "the logits were written to");
-  return pair ? gradient.values() : std::vector<double>();
+  return form == Form::losses ? std::vector<double>() : gradient.values();
 }
 
 /// spread: of the logits, which bounds the error of float32 sums.
 template <typename T>
 void compare(const std::vector<double>& numbers, const std::vector<int32_t>& targets, int64_t classes,
-             const Options& options, double spread, bool pair = true) {
+             const Options& options, double spread, Form form = Form::pair) {
   const Array<T> logits(numbers);
-  const Result expected = expected_of(logits.values(), targets, classes, options, pair);
+  const Result expected = expected_of(logits.values(), targets, classes, options, form);
   in_every_order([&] {
     DeviceLossSums sums{};
-    const std::vector<double> gradient = run<T>(logits, targets, classes, options, sums, pair);
+    const std::vector<double> gradient = run<T>(logits, targets, classes, options, sums, form);
     const double tokens = std::max(1.0, expected.sums.tokens);
-    expect_close("sums", losses(sums), losses(expected.sums), 3e-7, 3e-7 * (1 + spread) * tokens);
+    expect_close("sums", losses(sums), losses(expected.sums), 3e-7,
+                 3e-7 * (1 + spread) * tokens * std::max(1.0, options.alpha_factor));
     expect(sums.tokens == expected.sums.tokens, "another count of tokens");
     expect_same_faults(sums, expected.sums);
     for (size_t i = 0; i < gradient.size(); ++i) {
       expect(std::isnan(gradient[i]) == std::isnan(expected.gradient[i]), "NaN in one gradient alone");
       if (std::isnan(gradient[i])) continue;
-      expect_close(
-          "gradient " + std::to_string(i), {gradient[i]}, {expected.gradient[i]}, 2 * roundoff<T>(),
-          options.scale * (1 + options.weights.alpha) * (1 + spread) * 5e-7 + (std::is_same_v<T, Half> ? 0x1p-25 : 0));
+      expect_close("gradient " + std::to_string(i), {gradient[i]}, {expected.gradient[i]}, 2 * roundoff<T>(),
+                   options.scale * (1 + options.weights.alpha * options.alpha_factor) * (1 + spread) * 5e-7 +
+                       (std::is_same_v<T, Half> ? 0x1p-25 : 0));
     }
   });
 }
@@ -154,6 +168,70 @@ void shapes() {
 const Case shapes_float32{"loss: shapes, float32", shapes<float>};
 const Case shapes_bfloat16{"loss: shapes, bfloat16", shapes<Bfloat16>};
 const Case shapes_float16{"loss: shapes, float16", shapes<Half>};
+
+template <typename T>
+void one_pass() {
+  constexpr int elements = 16 / int(sizeof(T));
+  for (const int64_t classes :
+       {int64_t(1), int64_t(2), int64_t(7), int64_t(64), int64_t(1000), int64_t(2049), int64_t(256 * 3 * elements),
+        int64_t(256 * 6 * elements), int64_t(256 * 8 * elements)}) {
+    for (const int64_t positions : {1, 3}) {
+      const auto logits = normal(size_t(positions * classes), uint64_t(classes + positions), 3);
+      auto targets = some_targets(positions, classes);
+      if (classes < 2) targets.assign(targets.size(), 0);
+      compare<T>(logits, targets, classes, {.in_place = positions == 1}, 3, Form::single);
+    }
+  }
+  // Far logits take the log-softmax form; NaN is a fault.
+  for (const double far : {std::is_same_v<T, Half> ? 6e4 : 1e30, infinity}) {
+    auto logits = normal(3 * 40, 4, 1);
+    logits[45] = far;
+    compare<T>(logits, {3, ignored, 0}, 40, {.in_place = true}, 4, Form::single);
+    compare<T>(logits, {3, 0, 39}, 40, {.first_position = 7}, 4, Form::single);
+  }
+}
+const Case one_pass_float32{"loss: one pass with its gradient, float32", one_pass<float>};
+const Case one_pass_bfloat16{"loss: one pass with its gradient, bfloat16", one_pass<Bfloat16>};
+const Case one_pass_float16{"loss: one pass with its gradient, float16", one_pass<Half>};
+
+template <typename T>
+void weighted() {
+  for (const int64_t classes : {5, 64, 513}) {
+    const int64_t positions = 4;
+    const auto logits = normal(size_t(2 * positions * classes), uint64_t(classes), 3);
+    auto targets = some_targets(positions, classes);
+    targets[3] = 2;
+    std::vector<double> factors;
+    for (int64_t v = 0; v < classes; ++v) factors.push_back(double(v % 3) * 0.75);
+    for (const LossWeights& direction : {uni, reverse, bi}) {
+      Options options{.weights = direction, .alpha_factor = 3};
+      options.weights.class_weights = factors.data();
+      compare<T>(logits, targets, classes, options, 3);
+    }
+    Options options;
+    options.weights.class_weights = factors.data();
+    const std::vector<double> one(logits.begin(), logits.begin() + positions * classes);
+    compare<T>(one, targets, classes, options, 3, Form::single);
+    compare<T>(one, {2, 7777, ignored, -4}, classes, options, 3, Form::losses);
+  }
+}
+const Case weighted_float32{"loss: weights of classes and a factor of alpha, float32", weighted<float>};
+const Case weighted_bfloat16{"loss: weights of classes and a factor of alpha, bfloat16", weighted<Bfloat16>};
+const Case weighted_float16{"loss: weights of classes and a factor of alpha, float16", weighted<Half>};
+
+const Case counted{"loss: positions that are not ignored are counted", [] {
+                     for (const int64_t positions : {0, 1, 255, 256, 1000}) {
+                       std::vector<int32_t> targets;
+                       double expected = 0;
+                       for (int64_t n = 0; n < positions; ++n) {
+                         targets.push_back(n % 3 == 0 ? int32_t(ignored) : int32_t(n));
+                         expected += targets.back() != ignored;
+                       }
+                       double found = -1;
+                       rdrop_loss_launchers<float>().count(targets.data(), positions, ignored, &found, nullptr);
+                       expect(found == expected, "counted " + std::to_string(found));
+                     }
+                   }};
 
 /// Every number of groups a thread, and rows that are read twice, whole and not.
 template <typename T>
@@ -191,8 +269,9 @@ void options() {
           weights.alpha = alpha, weights.label_smoothing = eps, weights.pass_weight = pass_weight;
           compare<T>(logits, targets, classes, {.weights = weights}, 3);
           compare<T>(logits, targets, classes, {.weights = weights, .scale = 128, .in_place = true}, 3);
-          compare<T>({logits.begin(), logits.begin() + positions * classes}, targets, classes, {.weights = weights}, 3,
-                     false);
+          const std::vector<double> one(logits.begin(), logits.begin() + positions * classes);
+          compare<T>(one, targets, classes, {.weights = weights}, 3, Form::losses);
+          compare<T>(one, targets, classes, {.weights = weights, .scale = 128, .in_place = true}, 3, Form::single);
         }
       }
     }
