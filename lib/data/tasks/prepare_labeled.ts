@@ -1,15 +1,13 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LabeledConfig } from '../../options/task_preparation.js';
 import type { TaskTextConfig } from '../../options/task_text.js';
 import type { LineReading } from '../../text/lines/line_reader.js';
 import type { TaskText } from '../../text/tasks/task_text.js';
-import { tokenizerFiles } from '../../text/tasks/text_tokenizer.js';
 import { YieldTimer } from '../../util/async/yield_timer.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
-import { pathExists } from '../../util/files/exists.js';
-import { fileError, writeFileAtomically } from '../../util/files/files.js';
+import { writeFileAtomically } from '../../util/files/files.js';
 import type { Split } from '../pairs.js';
 import { type PrepareRun, stage } from '../preparation/stages.js';
 import { fileSize } from '../tar_archive.js';
@@ -221,17 +219,6 @@ async function writeLabeled(
   if (config.task === 'classification') {
     result.labels = [...labels];
     await writeFileAtomically(join(directory, 'labels.txt'), labels.map((label) => `${label}\n`).join(''));
-  }
-  if (config.tokenizer !== undefined) await copyTokenizer(config.tokenizer, directory);
-}
-
-async function copyTokenizer(from: string, to: string): Promise<void> {
-  for (const name of tokenizerFiles) {
-    const path = join(from, name);
-    if (!(await pathExists(path))) continue;
-    await copyFile(path, join(to, name)).catch((error: unknown) => {
-      throw fileError(error, path, 'read');
-    });
   }
 }
 

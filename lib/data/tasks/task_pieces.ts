@@ -5,6 +5,7 @@ import { Dictionary, unk } from '../../text/dictionary.js';
 import { LineWriter } from '../../text/lines/line_writer.js';
 import { Bpe } from '../../text/pieces/bpe.js';
 import { addWords } from '../../text/pieces/bpe_learner.js';
+import { checkCharacters } from '../../text/tasks/characters.js';
 import { TaskText, tokensOf } from '../../text/tasks/task_text.js';
 import { loadTextTokenizer } from '../../text/tasks/text_tokenizer.js';
 import { addWord, type WordCounts } from '../../text/word_counts.js';
@@ -100,9 +101,11 @@ export async function readGivenTaskPieces(
   const bpe = codes === undefined ? null : await Bpe.read(codes);
   if (bpe?.merges.length === 0)
     throw new RdropError('MALFORMED_FILE', `${codes}: expected BPE codes, the file holds none`);
+  const read = dictionary === undefined ? null : await Dictionary.read(dictionary);
+  if (text.pieces === 'characters') checkCharacters(read?.symbols.slice(4) ?? [], dictionary as string);
   return {
     bpe,
-    dictionary: dictionary === undefined ? null : await Dictionary.read(dictionary),
+    dictionary: read,
     text: tokenizer === undefined ? null : TaskText.ofTokenizer(text, await loadTextTokenizer(tokenizer)),
   };
 }
