@@ -44,6 +44,33 @@ export const fairseqImportSchema = documented<FairseqImportOptions>()(
 );
 export type FairseqImportConfig = Resolved<FairseqImportOptions, z.output<typeof fairseqImportSchema>>;
 
+/** How a directory of transformers becomes a run directory. */
+export interface HuggingFaceImportOptions {
+  /** The directory: config.json, model.safetensors (or its parts and their index) and tokenizer.json. */
+  directory: string;
+  /**
+   * Whether the model reads two texts at a time.
+   * @default false
+   */
+  pairs?: boolean | undefined;
+  /**
+   * Options of config.json that rdrop does not know and that change nothing in what the network computes.
+   * @default []
+   */
+  ignore?: readonly string[] | undefined;
+  /** The run directory to make. */
+  out: string;
+}
+
+export const huggingFaceImportSchema = documented<HuggingFaceImportOptions>()(
+  z.strictObject({
+    directory: text,
+    pairs: z.boolean().default(false),
+    ignore: z.array(text).readonly().default([]),
+    out: text,
+  }),
+);
+
 export const exportFormats = ['huggingface', 'fairseq', 'both'] as const;
 /** `huggingface`: transformers' FSMT. `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
 export type ExportFormat = (typeof exportFormats)[number];

@@ -1,9 +1,7 @@
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checkPlace, makeDirectoryAtomically } from '../../data/preparation/prepared_directory.js';
-import { encodeSafetensors, streamSafetensors } from '../../data/safetensors/safetensors.js';
 import { sizeOf } from '../../data/safetensors/stored_tensor.js';
-import { modelMetadata } from '../../model/transformer.js';
 import {
   type FairseqImportConfig,
   type FairseqImportOptions,
@@ -20,15 +18,10 @@ import { Bpe } from '../../text/pieces/bpe.js';
 import { describePieces, findPiecesOfTypes } from '../../text/pieces/find_pieces.js';
 import type { PieceConvention } from '../../text/pieces/pieces.js';
 import { TextPipeline } from '../../text/pipeline.js';
-import { freshCounters, writeCheckpoint } from '../../training/checkpoint.js';
-import { fingerprint } from '../../training/fingerprint.js';
-import { emptyWindow } from '../../training/metrics.js';
-import { hashData } from '../../training/run_directory.js';
-import { abortable } from '../../util/async/abortable.js';
 import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';
-import { writeFileAtomically } from '../../util/files/files.js';
 import { warn } from '../../util/warnings.js';
+import { runModelOf, writeImportedRun } from '../imported_run.js';
 import { type InterchangeRun, type OpenFairseqCheckpoint, openFairseqCheckpoint } from './checkpoint.js';
 
 export interface FairseqImport {
@@ -121,41 +114,23 @@ async function fill(
   origin: string,
   { signal }: InterchangeRun,
 ): Promise<void> {
-  // The task gives the architecture, the dictionaries the numbers of types.
-  const { vocabSize: _v, sourceVocabSize: _s, architecture: _a, ...runModel } = model;
   const double = [...parameters.values()].every(({ dtype }) => dtype === 'F64');
   const config = parseConfig(
     trainSchema,
     // The run's own directory holds all that is known of its data: the dictionary, the codes and how text is prepared.
-    { data: out, runDirectory: out, precision: double ? 'float64' : 'auto', model: runModel },
+    { data: out, runDirectory: out, precision: double ? 'float64' : 'auto', model: runModelOf(model) },
     'import',
   );
   await pipeline.write(directory);
-  await mkdir(join(directory, 'checkpoints'));
-  await writeCheckpoint(join(directory, 'checkpoints'), ['best'], {
-    model: abortable(streamSafetensors(parameters, modelMetadata(model)), signal, `reading ${origin}`),
-    optimizer: encodeSafetensors(new Map()),
-    state: {
-      fingerprint: fingerprint(config),
-      update: updates ?? 0,
-      epoch: 1,
-      position: 0,
-      lastValidated: updates ?? 0,
-      best: null,
-      sinceBest: 0,
-      trainingSeconds: 0,
-      elapsedSeconds: 0,
-      window: emptyWindow(),
-      optimizer: freshCounters(updates ?? 0),
-    },
-  });
-  const environment = {
+  await writeImportedRun(directory, {
+    config,
+    model,
+    parameters,
+    updates: updates ?? 0,
+    textFiles: TextPipeline.fileNames(pipeline.config),
     imported: { from: 'fairseq', checkpoint: resolve(origin) },
-    data: await hashData(directory),
-  };
-  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-  await writeFileAtomically(join(directory, 'environment.json'), json(environment));
-  await writeFileAtomically(join(directory, 'config.json'), json(config));
+    signal,
+  });
 }
 
 function language(code: string | null, option: 'source' | 'target', checkpoint: string): string {

@@ -83,7 +83,11 @@ const fixed = new Map<string, unknown>([
 ]);
 
 /** Activations by their names in transformers. */
-const activations: Readonly<Record<string, 'gelu' | 'relu'>> = { gelu: 'gelu', gelu_python: 'gelu', relu: 'relu' };
+const activations: Readonly<Record<string, 'gelu' | 'relu'>> = {
+  gelu: 'gelu',
+  gelu_python: 'gelu',
+  relu: 'relu',
+};
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -117,7 +121,8 @@ class Options {
   /** @throws RdropError NOT_EXPRESSIBLE for an option that nobody has asked for and that might mean something */
   checkOthers(ignored: readonly string[]): void {
     for (const [name, value] of Object.entries(this.json)) {
-      if (value === null || this.asked.has(name) || withoutEffect.has(name) || ignored.includes(name)) continue;
+      if (value === null || this.asked.has(name) || withoutEffect.has(name) || ignored.includes(name))
+        continue;
       const only = fixed.get(name);
       if (fixed.has(name) && JSON.stringify(value) === JSON.stringify(only)) continue;
       throw this.refused(
@@ -138,24 +143,34 @@ class Options {
  *   type), INVALID_CONFIG (a value outside rdrop's range)
  * @source transformers 5.18: models/{bert,roberta,distilbert}/configuration_*.py
  */
-export function readEncoderConfig(json: unknown, path: string, ignored: readonly string[] = []): EncoderConfig {
+export function readEncoderConfig(
+  json: unknown,
+  path: string,
+  ignored: readonly string[] = [],
+): EncoderConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new RdropError('MALFORMED_FILE', `${path}: expected an object of options, got ${describe(json)}`);
   }
   const options = new Options(json as Json, path);
   const kind = options.get('model_type') as EncoderKind;
   if (!encoderKinds.includes(kind)) {
-    throw options.refused('model_type', `one of ${encoderKinds.map((one) => JSON.stringify(one)).join(', ')}`);
+    throw options.refused(
+      'model_type',
+      `one of ${encoderKinds.map((one) => JSON.stringify(one)).join(', ')}`,
+    );
   }
   const of = names[kind];
   const name = options.get(of.activation[0]) ?? of.activation[1];
-  const activation = typeof name === 'string' && Object.hasOwn(activations, name) ? activations[name] : undefined;
-  if (activation === undefined) throw options.refused(of.activation[0], Object.keys(activations).join(' or '));
+  const activation =
+    typeof name === 'string' && Object.hasOwn(activations, name) ? activations[name] : undefined;
+  if (activation === undefined)
+    throw options.refused(of.activation[0], Object.keys(activations).join(' or '));
   const padId = options.get(of.pad[0]) === undefined ? of.pad[1] : options.get(of.pad[0]);
   if (typeof padId !== 'number' || !Number.isSafeInteger(padId) || padId < 0) {
     throw options.refused(of.pad[0], 'the id of the padding token');
   }
-  if (kind === 'roberta' && padId !== 1) throw options.refused(of.pad[0], '1, behind which its positions begin');
+  if (kind === 'roberta' && padId !== 1)
+    throw options.refused(of.pad[0], '1, behind which its positions begin');
   const positions = options.number(['max_position_embeddings', 512]);
   const dropout = options.number(of.dropout);
   const head = headOf(options, kind, dropout);
@@ -214,7 +229,8 @@ function differencesOf(options: Options, kind: EncoderKind, dropout: number): st
   }
   if (kind !== 'distilbert') return differences;
   const sinusoidal = options.get('sinusoidal_pos_embds') ?? false;
-  if (typeof sinusoidal !== 'boolean') throw options.refused('sinusoidal_pos_embds', 'a boolean', 'MALFORMED_FILE');
+  if (typeof sinusoidal !== 'boolean')
+    throw options.refused('sinusoidal_pos_embds', 'a boolean', 'MALFORMED_FILE');
   if (sinusoidal) {
     differences.push(
       'sinusoidal positions are a parameter that training changes; freeze encoder.embed_positions.weight to keep them',
@@ -247,8 +263,13 @@ function outputsOf(options: Options): { labels: string[]; task: 'classification'
     throw options.refused('id2label', 'labels that differ', 'MALFORMED_FILE');
   }
   const one = labels.length === 1;
-  if (problem === 'regression' ? !one : problem !== null && (problem !== 'single_label_classification' || one)) {
-    throw options.refused('problem_type', one ? '"regression" of one value' : '"single_label_classification"');
+  if (
+    problem === 'regression' ? !one : problem !== null && (problem !== 'single_label_classification' || one)
+  ) {
+    throw options.refused(
+      'problem_type',
+      one ? '"regression" of one value' : '"single_label_classification"',
+    );
   }
   return { labels, task: one ? 'regression' : 'classification' };
 }

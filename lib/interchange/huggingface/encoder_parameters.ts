@@ -81,8 +81,10 @@ export function transformersName(name: string, kind: EncoderKind): string {
 /** Tensors of a checkpoint that are no part of an encoder that classifies sequences: other heads, and tables. */
 const others = {
   bert: /^(cls\.|qa_outputs\.|(bert\.)?embeddings\.(position_ids|token_type_ids)$)/,
-  roberta: /^(lm_head\.|qa_outputs\.|roberta\.pooler\.|(roberta\.)?embeddings\.(position_ids|token_type_ids)$)/,
-  distilbert: /^(vocab_(transform|layer_norm|projector)\.|qa_outputs\.|(distilbert\.)?embeddings\.position_ids$)/,
+  roberta:
+    /^(lm_head\.|qa_outputs\.|roberta\.pooler\.|(roberta\.)?embeddings\.(position_ids|token_type_ids)$)/,
+  distilbert:
+    /^(vocab_(transform|layer_norm|projector)\.|qa_outputs\.|(distilbert\.)?embeddings\.position_ids$)/,
 } as const;
 
 /** Tables that every model has or computes; not worth a word. */
@@ -121,7 +123,9 @@ export function encoderParameters(
   const full = [...given.keys()].some((name) => name.startsWith(`${kind}.`));
   for (const [name, tensor] of given) {
     // Checkpoints of before 2020 call the two parts of a norm gamma and beta.
-    const today = name.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
+    const today = name
+      .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
+      .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
     found.set(full || isHead(today) ? today : `${kind}.${today}`, tensor);
   }
   const shapes = parameterShapes(model);
@@ -163,7 +167,9 @@ export function encoderParameters(
 
 /** Whether a name stands beside the encoder, whose own have its name in front or not. */
 const isHead = (name: string): boolean =>
-  /^(pre_classifier|classifier|cls|lm_head|qa_outputs|vocab_transform|vocab_layer_norm|vocab_projector)\./.test(name);
+  /^(pre_classifier|classifier|cls|lm_head|qa_outputs|vocab_transform|vocab_layer_norm|vocab_projector)\./.test(
+    name,
+  );
 
 const rowsOfPositions = (kind: EncoderKind, { maxPositions }: ModelConfig): number =>
   kind === 'roberta' ? maxPositions + firstPosition : maxPositions;
@@ -174,7 +180,12 @@ function inOurLayout(name: string, tensor: StoredTensor, kind: EncoderKind, padI
 }
 
 /** A parameter as a checkpoint of transformers has it. */
-export function inTheirLayout(name: string, tensor: StoredTensor, kind: EncoderKind, padId: number): StoredTensor {
+export function inTheirLayout(
+  name: string,
+  tensor: StoredTensor,
+  kind: EncoderKind,
+  padId: number,
+): StoredTensor {
   if (name === embeddings.tokens) return exchangedRows(tensor, padId, pad);
   return name === embeddings.positions && kind !== 'roberta' ? withoutFirst(tensor, firstPosition) : tensor;
 }

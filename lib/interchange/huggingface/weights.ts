@@ -64,7 +64,10 @@ async function openParts(directory: string): Promise<OpenWeights> {
       files.set(fileName, file);
       const tensor = file.tensors.get(name);
       if (tensor === undefined) {
-        throw new RdropError('CHECKPOINT_MISMATCH', `${file.path}: parameter ${name}: is missing, ${path} names it`);
+        throw new RdropError(
+          'CHECKPOINT_MISMATCH',
+          `${file.path}: parameter ${name}: is missing, ${path} names it`,
+        );
       }
       tensors.set(name, tensor);
     }
