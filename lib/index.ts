@@ -6,7 +6,12 @@ export type {} from './util/globals.js';
 
 export type { BatchPlanOptions, BatchSizeOptions, TrainBatchOptions } from './options/batches.js';
 export type { DistributedOptions, WireType } from './options/distributed.js';
-export type { ExportFormat, ExportOptions, FairseqImportOptions } from './options/interchange.js';
+export type {
+  ExportFormat,
+  ExportOptions,
+  FairseqImportOptions,
+  HuggingFaceImportOptions,
+} from './options/interchange.js';
 export { type KlDirection, klDirections, type LossOptions, type TrainLossOptions } from './options/loss.js';
 export type { ModelConfig, ModelOptions, RunModelOptions } from './options/model.js';
 export type { LockOptions, OpenOptions } from './options/opening.js';
@@ -91,6 +96,7 @@ export { exportModel, type ModelExport } from './interchange/export_model.js';
 export type { InterchangeRun } from './interchange/fairseq/checkpoint.js';
 export { type FairseqCheckpoint, readFairseqCheckpoint } from './interchange/fairseq/checkpoint.js';
 export { type FairseqImport, importFairseq } from './interchange/fairseq/import_fairseq.js';
+export { type HuggingFaceImport, importHuggingFace } from './interchange/huggingface/import_huggingface.js';
 
 // Evaluation, sweep, statistics, report, theory.
 

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
+import type { HuggingFaceImport } from '../interchange/huggingface/import_huggingface.js';
 import { pieceFormats } from '../options/text.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 
-/** `rdrop import fairseq`: a run directory of what fairseq trained. The options are those of fairseqImportSchema. */
+/**
+ * `rdrop import fairseq`, `rdrop import huggingface`: a run directory of what another program trained. The options are those of
+ * fairseqImportSchema and huggingFaceImportSchema.
+ */
 export function importCommand(): Command {
   const command = namedCommand('import');
   command
@@ -46,5 +50,42 @@ export function importCommand(): Command {
       const line = `${directory}: ${parameters} parameters, ${types}`;
       process.stdout.write(`${json ? JSON.stringify(result) : line}\n`);
     });
+  command
+    .command('huggingface')
+    .argument(
+      '<directory>',
+      'config.json, model.safetensors and tokenizer.json, as save_pretrained writes them',
+    )
+    .description(
+      "BERT, RoBERTa or DistilBERT of transformers', to fine-tune (train --init) or to predict with",
+    )
+    .option('--pairs', 'the model reads two texts at a time')
+    .option('--ignore <option...>', 'options of config.json that change nothing in what the network computes')
+    .option('--out <directory>', 'the run directory to make')
+    .option(
+      '--json',
+      'print {directory, kind, vocabSize, parameters, head, labels, missing, leftOut, differences} as JSON',
+    )
+    .action(async (directory: string, { json, ...options }: Record<string, unknown>) => {
+      const { importHuggingFace } = await import('../interchange/huggingface/import_huggingface.js');
+      const given = { directory, ...options } as unknown as Parameters<typeof importHuggingFace>[0];
+      const result = await interruptible((signal) => importHuggingFace(given, { signal }));
+      for (const note of importNotes(result)) process.stderr.write(`rdrop: ${note}\n`);
+      const head = result.head === null ? 'no head' : `a head for ${result.head}`;
+      const line = `${result.directory}: ${result.kind}, ${result.parameters} parameters, ${result.vocabSize} ids, ${head}`;
+      process.stdout.write(`${json ? JSON.stringify(result) : line}\n`);
+    });
   return command;
+}
+
+/** What was left out, what begins anew and what training does otherwise, in sentences. */
+function importNotes({ leftOut, missing, differences }: HuggingFaceImport): string[] {
+  const some = (names: string[]) => names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
+  return [
+    ...(leftOut.length > 0 ? [`left out ${leftOut.length} tensors of other heads (${some(leftOut)})`] : []),
+    ...(missing.length > 0
+      ? [`a task that starts from it begins with ${missing.length} new tensors (${some(missing)})`]
+      : []),
+    ...differences,
+  ];
 }

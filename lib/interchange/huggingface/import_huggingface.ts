@@ -5,12 +5,13 @@ import { type HuggingFaceImportOptions, huggingFaceImportSchema } from '../../op
 import { checkCall } from '../../options/schema/call_options.js';
 import { parseConfig } from '../../options/schema/parse.js';
 import { trainSchema } from '../../options/training.js';
-import { HuggingFaceTokenizer } from '../../text/huggingface/tokenizer.js';
+import type { HuggingFaceTokenizer } from '../../text/huggingface/tokenizer.js';
 import { TaskText } from '../../text/tasks/task_text.js';
 import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';
 import { pathExists } from '../../util/files/exists.js';
 import { readJsonFile, writeFileAtomically } from '../../util/files/files.js';
+import { loadPart } from '../../util/load_part.js';
 import type { InterchangeRun } from '../fairseq/checkpoint.js';
 import { runModelOf, writeImportedRun } from '../imported_run.js';
 import { type EncoderConfig, type EncoderKind, readEncoderConfig } from './encoder_config.js';
@@ -93,6 +94,7 @@ async function readTokenizer(
       `${directory}: expected a tokenizer.json; AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers writes one`,
     );
   }
+  const { HuggingFaceTokenizer } = await loadPart(() => import('../../text/huggingface/tokenizer.js'));
   return (await HuggingFaceTokenizer.read(directory)).sized(model.vocabSize, padId);
 }
 

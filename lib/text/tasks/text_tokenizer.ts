@@ -1,3 +1,5 @@
+import { loadPart } from '../../util/load_part.js';
+
 /**
  * A tokenizer with ids and a template of its own, as tokenizer.json holds one. Its ids are the model's: padding is 1.
  */
@@ -25,6 +27,6 @@ export const tokenizerFiles: readonly string[] = ['tokenizer.json', 'tokenizer_i
  * @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE, NOT_EXPRESSIBLE (a part that is not supported)
  */
 export async function loadTextTokenizer(directory: string): Promise<TextTokenizer> {
-  const { HuggingFaceTokenizer } = await import('../huggingface/tokenizer.js');
+  const { HuggingFaceTokenizer } = await loadPart(() => import('../huggingface/tokenizer.js'));
   return HuggingFaceTokenizer.read(directory);
 }
