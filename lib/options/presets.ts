@@ -73,6 +73,35 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
   tensorboard: false,
 });
 
+/**
+ * What nanoGPT's models of Shakespeare's characters share. Its rate in the warm-up is that of one update later, over one more: that
+ * is a warm-up from learningRate / 101.
+ *
+ * @source github.com/karpathy/nanoGPT, model.py, train.py
+ */
+function nanoGpt(size: { layers: number; width: number; heads: number; block: number; dropout: number }) {
+  return {
+    task: 'language-model',
+    model: {
+      ...{ embedDim: size.width, ffnDim: 4 * size.width, heads: size.heads, decoderLayers: size.layers },
+      ...{ dropout: size.dropout, attentionDropout: size.dropout, maxPositions: size.block },
+      ...{ norm: 'pre', activation: 'gelu', positions: 'learned', scaleEmbeddings: false, bias: false },
+      ...{ initialization: 'gpt2', shareEmbeddings: 'all' },
+    },
+    optimizer: {
+      ...{ schedule: 'cosine', learningRate: 1e-3, minimumLearningRate: 1e-4, warmupUpdates: 100 },
+      ...{
+        warmupInitLearningRate: 1e-3 / 101,
+        beta2: 0.99,
+        weightDecay: 0.1,
+        weightDecayOn: 'matrices',
+        clipNorm: 1,
+      },
+    },
+    validation: { interval: 250 },
+  } as const satisfies PartialTrainOptions;
+}
+
 /** What each preset sets. The option `preset` lays a configuration over one of them, part by part. */
 export const presets = {
   'iwslt14-rdrop-uni': iwslt14('uni'),
@@ -99,6 +128,70 @@ export const presets = {
     maxUpdates: 1000,
     logInterval: 50,
     validation: { beam: { beam: 1, maxLenA: 1.2, maxLenB: 10 } },
+  },
+  /**
+   * An encoder of 2 × 128 for sentences, from scratch: TREC questions in a minute.
+   */
+  'classifier-small': {
+    task: 'classification',
+    model: {
+      ...{
+        embedDim: 128,
+        ffnDim: 256,
+        heads: 4,
+        encoderLayers: 2,
+        dropout: 0.2,
+        norm: 'pre',
+        activation: 'gelu',
+      },
+      ...{ pooling: 'mean', pooler: 'none', headDropout: 0.2, maxPositions: 256 },
+    },
+    loss: { direction: 'uni', alpha: 1, labelSmoothing: 0 },
+    optimizer: {
+      ...{ schedule: 'linear', learningRate: 1e-3, warmupUpdates: 100, warmupInitLearningRate: 0 },
+      ...{ weightDecay: 0.01, weightDecayOn: 'matrices', clipNorm: 1 },
+    },
+    batches: { maxTokens: 4096, maxSentences: 64 },
+    maxUpdates: 1200,
+    validation: { interval: 100 },
+  },
+  /**
+   * BERT-base, and its fine-tuning as dropreg/R-Drop does it (huggingface_transformer_src, GLUE): the KL term is summed over the
+   * batch while the cross-entropy is averaged.
+   */
+  'classifier-bert': {
+    task: 'classification',
+    model: {
+      ...{ embedDim: 768, ffnDim: 3072, heads: 12, encoderLayers: 12, dropout: 0.1, attentionDropout: 0.1 },
+      ...{ norm: 'post', activation: 'gelu', positions: 'learned', tokenTypes: 2, embeddingNorm: true },
+      ...{ scaleEmbeddings: false, normEpsilon: 1e-12, initialization: 'bert', maxPositions: 512 },
+      ...{ pooling: 'first', pooler: 'tanh', headDropout: 0.1 },
+    },
+    loss: { direction: 'bi', alpha: 1, klReduction: 'sum', passReduction: 'mean', labelSmoothing: 0 },
+    optimizer: {
+      ...{ schedule: 'linear', learningRate: 2e-5, warmupUpdates: 100, warmupInitLearningRate: 0 },
+      ...{ beta2: 0.999, weightDecay: 0.01, weightDecayOn: 'matrices', clipNorm: 1 },
+    },
+    batches: { maxTokens: 16_384, maxSentences: 32 },
+    maxUpdates: 2000,
+    validation: { interval: 200 },
+  },
+  /**
+   * nanoGPT's setting for a CPU (its README; config/train_shakespeare_char.py). Without dropout two passes are one: `loss.passes` is 1.
+   * For R-Drop: `model.dropout`, `loss.passes` 2 and `loss.alpha`.
+   */
+  'gpt-tiny': {
+    ...nanoGpt({ layers: 4, width: 128, heads: 4, block: 64, dropout: 0 }),
+    loss: { passes: 1, alpha: 0, labelSmoothing: 0 },
+    batches: { maxTokens: 12 * 64, maxSentences: 12, tokensPerSample: 64 },
+    maxUpdates: 2000,
+  },
+  /** nanoGPT's config/train_shakespeare_char.py, with R-Drop. */
+  'gpt-small': {
+    ...nanoGpt({ layers: 6, width: 384, heads: 6, block: 256, dropout: 0.2 }),
+    loss: { direction: 'uni', alpha: 1, labelSmoothing: 0 },
+    batches: { maxTokens: 64 * 256, maxSentences: 64, tokensPerSample: 256 },
+    maxUpdates: 5000,
   },
 } as const satisfies Record<PresetName, PartialTrainOptions>;
 

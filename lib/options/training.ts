@@ -33,10 +33,15 @@ export const presetNames = [
   'transformer_big',
   'multi30k',
   'tiny',
+  'classifier-small',
+  'classifier-bert',
+  'gpt-tiny',
+  'gpt-small',
 ] as const;
 /**
  * `iwslt14-rdrop-uni`, `iwslt14-rdrop-bi`: the paper's run. `transformer_base`, `transformer_big`: the models of Vaswani et al.
- * 2017. `multi30k`: Multi30k on two cores within the hour. `tiny`: the demo's.
+ * 2017. `multi30k`: Multi30k on two cores within the hour. `tiny`: the demo's. `classifier-small`: an encoder of 2 × 128 from scratch.
+ * `classifier-bert`: BERT-base and its fine-tuning. `gpt-tiny`, `gpt-small`: nanoGPT's settings for characters on a CPU and on a GPU.
  */
 export type PresetName = (typeof presetNames)[number];
 
