@@ -12,8 +12,10 @@ import {
   sweepSchema,
   type TrainOptions,
 } from '../../lib/options/index.js';
+import { native } from '../../lib/native/binding.js';
 import { planTrials } from '../../lib/sweep/plan.js';
 import { sweep } from '../../lib/sweep/sweep.js';
+import { nativeOptimizerOptions } from '../../lib/training/optimizer/optimizer_options.js';
 import { Trainer } from '../../lib/training/trainer.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rdrop-presets-'));
@@ -84,6 +86,31 @@ describe('preset', () => {
     expect(() => resolved({ prest: 'tiny' } as object)).toThrow(
       /train\.prest: unknown option, did you mean preset\?/,
     );
+  });
+});
+
+describe('the presets of nanoGPT', () => {
+  const peak = 1e-3;
+  const nanoGptRate = (done: number, updates: number) => {
+    if (done < 100) return (peak * (done + 1)) / 101;
+    return 1e-4 + 0.5 * (1 + Math.cos((Math.PI * (done - 100)) / (updates - 100))) * (peak - 1e-4);
+  };
+
+  it.each([
+    ['gpt-tiny', 2000],
+    ['gpt-small', 5000],
+  ] as const)('%s has the learning rates of its train.py', (name, updates) => {
+    const config = resolved({ preset: name });
+    const optimizer = nativeOptimizerOptions(config, { parameterShapes: [['decoder.layer_norm.weight', [8]]] });
+    for (const done of [0, 1, 50, 99, 100, 101, 1000, updates - 1])
+      expect(native().learningRate(optimizer, done)).toBeCloseTo(nanoGptRate(done, updates), 14);
+    expect(optimizer.groups).toEqual([{ name: 'decoder.layer_norm.weight', rate: 1, decay: false }]);
+  });
+
+  it('gpt-tiny is one pass, and with two a run of R-Drop', () => {
+    expect(resolved({ preset: 'gpt-tiny' }).loss).toMatchObject({ passes: 1, alpha: 0, labelSmoothing: 0 });
+    const loss = resolved({ preset: 'gpt-tiny', loss: { passes: 2, alpha: 1, direction: 'bi' } }).loss;
+    expect(loss).toMatchObject({ passes: 2, alpha: 1, direction: 'bi', labelSmoothing: 0 });
   });
 });
 
