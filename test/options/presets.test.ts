@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { trainOptions } from '../../lib/cli/train.js';
+import { native } from '../../lib/native/binding.js';
 import {
   type PresetName,
   presetNames,
@@ -12,7 +13,6 @@ import {
   sweepSchema,
   type TrainOptions,
 } from '../../lib/options/index.js';
-import { native } from '../../lib/native/binding.js';
 import { planTrials } from '../../lib/sweep/plan.js';
 import { sweep } from '../../lib/sweep/sweep.js';
 import { nativeOptimizerOptions } from '../../lib/training/optimizer/optimizer_options.js';
@@ -101,7 +101,9 @@ describe('the presets of nanoGPT', () => {
     ['gpt-small', 5000],
   ] as const)('%s has the learning rates of its train.py', (name, updates) => {
     const config = resolved({ preset: name });
-    const optimizer = nativeOptimizerOptions(config, { parameterShapes: [['decoder.layer_norm.weight', [8]]] });
+    const optimizer = nativeOptimizerOptions(config, {
+      parameterShapes: [['decoder.layer_norm.weight', [8]]],
+    });
     for (const done of [0, 1, 50, 99, 100, 101, 1000, updates - 1])
       expect(native().learningRate(optimizer, done)).toBeCloseTo(nanoGptRate(done, updates), 14);
     expect(optimizer.groups).toEqual([{ name: 'decoder.layer_norm.weight', rate: 1, decay: false }]);
