@@ -10,7 +10,7 @@
  * Counts the changes of this file that a core of before does not serve. The core has the same number (contract_version in
  * native/addon/addon.cc), and one with another is refused when it is opened.
  */
-export const contractVersion = 2;
+export const contractVersion = 3;
 
 export interface Packed {
   tokens: Int32Array;

@@ -23,7 +23,7 @@ namespace rdrop {
 namespace {
 
 /// contractVersion of lib/native/contract.ts.
-constexpr int contract_version = 2;
+constexpr int contract_version = 3;
 
 std::string compute_capability(int major, int minor) {
   return std::to_string(major) + "." + std::to_string(minor);

@@ -64,6 +64,15 @@ std::vector<int32_t> int_vector(const Napi::Value& value, const char* name) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<double> double_vector(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    fail(ErrorCode::invalid_argument, name, ": expected a Float64Array");
+  }
+  const auto array = value.As<Napi::Float64Array>();
+  if (array.ElementLength() == 0) return {};
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
 /// The type of a typed array's elements, and its data.
 std::pair<at::ScalarType, const void*> float_data(const Napi::Value& value) {
   if (value.IsTypedArray()) {
@@ -101,6 +110,61 @@ Napi::Value int_array(Napi::Env env, const std::vector<int32_t>& values) {
   auto array = Napi::Int32Array::New(env, values.size());
   std::copy(values.begin(), values.end(), array.Data());
   return array;
+}
+
+/// Whether an option is given; else it stays as it is in ModelConfig.
+bool is_given(const Napi::Value& value, const char* name) {
+  return !property(value, name).IsUndefined();
+}
+
+template <typename Choice>
+void read_choice(const Napi::Value& value, const char* name, std::initializer_list<const char*> allowed, Choice& to) {
+  if (is_given(value, name)) to = static_cast<Choice>(choice_property(value, name, allowed));
+}
+
+void read_number(const Napi::Value& value, const char* name, double& to) {
+  if (is_given(value, name)) to = number_property(value, name);
+}
+
+void read_flag(const Napi::Value& value, const char* name, bool& to) {
+  if (is_given(value, name)) to = boolean_property(value, name);
+}
+
+/// What of the network is not fairseq's encoder-decoder.
+void read_composition(const Napi::Value& value, ModelConfig& config) {
+  read_choice(value, "architecture", {"encoder-decoder", "encoder", "decoder"}, config.architecture);
+  read_choice(value, "output", {"classes", "value"}, config.output);
+  read_choice(value, "positions", {"sinusoidal", "learned"}, config.learned_positions);
+  read_choice(value, "initialization", {"fairseq", "bert", "gpt2"}, config.initialization);
+  read_choice(value, "pooling", {"first", "mean"}, config.pooling);
+  read_choice(value, "pooler", {"none", "tanh", "relu"}, config.pooler);
+  if (is_given(value, "outputs")) config.outputs = integer_property(value, "outputs", 1);
+  if (is_given(value, "tokenTypes")) config.token_types = integer_property(value, "tokenTypes", 0);
+  read_flag(value, "scaleEmbeddings", config.scale_embeddings);
+  read_flag(value, "embeddingNorm", config.embedding_norm);
+  read_flag(value, "bias", config.bias);
+  read_number(value, "normEpsilon", config.norm_epsilon);
+  read_number(value, "headInputDropout", config.head_input_dropout);
+  read_number(value, "headDropout", config.head_dropout);
+}
+
+void check_composition(const ModelConfig& config) {
+  const bool layers = (!config.has_encoder() || config.encoder_layers >= 1) &&
+                      (!config.has_decoder() || config.decoder_layers >= 1) && config.encoder_layers >= 0 &&
+                      config.decoder_layers >= 0;
+  const bool head = config.has_decoder()
+                        ? config.outputs == 0 && config.token_types == 0
+                        : config.outputs >= 1 && (config.output == ModelConfig::Output::classes || config.outputs == 1);
+  if (config.vocab_size < 5 || config.source_vocab_size < 5 || config.heads < 1 || config.embed_dim < 2 ||
+      config.embed_dim % config.heads != 0 || config.ffn_dim < 1 || !layers || !head || config.max_positions < 1 ||
+      !(config.norm_epsilon > 0)) {
+    fail(ErrorCode::invalid_argument, "model configuration: a size is out of range");
+  }
+  if (config.source_vocab_size != config.vocab_size &&
+      (!config.has_both() || config.share_embeddings == ModelConfig::Share::all)) {
+    fail(ErrorCode::invalid_argument, "model configuration: one matrix of embeddings for ", config.source_vocab_size,
+         " and ", config.vocab_size, " types");
+  }
 }
 
 }  // namespace
@@ -150,15 +214,8 @@ ModelConfig model_config(const Napi::Value& value) {
   config.share_embeddings =
       static_cast<ModelConfig::Share>(choice_property(value, "shareEmbeddings", {"all", "decoder", "none"}));
   config.max_positions = integer_property(value, "maxPositions");
-  if (config.vocab_size < 5 || config.source_vocab_size < 5 || config.heads < 1 || config.embed_dim < 2 ||
-      config.embed_dim % config.heads != 0 || config.ffn_dim < 1 || config.encoder_layers < 1 ||
-      config.decoder_layers < 1 || config.max_positions < 1) {
-    fail(ErrorCode::invalid_argument, "model configuration: a size is out of range");
-  }
-  if (config.share_embeddings == ModelConfig::Share::all && config.source_vocab_size != config.vocab_size) {
-    fail(ErrorCode::invalid_argument, "model configuration: one matrix of embeddings for ", config.source_vocab_size,
-         " and ", config.vocab_size, " types");
-  }
+  read_composition(value, config);
+  check_composition(config);
   return config;
 }
 
@@ -233,6 +290,9 @@ PackedBatch packed_batch(const Napi::Value& value) {
   PackedBatch batch{packed(property(value, "source")), packed(property(value, "target")), {}};
   const Napi::Value second = property(value, "secondSource");
   if (second.IsObject()) batch.second_source = packed(second);
+  const Napi::Value types = property(value, "tokenTypes"), values = property(value, "values");
+  if (!types.IsUndefined()) batch.token_types = int_vector(types, "tokenTypes");
+  if (!values.IsUndefined()) batch.values = double_vector(values, "values");
   return batch;
 }
 

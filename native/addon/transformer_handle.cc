@@ -108,6 +108,17 @@ Napi::Value logits(const Napi::CallbackInfo& info, const Shared& handle) {
       [](Napi::Env env, at::Tensor logits) { return float_array(env, logits); });
 }
 
+Napi::Value hidden(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto model = handle->get();
+  return run(
+      info.Env(),
+      [model, batch = packed_batch(info[0])] {
+        check_batch(batch, model->config());
+        return model->hidden(batch);
+      },
+      [](Napi::Env env, at::Tensor states) { return float_array(env, states); });
+}
+
 Napi::Value loss_and_gradients(const Napi::CallbackInfo& info, const Shared& handle) {
   struct Answer {
     LossSums sums;
@@ -121,7 +132,7 @@ Napi::Value loss_and_gradients(const Napi::CallbackInfo& info, const Shared& han
   return run(
       info.Env(),
       [model, batch = std::move(batch), options = loss_options(info[1]), key] {
-        check_batch(batch, model->config());
+        check_batch(batch, model->config(), options.ignore_index);
         const DeviceScope scope(model->device());
         at::Tensor& gradient = model->parameters().gradient;
         try {
@@ -146,7 +157,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info, const Shared& handle) {
   return run(
       info.Env(),
       [model, batch = packed_batch(info[0]), options = loss_options(info[1])] {
-        check_batch(batch, model->config());
+        check_batch(batch, model->config(), options.ignore_index);
         return model->evaluate(batch, options);
       },
       [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_object(env, sums)); });
@@ -177,9 +188,9 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
   const std::pair<const char*, Method> methods[] = {
       {"parameters", parameters}, {"setParameters", set_parameters},
       {"snapshot", snapshot},     {"write", write},
-      {"logits", logits},         {"lossAndGradients", loss_and_gradients},
-      {"evaluate", evaluate},     {"translate", translate},
-      {"dispose", dispose}};
+      {"logits", logits},         {"hidden", hidden},
+      {"evaluate", evaluate},     {"lossAndGradients", loss_and_gradients},
+      {"translate", translate},   {"dispose", dispose}};
   for (const auto& [name, method] : methods) {
     object.Set(name, Napi::Function::New(
                          env,

@@ -1,5 +1,4 @@
-// A batch of packed sentence pairs, and what the network needs to know of it. B pairs, S and T source and target
-// tokens.
+// A batch of packed sequences, and what the network needs to know of it. B pairs, S and T source and target tokens.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +20,23 @@ struct Packed {
   void append(const Packed& other);
 };
 
+/// Encoder-decoder: pairs. Decoder: source is what it reads, target what it predicts at each position. Encoder: source,
+/// and in target a class of each, or in values a number of each.
 struct PackedBatch {
   Packed source, target;
-  Packed second_source;  ///< the sources of pass 2 where they differ (tests); empty otherwise
+  Packed second_source{};              ///< the sources of pass 2 where they differ (tests); empty otherwise
+  std::vector<int32_t> token_types{};  ///< [S] of an encoder; empty: all 0
+  std::vector<double> values{};        ///< [B]
+
+  /// The positions of a loss: targets or values.
+  int64_t positions() const { return values.empty() ? target.size() : int64_t(values.size()); }
+  /// Positions that count.
+  int64_t counted(int64_t ignore_index) const;
 };
 
 /// Throws INVALID_ARGUMENT or TOKEN_OUT_OF_RANGE, naming side, sentence and position.
 void check_packed(const Packed& packed, const std::string& side, int64_t vocab_size, int64_t max_positions);
-void check_batch(const PackedBatch& batch, const ModelConfig& config);
+/// The target of a decoder, and the class of a sequence, may also be ignore_index.
+void check_batch(const PackedBatch& batch, const ModelConfig& config, int64_t ignore_index = kPad);
 
 }  // namespace rdrop

@@ -47,7 +47,7 @@ void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out) {
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer) {
   at::Tensor weight = layer.weight.gradient, bias = layer.bias.gradient;
   matrix_product(gradient.t(), x, 1, weight);
-  column_sums(gradient, bias);
+  if (bias.defined()) column_sums(gradient, bias);
 }
 
 LinearWithDeferredBias linear_with_deferred_bias(const at::Tensor& x, const Linear& layer) {

@@ -12,7 +12,7 @@ at::Tensor linear(const at::Tensor& x, const Linear& layer);
 /// The same into out [R,out].
 void linear_into(const at::Tensor& x, const Linear& layer, at::Tensor& out);
 
-/// Adds the gradients of weight and bias; gradient [R,out], x [R,in].
+/// Adds the gradients of weight and, where there is one, bias; gradient [R,out], x [R,in].
 void linear_backward(const at::Tensor& gradient, const at::Tensor& x, const Linear& layer);
 
 /// A layer whose bias the operation after it adds, and whose bias's gradient that operation's backward sums, so that no

@@ -1,7 +1,7 @@
-// The parameters of a Transformer in one flat buffer and their gradients in another, so that norm, optimizer and
+// The parameters of a network in one flat buffer and their gradients in another, so that norm, optimizer and
 // checkpoint are one sweep each. Fused matrices (query, key and value in one product) are neighbors in the buffer;
-// on disk they have fairseq's names one by one. V types (those of source and target may differ in number), D width, F
-// feed-forward width.
+// on disk they have fairseq's names one by one. Biases of a network that has none lie as zeros outside these buffers. V
+// types (those of source and target may differ in number), D width, F feed-forward width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,18 +16,19 @@ namespace rdrop {
 class Device;
 
 /// A tensor of the network: views of the flat buffers. `value` has the type of the activations, but gains and biases of
-/// norms are never of 16 bits; no `gradient` is.
+/// norms and tables of positions and token types are never of 16 bits; no `gradient` is.
 struct Weight {
   at::Tensor value, gradient;
 };
 
 struct Linear {
   Weight weight;  // [out,in]
-  Weight bias;    // [out]
+  Weight bias;    // [out]; of a network without biases undefined on the CPU, zeros on a device
 };
 
 struct LayerNorm {
-  Weight gamma, beta;  // [D]
+  Weight gamma, beta;  // [D]; beta zeros in a network without biases
+  double epsilon = 0;
 };
 
 struct FeedForward {
@@ -48,15 +49,33 @@ struct CrossAttention {
   LayerNorm norm;
 };
 
-struct EncoderLayer {
+struct Layer {
   SelfAttention self_attention;
+  CrossAttention cross_attention;  ///< undefined in a stack that attends to no other
   FeedForward feed_forward;
 };
 
-struct DecoderLayer {
-  SelfAttention self_attention;
-  CrossAttention cross_attention;
-  FeedForward feed_forward;
+/// What the rows of a stack's input are sums of.
+struct Embedding {
+  Weight table;               // [V,D]
+  Weight positions;           // [P,D]; undefined: sinusoids
+  at::Tensor position_table;  // [P,D] the value of `positions`, or the sinusoids
+  Weight token_types;         // [Y,D]; undefined: none
+  LayerNorm norm;             ///< of the sum; undefined: none
+  double scale = 1;           ///< of the table
+};
+
+/// The encoder, or the decoder.
+struct Stack {
+  Embedding embedding;
+  std::vector<Layer> layers;
+  LayerNorm norm;  ///< pre-norm only
+};
+
+/// Of an encoder that classifies or gives a value for a sequence.
+struct Head {
+  Linear dense;  // [D,D]; undefined: no pooler
+  Linear out;    // [outputs,D]
 };
 
 /// A parameter as the checkpoint names it: a slice of the flat buffers.
@@ -104,10 +123,9 @@ struct Parameters {
   /// On a device: the keys and values of every decoder layer, [2·D·layers,D], whose parts are the layers' key_value.
   /// Undefined on the CPU.
   Linear source_keys;
-  Weight source_embedding, target_embedding, output_projection;  // [V,D]; shared ones are the same views
-  std::vector<EncoderLayer> encoder;
-  std::vector<DecoderLayer> decoder;
-  LayerNorm encoder_norm, decoder_norm;  // pre-norm only
+  Stack encoder, decoder;    ///< one that the network has not is without layers
+  Weight output_projection;  // [V,D] of a decoder; shared matrices are the same views
+  Head head;                 ///< of a network without a decoder
 
   at::Tensor value_of(const NamedSlice& slice) const;     // a view with the slice's shape
   at::Tensor gradient_of(const NamedSlice& slice) const;  // likewise

@@ -1,5 +1,5 @@
-// Output projection and R-Drop loss straight from the hidden states: the [2N,V] logits exist only some rows at a time.
-// N target positions of one pass, D width, V types.
+// Output projection and R-Drop loss straight from the hidden states: the [P·N,V] logits exist only some rows at a time.
+// P passes, N target positions of one pass, D width, V types.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,8 +18,8 @@ struct LossOutput {
   const float* gradient_scale = nullptr;
 };
 
-/// hidden [2N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]; gradients: on a device alone. Returns the
-/// gradient of hidden and adds that of the projection.
+/// hidden [P·N,D], rows 0..N-1 of pass 1; projection [V,D]; targets int32 [N]; gradients: on a device alone. Returns
+/// the gradient of hidden and adds that of the projection.
 at::Tensor projection_loss(const at::Tensor& hidden, const Weight& projection, const at::Tensor& targets,
                            const LossOptions& options, LossOutput& output, DeviceGradients* gradients);
 

@@ -31,19 +31,51 @@ std::vector<int32_t> positions_of(const Packed& packed) {
   return positions;
 }
 
-Sequences sequences_of(const Packed& first, const Packed& second, bool groups) {
+namespace {
+
+/// The rows by id; padding: an id that is left out, -1: none.
+EmbeddingGroups groups_of(const std::vector<int32_t>& ids, int32_t padding) {
+  std::vector<int32_t> order(ids.size()), starts(ids.size() + 1), tokens(ids.size());
+  const int64_t count =
+      write_embedding_groups(ids.data(), int64_t(ids.size()), order.data(), starts.data(), tokens.data(), padding);
+  starts.resize(size_t(count) + 1);
+  order.resize(size_t(starts.back()));
+  tokens.resize(size_t(count));
+  return {int_tensor(order), int_tensor(starts), int_tensor(tokens), int_tensor({int32_t(count)})};
+}
+
+std::vector<int32_t> types_of(const Packed& all, int64_t passes, const std::vector<int32_t>* types) {
+  if (!types || types->empty()) return std::vector<int32_t>(all.tokens.size(), 0);
+  std::vector<int32_t> result;
+  for (int64_t pass = 0; pass < passes; ++pass) result.insert(result.end(), types->begin(), types->end());
+  return result;
+}
+
+}  // namespace
+
+Sequences sequences_of(const Packed& first, const Packed& second, const SequenceUse& use) {
   Packed all = first;
   all.append(second);
-  Sequences sequences{int_tensor(all.tokens), int_tensor(positions_of(all)), all.offsets, first.size(), {}, 0, {}};
-  if (!current_device()) return sequences;
+  const std::vector<int32_t> positions = positions_of(all);
+  Sequences sequences;
+  sequences.tokens = int_tensor(all.tokens);
+  sequences.positions = int_tensor(positions);
+  sequences.offsets = all.offsets;
+  sequences.pass_rows = first.size();
   sequences.starts = int_tensor(all.offsets);
+  std::vector<int32_t> types;
+  if (use.typed) {
+    types = types_of(all, second.count() > 0 ? 2 : 1, use.types);
+    sequences.types = int_tensor(types);
+  }
+  if (!current_device()) return sequences;
   for (int64_t i = 0; i < all.count(); ++i) {
     sequences.longest = std::max<int64_t>(sequences.longest, all.offsets[i + 1] - all.offsets[i]);
   }
-  if (groups) {
-    const TokenGroups found = embedding_groups(all.tokens);
-    sequences.groups = {int_tensor(found.order), int_tensor(found.starts), int_tensor(found.tokens),
-                        int_tensor({int32_t(found.tokens.size())})};
+  if (use.backward) {
+    sequences.groups = groups_of(all.tokens, kPad);
+    if (use.learned_positions) sequences.position_groups = groups_of(positions, -1);
+    if (use.typed) sequences.type_groups = groups_of(types, -1);
   }
   return sequences;
 }

@@ -5,34 +5,13 @@
 
 #include "device/device.h"
 #include "model/linear.h"
+#include "model/place.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
-#include "ops/embedding/embedding.h"
 
 namespace rdrop {
 namespace {
-
-constexpr double kNormEpsilon = 1e-5;
-
-/// Columns [i·D, (i+1)·D) of a fused projection.
-at::Tensor part(const at::Tensor& fused, int64_t i, int64_t width) {
-  return fused.narrow(1, i * width, width);
-}
-
-LayerPlace place_of(const Tape* tape) {
-  return tape ? tape->place : LayerPlace{};
-}
-
-/// Memory [R,columns] of a place, or new.
-at::Tensor take(const LayerPlace& place, Kept kept, int64_t rows, int64_t columns, at::ScalarType type,
-                int64_t ahead = 0) {
-  if (!place.memory) return new_tensor({rows, columns}, type);
-  return place.memory->take(kept, place.layer + ahead, {rows, columns}, type);
-}
-at::Tensor take_like(const LayerPlace& place, Kept kept, const at::Tensor& tensor) {
-  return take(place, kept, tensor.size(0), tensor.size(1), tensor.scalar_type());
-}
 
 /// Adds the gradient of a layer's weight. On a device the bias is no concern of it; on the CPU as
 /// linear_backward_without_bias().
@@ -58,19 +37,6 @@ at::Tensor input_gradient_at(const LayerPlace& place, Kept kept, const at::Tenso
   return result;
 }
 
-/// The backward pass of a norm on a device; bias: of the linear layer before, undefined where there is none.
-NormedGradients norm_backward(const LayerPlace& place, const StateGradient& gradient, const Normed& normed,
-                              const LayerNorm& norm, const Dropout& dropout, const at::Tensor& bias, Kept branch) {
-  const at::Tensor memory = bias.defined() ? take_like(place, branch, normed.sum) : at::Tensor();
-  const NormedGradientsOnDevice result = dropout_residual_norm_backward_on(
-      *current_device(), gradient.normed, gradient.sum, normed, norm.gamma.value, dropout, memory);
-  const int64_t width = normed.sum.size(1);
-  place.gradients->partial_sums(part(result.partial, 0, width), norm.gamma.gradient);
-  place.gradients->partial_sums(part(result.partial, 1, width), norm.beta.gradient);
-  if (bias.defined()) place.gradients->partial_sums(part(result.partial, 2, width), bias);
-  return result.inputs;
-}
-
 /// The end of a sub-layer, kept for its backward.
 class ResidualNorm {
  public:
@@ -84,12 +50,12 @@ class ResidualNorm {
       const at::Tensor normed =
           take(place, next.input, input.size(0), last.weight.value.size(0), input.scalar_type(), next.ahead);
       normed_ = dropout_residual_norm_on(*device, linear(input, last), residual, norm.gamma.value, norm.beta.value,
-                                         dropout, kNormEpsilon, normed);
+                                         dropout, norm.epsilon, normed);
       return;
     }
     const LinearWithDeferredBias branch = linear_with_deferred_bias(input, last);
     bias_gradient_ = branch.bias_gradient;
-    normed_ = dropout_residual_norm(branch.product, residual, norm.gamma.value, norm.beta.value, dropout, kNormEpsilon,
+    normed_ = dropout_residual_norm(branch.product, residual, norm.gamma.value, norm.beta.value, dropout, norm.epsilon,
                                     branch.bias);
   }
 
@@ -123,48 +89,13 @@ class ResidualNorm {
 
 }  // namespace
 
-at::Tensor embed(Tape* tape, const Weight& table, const at::Tensor& sinusoids, const Sequences& sequences,
-                 const Dropout& dropout, bool to_layer) {
-  const LayerPlace place = place_of(tape);
-  if (tape) {
-    tape->push([&table, &sequences, dropout, place](const StateGradient& gradient) {
-      at::Tensor table_gradient = table.gradient;
-      // Rows of types that the batch does not have are zero unless something else wrote the table.
-      if (place.gradients && place.gradients->is_unwritten(table_gradient)) fill_zero(table_gradient);
-      embedding_backward(gradient.normed, sequences.tokens, sequences.groups, square_root_scale(table.value), dropout,
-                         table_gradient);
-      return StateGradient{};
-    });
-  }
-  const EmbeddingInputs inputs{
-      table.value, sequences.tokens, sinusoids, sequences.positions, {}, {}, square_root_scale(table.value)};
-  if (Device* device = current_device()) {
-    return embedding_on(*device, inputs, dropout,
-                        take(to_layer ? place : LayerPlace{}, Kept::query_key_value_input, sequences.tokens.size(0),
-                             table.value.size(1), table.value.scalar_type()));
-  }
-  return embedding(inputs, dropout);
-}
-
 State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm) {
   const LayerPlace place = place_of(tape);
-  Device* const device = current_device();
-  Normed normed =
-      device ? dropout_residual_norm_on(*device, input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{},
-                                        kNormEpsilon, take_like(place, Kept::query_key_value_input, input))
-             : dropout_residual_norm(input, at::Tensor(), norm.gamma.value, norm.beta.value, Dropout{});
+  Normed normed = norm_of(place, Kept::query_key_value_input, input, norm);
   const State state{std::exchange(normed.normed, at::Tensor()), normed.sum};
   if (tape) {
     tape->push([normed, &norm, place](const StateGradient& gradient) {
-      if (place.gradients) {
-        const auto gradients = norm_backward(place, gradient, normed, norm, Dropout{}, at::Tensor(), Kept::end);
-        return StateGradient{gradients.residual, at::Tensor()};
-      }
-      at::Tensor gamma = norm.gamma.gradient, beta = norm.beta.gradient;
-      return StateGradient{dropout_residual_norm_backward(gradient.normed, gradient.sum, normed, norm.gamma.value,
-                                                          Dropout{}, gamma, beta)
-                               .residual,
-                           at::Tensor()};
+      return StateGradient{norm_of_backward(place, gradient, normed, norm), at::Tensor()};
     });
   }
   return state;

@@ -48,10 +48,6 @@ struct SourceMemory {
 
 /// A forward pass with a tape keeps references to weights and shapes: they must outlive it. tape null: no backward.
 
-/// sinusoids [P,D]; to_layer: the first layer's input, with no norm between. Returns [R,D].
-at::Tensor embed(Tape* tape, const Weight& table, const at::Tensor& sinusoids, const Sequences& sequences,
-                 const Dropout& dropout, bool to_layer);
-
 /// The norm in front of the first sub-layer (pre-norm); input [R,D] becomes the residual.
 State first_norm(Tape* tape, const at::Tensor& input, const LayerNorm& norm);
 

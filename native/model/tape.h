@@ -31,8 +31,8 @@ class Tape {
   /// Of the layer whose forward pass is under way.
   LayerPlace place;
 
-  /// Is told which gradients are final (transformer.h); may be empty.
-  std::function<void(int64_t)> watcher;
+  /// Is told on the way back that of the flat gradient everything from this part on is final; may be empty.
+  std::function<void(const at::Tensor& first)> watcher;
 
   using Backward = std::function<StateGradient(StateGradient)>;
 

@@ -1,5 +1,6 @@
-// fairseq's Transformer encoder-decoder over packed tokens. B pairs, S and T source and target tokens of one pass, V
-// types, D width. Both passes of R-Drop go through in one call, as 2B sequences.
+// The network over packed tokens: an encoder-decoder (fairseq's Transformer), a decoder, or an encoder with a head. B
+// pairs or sequences, S and T source and target tokens of one pass, V types, C outputs of a head, D width. Both passes
+// of R-Drop go through in one call, as 2B sequences.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,10 +33,11 @@ struct DropoutKey {
 /// Called in a backward pass on the CPU: of the flat gradient everything from the offset on is final for this batch.
 using GradientWatcher = std::function<void(int64_t offset)>;
 
-/// What a training step takes: both passes of source and decoder input, and the targets of one pass.
+/// What a training step takes: all passes of the encoder's and the decoder's input, and the targets of one pass.
 struct StepInput {
-  Sequences source, target;
-  at::Tensor targets;  // int32 [N]
+  Sequences source, target;  ///< of a stack that the network has not empty
+  at::Tensor targets;        // int32 [N]
+  at::Tensor values;         // float64 [N] of an encoder whose output is a value
 };
 
 class Transformer {
@@ -53,10 +55,14 @@ class Transformer {
   bool tf32() const { return tf32_; }
   at::ScalarType type() const { return type_; }
 
-  /// [T,V] without dropout, on the CPU.
+  /// [T,V], of an encoder [B,C], without dropout, on the CPU.
   at::Tensor logits(const PackedBatch& batch) const;
 
-  /// The loss of both passes; adds its gradient to parameters().gradient, which on a device it overwrites. Throws
+  /// What the output projection or the head reads, without dropout, on the CPU: the decoder's last states [T,D] or else
+  /// the encoder's [S,D].
+  at::Tensor hidden(const PackedBatch& batch) const;
+
+  /// The loss of all passes; adds its gradient to parameters().gradient, which on a device it overwrites. Throws
   /// NON_FINITE.
   LossSums loss_and_gradients(const PackedBatch& batch, const LossOptions& options, const DropoutKey& key,
                               const GradientWatcher& watcher = {});
@@ -75,20 +81,18 @@ class Transformer {
   /// Bytes of parameters and gradients in the CPU's memory; 0 on a device.
   int64_t bytes() const;
 
-  const at::Tensor& sinusoids() const { return sinusoids_; }
-
   /// Calls the watcher before each change of the parameters for as long as it returns true.
   void watch(std::function<bool()> watcher) { watchers_.push_back(std::move(watcher)); }
   /// To be called before the parameters change.
   void changing();
 
  private:
-  struct Pass;  // the dropouts of one forward pass, site by site
-
-  at::Tensor encode(Pass& pass, Tape* tape, const Sequences& source, const AttentionShape& shape) const;
-  at::Tensor decode(Pass& pass, Tape* tape, const Sequences& target, const at::Tensor& memory,
-                    at::Tensor* memory_gradient, const AttentionShape& causal, const AttentionShape& to_source) const;
-  at::Tensor hidden(const PackedBatch& batch) const;
+  /// Input of one pass without a backward pass.
+  StepInput forward_input(const PackedBatch& batch) const;
+  at::Tensor last_states(const StepInput& input) const;
+  /// Logits or values, one row a position, without dropout.
+  at::Tensor outputs(const StepInput& input) const;
+  at::Tensor to_host(const at::Tensor& tensor) const;
 
   ModelConfig config_;
   at::ScalarType type_;
@@ -97,10 +101,9 @@ class Transformer {
   bool tf32_;
   Parameters parameters_;
   std::vector<std::function<bool()>> watchers_;
-  at::Tensor sinusoids_;  // [max_positions + 2, D]; float32 on a device
 };
 
-/// Both passes of a batch.
-StepInput step_input(const PackedBatch& batch);
+/// All passes of a batch, for a backward pass.
+StepInput step_input(const ModelConfig& config, const PackedBatch& batch, int passes);
 
 }  // namespace rdrop

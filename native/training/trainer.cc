@@ -45,14 +45,14 @@ StepResult Trainer::step(const std::vector<PackedBatch>& batches, uint32_t flags
 StepResult Trainer::step_of_all(const std::vector<PackedBatch>& batches, uint32_t flags) {
   of_all_ = false;
   if (batches.empty() && !distributed_) fail(ErrorCode::invalid_argument, "expected at least one batch, got none");
-  for (const PackedBatch& batch : batches) check_batch(batch, model_->config());
+  for (const PackedBatch& batch : batches) check_batch(batch, model_->config(), loss_.ignore_index);
   UpdateShare share;
   share.batches = double(batches.size());
   share.flags = flags;
   for (const PackedBatch& batch : batches) {
     share.pairs += double(batch.source.count());
     share.source_tokens += double(batch.source.size());
-    for (const int32_t token : batch.target.tokens) share.tokens += token != loss_.ignore_index;
+    share.tokens += double(batch.counted(loss_.ignore_index));
   }
   model_->changing();
   std::optional<StepMetrics> metrics;

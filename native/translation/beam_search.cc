@@ -165,6 +165,9 @@ void search_group(const Transformer& model, const SourceGroup& group, const Beam
 
 Translations beam_search(const Transformer& model, const Packed& sources, const BeamOptions& options) {
   at::NoGradGuard no_grad;
+  if (!model.config().has_both()) {
+    fail(ErrorCode::invalid_argument, "translate: expected a network with encoder and decoder, got one of them");
+  }
   if (sources.count() == 0) return {};
   check_packed(sources, "source", model.config().source_vocab_size, model.config().max_positions);
   if (model.device()) return beam_search_on(*model.device(), model, sources, options);

@@ -4,10 +4,10 @@
 #include "device/device.h"
 #include "device/dispatch.h"
 #include "model/linear.h"
+#include "model/stack/input.h"
 #include "model/tensors.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
 #include "ops/decode_attention/decode_attention_kernel.h"
-#include "ops/embedding/embedding.h"
 
 namespace rdrop {
 
@@ -20,7 +20,7 @@ DeviceDecoder::DeviceDecoder(const Transformer& model, int64_t sentences, int64_
       longest_source_(longest_source),
       starts_(device_.memory().empty({sentences + 1}, at::kInt)) {
   const int64_t width = 2 * model.config().embed_dim;
-  for (size_t i = 0; i < model.parameters().decoder.size(); ++i) {
+  for (size_t i = 0; i < model.parameters().decoder.layers.size(); ++i) {
     memory_.push_back(device_.memory().empty({source_tokens, width}, model.type()));
     cache_.push_back(device_.memory().empty({positions, sentences * beam, width}, model.type()));
   }
@@ -35,7 +35,7 @@ void DeviceDecoder::load(const Packed& sources) {
   starts.resize(size_t(sentences_ + 1), starts.back());
   device_.memory().upload(starts.data(), starts.size() * sizeof(int32_t), starts_);
   const at::Tensor encoded = model_.encode(sources);
-  const auto& layers = model_.parameters().decoder;
+  const auto& layers = model_.parameters().decoder.layers;
   for (size_t i = 0; i < layers.size(); ++i) {
     const Linear& key_value = layers[i].cross_attention.key_value;
     at::Tensor rows = memory_[i].narrow(0, 0, sources.size());
@@ -81,22 +81,20 @@ at::Tensor DeviceDecoder::to_source(const at::Tensor& query, const at::Tensor& k
 State DeviceDecoder::add_and_norm(const at::Tensor& attended, const State& state, const Linear& out,
                                   const LayerNorm& norm) const {
   const Normed normed = dropout_residual_norm(linear(attended, out), pre_norm_ ? state.sum : state.normed,
-                                              norm.gamma.value, norm.beta.value, Dropout{});
+                                              norm.gamma.value, norm.beta.value, Dropout{}, norm.epsilon);
   return {normed.normed, pre_norm_ ? normed.sum : at::Tensor()};
 }
 
 void DeviceDecoder::step(const BeamSearchState& state, const at::Tensor& tokens, const at::Tensor& positions,
                          at::Tensor& logits) {
   const Parameters& parameters = model_.parameters();
-  const auto& layers = parameters.decoder;
-  const at::Tensor& table = parameters.target_embedding.value;
-  State now{embedding({table, tokens, model_.sinusoids(), positions, {}, {}, square_root_scale(table)}, Dropout{}), {}};
-  if (pre_norm_) {
-    now = first_norm(nullptr, now.normed, layers.empty() ? parameters.decoder_norm : layers[0].self_attention.norm);
-  }
+  const Stack& stack = parameters.decoder;
+  const auto& layers = stack.layers;
+  State now{embed_tokens(stack.embedding, tokens, positions), {}};
+  if (pre_norm_) now = first_norm(nullptr, now.normed, layers.empty() ? stack.norm : layers[0].self_attention.norm);
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
-    const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters.decoder_norm;
+    const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : stack.norm;
     const at::Tensor all = linear(now.normed, layer.self_attention.query_key_value);
     now = add_and_norm(to_history(all, cache_[i], state), now, layer.self_attention.out,
                        pre_norm_ ? layer.cross_attention.norm : layer.self_attention.norm);

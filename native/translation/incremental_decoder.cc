@@ -8,12 +8,12 @@
 #include <algorithm>
 
 #include "model/linear.h"
+#include "model/stack/input.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
 #include "ops/cached_attention/cached_attention.h"
 #include "core/dispatch.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
-#include "ops/embedding/embedding.h"
 
 namespace rdrop {
 namespace {
@@ -22,8 +22,8 @@ constexpr int64_t kFirstCapacity = 32;
 
 /// The end of a sub-layer: residual and norm.
 State add_and_norm(const at::Tensor& branch, const State& state, const LayerNorm& norm, bool pre_norm) {
-  const Normed normed =
-      dropout_residual_norm(branch, pre_norm ? state.sum : state.normed, norm.gamma.value, norm.beta.value, Dropout{});
+  const Normed normed = dropout_residual_norm(branch, pre_norm ? state.sum : state.normed, norm.gamma.value,
+                                              norm.beta.value, Dropout{}, norm.epsilon);
   return {normed.normed, pre_norm ? normed.sum : at::Tensor()};
 }
 
@@ -40,10 +40,10 @@ IncrementalDecoder::IncrementalDecoder(const Transformer& model, const Packed& s
       memory_(memory),
       pre_norm_(model.config().pre_norm),
       source_offsets_(sources.offsets),
-      history_(model.parameters().decoder.size()),
+      history_(model.parameters().decoder.layers.size()),
       ancestor_stride_(kFirstCapacity) {
   const at::Tensor encoded = model.encode(sources);
-  for (const auto& layer : model.parameters().decoder) {
+  for (const Layer& layer : model.parameters().decoder.layers) {
     sources_.push_back(linear(encoded, layer.cross_attention.key_value));
   }
   memory_.projected.resize(history_.size());
@@ -102,20 +102,19 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
     source_end_.push_back(source_offsets_[sentence + 1]);
   }
   const at::Tensor positions = at::full({rows}, int64_t(kPad + 1 + length_), at::TensorOptions(at::kInt));
-  const at::Tensor& table = parameters.target_embedding.value;
-  State state{embedding({table, int_tensor(tokens), model_.sinusoids(), positions, {}, {}, square_root_scale(table)},
-                        Dropout{}),
-              {}};
-  const auto& layers = parameters.decoder;
+  const Stack& stack = parameters.decoder;
+  State state{embed_tokens(stack.embedding, int_tensor(tokens), positions), {}};
+  const auto& layers = stack.layers;
   if (pre_norm_) {
-    const LayerNorm& first = layers.empty() ? parameters.decoder_norm : layers[0].self_attention.norm;
-    state = {dropout_residual_norm(state.normed.clone(), at::Tensor(), first.gamma.value, first.beta.value, Dropout{})
+    const LayerNorm& first = layers.empty() ? stack.norm : layers[0].self_attention.norm;
+    state = {dropout_residual_norm(state.normed.clone(), at::Tensor(), first.gamma.value, first.beta.value, Dropout{},
+                                   first.epsilon)
                  .normed,
              state.normed};
   }
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
-    const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : parameters.decoder_norm;
+    const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : stack.norm;
     state = self_attention(state, layer.self_attention,
                            pre_norm_ ? layer.cross_attention.norm : layer.self_attention.norm, i);
     state = cross_attention(state, layer.cross_attention,
