@@ -31,18 +31,20 @@ int64_t longest_of(const Packed& packed) {
 
 }  // namespace
 
-Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_step) {
+Bucket bucket_of(const PackedBatch& batch, const ModelConfig& config, int64_t row_step) {
   const auto rows = [&](int64_t count) { return round_up(count + kSpareRows, row_step); };
   int64_t longest = std::max(longest_of(batch.source), longest_of(batch.target));
   if (batch.second_source.count() > 0) longest = std::max(longest, longest_of(batch.second_source));
-  Bucket bucket{rows(std::max(batch.source.size(), batch.second_source.size())), rows(batch.target.size()), 0,
-                std::min(power_of_two(longest, kLeastLongest), max_positions)};
+  Bucket bucket{rows(std::max(batch.source.size(), batch.second_source.size())),
+                config.has_both() ? rows(batch.target.size()) : 0, 0,
+                std::min(power_of_two(longest, kLeastLongest), config.max_positions)};
   bucket.sequences = round_up(batch.source.count() + pads_of(batch, bucket), row_step / 2);
   return bucket;
 }
 
 int64_t pads_of(const PackedBatch& batch, const Bucket& bucket) {
-  int64_t missing = std::max(bucket.source_rows - batch.source.size(), bucket.target_rows - batch.target.size());
+  int64_t missing = bucket.source_rows - batch.source.size();
+  if (bucket.target_rows > 0) missing = std::max(missing, bucket.target_rows - batch.target.size());
   if (batch.second_source.count() > 0) missing = std::max(missing, bucket.source_rows - batch.second_source.size());
   return (missing + bucket.longest - 1) / bucket.longest;
 }

@@ -13,7 +13,7 @@
 namespace rdrop {
 
 struct Bucket {
-  int64_t source_rows, target_rows;  ///< of one pass
+  int64_t source_rows, target_rows;  ///< of one pass; no target rows where one stack alone reads, the source
   int64_t sequences;                 ///< of one pass
   int64_t longest;                   ///< no sequence of either side is longer
 
@@ -25,7 +25,7 @@ struct Bucket {
 
 /// The smallest bucket that holds a batch. Rows are rounded up to a multiple of row_step, with 16 to spare, sequences
 /// to a multiple of half of it, the longest of them to a power of two.
-Bucket bucket_of(const PackedBatch& batch, int64_t max_positions, int64_t row_step);
+Bucket bucket_of(const PackedBatch& batch, const ModelConfig& config, int64_t row_step);
 
 /// Sequences of the padding token that are added to each side of the batch to fill the rows of its bucket. They share
 /// the missing rows of a side evenly, none of them too long; empty sequences follow up to the bucket's number.

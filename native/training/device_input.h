@@ -1,5 +1,5 @@
 // The input of a captured step: every index array of a padded batch in one buffer of int32 on the device, so that one
-// copy brings a batch. S, T rows of one pass, n sequences of one pass.
+// copy brings a batch; the values of a regression are a second one.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +13,7 @@ namespace rdrop {
 
 class DeviceInput {
  public:
-  DeviceInput(Device& device, const Bucket& bucket);
+  DeviceInput(Device& device, const Bucket& bucket, const ModelConfig& config, int passes);
 
   /// Brings a batch; earlier steps that read the buffer come first.
   void fill(Device& device, const PackedBatch& batch, int32_t ignored);
@@ -22,6 +22,8 @@ class DeviceInput {
 
  private:
   Bucket bucket_;
+  ModelConfig config_;
+  int passes_;
   at::Tensor indices_;  // int32 [everything]
   StepInput input_;     // views of it
 };

@@ -77,9 +77,11 @@ StepControl DeviceStep::control() const {
 }
 
 DeviceStep::Entry& DeviceStep::entry_of(const PackedBatch& batch) {
-  const Bucket bucket = bucket_of(batch, model_.config().max_positions, device_.row_step());
+  const Bucket bucket = bucket_of(batch, model_.config(), device_.row_step());
   auto& entry = entries_[bucket];
-  if (!entry) entry = std::make_unique<Entry>(DeviceInput(device_, bucket), recorder_.add(), recorder_.add());
+  if (!entry)
+    entry = std::make_unique<Entry>(DeviceInput(device_, bucket, model_.config(), loss_.passes), recorder_.add(),
+                                    recorder_.add());
   return *entry;
 }
 

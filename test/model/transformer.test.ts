@@ -86,6 +86,7 @@ describe('misuse of a Transformer', () => {
     parameters: (model) => model.parameters(),
     save: (model) => model.save(at('never.safetensors')),
     logits: (model) => model.logits(batch),
+    hidden: (model) => model.hidden(batch),
     lossAndGradients: (model) => model.lossAndGradients(batch, loss),
     evaluate: (model) => model.evaluate(batch, loss),
     translate: (model) => model.translate(batch.source),
