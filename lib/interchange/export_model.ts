@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path';
 import { checkPlace, makeDirectoryAtomically } from '../data/preparation/prepared_directory.js';
 import { type ExportOptions, exportSchema } from '../options/interchange.js';
+import { laterModelOptions } from '../options/model.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type BeamSearchOptions, beamSearchSchema } from '../options/translation.js';
 import { abortable } from '../util/async/abortable.js';
 import { RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
-import { type FileContent, readExportedRun } from './exported_run.js';
+import { type ExportedRun, type FileContent, readExportedRun } from './exported_run.js';
 import type { InterchangeRun } from './fairseq/checkpoint.js';
 import { fairseqFiles, pieceDifferences } from './fairseq/files.js';
 import { huggingFaceFiles, textDifferences } from './huggingface/files.js';
@@ -17,6 +18,21 @@ export interface ModelExport {
   files: string[];
   /** What the other program does to raw text otherwise; token ids and everything behind them are the same. */
   differences: string[];
+}
+
+/** Options of a network that must be as they are in fairseq's transformer_iwslt_de_en. */
+const fixedOptions = ['architecture', 'positions', 'scaleEmbeddings', 'embeddingNorm', 'normEpsilon', 'bias'];
+
+/** @throws RdropError NOT_EXPRESSIBLE */
+function checkNetwork({ path, model }: ExportedRun): void {
+  for (const [name, expected] of laterModelOptions) {
+    const got = model[name as keyof typeof model];
+    if (!fixedOptions.includes(name) || got === expected) continue;
+    throw new RdropError(
+      'NOT_EXPRESSIBLE',
+      `${path}: model.${name}: expected ${JSON.stringify(expected)}, the only one that an export has, got ${JSON.stringify(got)}`,
+    );
+  }
 }
 
 /**
@@ -51,6 +67,7 @@ export async function exportModel(
   const directory = resolve(out);
   await checkPlace(directory);
   await using run = await readExportedRun(from, checkpoint, verify);
+  checkNetwork(run);
   const files = new Map<string, FileContent>();
   let differences: string[] = [];
   if (format !== 'fairseq') {

@@ -1,80 +1,28 @@
 // Networks of an encoder, a decoder or both, with every option of theirs: against numbers that PyTorch computed
 // (test/fixtures/compositions/record.py), and against central differences under dropout.
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parameterShapes } from '../../lib/model/parameter_names.js';
 import { native } from '../../lib/native/binding.js';
-import type {
-  NativeLossOptions,
-  NativeModelConfig,
-  NativeTransformer,
-  PackedBatch,
-} from '../../lib/native/contract.js';
+import type { NativeLossOptions, NativeModelConfig, PackedBatch } from '../../lib/native/contract.js';
 import { modelSchema } from '../../lib/options/model.js';
-import { pack, relativeError } from '../support/fixtures/fairseq_fixtures.js';
+import {
+  batchOf,
+  formulaOf,
+  lossOf,
+  networkNamed,
+  networks,
+  ragged,
+  withDropouts,
+} from '../support/compositions.js';
+import { relativeError } from '../support/fixtures/fairseq_fixtures.js';
 
 // These models are too small to share.
 beforeAll(() => native().setThreads(1));
 
-interface Recorded {
-  config: NativeModelConfig;
-  options: NativeLossOptions;
-  batch: {
-    source: number[][];
-    second: number[][];
-    target: number[][];
-    tokenTypes?: number[][];
-    values?: number[];
-  };
-  loss: number;
-  kl: number;
-  logits: number[];
-  hidden: number[];
-  gradients: Record<string, number[]>;
-}
-const recorded = JSON.parse(
-  readFileSync(new URL('../fixtures/compositions/compositions.json', import.meta.url), 'utf8'),
-) as { cases: Record<string, Recorded> };
-const cases = Object.entries(recorded.cases);
-
-const ragged = (lists: number[][]) => pack(lists.map((list) => Int32Array.from(list)));
-
-function batchOf({ source, target, tokenTypes, values }: Recorded['batch']): PackedBatch {
-  return {
-    source: ragged(source),
-    target: ragged(target),
-    ...(tokenTypes && { tokenTypes: Int32Array.from(tokenTypes.flat()) }),
-    ...(values && { values: Float64Array.from(values) }),
-  };
-}
-
-const lossOf = (options: NativeLossOptions): NativeLossOptions => ({
-  ...{ klReduction: 'mean', classWeights: null },
-  ...options,
-});
-
 const create = (config: NativeModelConfig, precision: 'float32' | 'float64' | 'bfloat16' = 'float64') =>
   native().Transformer.create(config, { seed: 7, device: 'cpu', precision });
 
-/** The formula of record.py: of the place of a parameter among all names, sorted, and of the number in it. */
-function formulaOf(model: NativeTransformer): Map<string, Float64Array> {
-  const sizes = new Map(
-    model.parameterShapes.map(([name, shape]) => [name, shape.reduce((a, b) => a * b, 1)]),
-  );
-  const sorted = [...sizes.keys()].sort();
-  return new Map(
-    sorted.map((name, n) => {
-      const isGain = name.endsWith('norm.weight') || name.endsWith('layernorm_embedding.weight');
-      const values = Float64Array.from({ length: sizes.get(name)! }, (_, i) => {
-        const base = ((i * 7919 + n * 104_729 + 17) % 2003) / 2003 - 0.5;
-        return isGain ? 1 + 0.5 * base : 0.9 * base;
-      });
-      return [name, values];
-    }),
-  );
-}
-
-describe.each(cases)('%s, as PyTorch computes it in float64', (_, truth) => {
+describe.each(networks)('%s, as PyTorch computes it in float64', (_, truth) => {
   const batch = batchOf(truth.batch);
   const options = lossOf(truth.options);
 
@@ -174,20 +122,12 @@ async function differences(
   model.dispose();
 }
 
-test.each(cases)('%s: gradients under every dropout against central differences', async (_, truth) => {
-  const dropouts = { dropout: 0.2, attentionDropout: 0.15, activationDropout: 0.1, headDropout: 0.25 };
-  const before = truth.config.architecture === 'encoder' && truth.config.pooler !== 'none';
-  await differences(
-    { ...truth.config, ...dropouts, headInputDropout: before ? 0.2 : 0 },
-    batchOf(truth.batch),
-    lossOf(truth.options),
-  );
+test.each(networks)('%s: gradients under every dropout against central differences', async (_, truth) => {
+  await differences(withDropouts(truth.config), batchOf(truth.batch), lossOf(truth.options));
 });
 
-const named = (name: string) => recorded.cases[name]!;
-
 test('dropout of the head makes the passes differ where nothing else does', async () => {
-  const { config, batch, options } = named('BERT');
+  const { config, batch, options } = networkNamed('BERT');
   for (const rates of [{ headDropout: 0.5 }, { headInputDropout: 0.5 }]) {
     const model = await create({ ...config, ...rates });
     const { kl } = await model.lossAndGradients(batchOf(batch), lossOf(options), {
@@ -199,7 +139,7 @@ test('dropout of the head makes the passes differ where nothing else does', asyn
 });
 
 test('a causal network does not see what comes', async () => {
-  const { config } = named('GPT');
+  const { config } = networkNamed('GPT');
   const model = await create(config);
   await model.setParameters(formulaOf(model));
   const logits = async (...tokens: number[]) =>
@@ -219,7 +159,7 @@ test('parameters start as BERT and GPT-2 start them', async () => {
     ['BERT', 'bert'],
     ['GPT', 'gpt2'],
   ] as const) {
-    const model = await create({ ...named(name).config, ...wide, bias: true, initialization });
+    const model = await create({ ...networkNamed(name).config, ...wide, bias: true, initialization });
     const last = initialization === 'bert' ? 0.02 : 0.02 / Math.sqrt(2 * 2);
     for (const [parameter, values] of await model.parameters()) {
       if (parameter.endsWith('.bias')) expect(new Set(values), parameter).toEqual(new Set([0]));
@@ -240,7 +180,7 @@ test('parameters start as BERT and GPT-2 start them', async () => {
 
 describe('a batch that does not fit the network', () => {
   const fails = async (name: string, changes: Partial<PackedBatch>, message: RegExp) => {
-    const { config, batch } = named(name);
+    const { config, batch } = networkNamed(name);
     const model = await create(config);
     await expect(model.logits({ ...batchOf(batch), ...changes })).rejects.toThrow(message);
     model.dispose();
@@ -262,7 +202,7 @@ describe('a batch that does not fit the network', () => {
   });
 
   test('and so is the translation by half a network', async () => {
-    const model = await create(named('GPT').config);
+    const model = await create(networkNamed('GPT').config);
     const beam = { beam: 1, lengthPenalty: 1, maxLenA: 0, maxLenB: 5, minLen: 1, nBest: 1 };
     await expect(model.translate(ragged([[4, 2]]), beam)).rejects.toThrow(/encoder and decoder/);
     model.dispose();
