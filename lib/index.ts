@@ -5,6 +5,7 @@ export type {} from './util/globals.js';
 // Options and errors.
 
 export type { BatchPlanOptions, BatchSizeOptions, TrainBatchOptions } from './options/batches.js';
+export type { DemoTextOptions } from './options/demo.js';
 export type { DistributedOptions, WireType } from './options/distributed.js';
 export type {
   ExportFormat,
@@ -54,6 +55,7 @@ export { encodeSafetensors, readSafetensors } from './data/safetensors/safetenso
 export { prepareTask } from './data/tasks/prepare_task.js';
 export type { PrepareTaskResult, TaskSplitSummary } from './data/tasks/task_pieces.js';
 export { type DemoCorpus, type DemoCorpusOptions, demoCorpus, writeDemoCorpus } from './demo/corpus.js';
+export { writeDemoText } from './demo/task_text.js';
 
 // Model and loss.
 

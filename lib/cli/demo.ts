@@ -1,6 +1,8 @@
-import type { Command } from 'commander';
+import { Command } from 'commander';
+import type { DemoTextOptions } from '../options/demo.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
+import { toNumber } from './shared/number_flag.js';
 
 interface Flags {
   out?: string;
@@ -13,6 +15,7 @@ interface Flags {
 /** `rdrop demo`: plain dropout against R-Drop in one and in both directions, from made text to a report. */
 export function demoCommand(): Command {
   return namedCommand('demo')
+    .enablePositionalOptions()
     .option('--out <directory>', 'where everything goes; finished trials there are reused (runs/demo)')
     .option('--quick', 'seconds instead of minutes; the numbers then mean nothing', false)
     .option('--fresh', 'start over', false)
@@ -22,7 +25,25 @@ export function demoCommand(): Command {
       false,
     )
     .option('--json', 'print the results as JSON', false)
-    .action(run);
+    .action(run)
+    .addCommand(textCommand());
+}
+
+/** `rdrop demo text`: made text of any task, to prepare and train on. */
+function textCommand(): Command {
+  return new Command('text')
+    .description('write made text of a task: train, valid and test')
+    .argument('<task>', 'translation, language-model, classification or regression')
+    .requiredOption('--out <directory>', 'where the files go')
+    .option('--seed <n>', 'seed of the sentences', toNumber)
+    .option('--train <lines>', 'lines to train on', toNumber)
+    .option('--valid <lines>', 'lines to validate with', toNumber)
+    .option('--test <lines>', 'lines to test with', toNumber)
+    .action(async (task: DemoTextOptions['task'], { out, ...sizes }: { out: string }) => {
+      const { writeDemoText } = await import('../demo/task_text.js');
+      const paths = await writeDemoText({ task, directory: out, ...sizes });
+      process.stdout.write(`${paths.join('\n')}\n`);
+    });
 }
 
 async function run({ out, quick, fresh, unlock, json }: Flags): Promise<void> {

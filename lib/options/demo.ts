@@ -1,7 +1,8 @@
 /** The demo. */
 import * as z from 'zod';
 import { documented } from './schema/documented.js';
-import { text } from './schema/ranges.js';
+import { countTo, seed, text } from './schema/ranges.js';
+import { preparedTasks } from './task_text.js';
 
 /** `rdrop demo`. */
 export interface DemoOptions {
@@ -27,5 +28,50 @@ export const demoSchema = documented<DemoOptions>()(
     directory: text.default('runs/demo'),
     quick: z.boolean().default(false),
     fresh: z.boolean().default(false),
+  }),
+);
+
+/** `writeDemoText(options)`, `rdrop demo text`. */
+export interface DemoTextOptions {
+  /** What the text is for. */
+  task: 'translation' | 'language-model' | 'classification' | 'regression';
+  /** The directory to write into. */
+  directory: string;
+  /**
+   * Seed of the sentences.
+   * @default 1
+   * @range 0 or more
+   */
+  seed?: number | undefined;
+  /**
+   * Lines to train on.
+   * @default 1000
+   * @range 1 to 100,000
+   */
+  train?: number | undefined;
+  /**
+   * Lines to validate with.
+   * @default 200
+   * @range 1 to 100,000
+   */
+  valid?: number | undefined;
+  /**
+   * Lines to test with.
+   * @default 500
+   * @range 1 to 100,000
+   */
+  test?: number | undefined;
+}
+
+const lines = countTo(100_000);
+
+export const demoTextSchema = documented<DemoTextOptions>()(
+  z.strictObject({
+    task: z.enum(['translation', ...preparedTasks]),
+    directory: text,
+    seed: seed.default(1),
+    train: lines.default(1000),
+    valid: lines.default(200),
+    test: lines.default(500),
   }),
 );
