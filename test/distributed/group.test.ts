@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { asRdropError } from '../../lib/util/errors.js';
-import { freePort, groupOptions, type Rank, RankPool, startRanks } from '../support/ranks.js';
+import { freePort } from '../support/free_port.js';
+import { groupOptions, type Rank, RankPool, startRanks } from '../support/ranks.js';
 
 const pool = new RankPool();
 afterEach(() => pool.release());

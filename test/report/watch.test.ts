@@ -5,11 +5,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RunRow, WatchLine } from '../../lib/report/watch/messages.js';
+import type { WatchLine } from '../../lib/report/watch/messages.js';
 import { MetricsTail } from '../../lib/report/watch/metrics_tail.js';
 import { runProgress } from '../../lib/report/watch/run_progress.js';
 import { type Watch, watch } from '../../lib/report/watch/watch.js';
 import { makeReportData, makeReportRun } from '../support/report_runs.js';
+import { Listener, seenAt } from '../support/watch_page.js';
 import { workplace } from '../training/tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;
@@ -52,44 +53,6 @@ function ask(
     });
     sent.on('error', reject).end();
   });
-}
-
-/** Server-sent events, each with its id. */
-class Listener {
-  readonly events: { id: string; type: string; data: Record<string, never> }[] = [];
-  #controller = new AbortController();
-
-  static async open(url: string, last?: string): Promise<Listener> {
-    const listener = new Listener();
-    const answer = await fetch(`${url}events`, {
-      signal: listener.#controller.signal,
-      headers: last === undefined ? {} : { 'last-event-id': last },
-    });
-    void listener.#read(answer).catch(() => {});
-    return listener;
-  }
-
-  async #read(answer: Response): Promise<void> {
-    let text = '';
-    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
-      text += chunk;
-      const parts = text.split('\n\n');
-      text = parts.pop()!;
-      for (const part of parts) {
-        const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(part)?.[1];
-        if (field('event') === undefined || field('event') === 'beat') continue;
-        this.events.push({ id: field('id')!, type: field('event')!, data: JSON.parse(field('data')!) });
-      }
-    }
-  }
-
-  of(type: string) {
-    return this.events.filter((event) => event.type === type).map(({ data }) => data);
-  }
-
-  close(): void {
-    this.#controller.abort();
-  }
 }
 
 const made = async (name: string, files: Record<string, string>) => {
@@ -227,9 +190,7 @@ describe('rdrop watch', () => {
 
 describe('what it tells', () => {
   it('the runs of a sweep with their results, and how many are planned', async () => {
-    const listener = await Listener.open(page.url);
-    await expect.poll(() => listener.of('hello').length).toBe(1);
-    const { runs, sweeps } = listener.of('hello')[0] as unknown as { runs: RunRow[]; sweeps: unknown[] };
+    const { runs, sweeps } = await seenAt(page.url);
     const row = runs.find(({ id }) => id === 'sweep/uni-1')!;
     expect(row).toMatchObject({
       state: 'finished',
@@ -240,7 +201,6 @@ describe('what it tells', () => {
       sweep: 'sweep',
     });
     expect(sweeps).toEqual([{ id: 'sweep', name: 'sweep', planned: 6 }]);
-    listener.close();
   });
 
   it('state by lock and result: running, failed, interrupted; a worker elsewhere', async () => {
@@ -272,9 +232,7 @@ describe('what it tells', () => {
       'metrics.jsonl': line(1),
     });
     await rm(join(elsewhere, 'environment.json'));
-    const listener = await Listener.open(page.url);
-    await expect.poll(() => listener.of('hello').length).toBe(1);
-    const { runs } = listener.of('hello')[0] as unknown as { runs: RunRow[] };
+    const { runs } = await seenAt(page.url);
     const of = (name: string) => runs.find(({ id }) => id === `states/${name}`)!;
     expect(of('running')).toMatchObject({
       state: 'running',
@@ -289,7 +247,6 @@ describe('what it tells', () => {
       expect(of(name)).toMatchObject({ state: 'failed', reason: 'RANK_LOST: rank 1 of 2 is lost' });
     expect(of('ended')).toMatchObject({ state: 'finished', reason: null });
     expect(of('elsewhere')).toMatchObject({ state: 'running', worker: 'one of many' });
-    listener.close();
   });
 
   it('trials that successive halving has dropped, with their rung', async () => {
@@ -314,9 +271,7 @@ describe('what it tells', () => {
       await made(`halved/uni-1-alpha=${alpha}`, { 'metrics.jsonl': line(2), ...more });
     await writeFile(join(root, 'halved', 'sweep.json'), JSON.stringify({ ...plan, search: 'halving:2' }));
     await writeFile(join(root, 'halved', 'rungs.json'), JSON.stringify({ version: 1, rungs }));
-    const listener = await Listener.open(page.url);
-    await expect.poll(() => listener.of('hello').length).toBe(1);
-    const { runs } = listener.of('hello')[0] as unknown as { runs: RunRow[] };
+    const { runs } = await seenAt(page.url);
     const own = runs.filter(({ sweep }) => sweep === 'halved');
     expect(own.map(({ name, state, rung }) => [name.at(-1), state, rung]).sort()).toEqual([
       ['1', 'finished', null],
@@ -324,7 +279,6 @@ describe('what it tells', () => {
       ['3', 'dropped', 1],
       ['4', 'failed', null],
     ]);
-    listener.close();
   });
 
   it('lines as they are appended, once, and to those who come back what they missed', async () => {
@@ -368,11 +322,8 @@ describe('what it tells', () => {
     await symlink(root, join(root, 'odd', 'loop'));
     await made('odd/broken', { 'config.json': '{', 'metrics.jsonl': 'not json\n' });
     await made('odd/array', { 'config.json': '[1]', 'metrics.jsonl': '[]\nnull\n{"type":"train"}\n' });
-    const listener = await Listener.open(page.url);
-    await expect.poll(() => listener.of('hello').length).toBe(1);
-    const { runs } = listener.of('hello')[0] as unknown as { runs: RunRow[] };
+    const { runs } = await seenAt(page.url);
     expect(runs.map(({ id }) => id).filter((id) => id.startsWith('odd'))).toEqual(['odd/array']);
-    listener.close();
   });
 });
 

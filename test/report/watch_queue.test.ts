@@ -2,10 +2,11 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { watchCommand } from '../../lib/cli/watch.js';
-import type { RunDetails, RunRow, SweepRow } from '../../lib/report/watch/messages.js';
+import type { RunDetails } from '../../lib/report/watch/messages.js';
 import { type Watch, watch } from '../../lib/report/watch/watch.js';
-import { QueuePlace, until } from '../support/queue_place.js';
-import { noRedis } from '../support/redis_server.js';
+import { QueuePlace, until } from '../support/sweeps/queue_place.js';
+import { noRedis } from '../support/sweeps/redis_server.js';
+import { seenAt } from '../support/watch_page.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/report/watch_queue.test.ts is skipped: ${none}\n`);
@@ -28,20 +29,7 @@ const open = async (queue = place.server.url): Promise<Watch> => {
   return page;
 };
 
-/** What one who opens the page is told first. */
-async function seen(): Promise<{ runs: RunRow[]; sweeps: SweepRow[] }> {
-  const controller = new AbortController();
-  const answer = await fetch(`${page?.url}events`, { signal: controller.signal });
-  let text = '';
-  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += chunk;
-    const hello = /event: hello\ndata: (.*)\n\n/.exec(text)?.[1];
-    if (hello === undefined) continue;
-    controller.abort();
-    return JSON.parse(hello);
-  }
-  throw new Error('no hello');
-}
+const seen = () => seenAt(page?.url ?? '');
 const states = async () =>
   Object.fromEntries((await seen()).runs.map(({ id, state }) => [id.replace('mine/', ''), state]));
 const row = async (trial: string) => (await seen()).runs.find(({ id }) => id === `mine/${trial}`);

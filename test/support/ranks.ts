@@ -1,21 +1,11 @@
 // Ranks of one run as processes of their own (distributed/rank.mjs), which tests call one by one.
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { NativeGroupOptions } from '../../lib/native/contract.js';
 import { RdropError } from '../../lib/util/errors.js';
 import { packageRoot } from '../../lib/util/package_root.js';
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
+import { freePort } from './free_port.js';
 
 export class Rank {
   readonly process: ChildProcess;

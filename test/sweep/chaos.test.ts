@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SweepOptions } from '../../lib/options/index.js';
 import { sweep } from '../../lib/sweep/sweep.js';
-import { noRedis, RedisServer } from '../support/redis_server.js';
-import { prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
+import { noRedis, RedisServer } from '../support/sweeps/redis_server.js';
+import { prepareTinyDemo, tinyTraining } from '../support/sweeps/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/chaos.test.ts is skipped: ${none}\n`);

@@ -11,7 +11,7 @@ import { trainSchema } from '../../lib/options/index.js';
 import { whileLocked } from '../../lib/sweep/directory_lock.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
 import { RunDirectory } from '../../lib/training/run_directory.js';
-import { all, fakeTrial } from '../support/sweeps.js';
+import { all, fakeTrial } from '../support/sweeps/sweeps.js';
 import { makeReversalData, metricsOf, modelBytes, tinyOptions, workplace } from '../training/tiny_run.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

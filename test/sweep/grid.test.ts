@@ -8,7 +8,7 @@ import { conditionOf } from '../../lib/report/conditions.js';
 import { readRuns } from '../../lib/report/runs.js';
 import { gridPoints } from '../../lib/sweep/grid.js';
 import { sweep } from '../../lib/sweep/sweep.js';
-import { all, fakeTrial, names, writeFakeData } from '../support/sweeps.js';
+import { all, fakeTrial, names, writeFakeData } from '../support/sweeps/sweeps.js';
 
 let root: string;
 beforeEach(async () => {

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { SweepEvent } from '../../lib/sweep/sweep.js';
-import { QueuePlace, until } from '../support/queue_place.js';
-import { noRedis } from '../support/redis_server.js';
-import { all, names, of } from '../support/sweeps.js';
+import { QueuePlace, until } from '../support/sweeps/queue_place.js';
+import { noRedis } from '../support/sweeps/redis_server.js';
+import { all, names, of } from '../support/sweeps/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/queue.test.ts is skipped: ${none}\n`);

@@ -7,9 +7,9 @@ import { connect, connectionOptions, shownUrl } from '../../lib/sweep/queue/conn
 import { sweep } from '../../lib/sweep/sweep.js';
 import { startWorker } from '../../lib/sweep/worker/worker.js';
 import { packageRoot } from '../../lib/util/package_root.js';
-import { noRedis } from '../support/redis_server.js';
-import { password, type SecureServer, startSecureServer } from '../support/redis_tls.js';
-import { all, names, prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
+import { noRedis } from '../support/sweeps/redis_server.js';
+import { password, type SecureServer, startSecureServer } from '../support/sweeps/redis_tls.js';
+import { all, names, prepareTinyDemo, tinyTraining } from '../support/sweeps/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/queue_tls.test.ts is skipped: ${none}\n`);

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Translator } from '../../lib/index.js';
 import { packageRoot } from '../../lib/util/package_root.js';
-import { QueuePlace, until } from '../support/queue_place.js';
-import { noRedis } from '../support/redis_server.js';
-import { prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
+import { QueuePlace, until } from '../support/sweeps/queue_place.js';
+import { noRedis } from '../support/sweeps/redis_server.js';
+import { prepareTinyDemo, tinyTraining } from '../support/sweeps/sweeps.js';
 
 const none = noRedis();
 if (none !== null) process.stderr.write(`test/sweep/queue_workers.test.ts is skipped: ${none}\n`);

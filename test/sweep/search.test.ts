@@ -9,7 +9,7 @@ import { parseSearch } from '../../lib/options/search.js';
 import { readRuns } from '../../lib/report/runs.js';
 import { conditionsOf, searchedPoints } from '../../lib/sweep/search.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { all, fakeTrial, names, of, writeFakeData } from '../support/sweeps.js';
+import { all, fakeTrial, names, of, writeFakeData } from '../support/sweeps/sweeps.js';
 import { makeReversalData, tinyOptions } from '../training/tiny_run.js';
 
 let root: string;

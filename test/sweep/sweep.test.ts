@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SweepOptions } from '../../lib/options/index.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { all, fakeTrial, names, of, writeFakeData } from '../support/sweeps.js';
+import { all, fakeTrial, names, of, writeFakeData } from '../support/sweeps/sweeps.js';
 
 let root: string;
 let data: string;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { prepareTinyDemo, tinyTraining } from '../support/sweeps.js';
+import { prepareTinyDemo, tinyTraining } from '../support/sweeps/sweeps.js';
 
 let root: string;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 // One run over two processes with a device each, through the real allocator, graphs and streams: the parameters of one process that
 // accumulates, and an error that names the rank that was killed.
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { mockDirectory } from '../../../scripts/cuda_mock/environment.mjs';
+import { freePort } from '../../support/free_port.js';
 import { needsMock, startDriver } from './driver.js';
 
 needsMock();
@@ -14,20 +14,6 @@ interface Outcome {
   keyBiases: number;
   error: string;
   violations: string[];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : 0);
-    });
-  });
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }
 
 async function ranks(options: Record<string, string | number>): Promise<(Outcome | null)[]> {

@@ -4,9 +4,10 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../support/free_port.js';
 import { makeReversalData, modelBytes, trainAll, workplace } from '../tiny_run.js';
 import { withoutLibrary } from './library.js';
-import { type Ended, freePort, launch, sharedOptions } from './run.js';
+import { type Ended, launch, sharedOptions } from './run.js';
 
 const because = withoutLibrary === null ? '' : ` (left out: ${withoutLibrary})`;
 const rdrop = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));

@@ -1,6 +1,5 @@
 // What the tests of whole runs over several processes share.
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import type { DistributedOptions } from '../../../lib/options/distributed.js';
 import type { TrainOptions } from '../../../lib/options/index.js';
 import type { TrainEvent } from '../../../lib/training/train_events.js';
@@ -46,16 +45,6 @@ export async function fitUntil(trainer: Trainer, update: number): Promise<TrainE
 
 export const resumeWith = (run: string, distributed: DistributedOptions, maxUpdates?: number) =>
   Trainer.resume(run, { distributed, maxUpdates });
-
-/** A port of this machine that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 export interface Ended {
   status: number | null;

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../free_port.js';
 
 /** Why a test of queues cannot run here; null where it can. */
 export function noRedis(): string | null {
@@ -11,16 +11,6 @@ export function noRedis(): string | null {
   } catch {
     return 'redis-server is not installed';
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** A redis-server of a test: on a port of its own, its files in a directory of the test, every write in its log. */

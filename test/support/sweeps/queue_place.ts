@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { SweepOptions, WorkerOptions } from '../../lib/options/index.js';
-import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { startWorker, type TrialWorker, type WorkerEvent } from '../../lib/sweep/worker/worker.js';
+import type { SweepOptions, WorkerOptions } from '../../../lib/options/index.js';
+import { type SweepEvent, sweep } from '../../../lib/sweep/sweep.js';
+import { startWorker, type TrialWorker, type WorkerEvent } from '../../../lib/sweep/worker/worker.js';
 import { RedisServer } from './redis_server.js';
 import { all, fakeTrial, writeFakeData } from './sweeps.js';
 

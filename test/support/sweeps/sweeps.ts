@@ -2,12 +2,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
-import { demoCorpus, writeDemoCorpus } from '../../lib/demo/corpus.js';
-import type { SweepEvent, SweepTrainOptions } from '../../lib/sweep/sweep.js';
+import { prepareCorpus } from '../../../lib/data/preparation/prepare.js';
+import { demoCorpus, writeDemoCorpus } from '../../../lib/demo/corpus.js';
+import type { SweepEvent, SweepTrainOptions } from '../../../lib/sweep/sweep.js';
 
 /** A program that plays a trial; a file behavior.json says how. */
-export const fakeTrial = fileURLToPath(new URL('../sweep/fake_trial.mjs', import.meta.url));
+export const fakeTrial = fileURLToPath(new URL('../../sweep/fake_trial.mjs', import.meta.url));
 
 /** As much of a prepared directory as a sweep itself looks at. */
 export async function writeFakeData(directory: string): Promise<void> {
