@@ -29,7 +29,8 @@ StepControl control_of(StepState& state, bool dynamic, int64_t window) {
 void step(const StepControl& control, double squares) {
   const StepLaunchers launch = step_launchers();
   launch.begin(control, nullptr);
-  control.state->sums = {.cross_entropy = 10, .nll = 8, .kl = 2, .tokens = 4, .weighted_kl = 6};
+  DeviceLossSums& sums = control.state->sums = {};
+  sums.cross_entropy = 10, sums.nll = 8, sums.kl = 2, sums.tokens = 4, sums.weighted_kl = 6;
   control.state->squares = squares;
   launch.finish(control, nullptr);
 }
