@@ -115,7 +115,14 @@ describe.each(networks)('%s', (_, { config, options, batch }) => {
     }
     // One shape: the first micro-batch of an update, the others, and the update itself.
     expect((await device!.metrics()).graphs).toBeLessThanOrEqual(4);
-    expectAlike(await models.device.parameters(), await models.cpu.parameters(), 2e-5);
+    const [actual, truth] = [await models.device.parameters(), await models.cpu.parameters()];
+    // Their gradient is zero up to rounding, of which Adam makes a step.
+    for (const name of actual.keys()) {
+      if (!name.endsWith('k_proj.bias')) continue;
+      actual.delete(name);
+      truth.delete(name);
+    }
+    expectAlike(actual, truth, 2e-5);
     for (const each of [cpu!, device!, models.cpu, models.device]) each.dispose();
   });
 });
