@@ -3,7 +3,7 @@
 
 #include "device/device.h"
 #include "model/linear.h"
-#include "model/place.h"
+#include "model/stack/place.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
 #include "ops/pooling/pooling.h"

@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/device_gradients.h"
+#include "model/stack/device_gradients.h"
 #include "model/parameters.h"
 #include "ops/rdrop_loss/rdrop_loss.h"
 

@@ -16,7 +16,7 @@
 #include "model/parameters.h"
 #include "model/projection_loss.h"
 #include "model/sequences.h"
-#include "model/sublayers.h"
+#include "model/stack/sublayers.h"
 #include "ops/rdrop_loss/rdrop_loss.h"
 
 namespace rdrop {

@@ -3,7 +3,7 @@
 
 #include "core/dropout.h"
 #include "model/config.h"
-#include "model/sublayers.h"
+#include "model/stack/sublayers.h"
 
 namespace rdrop {
 

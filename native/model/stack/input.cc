@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "device/device.h"
-#include "model/place.h"
+#include "model/stack/place.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
 #include "ops/embedding/embedding.h"

@@ -3,7 +3,7 @@
 
 #include "model/parameters.h"
 #include "model/sequences.h"
-#include "model/tape.h"
+#include "model/stack/tape.h"
 
 namespace rdrop {
 

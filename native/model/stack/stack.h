@@ -6,7 +6,7 @@
 #include "model/parameters.h"
 #include "model/sequences.h"
 #include "model/stack/dropout_sites.h"
-#include "model/sublayers.h"
+#include "model/stack/sublayers.h"
 
 namespace rdrop {
 

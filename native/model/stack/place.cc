@@ -1,5 +1,5 @@
 // See place.h.
-#include "model/place.h"
+#include "model/stack/place.h"
 
 #include "device/device.h"
 #include "model/tensors.h"

@@ -1,5 +1,5 @@
 // See device_gradients.h.
-#include "model/device_gradients.h"
+#include "model/stack/device_gradients.h"
 
 #include <ATen/ops/as_strided.h>
 

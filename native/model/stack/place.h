@@ -5,9 +5,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/dropout.h"
-#include "model/device_gradients.h"
+#include "model/stack/device_gradients.h"
 #include "model/parameters.h"
-#include "model/tape.h"
+#include "model/stack/tape.h"
 #include "ops/activation/activation_kind.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
 

@@ -6,10 +6,10 @@
 
 #include <memory>
 
-#include "model/device_gradients.h"
+#include "model/stack/device_gradients.h"
 #include "model/sequences.h"
 #include "model/parameters.h"
-#include "model/tape.h"
+#include "model/stack/tape.h"
 #include "ops/attention/attention.h"
 #include "core/dropout.h"
 

@@ -1,11 +1,11 @@
 // Forward and backward of the sub-layers.
-#include "model/sublayers.h"
+#include "model/stack/sublayers.h"
 
 #include <utility>
 
 #include "device/device.h"
 #include "model/linear.h"
-#include "model/place.h"
+#include "model/stack/place.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
 #include "ops/dropout_residual_norm/dropout_residual_norm.h"
