@@ -8,18 +8,20 @@ export const parameterGroups = [
   'cross-attention',
   'decoder ffn',
   'layer norms',
+  'head',
 ] as const;
-/** Parameters that do the same; embeddings includes an output projection of its own. */
+/** Parameters that do the same; embeddings are those of tokens, positions and token types, and an output projection of its own. */
 export type ParameterGroup = (typeof parameterGroups)[number];
 
 const rules: readonly [RegExp, ParameterGroup][] = [
-  [/^(encoder|decoder)\.embed_tokens\.weight$|^decoder\.output_projection\.weight$/, 'embeddings'],
-  [/layer_norm\.(weight|bias)$/, 'layer norms'],
+  [/^(encoder|decoder)\.embed_\w+\.weight$|^decoder\.output_projection\.weight$/, 'embeddings'],
+  [/(layer_norm|layernorm_embedding)\.(weight|bias)$/, 'layer norms'],
   [/^encoder\.layers\.\d+\.self_attn\./, 'encoder self-attention'],
   [/^encoder\.layers\.\d+\.fc[12]\./, 'encoder ffn'],
   [/^decoder\.layers\.\d+\.self_attn\./, 'decoder self-attention'],
   [/^decoder\.layers\.\d+\.encoder_attn\./, 'cross-attention'],
   [/^decoder\.layers\.\d+\.fc[12]\./, 'decoder ffn'],
+  [/^classification_heads\./, 'head'],
 ];
 
 /**
