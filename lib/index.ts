@@ -7,6 +7,7 @@ export type {} from './util/globals.js';
 export type { BatchPlanOptions, BatchSizeOptions, TrainBatchOptions } from './options/batches.js';
 export type { DemoTextOptions } from './options/demo.js';
 export type { DistributedOptions, WireType } from './options/distributed.js';
+export type { GenerationOptions } from './options/generation.js';
 export type {
   ExportFormat,
   ExportOptions,
@@ -63,6 +64,7 @@ export type { Batch } from './model/pack.js';
 export { type LogitsArray, type RdropLossResult, rdropLoss, rdropLossSync } from './model/rdrop_loss.js';
 export { type SquaredErrorResult, squaredErrorLoss } from './model/squared_error.js';
 export {
+  type Generation,
   type GradientOptions,
   type Hypothesis,
   type LossAndGradients,
@@ -91,6 +93,14 @@ export type {
   Translation,
 } from './translation/translator.js';
 export { Translator } from './translation/translator.js';
+
+// Generation.
+
+export {
+  type GeneratedText,
+  Generator,
+  type GeneratorLoadOptions,
+} from './generation/generator.js';
 
 // Interchange: fairseq's checkpoints, and directories for other programs.
 

@@ -14,6 +14,7 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   prepare: async () => (await import('./prepare.js')).prepareCommand(),
   train: async () => (await import('./train.js')).trainCommand(),
   translate: async () => (await import('./translate.js')).translateCommand(),
+  generate: async () => (await import('./generate.js')).generateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   import: async () => (await import('./import.js')).importCommand(),
   export: async () => (await import('./export.js')).exportCommand(),

@@ -1,7 +1,14 @@
 import { OpenSafetensors, streamSafetensors, type Tensor } from '../data/safetensors/safetensors.js';
 import { type StoredTensors, wholeTensors } from '../data/safetensors/stored_tensor.js';
 import { native } from '../native/binding.js';
-import type { FloatArray, NativeHypothesis, NativeLoss, NativeTransformer } from '../native/contract.js';
+import type {
+  FloatArray,
+  NativeGeneration,
+  NativeHypothesis,
+  NativeLoss,
+  NativeTransformer,
+} from '../native/contract.js';
+import { type GenerationOptions, generationSchema } from '../options/generation.js';
 import type { LossOptions } from '../options/loss.js';
 import { laterModelOptions, type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
@@ -27,6 +34,9 @@ import {
 
 /** tokens end in eos; score is the log-probability divided by length ** lengthPenalty; one log-probability a token. */
 export type Hypothesis = NativeHypothesis;
+
+/** The tokens behind a prompt, with eos where the text came to its end, and one log-probability of the model itself a token. */
+export type Generation = NativeGeneration;
 
 /** Sums over the target positions, natural logarithm; `gradients` are undivided and have fairseq's names. */
 export type LossAndGradients = NativeLoss & { gradients: Map<string, FloatArray> };
@@ -241,6 +251,38 @@ export class Transformer implements Disposable, AsyncDisposable {
     const { hypotheses, graphFallbackReason } = await this.#call(() => model.translate(packed, options));
     reportGraphFallback('beam search', graphFallbackReason);
     return hypotheses;
+  }
+
+  /**
+   * Goes on with each prompt, as a language model does: for each the tokens behind it. Prompts are what the network reads, in any
+   * number and of any lengths above 0; of a text longer than `maxPositions` the network sees the end. The same options give the
+   * same tokens, whatever other prompts there are; only rounding in the sums of a matrix product knows of those, which decides
+   * where two tokens are as good as equal. On a device the text is read anew for each token.
+   *
+   * @throws RdropError TOKEN_OUT_OF_RANGE, NON_FINITE, INVALID_ARGUMENT (also of a network that is more than a decoder)
+   */
+  async generate(
+    prompts: readonly Int32Array[],
+    generationOptions: GenerationOptions = {},
+  ): Promise<Generation[]> {
+    const model = this.#native;
+    if (hasEncoder(this.#config)) {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        `Transformer: generate(): expected a language model, whose architecture is "decoder", got one of ` +
+          `"${this.#config.architecture}"`,
+      );
+    }
+    const options = parseConfig(generationSchema, generationOptions, 'generation', 'INVALID_ARGUMENT');
+    const empty = prompts.findIndex((prompt) => prompt.length === 0);
+    if (empty >= 0) {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        `prompts[${empty}]: expected at least one token, which the network reads to find the next; got none`,
+      );
+    }
+    const packed = pack(prompts, 'source');
+    return this.#call(() => model.generate(packed, { ...options, untilEos: options.untilEos ?? true }));
   }
 
   /** Frees the native memory; calls under way end first. May be called again. */

@@ -150,6 +150,30 @@ export interface NativeTranslations {
   graphFallbackReason: string;
 }
 
+export interface NativeGenerationOptions {
+  /** Tokens generated for each prompt, eos counted. */
+  maxTokens: number;
+  /** Whether a text ends with its first eos. */
+  untilEos: boolean;
+  /** The most probable token each time: temperature, topK, topP and seed have no effect. */
+  greedy: boolean;
+  temperature: number;
+  /** 0: no limit. */
+  topK: number;
+  topP: number;
+  seed: number;
+  /** Number of the first prompt: the random numbers of a text hang on the seed and its number alone. */
+  first: number;
+}
+
+/** Behind a prompt. */
+export interface NativeGeneration {
+  /** Ends in eos where the text came to its end. */
+  tokens: Int32Array;
+  /** One per token, of the model itself: at temperature 1, among all types. */
+  logProbabilities: Float32Array;
+}
+
 export type FloatArray = Float32Array | Float64Array;
 
 /** Keeps the native model alive until it is disposed of. */
@@ -185,6 +209,8 @@ export interface NativeTransformer {
   /** One pass, dropout off: the validation loss (α unused, kl 0). */
   evaluate(batch: PackedBatch, options: NativeLossOptions): Promise<NativeLoss>;
   translate(sources: Packed, options: NativeBeamOptions): Promise<NativeTranslations>;
+  /** Of a decoder alone: goes on with each prompt, none of which is empty. */
+  generate(prompts: Packed, options: NativeGenerationOptions): Promise<NativeGeneration[]>;
   dispose(): void;
 }
 

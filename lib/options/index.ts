@@ -10,6 +10,7 @@ export * from './benchmark.js';
 export * from './demo.js';
 export * from './distributed.js';
 export * from './evaluation.js';
+export * from './generation.js';
 export * from './interchange.js';
 export * from './loss.js';
 export * from './model.js';

@@ -276,6 +276,19 @@ OptimizerOptions optimizer_options(const Napi::Value& value) {
   return options;
 }
 
+GenerationOptions generation_options(const Napi::Value& value) {
+  GenerationOptions options;
+  options.max_tokens = integer_property(value, "maxTokens", 0);
+  options.until_eos = boolean_property(value, "untilEos");
+  options.sampling = {boolean_property(value, "greedy"), number_property(value, "temperature"),
+                      integer_property(value, "topK", 0), number_property(value, "topP")};
+  if (!(options.sampling.temperature > 0) || !(options.sampling.top_p > 0))
+    fail(ErrorCode::invalid_argument, "temperature, topP: expected numbers above 0");
+  options.seed = uint64_t(integer_property(value, "seed", 0));
+  options.first = uint64_t(integer_property(value, "first", 0));
+  return options;
+}
+
 BeamOptions beam_options(const Napi::Value& value) {
   return {integer_property(value, "beam"),   number_property(value, "lengthPenalty"),
           number_property(value, "maxLenA"), integer_property(value, "maxLenB"),
@@ -370,6 +383,27 @@ Napi::Object loss_object(Napi::Env env, const LossSums& sums) {
   return object;
 }
 
+namespace {
+
+Napi::Value float32_array(Napi::Env env, const std::vector<float>& values) {
+  auto array = Napi::Float32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+}  // namespace
+
+Napi::Value generated_texts(Napi::Env env, const std::vector<Generated>& texts) {
+  auto list = Napi::Array::New(env, texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    object.Set("tokens", int_array(env, texts[i].tokens));
+    object.Set("logProbabilities", float32_array(env, texts[i].log_probabilities));
+    list.Set(uint32_t(i), object);
+  }
+  return list;
+}
+
 Napi::Value translations(Napi::Env env, const Translations& found) {
   const auto& all = found.hypotheses;
   auto lists = Napi::Array::New(env, all.size());
@@ -377,12 +411,10 @@ Napi::Value translations(Napi::Env env, const Translations& found) {
     auto list = Napi::Array::New(env, all[i].size());
     for (size_t k = 0; k < all[i].size(); ++k) {
       const Hypothesis& hypothesis = all[i][k];
-      auto scores = Napi::Float32Array::New(env, hypothesis.log_probabilities.size());
-      std::copy(hypothesis.log_probabilities.begin(), hypothesis.log_probabilities.end(), scores.Data());
       auto object = Napi::Object::New(env);
       object.Set("tokens", int_array(env, hypothesis.tokens));
       object.Set("score", hypothesis.score);
-      object.Set("logProbabilities", scores);
+      object.Set("logProbabilities", float32_array(env, hypothesis.log_probabilities));
       list.Set(uint32_t(k), object);
     }
     lists.Set(uint32_t(i), list);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "generation/generation.h"
 #include "translation/beam_search.h"
 #include "device/device.h"
 #include "model/batch.h"
@@ -39,6 +40,7 @@ ModelConfig model_config(const Napi::Value& value);
 Runtime runtime(const Napi::Value& value);
 OptimizerOptions optimizer_options(const Napi::Value& value);
 BeamOptions beam_options(const Napi::Value& value);
+GenerationOptions generation_options(const Napi::Value& value);
 Packed packed(const Napi::Value& value);
 PackedBatch packed_batch(const Napi::Value& value);
 std::vector<PackedBatch> packed_batches(const Napi::Value& value);
@@ -64,5 +66,6 @@ Napi::Value float_array(Napi::Env env, const at::Tensor& tensor);
 Napi::Value named_arrays(Napi::Env env, const at::Tensor& flat, const std::vector<NamedSlice>& names);
 Napi::Object loss_object(Napi::Env env, const LossSums& sums);
 Napi::Value translations(Napi::Env env, const Translations& found);
+Napi::Value generated_texts(Napi::Env env, const std::vector<Generated>& texts);
 
 }  // namespace rdrop

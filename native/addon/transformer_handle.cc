@@ -163,6 +163,16 @@ Napi::Value evaluate(const Napi::CallbackInfo& info, const Shared& handle) {
       [](Napi::Env env, const LossSums& sums) { return Napi::Value(loss_object(env, sums)); });
 }
 
+Napi::Value generate_texts(const Napi::CallbackInfo& info, const Shared& handle) {
+  const auto model = handle->get();
+  return run(
+      info.Env(),
+      [model, prompts = packed(info[0]), options = generation_options(info[1])] {
+        return generate(*model, prompts, options);
+      },
+      [](Napi::Env env, const std::vector<Generated>& texts) { return generated_texts(env, texts); });
+}
+
 Napi::Value translate(const Napi::CallbackInfo& info, const Shared& handle) {
   const auto model = handle->get();
   return run(
@@ -190,7 +200,8 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
       {"snapshot", snapshot},     {"write", write},
       {"logits", logits},         {"hidden", hidden},
       {"evaluate", evaluate},     {"lossAndGradients", loss_and_gradients},
-      {"translate", translate},   {"dispose", dispose}};
+      {"translate", translate},   {"generate", generate_texts},
+      {"dispose", dispose}};
   for (const auto& [name, method] : methods) {
     object.Set(name, Napi::Function::New(
                          env,

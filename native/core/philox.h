@@ -19,7 +19,7 @@ struct DropoutStream {
 };
 
 /// Roles never share a stream.
-enum class StreamRole : uint64_t { initialization = 1, dropout = 2 };
+enum class StreamRole : uint64_t { initialization = 1, dropout = 2, generation = 3 };
 
 namespace RDROP_ISA {
 

@@ -155,6 +155,20 @@ at::Tensor Transformer::hidden(const PackedBatch& batch) const {
   return to_host(last_states(forward_input(batch)));
 }
 
+at::Tensor Transformer::next_logits(const Packed& sequences) const {
+  const DeviceScope scope(device_, tf32_);
+  PackedBatch batch;
+  batch.source = sequences;
+  const at::Tensor states = last_states(forward_input(batch));
+  const at::Tensor last = new_tensor({sequences.count(), config_.embed_dim}, type_);
+  for (int64_t i = 0; i < sequences.count(); ++i)
+    copy_tensor(states.narrow(0, sequences.offsets[i + 1] - 1, 1), last.narrow(0, i, 1));
+  // Not rounded to 16 bits, where too many would be equal.
+  at::Tensor logits = new_tensor({sequences.count(), config_.vocab_size}, device_ ? at::kFloat : wide_type(type_));
+  matrix_product(last, parameters_.output_projection.value.t(), 0, logits);
+  return to_host(logits);
+}
+
 LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& options) const {
   const DeviceScope scope(device_, tf32_);
   const StepInput input = forward_input(batch);

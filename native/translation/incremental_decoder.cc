@@ -35,18 +35,22 @@ at::Tensor first_rows(at::Tensor& kept, int64_t rows, int64_t columns, const at:
 
 }  // namespace
 
-IncrementalDecoder::IncrementalDecoder(const Transformer& model, const Packed& sources, DecoderMemory& memory)
+IncrementalDecoder::IncrementalDecoder(const Transformer& model, DecoderMemory& memory)
     : model_(model),
       memory_(memory),
       pre_norm_(model.config().pre_norm),
-      source_offsets_(sources.offsets),
       history_(model.parameters().decoder.layers.size()),
       ancestor_stride_(kFirstCapacity) {
+  memory_.projected.resize(history_.size());
+}
+
+IncrementalDecoder::IncrementalDecoder(const Transformer& model, const Packed& sources, DecoderMemory& memory)
+    : IncrementalDecoder(model, memory) {
+  source_offsets_ = sources.offsets;
   const at::Tensor encoded = model.encode(sources);
   for (const Layer& layer : model.parameters().decoder.layers) {
     sources_.push_back(linear(encoded, layer.cross_attention.key_value));
   }
-  memory_.projected.resize(history_.size());
 }
 
 void IncrementalDecoder::reorder(const std::vector<int32_t>& parents, int64_t rows) {
@@ -90,9 +94,8 @@ State IncrementalDecoder::feed_forward(const State& state, const FeedForward& we
   return add_and_norm(memory_.weights.linear(hidden, weights.fc2), state, norm, pre_norm_);
 }
 
-at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const std::vector<int32_t>& sentences,
-                                    const std::vector<int32_t>& parents) {
-  const Parameters& parameters = model_.parameters();
+at::Tensor IncrementalDecoder::states(const std::vector<int32_t>& tokens, const std::vector<int32_t>& sentences,
+                                      const std::vector<int32_t>& parents) {
   const int64_t rows = int64_t(tokens.size());
   reorder(parents, rows);
   source_begin_.clear();
@@ -102,7 +105,7 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
     source_end_.push_back(source_offsets_[sentence + 1]);
   }
   const at::Tensor positions = at::full({rows}, int64_t(kPad + 1 + length_), at::TensorOptions(at::kInt));
-  const Stack& stack = parameters.decoder;
+  const Stack& stack = model_.parameters().decoder;
   State state{embed_tokens(stack.embedding, int_tensor(tokens), positions), {}};
   const auto& layers = stack.layers;
   if (pre_norm_) {
@@ -115,18 +118,27 @@ at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const st
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     const LayerNorm& last = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : stack.norm;
-    state = self_attention(state, layer.self_attention,
-                           pre_norm_ ? layer.cross_attention.norm : layer.self_attention.norm, i);
-    state = cross_attention(state, layer.cross_attention,
-                            pre_norm_ ? layer.feed_forward.norm : layer.cross_attention.norm, sources_[i]);
+    const bool crossing = !sources_.empty();
+    const LayerNorm& second = crossing ? layer.cross_attention.norm : layer.feed_forward.norm;
+    state = self_attention(state, layer.self_attention, pre_norm_ ? second : layer.self_attention.norm, i);
+    if (crossing) {
+      state = cross_attention(state, layer.cross_attention,
+                              pre_norm_ ? layer.feed_forward.norm : layer.cross_attention.norm, sources_[i]);
+    }
     state = feed_forward(state, layer.feed_forward, pre_norm_ ? last : layer.feed_forward.norm);
   }
   ++length_;
-  const at::Tensor& projection = parameters.output_projection.value;
+  return state.normed;
+}
+
+at::Tensor IncrementalDecoder::step(const std::vector<int32_t>& tokens, const std::vector<int32_t>& sentences,
+                                    const std::vector<int32_t>& parents) {
+  const at::Tensor last = states(tokens, sentences, parents);
+  const at::Tensor& projection = model_.parameters().output_projection.value;
   // Not rounded to bfloat16, where too many would be equal.
-  const auto options = state.normed.options().dtype(wide_type(state.normed.scalar_type()));
-  at::Tensor logits = first_rows(memory_.logits, rows, projection.size(0), options);
-  memory_.weights.product_into(state.normed, projection, logits);
+  const auto options = last.options().dtype(wide_type(last.scalar_type()));
+  at::Tensor logits = first_rows(memory_.logits, last.size(0), projection.size(0), options);
+  memory_.weights.product_into(last, projection, logits);
   return logits;
 }
 

@@ -14,6 +14,7 @@ export const descriptions = {
     'tokens, pieces and dictionary of a parallel corpus, or of the text of another task, ready for training',
   train: 'train a model on a prepared directory',
   translate: 'translate lines of raw text with a trained run',
+  generate: 'go on with a text as a trained language model does',
   score:
     'BLEU, chrF and TER of translations, equal to those of sacreBLEU (one detokenized sentence a line, plain or .gz), ' +
     'and BLEU4 of tokenized ones, equal to that of fairseq-score; tests of the difference to a baseline',

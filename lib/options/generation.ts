@@ -1,0 +1,76 @@
+/** How a language model goes on with a text. */
+import * as z from 'zod';
+import { documented, type Resolved } from './schema/documented.js';
+import { count, countOrZero, positive, seed } from './schema/ranges.js';
+
+/** Which token follows: drawn from the model's probabilities, or the most probable one. */
+export interface GenerationOptions {
+  /**
+   * Tokens generated for each prompt, at most; eos counts.
+   * @default 200
+   * @range 1 or more
+   */
+  maxTokens?: number | undefined;
+  /**
+   * The most probable token each time, in place of a drawn one. Refused together with the options of drawing.
+   * @default false
+   */
+  greedy?: boolean | undefined;
+  /**
+   * Logits are divided by it before a token is drawn: below 1 the probable tokens become more probable.
+   * @default 1
+   * @range above 0
+   */
+  temperature?: number | undefined;
+  /**
+   * Only so many of the most probable tokens are drawn from; 0: all.
+   * @default 0
+   * @range 0 or more
+   */
+  topK?: number | undefined;
+  /**
+   * Only the fewest of the most probable tokens are drawn from that have this probability together, at `temperature` and among the
+   * `topK`; 1: all.
+   * @default 1
+   * @range above 0, at most 1
+   */
+  topP?: number | undefined;
+  /**
+   * Of the random numbers. Those of a text hang on the seed and its number alone, not on the other prompts.
+   * @default 1
+   * @range 0 or more
+   */
+  seed?: number | undefined;
+  /**
+   * Number of the first prompt, so that prompts that come in parts have numbers of their own.
+   * @default 0
+   * @range 0 or more
+   */
+  first?: number | undefined;
+  /**
+   * Whether a text ends with its first eos. Left out: it does, but where a `Generator` goes on with a stream, in which eos ends a line.
+   */
+  untilEos?: boolean | undefined;
+}
+
+export const generationSchema = documented<GenerationOptions>()(
+  z
+    .strictObject({
+      maxTokens: count.default(200),
+      greedy: z.boolean().default(false),
+      temperature: positive.default(1),
+      topK: countOrZero.default(0),
+      topP: positive.max(1).default(1),
+      seed: seed.default(1),
+      first: countOrZero.default(0),
+      untilEos: z.boolean().optional(),
+    })
+    .refine(
+      ({ greedy, temperature, topK, topP }) => !greedy || (temperature === 1 && topK === 0 && topP === 1),
+      {
+        path: ['greedy'],
+        error: 'expected no temperature, topK or topP beside it, which have an effect on drawn tokens alone',
+      },
+    ),
+);
+export type GenerationConfig = Resolved<GenerationOptions, z.output<typeof generationSchema>>;
