@@ -13,6 +13,7 @@ interface Flags {
   samples: number;
   maxTokens?: number;
   greedy?: true;
+  beam?: number;
   temperature?: number;
   topK?: number;
   topP?: number;
@@ -43,6 +44,7 @@ export function generateCommand(): Command {
     .option('--samples <n>', 'so many texts a prompt', toNumber, 1)
     .option('--max-tokens <n>', 'tokens a text (200)', toNumber)
     .option('--greedy', 'the most probable token each time, in place of a drawn one')
+    .option('--beam <n>', 'beam search over so many texts, in place of drawing', toNumber)
     .option('--temperature <t>', 'below 1 probable tokens become more probable (1)', toNumber)
     .option('--top-k <n>', 'draws from so many of the most probable tokens alone', toNumber)
     .option('--top-p <p>', 'draws from the fewest tokens alone that have this probability together', toNumber)
@@ -110,7 +112,7 @@ async function promptsOfInput(lines: boolean): Promise<string[]> {
 }
 
 function optionsOf(flags: Flags): GenerationOptions {
-  const { maxTokens, greedy, temperature, topK, topP, seed, untilEos } = flags;
-  const all = { maxTokens, greedy, temperature, topK, topP, seed, untilEos };
+  const { maxTokens, greedy, beam, temperature, topK, topP, seed, untilEos } = flags;
+  const all = { maxTokens, greedy, beam, temperature, topK, topP, seed, untilEos };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -155,6 +155,8 @@ export interface NativeGenerationOptions {
   maxTokens: number;
   /** Whether a text ends with its first eos. */
   untilEos: boolean;
+  /** Beam search over so many texts, to the one with the highest log-probability by token; 0: the options below draw tokens. */
+  beam: number;
   /** The most probable token each time: temperature, topK, topP and seed have no effect. */
   greedy: boolean;
   temperature: number;

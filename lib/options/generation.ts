@@ -17,6 +17,13 @@ export interface GenerationOptions {
    */
   greedy?: boolean | undefined;
   /**
+   * Beam search over so many texts, to the one with the highest log-probability by token, in place of drawn tokens; 0: none. Refused
+   * together with `greedy` and the options of drawing.
+   * @default 0
+   * @range 0 to 1,024
+   */
+  beam?: number | undefined;
+  /**
    * Logits are divided by it before a token is drawn: below 1 the probable tokens become more probable.
    * @default 1
    * @range above 0
@@ -58,6 +65,7 @@ export const generationSchema = documented<GenerationOptions>()(
     .strictObject({
       maxTokens: count.default(200),
       greedy: z.boolean().default(false),
+      beam: z.int().min(0).max(1024).default(0),
       temperature: positive.default(1),
       topK: countOrZero.default(0),
       topP: positive.max(1).default(1),
@@ -65,12 +73,18 @@ export const generationSchema = documented<GenerationOptions>()(
       first: countOrZero.default(0),
       untilEos: z.boolean().optional(),
     })
-    .refine(
-      ({ greedy, temperature, topK, topP }) => !greedy || (temperature === 1 && topK === 0 && topP === 1),
-      {
-        path: ['greedy'],
-        error: 'expected no temperature, topK or topP beside it, which have an effect on drawn tokens alone',
-      },
-    ),
+    .refine(({ greedy, beam }) => !greedy || beam === 0, {
+      path: ['greedy'],
+      error: 'expected none beside beam, which finds a text that is more probable',
+    })
+    .superRefine(({ greedy, beam, temperature, topK, topP }, context) => {
+      if ((greedy || beam > 0) && (temperature !== 1 || topK !== 0 || topP !== 1))
+        context.addIssue({
+          code: 'custom',
+          path: [greedy ? 'greedy' : 'beam'],
+          message:
+            'expected no temperature, topK or topP beside it, which have an effect on drawn tokens alone',
+        });
+    }),
 );
 export type GenerationConfig = Resolved<GenerationOptions, z.output<typeof generationSchema>>;

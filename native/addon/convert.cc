@@ -280,6 +280,7 @@ GenerationOptions generation_options(const Napi::Value& value) {
   GenerationOptions options;
   options.max_tokens = integer_property(value, "maxTokens", 0);
   options.until_eos = boolean_property(value, "untilEos");
+  options.beam = integer_property(value, "beam", 0);
   options.sampling = {boolean_property(value, "greedy"), number_property(value, "temperature"),
                       integer_property(value, "topK", 0), number_property(value, "topP")};
   if (!(options.sampling.temperature > 0) || !(options.sampling.top_p > 0))

@@ -7,6 +7,7 @@
 
 #include "core/dispatch.h"
 #include "core/errors.h"
+#include "generation/beam_generation.h"
 #include "translation/incremental_decoder.h"
 
 namespace rdrop {
@@ -34,6 +35,9 @@ class Generation {
     if (!model_.device()) run_cached();
     while (!texts_.empty()) append(next_without_cache());
   }
+
+  /// Goes on with one by beam search.
+  void search(const Text& text) { results_[text.number] = generate_by_beam(model_, text.tokens, options_, memory_); }
 
   /// Prompts that fit into one group.
   int64_t group_size() const {
@@ -140,7 +144,12 @@ std::vector<Generated> generate(const Transformer& model, const Packed& prompts,
         fail(ErrorCode::token_out_of_range, "prompt ", i, ", position ", token - begin, ": expected a token from 0 to ",
              model.config().vocab_size - 1, ", got ", *token);
     }
-    group.push_back({size_t(i), {std::max(begin, end - std::min<int64_t>(longest, end - begin)), end}, 0});
+    group.push_back({size_t(i), {end - std::min<int64_t>(longest, end - begin), end}, 0});
+    if (options.beam > 0) {
+      generation.search(group.back());
+      group.clear();
+      continue;
+    }
     if (int64_t(group.size()) < generation.group_size() && i + 1 < prompts.count()) continue;
     generation.run(std::move(group));
     group.clear();

@@ -13,6 +13,7 @@ namespace rdrop {
 struct GenerationOptions {
   int64_t max_tokens;
   bool until_eos;  ///< a text ends with its first eos; else at max_tokens alone
+  int64_t beam;    ///< beam search over so many texts, to the most probable one; 0: tokens are drawn
   SamplingOptions sampling;
   uint64_t seed;
   uint64_t first;  ///< number of the first prompt: a text's random numbers hang on the seed and its number

@@ -91,6 +91,52 @@ describe('greedy generation is the most probable token of the whole text, again 
   });
 });
 
+describe('beam search', () => {
+  /** Every text behind a prompt of at most `most` tokens, with its log-probability by token. */
+  async function everyText(model: Transformer, prompt: readonly number[], most: number, untilEos: boolean) {
+    const all: { tokens: number[]; score: number }[] = [];
+    const extend = async (tokens: number[], sum: number): Promise<void> => {
+      if (tokens.length === most || (untilEos && tokens.at(-1) === eos)) {
+        all.push({ tokens, score: sum / tokens.length });
+        return;
+      }
+      const p = probabilities(await nextLogits(model, [...prompt, ...tokens]));
+      for (const [token, each] of p.entries())
+        if (token !== pad) await extend([...tokens, token], sum + Math.log(each));
+    };
+    await extend([], 0);
+    return all.sort((a, b) => b.score - a.score);
+  }
+
+  test.each([true, false])(
+    'of every width that holds all texts finds the best; until eos: %s',
+    async (untilEos) => {
+      const model = await modelOf({ vocabSize: 6, maxPositions: 4 }, {}, 6);
+      for (const prompt of [[2], [4, 5, 3, 4, 5]]) {
+        const [best] = await everyText(model, prompt, 3, untilEos);
+        const [found] = await model.generate(asArrays([prompt]), { beam: 200, maxTokens: 3, untilEos });
+        expect([...found!.tokens]).toEqual(best!.tokens);
+        const score = found!.logProbabilities.reduce((a, b) => a + b) / found!.tokens.length;
+        expect(score).toBeCloseTo(best!.score, 5);
+      }
+    },
+  );
+
+  test('of width 1 is greedy, and a wider one finds what is more probable', async () => {
+    const model = await modelOf({ maxPositions: 8 });
+    const options = { maxTokens: 12, untilEos: false };
+    const greedy = await model.generate(asArrays(prompts), { ...options, greedy: true });
+    const one = await model.generate(asArrays(prompts), { ...options, beam: 1 });
+    expect(one.map(({ tokens }) => [...tokens])).toEqual(greedy.map(({ tokens }) => [...tokens]));
+    const sum = ({ logProbabilities }: { logProbabilities: Float32Array }) =>
+      logProbabilities.reduce((a, b) => a + b);
+    const wide = await model.generate(asArrays(prompts), { ...options, beam: 20 });
+    const gains = wide.map((each, i) => sum(each) - sum(greedy[i]!));
+    expect(Math.max(...gains)).toBeGreaterThan(0.01);
+    expect(Math.min(...gains)).toBeGreaterThan(-1e-5);
+  });
+});
+
 /** Draws the token behind a prompt, again and again. */
 async function drawn(model: Transformer, prompt: number[], count: number, options: GenerationOptions) {
   const found = await model.generate(asArrays(Array.from({ length: count }, () => prompt)), {
@@ -219,7 +265,16 @@ test('on a device the tokens are those of the CPU', async () => {
     tokens: Int32Array.from(prompts.flat()),
     offsets: Int32Array.from([0, ...prompts.map((_, i) => prompts.slice(0, i + 1).flat().length)]),
   };
-  const options = { maxTokens: 10, seed: 1, first: 0, untilEos: false, temperature: 1, topK: 0, topP: 1 };
+  const options = {
+    maxTokens: 10,
+    seed: 1,
+    first: 0,
+    untilEos: false,
+    temperature: 1,
+    topK: 0,
+    topP: 1,
+    beam: 0,
+  };
   for (const greedy of [true, false]) {
     const expected = await cpu.generate(tokens, { ...options, greedy });
     const found = await device.generate(packed, { ...options, greedy });
@@ -255,6 +310,12 @@ describe('what is refused', () => {
     await refused(() => model.generate(one, { temperature: 0 }), 'INVALID_ARGUMENT', /temperature/);
     await refused(() => model.generate(one, { topP: 1.5 }), 'INVALID_ARGUMENT', /topP/);
     await refused(() => model.generate(one, { greedy: true, topK: 3 }), 'INVALID_ARGUMENT', /greedy/);
+    await refused(
+      () => model.generate(one, { beam: 2, temperature: 3 }),
+      'INVALID_ARGUMENT',
+      /generation\.beam/,
+    );
+    await refused(() => model.generate(one, { beam: 2, greedy: true }), 'INVALID_ARGUMENT', /greedy/);
     expect(await model.generate([])).toEqual([]);
   });
 
