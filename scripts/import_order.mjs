@@ -9,6 +9,7 @@ export const folders = [
   ...['util', 'options', 'native', 'lock', 'text', 'evaluation', 'data', 'model', 'tasks', 'training'],
   ...[
     'translation',
+    'generation',
     'prediction',
     'interchange',
     'statistics',
