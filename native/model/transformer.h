@@ -62,8 +62,8 @@ class Transformer {
   /// the encoder's [S,D].
   at::Tensor hidden(const PackedBatch& batch) const;
 
-  /// Of a decoder alone: the logits [n,V] behind the last token of each sequence, in float32 or the masters' float64, on
-  /// the CPU. No sequence is empty.
+  /// Of a decoder alone: the logits [n,V] behind the last token of each sequence, in float32 or the masters' float64,
+  /// on the CPU. No sequence is empty.
   at::Tensor next_logits(const Packed& sequences) const;
 
   /// The loss of all passes; adds its gradient to parameters().gradient, which on a device it overwrites. Throws
