@@ -5,12 +5,15 @@ import { laterModelOptions } from '../options/model.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type BeamSearchOptions, beamSearchSchema } from '../options/translation.js';
+import { readRunConfig } from '../training/run_directory.js';
 import { abortable } from '../util/async/abortable.js';
 import { RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';
 import { type ExportedRun, type FileContent, readExportedRun } from './exported_run.js';
 import type { InterchangeRun } from './fairseq/checkpoint.js';
 import { fairseqFiles, pieceDifferences } from './fairseq/files.js';
+import { encoderFiles } from './huggingface/encoder_files.js';
+import { readExportedEncoder } from './huggingface/exported_encoder.js';
 import { huggingFaceFiles, textDifferences } from './huggingface/files.js';
 
 export interface ModelExport {
@@ -36,7 +39,8 @@ function checkNetwork({ path, model }: ExportedRun): void {
 }
 
 /**
- * Writes a run as other programs load it: `huggingface` for transformers' FSMT, `fairseq` for fairseq itself and for
+ * Writes a run as other programs load it: `huggingface` for transformers (of translation FSMT; of classification and regression
+ * BERT, RoBERTa or DistilBERT, whichever the network is), `fairseq` for fairseq itself and for
  * CTranslate2's fairseq converter, `both` in one directory. The directory appears whole or not at all.
  *
  * @param beamOptions over those of the run's `test.beam`; for `huggingface` and `both`
@@ -66,6 +70,20 @@ export async function exportModel(
   }
   const directory = resolve(out);
   await checkPlace(directory);
+  const config = await readRunConfig(resolve(from));
+  if (config.task !== 'translation') {
+    if (format !== 'huggingface') {
+      throw new RdropError(
+        'NOT_EXPRESSIBLE',
+        `${from}: task: expected "translation" for the format ${format}, got "${config.task}"`,
+      );
+    }
+    if (given !== undefined) {
+      throw new RdropError('INVALID_ARGUMENT', `beam.${given}: has an effect only on translation`);
+    }
+    await using run = await readExportedEncoder(from, checkpoint, verify);
+    return await write(directory, encoderFiles(run), [], signal);
+  }
   await using run = await readExportedRun(from, checkpoint, verify);
   checkNetwork(run);
   const files = new Map<string, FileContent>();
@@ -80,6 +98,15 @@ export async function exportModel(
     for (const [name, content] of fairseqFiles(run)) files.set(name, content);
     differences.push(...pieceDifferences(run));
   }
+  return await write(directory, files, differences, signal);
+}
+
+async function write(
+  directory: string,
+  files: ReadonlyMap<string, FileContent>,
+  differences: string[],
+  signal: AbortSignal | undefined,
+): Promise<ModelExport> {
   await makeDirectoryAtomically(directory, async (beside) => {
     for (const [name, content] of files) {
       const pieces = typeof content === 'string' ? [Buffer.from(content)] : content;

@@ -1,4 +1,3 @@
-import { join, resolve } from 'node:path';
 import type { StoredTensors } from '../data/safetensors/stored_tensor.js';
 import { parameterShapes } from '../model/parameter_names.js';
 import { checkParameters } from '../model/stored_parameters.js';
@@ -7,12 +6,9 @@ import { type ModelConfig, modelSchema } from '../options/model.js';
 import { parseConfig } from '../options/schema/parse.js';
 import type { TrainConfig } from '../options/training.js';
 import { TextPipeline } from '../text/pipeline.js';
-import { type CheckpointName, findCheckpoint, openCheckpoint } from '../training/checkpoint.js';
-import { fingerprint } from '../training/fingerprint.js';
-import { readRunConfig } from '../training/run_directory.js';
-import { checkRunText } from '../training/run_text.js';
+import type { CheckpointName } from '../training/checkpoint.js';
+import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { quietly } from '../util/async/cleanup.js';
-import { RdropError } from '../util/errors.js';
 
 /** A file to write: text, or bytes in pieces. */
 export type FileContent = string | AsyncIterable<Uint8Array>;
@@ -36,25 +32,12 @@ export async function readExportedRun(
   name: CheckpointName,
   verify = true,
 ): Promise<ExportedRun> {
-  const path = resolve(directory);
-  const config = await readRunConfig(path);
-  if (verify) await checkRunText(path);
+  const { directory: path, config, checkpoint } = await openRunCheckpoint(directory, name, verify);
   const pipeline = await TextPipeline.load(path);
-  const place = await findCheckpoint(join(path, 'checkpoints'), name);
-  if (place === null) {
-    throw new RdropError('FILE_NOT_FOUND', `${join(path, 'checkpoints', name)}: no such checkpoint yet`);
-  }
-  const checkpoint = await openCheckpoint(place);
-  if (checkpoint.state.fingerprint !== fingerprint(config)) {
-    throw new RdropError(
-      'CHECKPOINT_MISMATCH',
-      `${place}: was made with another configuration than ${join(path, 'config.json')} holds`,
-    );
-  }
   const model = parseConfig(modelSchema, withVocabularies(config.model, pipeline, path), 'model');
   const file = await checkpoint.open('model');
   try {
-    checkParameters(file.tensors, parameterShapes(model), place);
+    checkParameters(file.tensors, parameterShapes(model), checkpoint.path);
   } catch (error) {
     await quietly(() => file.close());
     throw error;

@@ -5,7 +5,7 @@ import { pathExists } from '../util/files/exists.js';
 import { readJsonFile } from '../util/files/files.js';
 
 /** What a run directory holds of its prepared data: the files that text goes through. */
-const textFile = /^(dict[^/]*\.txt|labels\.txt|codes|text\.json|tokenizer\.json)$/;
+const textFile = /^(dict[^/]*\.txt|labels\.txt|codes|text\.json|tokenizer(_ids)?\.json)$/;
 
 /**
  * Compares the text files of a run directory with their SHA-256 in environment.json: another dictionary or other codes change

@@ -142,9 +142,33 @@ export class HuggingFaceTokenizer {
   /** Writes what read() takes: `huggingFaceTokenizerFiles`. @throws RdropError DISK_FULL, FILE_UNWRITABLE */
   async write(directory: string): Promise<void> {
     const [tokenizer, ids] = huggingFaceTokenizerFiles;
-    await writeFileAtomically(join(directory, tokenizer), `${JSON.stringify(this.json)}\n`);
+    await writeFileAtomically(join(directory, tokenizer), this.toString());
     const { padId, size: vocabSize } = this;
     await writeFileAtomically(join(directory, ids), `${JSON.stringify({ padId, vocabSize })}\n`);
+  }
+
+  /** The content of a tokenizer.json. */
+  toString(): string {
+    return `${JSON.stringify(this.json)}\n`;
+  }
+
+  /** Spellings of its special tokens, as far as it has them, by the names that a tokenizer_config.json gives them. */
+  specialTokens(): Record<string, string> {
+    const { single } = this.template;
+    const idAt = (at: number) => {
+      const ids = single.at(at)?.ids;
+      return single.length > 1 && typeof ids === 'object' ? ids[0] : undefined;
+    };
+    const mask = ['[MASK]', '<mask>'].map((piece) => this.pieces.indexOf(piece)).find((id) => id >= 0);
+    const names: [string, number | undefined][] = [
+      ['pad_token', this.padId],
+      ['cls_token', idAt(0)],
+      ['sep_token', idAt(-1)],
+      ['unk_token', this.model.unknown ?? this.pieces.indexOf('<unk>')],
+      ['mask_token', mask],
+    ];
+    const named = names.map(([name, id]): [string, string | undefined] => [name, this.pieces[id ?? -1]]);
+    return Object.fromEntries(named.filter((one): one is [string, string] => one[1] !== undefined));
   }
 
   /** The same tokenizer for a model of so many ids. @throws RdropError MALFORMED_FILE where it has more */
