@@ -236,12 +236,16 @@ async function writeSplit(
   run: PrepareRun,
 ): Promise<PieceCounts & { ofLabel: Map<string, number> }> {
   const counts = Object.assign(new PieceCounts(), { ofLabel: new Map<string, number>() });
-  const put = async (name: string, line: string | undefined) => {
-    if (line !== undefined) await (await writers.of(name)).write([line]);
-  };
   const tell = stage(`segmenting ${split}`, total, 'lines', run);
   const breaks = new YieldTimer(work, run.signal);
   for await (const block of rows()) {
+    const written = new Map<string, string[]>();
+    const put = (name: string, line: string | undefined) => {
+      if (line === undefined) return;
+      const lines = written.get(name);
+      if (lines === undefined) written.set(name, [line]);
+      else lines.push(line);
+    };
     for (const { text, second, label } of block) {
       const stored = cut.stored(text, second);
       const first = words(stored.text);
@@ -249,17 +253,18 @@ async function writeSplit(
       const added = cut.tokenizer !== null ? 0 : other === undefined ? 2 : 4;
       counts.add(other === undefined ? first : [...first, ...other], added);
       counts.ofLabel.set(label, (counts.ofLabel.get(label) ?? 0) + 1);
-      await put(`${split}.text`, first.join(' '));
-      await put(`${split}.second`, other?.join(' '));
-      await put(`${split}.label`, label);
+      put(`${split}.text`, first.join(' '));
+      put(`${split}.second`, other?.join(' '));
+      put(`${split}.label`, label);
       if (split !== 'train') {
-        await put(`raw/${split}.text`, text);
-        await put(`raw/${split}.second`, second);
+        put(`raw/${split}.text`, text);
+        put(`raw/${split}.second`, second);
       }
       if (!breaks.due()) continue;
       tell(Math.min(counts.lines, total - 1));
       await breaks.take();
     }
+    for (const [name, lines] of written) await (await writers.of(name)).write(lines);
   }
   tell(total);
   return counts;

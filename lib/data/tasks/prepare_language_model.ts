@@ -158,7 +158,7 @@ async function* linesOf({ text }: TextSplit): AsyncGenerator<string[]> {
 
 async function writeSplit(
   split: Split,
-  { text, lines }: TextSplit,
+  { text, lines: total }: TextSplit,
   cut: TaskText,
   writers: SplitWriters,
   run: PrepareRun,
@@ -166,9 +166,11 @@ async function writeSplit(
   const counts = Object.assign(new PieceCounts(), { characters: 0 });
   const tokens = await writers.of(`${split}.tokens`);
   const raw = split === 'train' ? null : await writers.of(rawTextName(split));
-  const tell = stage(`segmenting ${split}`, lines, 'lines', run);
+  const tell = stage(`segmenting ${split}`, total, 'lines', run);
   const breaks = new YieldTimer(work, run.signal);
   for await (const block of text()) {
+    const lines: string[] = [];
+    let untouched = '';
     for (const { line, ends } of block) {
       const pieces = words(cut.segment(line));
       if (!cut.linesEnd && ends) pieces.push(newline);
@@ -176,14 +178,16 @@ async function writeSplit(
       if (!cut.linesEnd && pieces.length === 0) continue;
       counts.add(pieces, cut.linesEnd ? 1 : 0);
       counts.characters += codePointLength(line) + (ends ? 1 : 0);
-      await tokens.write([pieces.join(' ')]);
-      await raw?.append(ends ? `${line}\n` : line);
+      lines.push(pieces.join(' '));
+      if (raw !== null) untouched += ends ? `${line}\n` : line;
       if (!breaks.due()) continue;
-      tell(Math.min(counts.lines, lines - 1));
+      tell(Math.min(counts.lines, total - 1));
       await breaks.take();
     }
+    await tokens.write(lines);
+    await raw?.append(untouched);
   }
-  tell(lines);
+  tell(total);
   return counts;
 }
 

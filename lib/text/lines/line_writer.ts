@@ -24,7 +24,10 @@ export class LineWriter {
 
   /** @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
   async write(lines: readonly string[]): Promise<void> {
-    for (const line of lines) await this.append(`${line}\n`);
+    for (const line of lines) {
+      this.#text += `${line}\n`;
+      if (this.#text.length >= blockCharacters) await this.#flush();
+    }
   }
 
   /** Writes text as it is. @throws RdropError DISK_FULL, FILE_UNWRITABLE. */
