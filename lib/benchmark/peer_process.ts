@@ -69,7 +69,8 @@ export class Peer {
     this.#child = spawn(python, pythonFile(join(packageRoot, 'benchmarks', 'peers', script)), {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: packageRoot,
-      env: { ...childEnvironment(), ...tunedAllocator },
+      // Nothing is written beside the scripts.
+      env: { ...childEnvironment(), ...tunedAllocator, PYTHONDONTWRITEBYTECODE: '1' },
       // A group of its own, with the compilers that torch.compile starts: one signal ends them all.
       detached: true,
     });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { BenchRow } from '../benchmark/measure.js';
+import { benchShapes } from '../options/benchmark.js';
 import { interruptible, statusOfSignal } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
@@ -10,7 +11,7 @@ const list = (text: string): string[] => text.split(',').map((part) => part.trim
 export function benchCommand(): Command {
   return namedCommand('bench')
     .argument('[suites...]', 'loss, step, epoch, decode, load; all when none is named')
-    .option('--shape <name>', 'of step: iwslt14-16x24, iwslt14-48x30, multi30k-64x16 or tiny-32x12 (all)')
+    .option('--shape <name>', `of step: one of ${benchShapes.join(', ')} (all)`)
     .option('--precision <name>', 'of training and translation: float32 or bfloat16')
     .option('--direction <name>', 'of step: uni, uni-reverse or bi')
     .option('--threads <n>', 'threads of both sides; 0 takes every core', toNumber)
