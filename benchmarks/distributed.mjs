@@ -48,7 +48,7 @@ function serve() {
         await native().Transformer.create(model, runtime),
         benchOptimizer,
         { ...benchLoss, direction: 'uni' },
-        group === null ? null : { group, gradientType, bucketBytes: 25e6 },
+        group === null ? null : { group, gradientType, bucketBytes: 25e6, backend: 'gloo' },
       );
       return null;
     },

@@ -1,7 +1,7 @@
 # librdrop_distributed.so: runs over several processes, by the c10d of libtorch_cpu. It exports rdrop_open_group alone and has
 # no run path: the core, which has opened libtorch, opens it when a group is asked for.
 file(GLOB distributed_sources CONFIGURE_DEPENDS native/distributed/*.cc)
-list(FILTER distributed_sources EXCLUDE REGEX "/group\\.cc$")
+list(FILTER distributed_sources EXCLUDE REGEX "/(device_)?group\\.cc$")
 add_library(rdrop_distributed SHARED ${distributed_sources})
 target_include_directories(rdrop_distributed PRIVATE native native/distributed/gloo_declarations)
 target_include_directories(rdrop_distributed SYSTEM PRIVATE ${RDROP_LIBTORCH}/include ${RDROP_LIBTORCH}/include/torch/csrc/api/include)

@@ -6,7 +6,7 @@ export type {} from './util/globals.js';
 
 export type { BatchPlanOptions, BatchSizeOptions, TrainBatchOptions } from './options/batches.js';
 export type { DemoTextOptions } from './options/demo.js';
-export type { DistributedOptions, WireType } from './options/distributed.js';
+export type { DistributedOptions, GradientBackend, WireType } from './options/distributed.js';
 export type { GenerationOptions } from './options/generation.js';
 export type {
   ExportFormat,

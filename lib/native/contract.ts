@@ -292,7 +292,7 @@ export interface NativeGroupOptions {
   prefix: string;
   /** Without a sign of life of a rank, and to join. */
   timeoutSeconds: number;
-  /** What carries tensors: those of a device pass through the memory of the host. */
+  /** What carries the tensors of the CPU's memory. */
   backend: 'gloo';
   /** Path of librdrop_distributed.so: distributedLibrary() of binding.ts. */
   library: string;
@@ -326,6 +326,8 @@ export interface NativeDistributed {
   gradientType: 'float32' | 'bfloat16';
   /** Of gradients that travel together. */
   bucketBytes: number;
+  /** What carries gradients: `nccl` from one CUDA device to the other, `gloo` through the memory of the hosts. */
+  backend: 'gloo' | 'nccl';
 }
 
 export interface NativeInfo {

@@ -6,6 +6,9 @@ import { count, text } from './schema/ranges.js';
 /** In which type gradients travel between processes. */
 export type WireType = 'float32' | 'bfloat16';
 
+/** What carries gradients between processes. */
+export type GradientBackend = 'gloo' | 'nccl';
+
 /**
  * One run over W processes, each with a copy of the model (data parallel). Either `processes`, and they are started on this machine;
  * or `rank`, `worldSize`, `address` and `port`, where something else starts each of them.
@@ -62,7 +65,12 @@ export interface DistributedOptions {
    */
   gradients?: WireType | undefined;
   /**
-   * Megabytes (2^20 bytes) of gradients that travel together, while the backward pass is at work.
+   * What carries gradients: `nccl` from one CUDA device to the other, for which each process has a device of its own; `gloo` through the
+   * memory of the hosts. Left out: `nccl` on CUDA, `gloo` on the CPU.
+   */
+  backend?: GradientBackend | undefined;
+  /**
+   * Megabytes (2^20 bytes) of gradients that travel together, while the backward pass is at work. NCCL divides them by itself.
    * @default 25
    * @range above 0
    */
@@ -88,6 +96,7 @@ const distributedObject = z.strictObject({
   prefix: text.optional(),
   timeoutSeconds: z.number().positive().lt(1_000_000).default(30),
   gradients: z.enum(['float32', 'bfloat16']).default('float32'),
+  backend: z.enum(['gloo', 'nccl']).optional(),
   bucketMegabytes: z.number().positive().default(25),
 });
 

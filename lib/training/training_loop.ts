@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { reportGraphFallback } from '../model/device.js';
+import { reportGraphFallback, resolveRuntime } from '../model/device.js';
 import { nativeLossOptions } from '../model/loss_options.js';
 import { nativeTransformer, Transformer } from '../model/transformer.js';
 import { native } from '../native/binding.js';
@@ -88,7 +88,7 @@ export class TrainingLoop {
           nativeTransformer(model),
           nativeOptimizerOptions(config, nativeTransformer(model)),
           loss,
-          ranks.wire(config.distributed),
+          ranks.wire(config.distributed, resolveRuntime(config).device),
         ),
       );
       const loop = new TrainingLoop(config, run, data, model, trainer, ranks);

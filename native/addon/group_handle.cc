@@ -116,28 +116,19 @@ void leave_at_end(Napi::Env env, const std::shared_ptr<Group>& group) {
   weak.release();
 }
 
-using Method = Napi::Value (*)(const Napi::CallbackInfo&, const Shared&);
-
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Group> group) {
   auto object = Napi::Object::New(env);
   object.Set("rank", double(group->rank()));
   object.Set("worldSize", double(group->size()));
   leave_at_end(env, group);
   auto handle = std::make_shared<GroupHandle>(env, std::move(group), "Group");
-  const std::pair<const char*, Method> methods[] = {{"sum", sum_of},
-                                                    {"gather", gather_of},
-                                                    {"broadcast", broadcast_of},
-                                                    {"fail", fail_of},
-                                                    {"waitedSeconds", waited_seconds},
-                                                    {"dispose", dispose}};
-  for (const auto& [name, method] : methods) {
-    object.Set(name, Napi::Function::New(
-                         env,
-                         [handle, method](const Napi::CallbackInfo& info) {
-                           return guard(info.Env(), [&] { return method(info, handle); });
-                         },
-                         name));
-  }
+  set_methods<Group>(object, handle,
+                     {{"sum", sum_of},
+                      {"gather", gather_of},
+                      {"broadcast", broadcast_of},
+                      {"fail", fail_of},
+                      {"waitedSeconds", waited_seconds},
+                      {"dispose", dispose}});
   object.TypeTag(&kGroupTag);
   own(object, handle);
   return object;
@@ -146,12 +137,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Group> group) {
 }  // namespace
 
 std::shared_ptr<Group> group_of(const Napi::Value& value) {
-  void* data = nullptr;
-  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kGroupTag) ||
-      napi_unwrap(value.Env(), value, &data) != napi_ok) {
-    fail(ErrorCode::invalid_argument, "expected a native group");
-  }
-  return (*static_cast<Shared*>(data))->get();
+  return object_of<Group>(value, kGroupTag, "a native group");
 }
 
 Napi::Object group_exports(Napi::Env env) {

@@ -4,9 +4,12 @@
 
 #include <napi.h>
 
+#include <initializer_list>
 #include <memory>
+#include <utility>
 
 #include "addon/worker.h"
+#include "core/errors.h"
 #include "distributed/group.h"
 #include "model/snapshot.h"
 #include "model/transformer.h"
@@ -61,6 +64,35 @@ void own(Napi::Object object, const std::shared_ptr<Handle<T>>& handle) {
       nullptr, nullptr);
   if (status != napi_ok) throw Napi::Error::New(object.Env());
   owner.release();
+}
+
+/// A method of the object that JavaScript holds.
+template <typename T>
+using Method = Napi::Value (*)(const Napi::CallbackInfo&, const std::shared_ptr<Handle<T>>&);
+
+/// Gives an object its methods, each a closure over the handle.
+template <typename T>
+void set_methods(Napi::Object object, const std::shared_ptr<Handle<T>>& handle,
+                 std::initializer_list<std::pair<const char*, Method<T>>> methods) {
+  for (const auto& [name, method] : methods) {
+    object.Set(name, Napi::Function::New(
+                         object.Env(),
+                         [handle, method](const Napi::CallbackInfo& info) {
+                           return guard(info.Env(), [&] { return method(info, handle); });
+                         },
+                         name));
+  }
+}
+
+/// What is behind an object with the tag that own() has tied to a handle, or INVALID_ARGUMENT: expected `what`.
+template <typename T>
+std::shared_ptr<T> object_of(const Napi::Value& value, const napi_type_tag& tag, const char* what) {
+  void* data = nullptr;
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&tag) ||
+      napi_unwrap(value.Env(), value, &data) != napi_ok) {
+    fail(ErrorCode::invalid_argument, "expected ", what);
+  }
+  return (*static_cast<std::shared_ptr<Handle<T>>*>(data))->get();
 }
 
 /// {create(config, runtime)} and {create(model, optimizer, loss)}: see lib/native/contract.ts.

@@ -134,26 +134,17 @@ Napi::Value dispose(const Napi::CallbackInfo& info, const Shared& handle) {
   return info.Env().Undefined();
 }
 
-using Method = Napi::Value (*)(const Napi::CallbackInfo&, const Shared&);
-
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
   auto object = Napi::Object::New(env);
   auto handle = std::make_shared<TrainerHandle>(env, std::move(trainer), "Trainer");
-  const std::pair<const char*, Method> methods[] = {{"step", step},
-                                                    {"metrics", metrics},
-                                                    {"counters", counters},
-                                                    {"setCounters", set_counters},
-                                                    {"readMoment", read_moment},
-                                                    {"writeMoment", write_moment},
-                                                    {"dispose", dispose}};
-  for (const auto& [name, method] : methods) {
-    object.Set(name, Napi::Function::New(
-                         env,
-                         [handle, method](const Napi::CallbackInfo& info) {
-                           return guard(info.Env(), [&] { return method(info, handle); });
-                         },
-                         name));
-  }
+  set_methods<Trainer>(object, handle,
+                       {{"step", step},
+                        {"metrics", metrics},
+                        {"counters", counters},
+                        {"setCounters", set_counters},
+                        {"readMoment", read_moment},
+                        {"writeMoment", write_moment},
+                        {"dispose", dispose}});
   object.DefineProperty(Napi::PropertyDescriptor::Accessor(
       env, object, "update",
       [handle](const Napi::CallbackInfo& info) {
@@ -167,14 +158,18 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Trainer> trainer) {
 
 }  // namespace
 
-/// {group, gradientType, bucketBytes}, or nothing.
+/// {group, gradientType, bucketBytes, backend}, or nothing.
 std::optional<Distributed> distributed_of(const Napi::Value& value) {
   if (value.IsUndefined() || value.IsNull()) return std::nullopt;
   const Napi::Value type = property(value, "gradientType");
   const std::string name = type.IsString() ? type.As<Napi::String>().Utf8Value() : "";
   if (name != "float32" && name != "bfloat16")
     fail(ErrorCode::invalid_argument, "gradientType: expected 'float32' or 'bfloat16'");
-  return Distributed{group_of(property(value, "group")), name == "bfloat16", integer_property(value, "bucketBytes", 1)};
+  const Napi::Value chosen = property(value, "backend");
+  const std::string backend = chosen.IsString() ? chosen.As<Napi::String>().Utf8Value() : "";
+  if (backend != "gloo" && backend != "nccl") fail(ErrorCode::invalid_argument, "backend: expected 'gloo' or 'nccl'");
+  return Distributed{group_of(property(value, "group")), name == "bfloat16", integer_property(value, "bucketBytes", 1),
+                     backend == "nccl"};
 }
 
 Napi::Object trainer_exports(Napi::Env env) {

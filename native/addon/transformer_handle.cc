@@ -188,28 +188,23 @@ Napi::Value dispose(const Napi::CallbackInfo& info, const Shared& handle) {
   return info.Env().Undefined();
 }
 
-using Method = Napi::Value (*)(const Napi::CallbackInfo&, const Shared&);
-
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
   auto object = Napi::Object::New(env);
   object.Set("parameterCount", double(model->parameters().count));
   object.Set("parameterShapes", parameter_shapes(env, *model));
   auto handle = std::make_shared<TransformerHandle>(env, std::move(model), "Transformer");
-  const std::pair<const char*, Method> methods[] = {
-      {"parameters", parameters}, {"setParameters", set_parameters},
-      {"snapshot", snapshot},     {"write", write},
-      {"logits", logits},         {"hidden", hidden},
-      {"evaluate", evaluate},     {"lossAndGradients", loss_and_gradients},
-      {"translate", translate},   {"generate", generate_texts},
-      {"dispose", dispose}};
-  for (const auto& [name, method] : methods) {
-    object.Set(name, Napi::Function::New(
-                         env,
-                         [handle, method](const Napi::CallbackInfo& info) {
-                           return guard(info.Env(), [&] { return method(info, handle); });
-                         },
-                         name));
-  }
+  set_methods<Transformer>(object, handle,
+                           {{"parameters", parameters},
+                            {"setParameters", set_parameters},
+                            {"snapshot", snapshot},
+                            {"write", write},
+                            {"logits", logits},
+                            {"hidden", hidden},
+                            {"lossAndGradients", loss_and_gradients},
+                            {"evaluate", evaluate},
+                            {"translate", translate},
+                            {"generate", generate_texts},
+                            {"dispose", dispose}});
   object.TypeTag(&kTransformerTag);
   own(object, handle);
   return object;
@@ -218,12 +213,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Transformer> model) {
 }  // namespace
 
 std::shared_ptr<Transformer> transformer_of(const Napi::Value& value) {
-  void* data = nullptr;
-  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kTransformerTag) ||
-      napi_unwrap(value.Env(), value, &data) != napi_ok) {
-    fail(ErrorCode::invalid_argument, "expected a native transformer");
-  }
-  return (*static_cast<Shared*>(data))->get();
+  return object_of<Transformer>(value, kTransformerTag, "a native transformer");
 }
 
 Napi::Object transformer_exports(Napi::Env env) {

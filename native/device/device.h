@@ -132,6 +132,31 @@ class DeviceGraphs {
   virtual std::unique_ptr<GraphPool> make_pool() = 0;
 };
 
+/// The devices of several processes, one each. Work on them is made by all ranks in the same order.
+class DeviceRanks {
+ public:
+  virtual ~DeviceRanks() = default;
+
+  /// Sums a tensor over the ranks in place, in its own type: the same bits at every rank. Put on the stream, and not
+  /// waited for. Throws RANK_LOST after abort().
+  virtual void all_reduce(at::Tensor& tensor) = 0;
+  /// Why it works no more; empty: it does. On any thread.
+  virtual std::string fault() noexcept = 0;
+  /// Whatever waits for other ranks ends, and leaves any numbers behind; so does what follows. On any thread.
+  virtual void abort() noexcept = 0;
+};
+
+/// How devices of several processes come together.
+class DeviceMeetings {
+ public:
+  virtual ~DeviceMeetings() = default;
+
+  /// Of a new meeting; one rank makes it and tells the others. Throws DISTRIBUTED_UNAVAILABLE.
+  virtual std::vector<uint8_t> name() = 0;
+  /// Waits for all ranks, without an end where one is lost. On any thread. Throws DISTRIBUTED_UNAVAILABLE.
+  virtual std::unique_ptr<DeviceRanks> join(const std::vector<uint8_t>& name, int rank, int size) = 0;
+};
+
 /// The device itself: what it is, its stream, its kernels, and an interface for each concern, alive as long as it.
 class Device {
  public:
@@ -166,6 +191,8 @@ class Device {
   /// Null on a device without.
   virtual FlashAttention* flash_attention() = 0;
   virtual DeviceGraphs& graphs() = 0;
+  /// Null on a device without.
+  virtual DeviceMeetings* meetings() = 0;
 };
 
 /// The device that the operations of this thread run on; null: the CPU's own kernels.

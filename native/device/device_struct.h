@@ -1,6 +1,7 @@
 // A plain struct in a device's memory: kernels take its address, the host copies it as a whole.
 #pragma once
 
+#include <cstddef>
 #include <cstring>
 #include <type_traits>
 
@@ -18,6 +19,9 @@ class DeviceStruct {
 
   /// Where it lies on the device; the host does not read there.
   T* address() const { return static_cast<T*>(bytes_.mutable_data_ptr()); }
+
+  /// uint8 [size], from an offset on: a view.
+  at::Tensor bytes(size_t offset, size_t size) const { return bytes_.narrow(0, int64_t(offset), int64_t(size)); }
 
   /// Waits for the work on the stream.
   T read() const {

@@ -120,6 +120,9 @@ class C10dGroup : public Group {
 
   void fail(const std::string& message) noexcept override { connection_->heartbeat->fail(message); }
   void leave() noexcept override { connection_->heartbeat->leave(); }
+  void wait(const std::function<bool()>& done) override { connection_->heartbeat->wait(done); }
+  void wake() noexcept override { connection_->heartbeat->notify(); }
+  void broken(const std::string& reason) override { connection_->heartbeat->broken(reason); }
   double waited() const noexcept override { return connection_->waited; }
 
  private:

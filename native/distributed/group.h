@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,7 +28,7 @@ struct GroupOptions {
 class Pending {
  public:
   virtual ~Pending() = default;
-  /// Throws RANK_LOST, RANK_FAILED, DISPOSED. On CUDA it is the stream that waits.
+  /// Throws RANK_LOST, RANK_FAILED, DISPOSED.
   virtual void wait() = 0;
 };
 
@@ -38,7 +39,7 @@ class Group {
   virtual int64_t rank() const = 0;
   virtual int64_t size() const = 0;
 
-  /// Sums a tensor over the ranks in place: the same bits at every rank. Begins and does not wait.
+  /// Sums a tensor in the CPU's memory over the ranks in place: the same bits at every rank. Begins and does not wait.
   virtual std::unique_ptr<Pending> all_reduce(const at::Tensor& tensor) = 0;
 
   /// Of tensors [n] in the CPU's memory, n the same everywhere: [size,n], by rank. The second begins and does not wait.
@@ -54,6 +55,13 @@ class Group {
   /// Calls under way, and those that follow, end with DISPOSED; the others are told that this rank left in peace. On
   /// any thread.
   virtual void leave() noexcept = 0;
+
+  /// Waits until done() holds; it is asked after each wake() and every second or more often, and must be quick. On any
+  /// thread. Throws RANK_LOST, RANK_FAILED, DISPOSED.
+  virtual void wait(const std::function<bool()>& done) = 0;
+  virtual void wake() noexcept = 0;
+  /// A connection to a rank broke, so one of them is lost: finds out which and throws.
+  [[noreturn]] virtual void broken(const std::string& reason) = 0;
 
   /// Seconds that all calls waited so far.
   virtual double waited() const noexcept = 0;

@@ -60,7 +60,11 @@ DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, co
   StepState start{};
   start.loss_scale = model_.type() == at::kHalf ? kFirstLossScale : 1;
   start.last_overflow = -1;
+  start.present = 1;
   state_.write(start);
+  if (!distributed_ || !distributed_->by_device) return;
+  if (distributed_->bfloat16) wire_ = device_.memory().empty({size}, at::kBFloat16);
+  ranks_.emplace(distributed_->group, device_);
 }
 
 StepControl DeviceStep::control() const {
@@ -141,6 +145,7 @@ void DeviceStep::forget_update() noexcept {
     device_.join();
     StepState now = state_.read();
     now.micro_batch = 0;
+    now.present = 1;
     state_.write(now);
   } catch (...) {
     // A device that is lost: the next call reports it.
@@ -148,9 +153,35 @@ void DeviceStep::forget_update() noexcept {
 }
 
 void DeviceStep::exchange(bool none) {
+  if (none) device_.memory().zero(model_.parameters().gradient);
+  return ranks_ ? exchange_by_device(none) : exchange_by_host(none);
+}
+
+void DeviceStep::exchange_by_device(bool none) {
+  DeviceMemory& memory = device_.memory();
+  at::Tensor& gradient = model_.parameters().gradient;
+  if (wire_.defined()) {
+    memory.copy(gradient, wire_);
+    ranks_->all_reduce(wire_);
+    memory.copy(wire_, gradient);
+  } else {
+    ranks_->all_reduce(gradient);
+  }
+  // Behind the gradient, so that whoever has the sum of `present` has that of the gradient.
+  constexpr size_t begin = offsetof(StepState, present), sums = offsetof(StepState, sums);
+  constexpr size_t end = sums + offsetof(DeviceLossSums, tokens) + sizeof(double);
+  static_assert(end - begin == 5 * sizeof(double));
+  if (none) {
+    at::Tensor own = state_.bytes(sums, end - sums);
+    memory.zero(own);
+  }
+  at::Tensor numbers = state_.bytes(begin, end - begin).view(at::kDouble);
+  ranks_->all_reduce(numbers);
+}
+
+void DeviceStep::exchange_by_host(bool none) {
   Parameters& parameters = model_.parameters();
   DeviceMemory& memory = device_.memory();
-  if (none) memory.zero(parameters.gradient);
   const at::Tensor host = memory.download(parameters.gradient);
   GradientExchange gradients(*distributed_, host);
   gradients.finished_from(0);
@@ -170,6 +201,7 @@ void DeviceStep::exchange(bool none) {
   now.sums.kl = share.kl;
   now.sums.weighted_kl = share.weighted_kl;
   now.sums.tokens = share.counted;
+  now.present = double(distributed_->group->size());
   state_.write(now);
   memory.upload(host.const_data_ptr(), host.nbytes(), parameters.gradient);
 }
@@ -191,8 +223,18 @@ void DeviceStep::enqueue_update(int64_t all) {
   recorder_.run(*update_, [&] { update(); });
 }
 
-TrainerCounters DeviceStep::counters() {
+StepState DeviceStep::read_state() {
   const StepState now = state_.read();
+  if (ranks_) ranks_->check();
+  if (now.incomplete) {
+    if (ranks_) ranks_->incomplete();
+    fail(ErrorCode::internal, "update ", now.incomplete, " has not the gradients of all ranks");
+  }
+  return now;
+}
+
+TrainerCounters DeviceStep::counters() {
+  const StepState now = read_state();
   return {now.attempts, now.updates, now.loss_scale, now.last_overflow};
 }
 
@@ -204,12 +246,14 @@ void DeviceStep::set_counters(const TrainerCounters& counters) {
   now.last_overflow = counters.last_overflow;
   now.failed = 0;
   now.micro_batch = 0;
+  now.present = 1;
+  now.incomplete = 0;
   now.window = {};
   state_.write(now);
 }
 
 StepWindow DeviceStep::read() {
-  StepState now = state_.read();
+  StepState now = read_state();
   const StepWindow window = now.window;
   const int64_t failed = now.failed;
   if (failed == 0) now.window = {};

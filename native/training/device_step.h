@@ -13,6 +13,7 @@
 
 #include "device/device_struct.h"
 #include "device/recording.h"
+#include "distributed/device_group.h"
 #include "model/transformer.h"
 #include "ops/adam/adam.h"
 #include "training/bucket.h"
@@ -59,8 +60,14 @@ class DeviceStep {
 
   void enqueue_gradients(const std::vector<PackedBatch>& batches);
   void enqueue_update(int64_t all);
-  /// Gradient and losses become those of all ranks. Waits for the device and the network.
+  /// Gradient and losses become those of all ranks.
   void exchange(bool none);
+  /// By the memory of the host: waits for the device and the network.
+  void exchange_by_host(bool none);
+  /// From device to device: put on the stream, which waits alone.
+  void exchange_by_device(bool none);
+  /// What the step control has; waits. Throws RANK_LOST, RANK_FAILED where not all ranks had a part in it.
+  StepState read_state();
   /// Leaves nothing of an update that failed half-way behind for the next.
   void forget_update() noexcept;
   /// first: micro-batch of the update, whose gradients replace those of the update before.
@@ -74,7 +81,9 @@ class DeviceStep {
   OptimizerOptions optimizer_;
   LossOptions loss_;
   const std::optional<Distributed>& distributed_;
-  int64_t micro_batches_ = 1;  ///< of the last update: fp16's scale window is divided by it
+  int64_t micro_batches_ = 1;         ///< of the last update: fp16's scale window is divided by it
+  std::optional<DeviceGroup> ranks_;  ///< where gradients travel from device to device
+  at::Tensor wire_;                   ///< bfloat16 [P]: what travels, where that is another type
   DeviceStruct<StepState> state_;
   at::Tensor first_moment_, second_moment_;  // float32 [P]
   Recorder recorder_;

@@ -16,6 +16,8 @@ struct Distributed {
   std::shared_ptr<Group> group;
   bool bfloat16;  ///< gradients travel in bfloat16, else in their own type
   int64_t bucket_bytes;
+  /// Gradients travel from device to device, by the backend nccl; else all travels by the group, in the CPU's memory.
+  bool by_device = false;
 };
 
 class GradientExchange {

@@ -18,6 +18,9 @@ Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& opt
     device_step_ = std::make_unique<DeviceStep>(*model_, optimizer_, loss_, distributed_);
     return;
   }
+  if (distributed_ && distributed_->by_device) {
+    fail(ErrorCode::invalid_argument, "backend: 'nccl' needs a model on CUDA. Next: 'gloo'");
+  }
   if (!optimizer_.groups.empty()) {
     ranges_ = update_ranges(model_->parameters(), optimizer_.groups);
     trained_ = trained_ranges(ranges_);

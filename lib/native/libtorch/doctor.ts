@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { asRdropError, type ErrorCode } from '../../util/errors.js';
 import { findQueuePackages, installQueue } from '../../util/optional_packages.js';
@@ -44,6 +44,8 @@ export interface Diagnosis {
     libtorch: boolean | null;
     /** Path of librdrop_cuda.so, null when it is not beside the addon. */
     library: string | null;
+    /** Path of NCCL, which libtorch opens with its CUDA part and which several processes use; null where it was not opened. */
+    nccl: string | null;
     failure: Failure | null;
   };
   /** Path of librdrop_distributed.so, which runs over several processes need; null when it is not beside the addon. */
@@ -84,9 +86,17 @@ async function examineCuda(native: Native, { addon, cuda, libtorch }: Diagnosis)
   try {
     await native.openCuda(0);
     cuda.ok = true;
+    cuda.nccl = openedNccl();
   } catch (error) {
     cuda.failure = failureOf(error);
   }
+}
+
+/** Linux lists the libraries of a process. */
+function openedNccl(): string | null {
+  const maps = '/proc/self/maps';
+  if (!existsSync(maps)) return null;
+  return /\/\S*libnccl\.so\S*/.exec(readFileSync(maps, 'utf8'))?.[0] ?? null;
 }
 
 function distributedBeside(addon: string | null): string | null {
@@ -113,8 +123,17 @@ function cudaLines({ core, cuda }: Diagnosis): string[] {
   }
   lines.push(part(cuda.libtorch === true, `libtorch ${cuda.libtorch ? 'with' : 'without'} CUDA`));
   lines.push(part(cuda.library !== null, cuda.library ?? 'no librdrop_cuda.so beside the addon'));
-  if (cuda.ok) lines.push('  ✓ the first device opens');
-  else if (cuda.failure) lines.push(`  – ${cuda.failure.code}: ${cuda.failure.message}`);
+  if (cuda.ok) {
+    lines.push('  ✓ the first device opens');
+    lines.push(
+      part(
+        cuda.nccl !== null,
+        cuda.nccl === null
+          ? `no NCCL: several processes need distributed.backend 'gloo'`
+          : `${cuda.nccl}, which carries the gradients of several processes`,
+      ),
+    );
+  } else if (cuda.failure) lines.push(`  – ${cuda.failure.code}: ${cuda.failure.message}`);
   return lines;
 }
 
@@ -156,7 +175,13 @@ export async function doctor(options: { env?: Environment; root?: string } = {})
     core: { info: null, failure: null },
     distributed: null,
     queue: findQueuePackages(),
-    cuda: { ok: false, libtorch: libtorch && hasCuda(libtorch.directory), library: null, failure: null },
+    cuda: {
+      ok: false,
+      libtorch: libtorch && hasCuda(libtorch.directory),
+      library: null,
+      nccl: null,
+      failure: null,
+    },
     tools: {
       python3: findTool('python3', env),
       pip: lacking === null ? 'python3 -I -m pip' : null,

@@ -60,11 +60,11 @@ function join(
 const attempts = 3;
 
 async function openLocal(options: DistributedConfig, meeting: Meeting): Promise<Ranks> {
-  const { processes = 1, timeoutSeconds, gradients, bucketMegabytes } = options;
+  const { processes = 1, timeoutSeconds, gradients, backend, bucketMegabytes } = options;
   const address = '127.0.0.1';
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
-    const wire = { timeoutSeconds, gradients, bucketMegabytes };
+    const wire = { timeoutSeconds, gradients, backend, bucketMegabytes };
     const place = { address, port, prefix: `rdrop/${process.pid}/${attempt}` };
     const children = RankProcesses.start(processes, meeting.start, { ...place, ...wire });
     const group = join({ ...options, ...place, rank: 0, worldSize: processes, serve: true }, meeting);

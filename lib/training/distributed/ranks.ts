@@ -78,12 +78,19 @@ export class Ranks {
     return answer.found as T;
   }
 
-  /** How gradients travel; null where they do not. */
-  wire(options: DistributedConfig | undefined): NativeDistributed | null {
+  /** How the gradients of a model on the device travel; null where they do not. @throws RdropError INVALID_ARGUMENT */
+  wire(options: DistributedConfig | undefined, device: 'cpu' | 'cuda'): NativeDistributed | null {
     const { group } = this;
     if (group === null || options === undefined) return null;
-    const { gradients, bucketMegabytes } = options;
-    return { group, gradientType: gradients, bucketBytes: Math.ceil(bucketMegabytes * 2 ** 20) };
+    const { gradients, bucketMegabytes, backend = device === 'cuda' ? 'nccl' : 'gloo' } = options;
+    if (backend === 'nccl' && device !== 'cuda') {
+      throw new RdropError(
+        'INVALID_ARGUMENT',
+        `distributed.backend: 'nccl' carries gradients between CUDA devices, and the run is on the CPU. Next: 'gloo'`,
+      );
+    }
+    const bucketBytes = Math.ceil(bucketMegabytes * 2 ** 20);
+    return { group, gradientType: gradients, bucketBytes, backend };
   }
 
   /** Tells the other ranks that this one ends with an error, unless it comes of theirs; returns it with what is known besides. */

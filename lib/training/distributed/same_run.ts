@@ -29,11 +29,13 @@ export async function agreedConfig(
     );
   }
   // How gradients travel is rank 0's as well.
-  const { gradients = 'float32', bucketMegabytes = 25 } = first.distributed ?? {};
+  const { gradients = 'float32', backend, bucketMegabytes = 25 } = first.distributed ?? {};
   return {
     ...first,
     ...(data !== undefined && { data }),
-    ...(distributed !== undefined && { distributed: { ...distributed, gradients, bucketMegabytes } }),
+    ...(distributed !== undefined && {
+      distributed: { ...distributed, gradients, backend, bucketMegabytes },
+    }),
   };
 }
 

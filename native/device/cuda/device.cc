@@ -15,6 +15,7 @@
 #include "device/cuda/graph.h"
 #include "device/cuda/launch_mode.h"
 #include "device/cuda/memory.h"
+#include "device/cuda/nccl.h"
 #include "device/cuda/products.h"
 #include "device/device.h"
 #include "device/device_kernels_table.h"
@@ -119,6 +120,7 @@ class CudaDevice final : public Device {
   DeviceProducts& products() override { return *products_; }
   FlashAttention* flash_attention() override { return &flash_attention_; }
   DeviceGraphs& graphs() override { return *graphs_; }
+  DeviceMeetings* meetings() override { return &meetings_; }
 
  private:
   /// Runs a kernel, so that a library without code for this chip is reported here and not inside a step.
@@ -142,6 +144,7 @@ class CudaDevice final : public Device {
   std::optional<CudaProducts> products_;
   CudaFlashAttention flash_attention_;
   std::optional<CudaGraphs> graphs_;
+  NcclMeetings meetings_{context_};
   const DeviceKernels kernels_ = device_kernels();
   /// RDROP_CUDA_PDL=0 turns dependent launches off, to compare.
   const bool dependent_launches_ = properties_.major >= 9 && !is_off("RDROP_CUDA_PDL");

@@ -214,6 +214,7 @@ class EmulatedDevice final : public Device {
   DeviceProducts& products() override { return products_; }
   FlashAttention* flash_attention() override { return nullptr; }
   DeviceGraphs& graphs() override { return graphs_; }
+  DeviceMeetings* meetings() override { return nullptr; }
 
  private:
   const bool like_gpu_;

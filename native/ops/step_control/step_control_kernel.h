@@ -24,6 +24,10 @@ struct StepState {
   /// The attempt, counted from 1, after which nothing is applied any more because its gradient was not finite; 0: none.
   int64_t failed;
   PositionFault fault;  ///< its first faulty position
+  /// The attempt, counted from 1, after which nothing is applied any more because not all ranks had a part in its
+  /// gradient; 0: none.
+  int64_t incomplete;
+  double present;       ///< ranks whose numbers `sums` and the gradient hold; 1 until they are summed
   DeviceLossSums sums;  ///< of the step under way: rdrop_loss_on
   double squares;       ///< Σ gradient²
   AdamCoefficients coefficients;
@@ -89,7 +93,10 @@ RDROP_INLINE void finish_step(const StepControl& control) {
   StepState& s = *control.state;
   s.micro_batch = 0;
   s.coefficients.apply = 0;
-  if (s.failed) return;
+  const bool complete = s.present == double(control.ranks);
+  s.present = 1;
+  if (!complete && s.incomplete == 0) s.incomplete = s.attempts + 1;
+  if (s.failed || s.incomplete) return;
   const double tokens = s.sums.tokens > 1 ? s.sums.tokens : 1.0;
   const double norm = __builtin_sqrt(s.squares) / (tokens * double(s.loss_scale));
   if (!(norm < 1e300)) {  // NaN as well

@@ -39,6 +39,7 @@ StepState fresh(float loss_scale) {
   StepState state{};
   state.loss_scale = loss_scale;
   state.last_overflow = -1;
+  state.present = 1;
   return state;
 }
 
@@ -121,6 +122,22 @@ const Case failed{"step control: after a gradient that is not finite nothing is 
                     step(control, 1);
                     expect(state.failed == 2 && state.coefficients.apply == 0 && state.updates == 1, "went on");
                   }};
+
+const Case incomplete{
+    "step control: without the numbers of all ranks nothing is applied, nor after it", [] {
+      StepState state = fresh(1);
+      StepControl control = control_of(state, false, 1);
+      control.ranks = 2;
+      state.present = 2;
+      step(control, 1);
+      expect(state.updates == 1 && state.coefficients.apply == 1 && state.present == 1, "not applied");
+      step(control, 1);
+      expect(state.incomplete == 2 && state.coefficients.apply == 0 && state.updates == 1, "applied without a rank");
+      expect(state.failed == 0 && state.window.steps == 1, "counted");
+      state.present = 2;
+      step(control, 1);
+      expect(state.incomplete == 2 && state.coefficients.apply == 0 && state.updates == 1, "went on");
+    }};
 
 }  // namespace
 }  // namespace rdrop::test

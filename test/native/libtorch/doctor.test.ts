@@ -59,6 +59,16 @@ test('says whether the library for several processes lies beside the addon', asy
   expect(lines).toContain('  – no librdrop_distributed.so beside the addon');
 });
 
+test('says whether NCCL is there, where a CUDA device opens', async () => {
+  const diagnosis = await doctor();
+  const opened = { ...diagnosis.cuda, ok: true };
+  const lines = (nccl: string | null) => diagnosisLines({ ...diagnosis, cuda: { ...opened, nccl } });
+  expect(lines('/x/libnccl.so.2')).toContain(
+    '  ✓ /x/libnccl.so.2, which carries the gradients of several processes',
+  );
+  expect(lines(null)).toContain(`  – no NCCL: several processes need distributed.backend 'gloo'`);
+});
+
 test('another version: LIBTORCH_VERSION naming both', () => {
   const env = bareMachine();
   const directory = fakeLibtorch(join(env.HOME, 'old'), '2.8.1');

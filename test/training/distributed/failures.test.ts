@@ -1,6 +1,7 @@
 // What becomes of a run when one of its processes does not go on.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainOptions } from '../../../lib/options/index.js';
@@ -112,6 +113,36 @@ describe.skipIf(withoutLibrary !== null)(`a run over two processes${because}`, (
     expect(rankPids()).toEqual([]);
     await expectResumable('stopped');
   }, 60_000);
+
+  it('ends by RANK_FAILED when the memory of rank 1 does not suffice, and may be resumed', async () => {
+    const long = at('long');
+    await makeReversalData(long, { train: 60, valid: 21, test: 19 });
+    // A pair that is a batch of its own, which takes 0.25 GB; the others are one batch. In some epoch it is rank 1's.
+    for (const language of ['de', 'en'])
+      await appendFile(join(long, `train.${language}`), `${'w1 '.repeat(1000)}\n`);
+    const options = endless('memory');
+    {
+      await using trainer = await Trainer.create({
+        ...options,
+        data: long,
+        batches: { maxTokens: 1001 },
+        model: { ...options.model, ffnDim: 8192 },
+      });
+      const [rank1] = rankPids();
+      const idle =
+        Number(/VmSize:\s*(\d+) kB/.exec(readFileSync(`/proc/${rank1}/status`, 'utf8'))![1]) * 1024;
+      const limit = idle + 100 * 2 ** 20;
+      const limited = disturbed(trainer, (pid) => {
+        execFileSync('prlimit', [`--pid=${pid}`, `--as=${limit}`]);
+      });
+      await expect(limited).rejects.toMatchObject({
+        code: 'RANK_FAILED',
+        message: expect.stringMatching(/rank 1 of 2 ended with an error[\s\S]*allocate/),
+      });
+    }
+    expect(rankPids()).toEqual([]);
+    await expectResumable('memory');
+  }, 120_000);
 
   it('ends with one checkpoint when rank 1 is asked to', async () => {
     {

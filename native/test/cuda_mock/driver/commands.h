@@ -30,9 +30,10 @@ int models(const Options& options);
 /// ends.
 int collectives(const Options& options);
 
-/// Rank `rank` of `size` of a run on a device each, rank 0 serving the store at `port`: `updates` updates. The last
-/// rank is killed before update `killed`. Rank 0 compares the parameters with those of one process that accumulates as
-/// many batches.
+/// Rank `rank` of `size` of a run on a device each, rank 0 serving the store at `port`: `updates` updates by `backend`,
+/// the last of them with a batch of rank 0 alone. The last rank is killed before update `killed`, or with `within=1` when
+/// its part of that update is on the stream. Rank 0 compares the parameters with those of one process that accumulates
+/// as many batches for as many updates as were done.
 int ranks(const Options& options);
 
 /// Breaks each rule of the runtime once: the mock has to notice.

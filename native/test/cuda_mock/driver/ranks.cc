@@ -48,17 +48,37 @@ Difference difference(const Training& training, const at::Tensor& a, const at::T
 int ranks(const Options& options) {
   const long rank = options.number("rank", 0), size = options.number("size", 2);
   const long updates = options.number("updates", 30), killed = options.number("killed", -1);
-  GroupOptions group{rank,  size, "127.0.0.1", options.number("port", 29500), rank == 0,
-                     "run", 20,   "gloo",      options.text("library", "")};
+  const bool by_device = options.text("backend", "gloo") == "nccl";
+  const bool bfloat16 = options.text("gradients", "float32") == "bfloat16";
+  GroupOptions group{rank,
+                     size,
+                     "127.0.0.1",
+                     options.number("port", 29500),
+                     rank == 0,
+                     "run",
+                     double(options.number("timeout", 20)),
+                     "gloo",
+                     options.text("library", "")};
   Device& device = cuda_device(options);
-  Training training = make_training(options, device, Distributed{open_group(group), false, 25 << 20});
+  const auto joined = open_group(group);
+  Training training = make_training(options, device, Distributed{joined, bfloat16, 25 << 20, by_device});
   const auto batches = small_batches(size * 4 + 1, training.model->config());
   const auto batch = [&](long update, long number) { return batches[size_t(update * size + number) % batches.size()]; };
+  // The last update has one batch alone, as an epoch may end.
+  const auto ranks_of = [&](long update) { return update + 1 < updates ? size : 1; };
   std::string error;
+  long done = 0;
   try {
     for (long update = 0; update < updates; ++update) {
-      if (update == killed && rank == size - 1) std::raise(SIGKILL);
-      training.trainer->step({batch(update, rank)});
+      std::vector<PackedBatch> own;
+      if (rank < ranks_of(update)) own.push_back(batch(update, rank));
+      if (update == killed && rank == size - 1) {
+        if (options.number("within", 0)) training.trainer->step(own);  // of which nothing has run yet
+        std::raise(SIGKILL);
+      }
+      training.trainer->step(own);
+      if (killed >= 0) training.trainer->metrics();
+      ++done;
     }
     training.trainer->metrics();
   } catch (const std::exception& thrown) {
@@ -66,20 +86,22 @@ int ranks(const Options& options) {
   }
   Difference differs;
   const at::Tensor own = parameters_of(training, device);
-  if (rank == 0 && error.empty()) {
+  if (rank == 0) {
     Training alone = make_training(options, device);
-    for (long update = 0; update < updates; ++update) {
+    for (long update = 0; update < done; ++update) {
       std::vector<PackedBatch> all;
-      for (long number = 0; number < size; ++number) all.push_back(batch(update, number));
+      for (long number = 0; number < ranks_of(update); ++number) all.push_back(batch(update, number));
       alone.trainer->step(all);
     }
     alone.trainer->metrics();
     differs = difference(training, own, parameters_of(alone, device));
   }
+  joined->leave();
   const auto broken = violations();
-  std::printf("{\"checksum\":\"%016lx\",\"difference\":%.3g,\"keyBiases\":%.3g,\"error\":%s,\"violations\":%s}\n",
-              static_cast<unsigned long>(checksum(own)), differs.parameters, differs.key_biases,
-              json_text(error).c_str(), json_list(broken).c_str());
+  std::printf(
+      "{\"checksum\":\"%016lx\",\"done\":%ld,\"difference\":%.3g,\"keyBiases\":%.3g,\"error\":%s,\"violations\":%s}\n",
+      static_cast<unsigned long>(checksum(own)), done, differs.parameters, differs.key_biases, json_text(error).c_str(),
+      json_list(broken).c_str());
   std::fflush(stdout);
   return broken.empty() && error.empty() ? 0 : 1;
 }
