@@ -16,6 +16,7 @@ struct PositionFault {
 
 /// In a device's memory. A faulty position has no part in the losses and tokens.
 struct DeviceLossSums {
+  /// These and the next number are summed over the ranks of a run (DeviceStep::exchange_by_device).
   double cross_entropy, nll, kl, tokens;
   /// kl with the batches' own factors of alpha (kl_sum), else the same as kl: the loss is cross_entropy + alpha times
   /// it.

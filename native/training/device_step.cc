@@ -169,8 +169,8 @@ void DeviceStep::exchange_by_device(bool none) {
   }
   // Behind the gradient, so that whoever has the sum of `present` has that of the gradient.
   constexpr size_t begin = offsetof(StepState, present), sums = offsetof(StepState, sums);
-  constexpr size_t end = sums + offsetof(DeviceLossSums, tokens) + sizeof(double);
-  static_assert(end - begin == 5 * sizeof(double));
+  constexpr size_t end = sums + offsetof(DeviceLossSums, weighted_kl) + sizeof(double);
+  static_assert(end - begin == 6 * sizeof(double));
   if (none) {
     at::Tensor own = state_.bytes(sums, end - sums);
     memory.zero(own);

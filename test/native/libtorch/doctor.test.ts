@@ -57,16 +57,12 @@ test('says whether the library for several processes lies beside the addon', asy
   );
   const lines = diagnosisLines({ ...diagnosis, distributed: null });
   expect(lines).toContain('  – no librdrop_distributed.so beside the addon');
-});
-
-test('says whether NCCL is there, where a CUDA device opens', async () => {
-  const diagnosis = await doctor();
-  const opened = { ...diagnosis.cuda, ok: true };
-  const lines = (nccl: string | null) => diagnosisLines({ ...diagnosis, cuda: { ...opened, nccl } });
-  expect(lines('/x/libnccl.so.2')).toContain(
+  const withNccl = (nccl: string | null) =>
+    diagnosisLines({ ...diagnosis, cuda: { ...diagnosis.cuda, ok: true, nccl } });
+  expect(withNccl('/x/libnccl.so.2')).toContain(
     '  ✓ /x/libnccl.so.2, which carries the gradients of several processes',
   );
-  expect(lines(null)).toContain(`  – no NCCL: several processes need distributed.backend 'gloo'`);
+  expect(withNccl(null)).toContain(`  – no NCCL: several processes need distributed.backend 'gloo'`);
 });
 
 test('another version: LIBTORCH_VERSION naming both', () => {

@@ -2,9 +2,11 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, trainSchema } from '../../../lib/options/index.js';
 import { threadsOf } from '../../../lib/training/distributed/place.js';
+import { alone } from '../../../lib/training/distributed/ranks.js';
 import { worldSizeWarning } from '../../../lib/training/distributed/world_size.js';
 import { fingerprint } from '../../../lib/training/fingerprint.js';
 import { differences } from '../../../lib/training/run_directory.js';
+import { fakeRanks } from './fake_group.js';
 
 const parsed = (distributed?: object) =>
   parseConfig(trainSchema, { data: 'data', runDirectory: 'run', distributed }, 'train');
@@ -35,6 +37,20 @@ describe('the option distributed', () => {
   it('leaves a run the same one', () => {
     expect(fingerprint(parsed({ processes: 2 }))).toBe(fingerprint(parsed()));
     expect(differences(parsed({ processes: 2 }), parsed())).toEqual([]);
+  });
+
+  it('sends gradients by NCCL on CUDA, else by Gloo, and by the backend that is named', () => {
+    const [ranks] = fakeRanks(2);
+    const backendOf = (device: 'cpu' | 'cuda', backend?: string) =>
+      ranks!.wire(parsed({ processes: 2, backend }).distributed, device)?.backend;
+    expect(backendOf('cuda')).toBe('nccl');
+    expect(backendOf('cpu')).toBe('gloo');
+    expect(backendOf('cuda', 'gloo')).toBe('gloo');
+    expect(() => backendOf('cpu', 'nccl')).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining("'gloo'") }),
+    );
+    expect(() => backendOf('cpu', 'mpi')).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }));
+    expect(alone.wire(parsed({ processes: 1 }).distributed, 'cuda')).toBeNull();
   });
 
   it('shares the cores of a machine where no number of threads is given', () => {
