@@ -82,6 +82,33 @@ bool narrowing_copy(void** arguments, Work& work) {
   return true;
 }
 
+/// unrolled_elementwise_kernel<direct_copy_kernel_cuda…, LoadWithCast<1>, StoreWithCast<1>>(int count, lambda,
+/// std::array<char*, 2>, calculator, calculator, load, store), where both of the last begin with their types: bfloat16
+/// to float32.
+bool widening_copy(void** arguments, Work& work) {
+  for (const char* part : {"unrolled_elementwise_kernel<", "direct_copy_kernel_cuda", "LoadWithCast<1>"}) {
+    if (work.name.find(part) == std::string::npos) return false;
+  }
+  constexpr int8_t kFloat = 6, kBfloat16 = 15;  // c10::ScalarType
+  int count;
+  char* data[2];
+  int8_t from, to;
+  std::memcpy(&from, arguments[5], sizeof(from));
+  std::memcpy(&to, arguments[6], sizeof(to));
+  if (from != kBfloat16 || to != kFloat) return false;
+  std::memcpy(&count, arguments[0], sizeof(count));
+  std::memcpy(data, arguments[2], sizeof(data));
+  work.memory.push_back({data[0], size_t(count) * 4});
+  work.memory.push_back({data[1], size_t(count) * 2});
+  if (settings().compute) {
+    work.run = [count, out = reinterpret_cast<float*>(data[0]),
+                in = reinterpret_cast<const rdrop::Bfloat16*>(data[1])] {
+      for (int i = 0; i < count; ++i) out[i] = rdrop::portable::to_float(in[i]);
+    };
+  }
+  return true;
+}
+
 /// OffsetCalculator<2, uint32_t, false> (ATen/cuda/detail/OffsetCalculator.cuh): where element i of two tensors lies.
 struct Offsets {
   struct Divider {
@@ -141,7 +168,10 @@ bool strided_copy(void** arguments, Work& work) {
 }  // namespace
 
 void libtorch_kernel(void** arguments, Work& work) {
-  if (fill(arguments, work) || narrowing_copy(arguments, work) || strided_copy(arguments, work)) return;
+  if (fill(arguments, work) || narrowing_copy(arguments, work) || widening_copy(arguments, work) ||
+      strided_copy(arguments, work)) {
+    return;
+  }
   if (!settings().compute) return;
   static auto& named = *new std::set<std::string>;
   if (named.insert(work.name).second) violation("a kernel of libtorch is not computed: %s", work.name.c_str());
