@@ -24,8 +24,8 @@ class DeviceGroup {
 
   /// Throws what ended the run: the sums since then may hold any numbers.
   void check() const;
-  /// Throws likewise when a sum did not come about, whatever the reason.
-  [[noreturn]] void incomplete() const;
+  /// To be called when a sum did not come about, whatever the reason: throws likewise.
+  void incomplete() const;
 
  private:
   struct Watch;

@@ -61,7 +61,7 @@ class Group {
   virtual void wait(const std::function<bool()>& done) = 0;
   virtual void wake() noexcept = 0;
   /// A connection to a rank broke, so one of them is lost: finds out which and throws.
-  [[noreturn]] virtual void broken(const std::string& reason) = 0;
+  virtual void broken(const std::string& reason) = 0;
 
   /// Seconds that all calls waited so far.
   virtual double waited() const noexcept = 0;

@@ -36,6 +36,10 @@ int collectives(const Options& options);
 /// as many batches for as many updates as were done.
 int ranks(const Options& options);
 
+/// A backward pass on the CPU in post-norm and pre-norm: at each layer's mark the gradients from there on are final, to
+/// the bit.
+int marks(const Options& options);
+
 /// Breaks each rule of the runtime once: the mock has to notice.
 int rules(const Options& options);
 

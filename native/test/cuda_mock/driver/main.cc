@@ -16,7 +16,8 @@ int main(int count, char** arguments) {
   };
   constexpr Command kCommands[] = {
       {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes},     {"failures", failures},
-      {"rules", rules}, {"models", models},   {"collectives", collectives}, {"ranks", ranks}};
+      {"rules", rules}, {"models", models},   {"collectives", collectives}, {"ranks", ranks},
+      {"marks", marks}};
   for (const Command& command : kCommands) {
     if (count < 2 || std::strcmp(arguments[1], command.name) != 0) continue;
     try {
@@ -27,6 +28,6 @@ int main(int count, char** arguments) {
     }
   }
   std::fprintf(stderr,
-               "expected a command: epoch, compare, lifetimes, failures, rules, models, collectives or ranks\n");
+               "expected a command: epoch, compare, lifetimes, failures, rules, models, collectives, ranks or marks\n");
   return 2;
 }
