@@ -31,9 +31,9 @@ int models(const Options& options);
 int collectives(const Options& options);
 
 /// Rank `rank` of `size` of a run on a device each, rank 0 serving the store at `port`: `updates` updates by `backend`,
-/// the last of them with a batch of rank 0 alone. The last rank is killed before update `killed`, or with `within=1` when
-/// its part of that update is on the stream. Rank 0 compares the parameters with those of one process that accumulates
-/// as many batches for as many updates as were done.
+/// the last of them with a batch of rank 0 alone. The last rank is killed before update `killed`, or with `within=1`
+/// when its part of that update is on the stream. Rank 0 compares the parameters with those of one process that
+/// accumulates as many batches for as many updates as were done.
 int ranks(const Options& options);
 
 /// A backward pass on the CPU in post-norm and pre-norm: at each layer's mark the gradients from there on are final, to
