@@ -185,7 +185,7 @@ LossSums Transformer::evaluate(const PackedBatch& batch, const LossOptions& opti
   if (input.values.defined()) {
     squared_error_on(*device_, results, input.values, one_pass, no_gradient, sums.address(), 0, nullptr);
   } else {
-    cross_entropy_on(*device_, results, input.targets, options, sums.address(), 0);
+    cross_entropy_on(*device_, results, input.targets, options_on(*device_, options), sums.address(), 0);
   }
   return checked_sums(sums.read(), options);
 }
@@ -250,7 +250,8 @@ LossSums Transformer::loss_and_gradients(const PackedBatch& batch, const LossOpt
   DeviceStruct<DeviceLossSums> sums(*device_);
   sums.write({});
   output.device_sums = sums.address();
-  enqueue_loss_and_gradients(input, options, key, output, false);
+  const LossOptions own = options_on(*device_, options);
+  enqueue_loss_and_gradients(input, own, key, output, false);
   return checked_sums(sums.read(), options);
 }
 

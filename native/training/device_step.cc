@@ -42,7 +42,7 @@ DeviceStep::DeviceStep(Transformer& model, const OptimizerOptions& optimizer, co
     : model_(model),
       device_(*model.device()),
       optimizer_(optimizer),
-      loss_(loss),
+      loss_(options_on(device_, loss)),
       distributed_(distributed),
       state_(device_),
       recorder_(device_, kMostGraphs),

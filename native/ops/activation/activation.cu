@@ -11,34 +11,45 @@ using namespace portable;
 
 constexpr int kWarps = 4;
 
-RDROP_INLINE float activated(Activation kind, float x) {
-  switch (kind) {
-    case Activation::relu:
-      return relu(x);
-    case Activation::gelu:
-      return gelu(x);
-    case Activation::tanh:
-      return hyperbolic_tangent(x);
-    default:
-      return x;
-  }
+// Each kind has a kernel of its own: together they would need more registers than any.
+
+template <Activation kind>
+RDROP_INLINE float activated(float x) {
+  if constexpr (kind == Activation::relu) return relu(x);
+  if constexpr (kind == Activation::gelu) return gelu(x);
+  if constexpr (kind == Activation::tanh) return hyperbolic_tangent(x);
+  return x;
 }
 
 /// Of what the forward pass saved.
-RDROP_INLINE float slope_at(Activation kind, float saved) {
+template <Activation kind>
+RDROP_INLINE float slope_at(float saved) {
+  if constexpr (kind == Activation::relu) return saved > 0 ? 1.0f : 0.0f;
+  if constexpr (kind == Activation::gelu) return float(gelu_slope(saved));
+  if constexpr (kind == Activation::tanh) return float(tanh_slope(saved));
+  return 1.0f;
+}
+
+/// Calls run(kind) with the kind as a constant of the type Kind<kind>.
+template <Activation value>
+struct Kind {
+  static constexpr Activation kind = value;
+};
+template <class Run>
+void with_kind(Activation kind, const Run& run) {
   switch (kind) {
     case Activation::relu:
-      return saved > 0 ? 1.0f : 0.0f;
+      return run(Kind<Activation::relu>{});
     case Activation::gelu:
-      return float(gelu_slope(saved));
+      return run(Kind<Activation::gelu>{});
     case Activation::tanh:
-      return float(tanh_slope(saved));
-    default:
-      return 1.0f;
+      return run(Kind<Activation::tanh>{});
+    case Activation::identity:
+      return run(Kind<Activation::identity>{});
   }
 }
 
-template <typename T>
+template <typename T, Activation kind>
 struct ForwardKernel {
   static constexpr int max_threads = kWarps * 32;
   ActivationForward<T> a;
@@ -54,7 +65,7 @@ struct ForwardKernel {
       dropout.visit(group, [&](int, int64_t column, int count, const float* keep) {
         float x[4];
         load_four(a.in + row * a.columns + column, whole, count, x);
-        for (int i = 0; i < 4; ++i) x[i] = keep[i] * activated(a.activation, x[i]);
+        for (int i = 0; i < 4; ++i) x[i] = keep[i] * activated<kind>(x[i]);
         store_four(a.out + row * a.columns + column, whole, count, x);
       });
     }
@@ -63,7 +74,7 @@ struct ForwardKernel {
 
 /// A block has a slice of the columns and a range of the rows, a warp a row at a time. Shared memory: [kRows,
 /// kActivationColumns] sums of the warps.
-template <typename T>
+template <typename T, Activation kind>
 struct BackwardKernel {
   static constexpr int kRows = int(kActivationRows);
   static constexpr int max_threads = kRows * 32;
@@ -83,12 +94,12 @@ struct BackwardKernel {
     for (int64_t row = rows * range / ranges + warp; row < end; row += kRows) {
       const RowDropout dropout(a.dropout, row, a.columns);
       dropout.visit(group, [&](int w, int64_t column, int count, const float* keep) {
-        float saved[4], gradient[4];
-        load_four(a.saved + row * a.columns + column, whole, count, saved);
+        float saved[4] = {}, gradient[4];
+        if constexpr (kind != Activation::identity) load_four(a.saved + row * a.columns + column, whole, count, saved);
         load_four(a.gradient + row * a.columns + column, whole, count, gradient);
         RDROP_UNROLL
         for (int i = 0; i < 4; ++i) {
-          gradient[i] *= keep[i] * slope_at(a.activation, saved[i]);
+          gradient[i] *= keep[i] * slope_at<kind>(saved[i]);
           sum[w][i] += gradient[i];
         }
         store_four(a.gradient + row * a.columns + column, whole, count, gradient);
@@ -112,14 +123,19 @@ struct BackwardKernel {
 
 template <typename T>
 void forward(const ActivationForward<T>& arguments, int64_t rows, void* stream) {
-  launch(ForwardKernel<T>{arguments, rows}, {(rows + kWarps - 1) / kWarps, kWarps * 32}, stream);
+  with_kind(arguments.activation, [&](auto constant) {
+    launch(ForwardKernel<T, decltype(constant)::kind>{arguments, rows}, {(rows + kWarps - 1) / kWarps, kWarps * 32},
+           stream);
+  });
 }
 
 template <typename T>
 void backward(const ActivationBackward<T>& arguments, int64_t rows, int64_t ranges, float* partial, void* stream) {
   const int64_t slices = (arguments.columns + kActivationColumns - 1) / kActivationColumns;
-  launch(BackwardKernel<T>{arguments, rows, slices, ranges, partial},
-         {slices * ranges, kActivationRows * 32, kActivationRows * kActivationColumns * sizeof(float)}, stream);
+  with_kind(arguments.activation, [&](auto constant) {
+    launch(BackwardKernel<T, decltype(constant)::kind>{arguments, rows, slices, ranges, partial},
+           {slices * ranges, kActivationRows * 32, kActivationRows * kActivationColumns * sizeof(float)}, stream);
+  });
 }
 
 }  // namespace

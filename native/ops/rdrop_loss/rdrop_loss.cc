@@ -210,10 +210,19 @@ RdropLossOnDevice<T> arguments_of(const at::Tensor& logits, const at::Tensor& ta
 
 }  // namespace
 
+LossOptions options_on(Device& device, const LossOptions& options) {
+  LossOptions own = options;
+  if (!options.class_weights.defined()) return own;
+  own.class_weights = device.memory().empty(options.class_weights.sizes(), at::kDouble);
+  device.memory().upload(options.class_weights.const_data_ptr(), options.class_weights.nbytes(), own.class_weights);
+  return own;
+}
+
 void rdrop_loss_on(Device& device, const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options,
                    at::Tensor& gradient, DeviceLossSums* sums, int64_t first_position, const float* gradient_scale) {
   const int64_t positions = targets.size(0);
   if (positions == 0) return;
+  check_class_weights(options, logits.size(1));
   at::Tensor rows = rows_of(device, positions);
   dispatch_device(logits, [&](auto zero) {
     using T = decltype(zero);
@@ -239,6 +248,7 @@ void cross_entropy_on(Device& device, const at::Tensor& logits, const at::Tensor
                       DeviceLossSums* sums, int64_t first_position) {
   const int64_t positions = targets.size(0);
   if (positions == 0) return;
+  check_class_weights(options, logits.size(1));
   at::Tensor rows = rows_of(device, positions);
   dispatch_device(logits, [&](auto zero) {
     using T = decltype(zero);

@@ -63,6 +63,9 @@ LossOptions options_of_batch(const LossOptions& options, const at::Tensor& targe
 /// The losses of one pass, without gradient: logits [N,V], targets int32 [N]. kl is 0 and alpha has no part.
 LossSums cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossOptions& options);
 
+/// The options with their class weights in the device's memory, for everything below. Not inside a recording.
+LossOptions options_on(Device& device, const LossOptions& options);
+
 /// rdrop_loss on a device, without waiting for it. logits [P·N,V] and gradient of one type,
 /// float32, bfloat16 or float16; gradient may be the logits. targets int32 [N] on the device. sums, on the device, is
 /// added to; so the chunks of a batch add up, and the start of a batch zeroes it. first_position: the batch's position
