@@ -2,20 +2,20 @@
 import type { TaskName } from '../options/tasks.js';
 import { taskOfDirectory } from '../text/tasks/task_text.js';
 import { RdropError } from '../util/errors.js';
+import { classification } from './classification/task.js';
+import { languageModel } from './language_model/task.js';
+import { regression } from './regression/task.js';
 import type { Task } from './task.js';
 import { translation } from './translation/task.js';
 
-const tasks: Partial<Record<TaskName, Task>> = { translation };
+const tasks: Record<TaskName, Task> = {
+  translation,
+  'language-model': languageModel,
+  classification,
+  regression,
+};
 
-/** @throws RdropError INVALID_CONFIG */
-export function taskNamed(name: TaskName): Task {
-  const found = tasks[name];
-  if (found !== undefined) return found;
-  throw new RdropError(
-    'INVALID_CONFIG',
-    `task: expected one of ${Object.keys(tasks).join(', ')}, got "${name}"`,
-  );
-}
+export const taskNamed = (name: TaskName): Task => tasks[name];
 
 /** The task that a prepared directory or a run directory is for. @throws RdropError FILE_NOT_FOUND, FILE_UNREADABLE, MALFORMED_FILE */
 export async function taskOf(directory: string): Promise<Task> {

@@ -10,6 +10,7 @@ import type { LossOptions } from '../options/loss.js';
 import type { ModelOptions } from '../options/model.js';
 import type { TaskMetric, TaskName } from '../options/tasks.js';
 import type { TrainConfig } from '../options/training.js';
+import type { OverlongPolicy } from '../options/translation.js';
 import type { RdropWarning } from '../util/warnings.js';
 import type { BatchTaker, Sharers } from './shares.js';
 
@@ -82,7 +83,36 @@ export interface Task {
     split: Exclude<Split, 'train'>,
     opening: TaskOpening,
   ): Promise<TaskSplit>;
+  /** What predicts texts with a trained run, from the files of its directory. Left out: the task predicts none. */
+  predictor?(config: TrainConfig, directory: string): Promise<Predicting>;
 }
+
+/** A text that is predicted, or two that are one example. */
+export type PredictedText = string | readonly [first: string, second: string];
+
+/** What a model says of a text. */
+export interface Prediction {
+  /** Of classification: the most probable class. */
+  label?: string;
+  /** Of classification: the probability of each class, by label. */
+  probabilities?: Record<string, number>;
+  /** Of regression. */
+  value?: number;
+}
+
+/**
+ * @param name what errors call the texts, one a line
+ * @throws RdropError ABORTED, INVALID_ARGUMENT for a text that is empty, too long, or not as many as the run was trained on
+ */
+export type Predicting = (
+  model: Transformer,
+  texts: readonly PredictedText[],
+  work: Pick<TaskWork, 'signal'> & {
+    name: string;
+    overlong: OverlongPolicy;
+    onProgress?: ((done: number, total: number) => void) | undefined;
+  },
+) => Promise<(Prediction | null)[]>;
 
 /** The batches of the training data, by epoch (from 1) and place in the epoch. */
 export interface TrainBatches {

@@ -2,39 +2,45 @@ import { groupPairs } from '../data/batches.js';
 import type { Pairs } from '../data/pairs.js';
 import { lengthsOf } from '../data/sentences.js';
 import type { Transformer } from '../model/transformer.js';
-import type { LossConfig } from '../options/loss.js';
+import type { NativeLoss } from '../native/contract.js';
+import type { LossOptions } from '../options/loss.js';
 import { RdropError } from '../util/errors.js';
 import { perToken } from './losses.js';
 import { bytesOf, float64Of, gatherShares, isOwn, type Sharers, single } from './shares.js';
 
-type OnProgress = ((done: number, total: number) => void) | undefined;
-
 /** Sums of a batch that ranks tell each other. */
 const shared = ['loss', 'nll', 'tokens'] as const;
 
+interface LossWork {
+  loss: LossOptions;
+  maxTokens: number;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Processes that share the work, each of which calls this. Left out: this one alone. */
+  ranks?: Sharers | undefined;
+}
+
+/** Loss per target token (base 2, one pass, dropout off, no KL). @throws RdropError ABORTED */
+export async function validationLoss(
+  model: Transformer,
+  pairs: Pairs<Int32Array>,
+  work: LossWork,
+): Promise<{ loss: number; nll: number }> {
+  const { loss, nll } = perToken(await lossSums(model, pairs, work));
+  return { loss, nll };
+}
+
 /**
- * Loss per target token (base 2, one pass, dropout off, no KL). Ranks share the batches; the sums of all are added in the order of
- * the batches, so that the result is that of one process to the bit.
+ * The sums over all target tokens (one pass, dropout off, no KL, natural logarithm). Ranks share the batches; the sums of all are added
+ * in the order of the batches, so that the result is that of one process to the bit.
  *
  * @throws RdropError ABORTED
  */
-export async function validationLoss(
+export async function lossSums(
   model: Transformer,
   { source, target }: Pairs<Int32Array>,
-  {
-    loss,
-    maxTokens,
-    signal,
-    onProgress,
-    ranks = single,
-  }: {
-    loss: LossConfig;
-    maxTokens: number;
-    signal?: AbortSignal | undefined;
-    onProgress?: OnProgress;
-    ranks?: Sharers | undefined;
-  },
-): Promise<{ loss: number; nll: number }> {
+  { loss, maxTokens, signal, onProgress, ranks = single }: LossWork,
+): Promise<NativeLoss> {
   const lengths = [lengthsOf(source), lengthsOf(target)] as const;
   const longest = Math.max(...lengths.map((side) => side.reduce((a, b) => Math.max(a, b), 1)));
   const batches = groupPairs(...lengths, {
@@ -64,6 +70,5 @@ export async function validationLoss(
     const place = shared.length * Math.floor(i / ranks.size);
     for (const [k, key] of shared.entries()) sums[key] += found[i % ranks.size]![place + k]!;
   }
-  const { loss: smoothed, nll } = perToken(sums);
-  return { loss: smoothed, nll };
+  return sums;
 }
