@@ -62,11 +62,11 @@ export interface TrainLossOptions extends SharedLossOptions {
    */
   labelSmoothing?: number | undefined;
   /**
-   * A factor of the cross-entropy for each class, in their order: what is rare can count for more. The KL term is not weighted, and the gradient is divided by the number of
-   * examples, not by the sum of their weights. Classification alone. Left out: every class counts alike.
-   * @range 0 or more
+   * A factor of the cross-entropy for each class, in their order: what is rare can count for more. `balanced`: n / (C · examples of
+   * the class), as scikit-learn has it. The KL term is not weighted, and the gradient is divided by the number of examples, not by
+   * the sum of their weights. Classification alone. Left out: every class counts alike.
    */
-  classWeights?: number[] | undefined;
+  classWeights?: number[] | 'balanced' | undefined;
 }
 
 /** The loss alone, as a function of logits. */
@@ -136,7 +136,11 @@ export const lossSchema = documented<TrainLossOptions>()(
       direction: z.enum(klDirections).default('uni'),
       alpha: nonNegative.default(5),
       labelSmoothing: rate.default(0.1),
-      classWeights: classWeights.optional(),
+      classWeights: z
+        .union([classWeights, z.literal('balanced')], {
+          error: 'expected "balanced" or a number for each class, 0 or more',
+        })
+        .optional(),
       ...shared,
     })
     .refine(({ passes, alpha }) => passes === 2 || alpha === 0, {

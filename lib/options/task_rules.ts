@@ -6,7 +6,7 @@ import { type TaskName, taskMetrics, taskNames } from './tasks.js';
 import type { TrainConfig } from './training.js';
 
 /** Defaults that are not those of translation, by task. */
-const taskDefaults: Record<TaskName, object> = {
+const taskDefaults: Record<TaskName, { loss?: object; batches?: object; validation?: object }> = {
   translation: {},
   'language-model': {
     batches: { tokensPerSample: 512 },
@@ -16,10 +16,11 @@ const taskDefaults: Record<TaskName, object> = {
   regression: { loss: { labelSmoothing: 0 }, validation: { metric: taskMetrics.regression[0].name } },
 };
 
-/** What lies under the options of a run of some task; of one that there is not, nothing. */
-export function defaultsOf(options: object): object {
-  const { task } = options as { task?: unknown };
-  return taskNames.includes(task as TaskName) ? taskDefaults[task as TaskName] : {};
+/** What lies under the options of a run: by its task, and α 0 under a single pass. */
+export function defaultsOf(options: object): { loss?: object } {
+  const { task, loss } = options as { task?: unknown; loss?: { passes?: unknown } | null };
+  const own = taskNames.includes(task as TaskName) ? taskDefaults[task as TaskName] : {};
+  return loss?.passes === 1 ? { ...own, loss: { ...own.loss, alpha: 0 } } : own;
 }
 
 const stacks = { encoder: 'encoderLayers', decoder: 'decoderLayers' } as const;
@@ -65,6 +66,8 @@ export function checkTaskOptions(config: TrainConfig, what: string): void {
       'expected 0 in regression, which has no classes',
       loss.labelSmoothing,
     );
+  if (loss.classWeights !== undefined && task !== 'classification')
+    throw refuse('loss.classWeights', `expected none in ${task}, which has no labels`, loss.classWeights);
   const { metric } = validation;
   const names: readonly string[] = taskMetrics[task].map(({ name }) => name);
   if (typeof metric !== 'string' || names.includes(metric)) return;

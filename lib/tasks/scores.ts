@@ -1,6 +1,12 @@
 import type { TaskScore as Figure } from '../evaluation/task_score.js';
+import type { LossOptions } from '../options/loss.js';
 import { type TaskName, taskMetrics } from '../options/tasks.js';
+import type { TrainConfig } from '../options/training.js';
 import type { TaskScore } from './task.js';
+
+/** The loss of a task without classes: weights of theirs are refused. */
+export const lossOf = ({ loss: { classWeights: _, ...loss } }: Pick<TrainConfig, 'loss'>): LossOptions =>
+  loss;
 
 /** Figures of a task with what is better of each. */
 export const directed = (task: TaskName, figures: readonly Figure[]): TaskScore[] =>
@@ -11,9 +17,7 @@ export const directed = (task: TaskName, figures: readonly Figure[]): TaskScore[
 
 /** By name, as a line of metrics has them. What is not defined, such as a correlation of constant predictions, is left out. */
 export const byName = (figures: readonly Figure[]): Record<string, number> =>
-  Object.fromEntries(
-    figures.flatMap(({ name, score }) => (Number.isFinite(score) ? [[name, score]] : [])),
-  );
+  Object.fromEntries(figures.flatMap(({ name, score }) => (Number.isFinite(score) ? [[name, score]] : [])));
 
 /** A few places of so many, evenly spaced. */
 export function spaced(total: number, most = 8): number[] {

@@ -25,7 +25,7 @@ import { warn } from '../util/warnings.js';
 export interface Subject {
   model: Transformer;
   batches: Batch[];
-  loss: Omit<LossConfig, 'direction'>;
+  loss: Omit<LossConfig, 'direction' | 'classWeights'>;
   /** The prepared directory. */
   data: string;
   modelConfig: ModelConfig;
@@ -50,7 +50,11 @@ export async function openSubject(config: DropoutMomentsConfig): Promise<Subject
   const modelConfig = withVocabularies(origin?.config ?? config.model!, pipeline, data) as ModelConfig;
   const batches = await pickBatches(config, data, pipeline, modelConfig);
   // Of a run with one pass as well: it is two passes that are compared.
-  const { direction: _, ...defaults } = { ...(origin?.loss ?? lossSchema.parse({})), passes: 2 as const };
+  const {
+    direction: _,
+    classWeights: _w,
+    ...defaults
+  } = { ...(origin?.loss ?? lossSchema.parse({})), passes: 2 as const };
   const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
   await fromNative(() => native().setThreads(config.threads));
   const { seed, device, precision } = resolveRuntime(config);

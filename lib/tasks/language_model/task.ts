@@ -18,7 +18,7 @@ import { asRdropError, RdropError } from '../../util/errors.js';
 import { warn } from '../../util/warnings.js';
 import { perToken } from '../losses.js';
 import { PlannedBatches } from '../planned_batches.js';
-import { byName, directed } from '../scores.js';
+import { byName, directed, lossOf } from '../scores.js';
 import { SplitLengths } from '../split_lengths.js';
 import type { Task, TaskSplit, TaskStage, TaskWork } from '../task.js';
 import { lossSums } from '../validation_loss.js';
@@ -126,9 +126,6 @@ function networkOf({ model }: Pick<TrainConfig, 'model'>, text: TaskText): Model
   const { vocabSize: _v, sourceVocabSize: _s, architecture: _a, output: _o, outputs: _n, ...rest } = model;
   return { ...rest, vocabSize: text.vocabSize, architecture: 'decoder' };
 }
-
-/** The loss without what only other tasks have. */
-const lossOf = ({ loss: { classWeights: _, ...loss } }: TrainConfig): LossOptions => loss;
 
 export const languageModel: Task = {
   name: 'language-model',

@@ -1,6 +1,6 @@
 /** Regression: a text, or a pair, and a number; Pearson's correlation. */
 import { regressionScores } from '../../evaluation/correlation.js';
-import { directed, shown } from '../scores.js';
+import { directed, lossOf, shown } from '../scores.js';
 import { type Head, sequenceTask } from '../sequences/task.js';
 import type { Task } from '../task.js';
 
@@ -13,9 +13,7 @@ const value: Head = {
   files: [],
   labels: async () => null,
 
-  loss({ loss: { classWeights: _, ...loss } }) {
-    return loss;
-  },
+  loss: lossOf,
 
   judge(outputs, { values }) {
     const scores = regressionScores(outputs, values);

@@ -9,7 +9,7 @@ import { loadRawTexts, loadSequences, type SequenceSplit } from '../../data/task
 import { type Batch, packBatch } from '../../model/pack.js';
 import type { PackedBatch } from '../../native/contract.js';
 import type { TrainConfig } from '../../options/training.js';
-import { TaskText } from '../../text/tasks/task_text.js';
+import type { TaskText } from '../../text/tasks/task_text.js';
 import { PlannedBatches } from '../planned_batches.js';
 import type { BatchTaker } from '../shares.js';
 import type { SplitLengths } from '../split_lengths.js';

@@ -28,7 +28,8 @@ export function predictor(
         continue;
       }
       const limit = { most: maxPositions, option: 'model.maxPositions' };
-      if (policy === 'refuse') throw tooLong(place, limit, length, 'overlong "truncate" or "skip" (--overlong)');
+      if (policy === 'refuse')
+        throw tooLong(place, limit, length, 'overlong "truncate" or "skip" (--overlong)');
       long = long ?? { policy, count: 0, first: place, tokens: length };
       long.count++;
       const cut = (tokens: Int32Array) => cutSequence(tokens, maxPositions);

@@ -7,10 +7,17 @@ import type { TrainConfig } from '../../options/training.js';
 import { readTaskTextConfig, TaskText } from '../../text/tasks/task_text.js';
 import { asRdropError, RdropError } from '../../util/errors.js';
 import { warn } from '../../util/warnings.js';
-import { byName, cell, spaced } from '../scores.js';
+import { byName, cell, lossOf, spaced } from '../scores.js';
 import { SplitLengths } from '../split_lengths.js';
 import type { Evaluation, Predicting, Prediction, Task, TaskSplit, TaskWork, Validated } from '../task.js';
-import { exampleBatches, type Examples, loadExamples, loadReadable, type ReadableExamples, splitFiles } from './examples.js';
+import {
+  type Examples,
+  exampleBatches,
+  loadExamples,
+  loadReadable,
+  type ReadableExamples,
+  splitFiles,
+} from './examples.js';
 import { sequenceOutputs } from './outputs.js';
 import { predictor } from './predictor.js';
 
@@ -38,7 +45,12 @@ export interface Head {
   labels(directory: string): Promise<string[] | null>;
   /** The loss of training, with what the examples say of it. */
   loss(config: TrainConfig, train: Examples, labels: readonly string[] | null): LossOptions;
-  judge(outputs: Float64Array, examples: Examples, labels: readonly string[] | null, loss: LossOptions): Judged;
+  judge(
+    outputs: Float64Array,
+    examples: Examples,
+    labels: readonly string[] | null,
+    loss: LossOptions,
+  ): Judged;
   prediction(outputs: Float64Array, labels: readonly string[] | null): Prediction;
 }
 
@@ -104,8 +116,11 @@ export function sequenceTask(head: Head): Task {
       const examples = await loadReadable({ config, text, labels, lengths, signal }, split);
       for (const warning of lengths.warnings) warn(warning);
       // Weights are for training.
-      const { classWeights: _, ...loss } = config.loss;
-      return evaluation(head, examples, { labels, loss, maxTokens: config.batches.maxTokens });
+      return evaluation(head, examples, {
+        labels,
+        loss: lossOf(config),
+        maxTokens: config.batches.maxTokens,
+      });
     },
 
     async predictor(config, directory): Promise<Predicting> {
@@ -119,7 +134,14 @@ export function sequenceTask(head: Head): Task {
 
 /** @throws RdropError INVALID_CONFIG where the network has one type of token for two segments */
 function networkOf(
-  { vocabSize: _v, sourceVocabSize: _s, architecture: _a, output: _o, outputs: _n, ...model }: TrainConfig['model'],
+  {
+    vocabSize: _v,
+    sourceVocabSize: _s,
+    architecture: _a,
+    output: _o,
+    outputs: _n,
+    ...model
+  }: TrainConfig['model'],
   text: TaskText,
   labels: readonly string[] | null,
 ): ModelOptions {
@@ -190,7 +212,9 @@ function evaluation(head: Head, examples: ReadableExamples, { labels, loss, maxT
       return async (): Promise<Evaluation> => {
         const { scores, predicted, expected, columns, cells } = head.judge(outputs, examples, labels, loss);
         const rows = examples.texts.map((text, at) =>
-          [examples.lines[at]!, expected(at), predicted(at), ...cells(at), text].map((each) => cell(String(each))),
+          [examples.lines[at]!, expected(at), predicted(at), ...cells(at), text].map((each) =>
+            cell(String(each)),
+          ),
         );
         const header = ['line', 'expected', 'predicted', ...columns, 'text'];
         return { scores, files: { 'predictions.tsv': [header, ...rows].map((row) => row.join('\t')) } };

@@ -5,6 +5,7 @@ import { withVocabularies } from '../../model/vocabularies.js';
 import { taskMetrics } from '../../options/tasks.js';
 import type { TrainConfig } from '../../options/training.js';
 import { readTextConfig, TextPipeline } from '../../text/pipeline.js';
+import { lossOf } from '../scores.js';
 import type {
   Evaluation,
   Task,
@@ -49,7 +50,7 @@ export const translation: Task = {
     const { pipeline, train, valid, test, overlong } = data;
     const network = withVocabularies(config.model, pipeline, config.data);
     return {
-      ...{ task: translation, network, loss: config.loss, classes: network.vocabSize, train, overlong },
+      ...{ task: translation, network, loss: lossOf(config), classes: network.vocabSize, train, overlong },
       warnings: [...data.warnings, ...textWarnings(config, data)],
       validate: (model, work) => validated(model, pipeline, valid, config, work),
       test: test === null ? null : splitOf(pipeline, test, config),

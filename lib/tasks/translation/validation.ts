@@ -8,6 +8,7 @@ import type { TrainConfig } from '../../options/training.js';
 import { eos } from '../../text/dictionary.js';
 import { sacremosesDetokenize } from '../../text/moses/sacremoses_detokenizer.js';
 import type { TextPipeline } from '../../text/pipeline.js';
+import { lossOf } from '../scores.js';
 import {
   bytesOf,
   gatherShares,
@@ -150,7 +151,8 @@ export async function validate(
   set: EvaluationSet,
   { config, signal, onProgress, onLoss, ranks, onSamples }: Search & { onLoss?: OnProgress },
 ): Promise<{ loss: number; nll: number; bleu: number | null }> {
-  const { loss, batches, validation } = config;
+  const { batches, validation } = config;
+  const loss = lossOf(config);
   const pairs = set.forLoss ?? set.pairs;
   const { maxTokens } = batches;
   const losses = await validationLoss(model, pairs, { loss, maxTokens, signal, onProgress: onLoss, ranks });
