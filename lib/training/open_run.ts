@@ -191,5 +191,6 @@ const resolved = (config: TrainConfig): TrainConfig & ResolvedRuntime => ({
 const absolute = (config: TrainConfig): TrainConfig => ({
   ...config,
   data: resolve(config.data),
+  ...(config.init !== undefined && { init: resolve(config.init) }),
   runDirectory: resolve(config.runDirectory),
 });

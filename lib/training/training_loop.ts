@@ -23,6 +23,7 @@ import { threadsOf } from './distributed/place.js';
 import { alone, type Ranks } from './distributed/ranks.js';
 import { shareOptimizer, shareParameters } from './distributed/share_parameters.js';
 import { fingerprint } from './fingerprint.js';
+import { beginParameters } from './init.js';
 import { measure } from './measure.js';
 import { addToWindow, emptyWindow, type TrainMetrics, trainLine } from './metrics.js';
 import { nativeOptimizerOptions } from './optimizer/optimizer_options.js';
@@ -92,7 +93,10 @@ export class TrainingLoop {
         ),
       );
       const loop = new TrainingLoop(config, run, data, model, trainer, ranks);
-      if (ranks.first) for (const warning of runWarnings(config, data)) loop.#warn(warning);
+      if (run !== null) {
+        const told = [...runWarnings(config, data), ...(await beginParameters(model, config, run))];
+        for (const warning of told) loop.#warn(warning);
+      }
       return loop;
     } catch (error) {
       model.dispose();

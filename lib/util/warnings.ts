@@ -6,6 +6,7 @@ export const warningCodes = {
   PIECES: 'text looks as if another program had cut its words into pieces',
   METRICS_DAMAGED: 'metrics.jsonl has a line that cannot be read, or fewer than its checkpoint counts',
   OVERLONG: 'sentences that are too long for the model or a batch were left out or cut, as was asked for',
+  INIT_PARTIAL: 'a run that begins with the parameters of another took only some of them',
   QUEUE_AWAY: 'the queue of a sweep does not answer; its trials go on when it does',
   TRIAL_REFUSED:
     'a worker gave a trial back, because it has not the data, device or version that the trial needs',

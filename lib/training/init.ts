@@ -1,0 +1,118 @@
+/** A run that begins with the parameters of another, whatever the task of that one. */
+import { join, resolve } from 'node:path';
+import { hashFile } from '../data/manifest.js';
+import { loadParameters, snapshotOf, type Transformer } from '../model/transformer.js';
+import type { TrainConfig } from '../options/training.js';
+import { taskOf } from '../tasks/index.js';
+import { RdropError } from '../util/errors.js';
+import { pathExists } from '../util/files/exists.js';
+import type { RdropWarning } from '../util/warnings.js';
+import { type Checkpoint, findCheckpoint, openCheckpoint } from './checkpoint.js';
+import { type RunDirectory, readRunConfig } from './run_directory.js';
+import { checkRunText } from './run_text.js';
+
+/** What is indexed by the types of a dictionary. */
+const ofTypes = /\.(embed_tokens|output_projection)\.weight$/;
+const ofPositions = /\.embed_positions\.weight$/;
+/** What a dictionary, or a tokenizer with ids of its own, is written to. */
+const dictionaries = /^(dict.*\.txt|tokenizer\.json)$/;
+
+/**
+ * The parameters that a run begins with, where nothing of it is there yet: those of the run that `init` names. Other ranks than the first
+ * have them from it.
+ *
+ * @returns what is to be warned of
+ * @throws RdropError as beginWith()
+ */
+export async function beginParameters(
+  model: Transformer,
+  { init, data }: Pick<TrainConfig, 'init' | 'data'>,
+  run: RunDirectory,
+): Promise<RdropWarning[]> {
+  if (init === undefined || (await findCheckpoint(run.checkpoints, 'last')) !== null) return [];
+  return beginWith(model, init, data);
+}
+
+/**
+ * Puts the best parameters of another run into a model, or the last where it was never validated: those that both have under one name
+ * and in one shape. Embeddings of another dictionary are not taken.
+ *
+ * @param data the prepared directory of the run that begins
+ * @returns what was not taken, where something was not
+ * @throws RdropError FILE_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH (other positions, or nothing in common), MANIFEST_MISMATCH
+ */
+async function beginWith(model: Transformer, runDirectory: string, data: string): Promise<RdropWarning[]> {
+  const directory = resolve(runDirectory);
+  await readRunConfig(directory);
+  await checkRunText(directory, false);
+  const checkpoint = await openInitial(directory);
+  await using file = await checkpoint.open('model');
+  using own = await snapshotOf(model);
+  const sameTypes = await shareTypes(directory, data);
+  const reasons = new Map<string, string[]>();
+  const leave = (why: string, name: string) => reasons.set(why, [...(reasons.get(why) ?? []), name]);
+  const taken = new Map(own.tensors);
+  let count = 0;
+  for (const [name, { shape }] of own.tensors) {
+    const found = file.tensors.get(name);
+    if (found === undefined) leave('the run has none of the name', name);
+    else if (String(found.shape) !== String(shape)) {
+      if (ofPositions.test(name)) throw otherPositions(checkpoint.path, name, shape, found.shape);
+      leave('its shape is another', name);
+    } else if (ofTypes.test(name) && !sameTypes) leave('its dictionary is another', name);
+    else {
+      taken.set(name, found);
+      count++;
+    }
+  }
+  if (count === 0) {
+    throw new RdropError(
+      'CHECKPOINT_MISMATCH',
+      `${checkpoint.path}: expected parameters of the names and shapes of the run's network, got none of ${own.tensors.size}`,
+    );
+  }
+  await loadParameters(model, taken, checkpoint.path);
+  if (reasons.size === 0) return [];
+  const said = [...reasons].map(([why, names]) => `${shortList(names)} (${why})`);
+  return [
+    {
+      code: 'INIT_PARTIAL',
+      message: `${count} of ${own.tensors.size} parameters are those of ${directory}; drawn from the seed: ${said.join('; ')}`,
+    },
+  ];
+}
+
+async function openInitial(directory: string): Promise<Checkpoint> {
+  const checkpoints = join(directory, 'checkpoints');
+  const path = (await findCheckpoint(checkpoints, 'best')) ?? (await findCheckpoint(checkpoints, 'last'));
+  if (path === null)
+    throw new RdropError('FILE_NOT_FOUND', `${checkpoints}: no checkpoint to begin with yet`);
+  return openCheckpoint(path);
+}
+
+/** Whether the text of both goes to the same ids. */
+async function shareTypes(run: string, data: string): Promise<boolean> {
+  const hashes = async (directory: string) => {
+    const names = (await (await taskOf(directory)).textFiles(directory)).filter((name) =>
+      dictionaries.test(name),
+    );
+    const there = await Promise.all(
+      names.map(async (name) => {
+        const path = join(directory, name);
+        return (await pathExists(path)) ? hashFile(path) : null;
+      }),
+    );
+    return there.filter((hash) => hash !== null);
+  };
+  const theirs = await hashes(run);
+  return (await hashes(data)).some((hash) => theirs.includes(hash));
+}
+
+const otherPositions = (path: string, name: string, expected: readonly number[], got: readonly number[]) =>
+  new RdropError(
+    'CHECKPOINT_MISMATCH',
+    `${path}: ${name}: expected ${expected[0]} positions (model.maxPositions ${expected[0]! - 2}), got ${got[0]}`,
+  );
+
+const shortList = (names: readonly string[]): string =>
+  names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
