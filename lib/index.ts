@@ -30,6 +30,7 @@ export type {
   PrepareTaskOptions,
 } from './options/task_preparation.js';
 export type { PreparedTask, TextPieces } from './options/task_text.js';
+export { type TaskMetric, type TaskName, taskMetrics, taskNames } from './options/tasks.js';
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';
@@ -101,6 +102,13 @@ export {
   Generator,
   type GeneratorLoadOptions,
 } from './generation/generator.js';
+
+// Prediction and evaluation of runs, whatever their task.
+
+export type { EvaluateWork, RunEvaluation } from './prediction/evaluate_run.js';
+export { evaluateRun } from './prediction/evaluate_run.js';
+export type { PredictedText, Prediction, PredictWork } from './prediction/predictor.js';
+export { Predictor } from './prediction/predictor.js';
 
 // Interchange: fairseq's checkpoints, and directories for other programs.
 

@@ -15,6 +15,8 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   translate: async () => (await import('./translate.js')).translateCommand(),
   generate: async () => (await import('./generate.js')).generateCommand(),
+  predict: async () => (await import('./predict.js')).predictCommand(),
+  evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   import: async () => (await import('./import.js')).importCommand(),
   export: async () => (await import('./export.js')).exportCommand(),

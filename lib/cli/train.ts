@@ -22,6 +22,8 @@ interface Flags {
 
 /** Flags that are short for one option; commander's name for the flag → the option's path. */
 export const trainShorthands: readonly [flag: string, argument: string, path: string, text: string][] = [
+  ['task', '<name>', 'task', 'translation, language-model, classification or regression'],
+  ['init', '<directory>', 'init', 'a run whose parameters this one begins with'],
   ['direction', '<name>', 'loss.direction', 'uni, uni-reverse or bi'],
   ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term'],
   ['label-smoothing', '<epsilon>', 'loss.labelSmoothing', 'label smoothing'],
@@ -39,11 +41,15 @@ export const trainShorthands: readonly [flag: string, argument: string, path: st
     'end after so long, validation included, the test not; 0 for no limit',
   ],
   ['max-tokens', '<n>', 'batches.maxTokens', 'size of a batch'],
+  ['max-sentences', '<n>', 'batches.maxSentences', 'most sequences of a batch; 0 for no limit'],
+  ['tokens-per-sample', '<n>', 'batches.tokensPerSample', 'tokens of a block of a language model'],
+  ['passes', '<n>', 'loss.passes', '1 is ordinary training at half the cost'],
   ['overlong', '<policy>', 'overlong', 'refuse, truncate or skip sentences that are too long'],
   ['learning-rate', '<rate>', 'optimizer.learningRate', 'highest learning rate'],
   ['warmup-updates', '<n>', 'optimizer.warmupUpdates', 'updates of warm-up'],
   ['dropout', '<rate>', 'model.dropout', 'dropout on embeddings and residual branches'],
   ['log-interval', '<n>', 'logInterval', 'updates between two lines of metrics'],
+  ['metric', '<name>', 'validation.metric', 'what picks the best checkpoint'],
   ['validation-interval', '<n>', 'validation.interval', 'updates between two validations; 0: each epoch'],
   ['checkpoint-interval', '<n>', 'checkpointInterval', 'updates between two further checkpoints'],
 ];

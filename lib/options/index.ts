@@ -16,6 +16,7 @@ export * from './loss.js';
 export * from './model.js';
 export * from './opening.js';
 export * from './optimizer.js';
+export * from './prediction.js';
 export * from './preparation.js';
 export * from './presets.js';
 export * from './queue.js';

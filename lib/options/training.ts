@@ -211,9 +211,9 @@ const validationSchema = documented<ValidationOptions>()(
 export const trainSchema = documented<TrainOptions>()(
   z.strictObject({
     preset: z.enum(presetNames).optional(),
-    task: z.enum(taskNames).default('translation'),
     data: text,
     runDirectory: text,
+    task: z.enum(taskNames).default('translation'),
     seed: runtimeSchema.shape.seed,
     device: z.enum(devices).default('auto'),
     precision: runtimeSchema.shape.precision,

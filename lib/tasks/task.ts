@@ -109,6 +109,8 @@ export type Predicting = (
   texts: readonly PredictedText[],
   work: Pick<TaskWork, 'signal'> & {
     name: string;
+    /** Of the first text. */
+    line: number;
     overlong: OverlongPolicy;
     onProgress?: ((done: number, total: number) => void) | undefined;
   },

@@ -1,9 +1,6 @@
-import { transformerOf } from '../model/transformer.js';
-import { withVocabularies } from '../model/vocabularies.js';
-import { native } from '../native/binding.js';
-import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
 import { checkCall, workOptions } from '../options/schema/call_options.js';
 import { describe, parseConfig } from '../options/schema/parse.js';
+import type { TrainConfig } from '../options/training.js';
 import {
   type BeamConfig,
   type BeamOptions,
@@ -15,33 +12,18 @@ import {
   translateSchema,
 } from '../options/translation.js';
 import { TextPipeline } from '../text/pipeline.js';
-import type { CheckpointName } from '../training/checkpoint.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
 import { untilAborted } from '../util/async/abortable.js';
 import { CallsUnderWay } from '../util/async/calls_under_way.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
-import { fromNative, RdropError } from '../util/errors.js';
+import { RdropError } from '../util/errors.js';
 import { SourceEncoder } from './source_encoder.js';
 import { type TextModel, translateEncoded } from './translate_encoded.js';
 import { TranslationStream } from './translation_stream.js';
 import type { NBestTranslation, Translation } from './translations.js';
 
+export type { LoadOptions } from '../training/load_run.js';
 export type { NBestTranslation, TextHypothesis, Translation } from './translations.js';
-
-export interface LoadOptions {
-  /** Default 'best'. */
-  checkpoint?: CheckpointName;
-  /** Threads of libtorch; 0, the default, takes every core. */
-  threads?: number;
-  /** Default: that of the run where this machine has it, else the CPU. */
-  device?: RuntimeOptions['device'];
-  /** Default true: the dictionary and the codes must be those that the run was made with. */
-  verify?: boolean;
-  /** Default 'auto': bfloat16 on a GPU, float32 on a CPU; float64 where the run was trained in it. */
-  precision?: RuntimeOptions['precision'];
-  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
-  signal?: AbortSignal | undefined;
-}
 
 export interface TranslateOptions {
   /** What happens to a line longer than the model's maxPositions; 'refuse' is the default. The other lines are translated. */
@@ -88,7 +70,7 @@ export class Translator implements Disposable, AsyncDisposable {
    *   CHECKPOINT_MISMATCH, MANIFEST_MISMATCH (another dictionary or other codes than the run was made with)
    */
   static async load(runDirectory: string, options: LoadOptions = {}): Promise<Translator> {
-    checkCall(options, loadOptions, 'Translator.load');
+    checkCall(options, loadOptionNames, 'Translator.load');
     const { signal } = options;
     throwIfAborted(signal, loading);
     return await untilAborted(Translator.#load(runDirectory, options), signal, loading, (late) =>
@@ -97,32 +79,22 @@ export class Translator implements Disposable, AsyncDisposable {
   }
 
   static async #load(runDirectory: string, options: LoadOptions): Promise<Translator> {
-    const { checkpoint: name = 'best', threads = 0, device, precision, verify = true, signal } = options;
-    const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
-    const pipeline = await TextPipeline.load(directory);
-    throwIfAborted(signal, loading);
-    const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
-    await fromNative(() => native().setThreads(count));
-    await using file = await checkpoint.open('model');
-    const model = await transformerOf(
-      file.tensors,
-      withVocabularies(config.model, pipeline, directory),
-      {
-        seed: config.seed,
-        device: device ?? (config.device === 'cpu' ? 'cpu' : 'auto'),
-        precision: precision ?? (config.precision === 'float64' ? 'float64' : 'auto'),
-      },
-      checkpoint.path,
-    );
-    return new Translator({
-      model,
-      pipeline,
-      beam: config.test.beam,
-      maxTokens: config.batches.maxTokens,
-      calls: new CallsUnderWay(),
-      streams: new Set(),
-      disposed: false,
-    });
+    const { directory, config, model } = await loadRun(runDirectory, options, loading, checkTask);
+    try {
+      const pipeline = await TextPipeline.load(directory);
+      return new Translator({
+        model,
+        pipeline,
+        beam: config.test.beam,
+        maxTokens: config.batches.maxTokens,
+        calls: new CallsUnderWay(),
+        streams: new Set(),
+        disposed: false,
+      });
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -268,11 +240,16 @@ function beamFor(state: State, options: BeamOptions): BeamConfig {
   return parseConfig(beamSchema, { ...state.beam, ...options }, 'beam', 'INVALID_ARGUMENT');
 }
 
-const loadOptions: readonly (keyof LoadOptions)[] = [
-  ...(['checkpoint', 'threads', 'device', 'precision', 'verify', 'signal'] as const),
-];
-
 const loading = 'loading the translator';
+
+/** @throws RdropError INVALID_ARGUMENT */
+function checkTask({ task }: TrainConfig, directory: string): void {
+  if (task === 'translation') return;
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `${directory}: expected a run of translation, got one of ${task}; see rdrop predict, generate and evaluate`,
+  );
+}
 
 function isStream(lines: readonly string[] | LineStream): lines is LineStream {
   if (typeof lines !== 'object' || lines === null || Array.isArray(lines)) return false;

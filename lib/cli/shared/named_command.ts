@@ -15,6 +15,8 @@ export const descriptions = {
   train: 'train a model on a prepared directory',
   translate: 'translate lines of raw text with a trained run',
   generate: 'go on with a text as a trained language model does',
+  predict: 'classes or numbers of texts with a trained run, a line each',
+  evaluate: 'the figures of a trained run, of whatever task, on a test or validation split',
   score:
     'BLEU, chrF and TER of translations, equal to those of sacreBLEU (one detokenized sentence a line, plain or .gz), ' +
     'and BLEU4 of tokenized ones, equal to that of fairseq-score; tests of the difference to a baseline',

@@ -14,12 +14,12 @@ export function predictor(
   { model: { maxPositions, tokenTypes }, batches }: TrainConfig,
   predictionOf: (outputs: Float64Array) => Prediction,
 ): Predicting {
-  return async (model, texts, { name, overlong: policy, signal, onProgress }) => {
+  return async (model, texts, { name, line, overlong: policy, signal, onProgress }) => {
     const breaks = new YieldTimer('encoding', signal);
     const encoded: (EncodedText | null)[] = [];
     let long: OverlongCount | null = null;
     for (const [i, each] of texts.entries()) {
-      const place = `${name}:${i + 1}`;
+      const place = `${name}:${line + i}`;
       const found = encodedText(text, each, place);
       if (breaks.due()) await breaks.take();
       const { length } = found.tokens;
