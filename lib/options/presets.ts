@@ -20,6 +20,7 @@ export type PartialTrainOptions = DeepPartial<Omit<TrainOptions, 'preset'>>;
  * behind them. docs/reproducing.md lists them flag by flag. All are spelled out, whatever the defaults become.
  */
 const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
+  task: 'translation',
   precision: 'auto',
   model: {
     embedDim: 512,
@@ -44,7 +45,10 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
     // The network has no head.
     ...{ pooling: 'first', pooler: 'tanh', headInputDropout: 0, headDropout: 0.1 },
   },
-  loss: { direction, alpha: 5, labelSmoothing: 0.1, smoothing: 'dropreg', passReduction: 'sum' },
+  loss: {
+    ...{ passes: 2, direction, alpha: 5, klReduction: 'mean' },
+    ...{ labelSmoothing: 0.1, smoothing: 'dropreg', passReduction: 'sum' },
+  },
   optimizer: {
     schedule: 'inverse_sqrt',
     learningRate: 5e-4,
@@ -55,8 +59,11 @@ const iwslt14 = (direction: 'uni' | 'bi'): PartialTrainOptions => ({
     epsilon: 1e-8,
     weightDecay: 1e-4,
     clipNorm: 0,
+    ...{ weightDecayOn: 'all', layerDecay: 1, freeze: [] },
+    // Of other schedules.
+    ...{ minimumLearningRate: 0, totalUpdates: 0, power: 1 },
   },
-  batches: { maxTokens: 4096, multipleOf: 8, accumulate: 1 },
+  batches: { maxTokens: 4096, multipleOf: 8, maxSentences: 0, accumulate: 1 },
   maxUpdates: 300_000,
   maxEpochs: 0,
   maxMinutes: 0,

@@ -29,6 +29,7 @@ export type TaskReport = (stage: TaskStage, done: number, total: number) => void
 
 /** Work of a task on a model. */
 export interface TaskWork {
+  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
   signal?: AbortSignal | undefined;
   report?: TaskReport | undefined;
   /** Processes that share the work, each of which calls it. Left out: this one alone. */
@@ -100,20 +101,27 @@ export interface Prediction {
   value?: number;
 }
 
+/** How texts are predicted. */
+export interface PredictingWork extends Pick<TaskWork, 'signal'> {
+  /** What errors call the file of the texts, a line each. */
+  name: string;
+  /** The line of the first text. */
+  line: number;
+  /** What happens to a text that is too long. */
+  overlong: OverlongPolicy;
+  /** Called with the batches predicted, and the number of all. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 /**
- * @param name what errors call the texts, one a line
+ * Predicts texts; null for one that was too long and skipped.
+ *
  * @throws RdropError ABORTED, INVALID_ARGUMENT for a text that is empty, too long, or not as many as the run was trained on
  */
 export type Predicting = (
   model: Transformer,
   texts: readonly PredictedText[],
-  work: Pick<TaskWork, 'signal'> & {
-    name: string;
-    /** Of the first text. */
-    line: number;
-    overlong: OverlongPolicy;
-    onProgress?: ((done: number, total: number) => void) | undefined;
-  },
+  work: PredictingWork,
 ) => Promise<(Prediction | null)[]>;
 
 /** The batches of the training data, by epoch (from 1) and place in the epoch. */
