@@ -21,3 +21,4 @@ export { Bpe, type BpeLearnOptions } from './pieces/bpe.js';
 export { countWords, readVocabulary } from './pieces/bpe_vocabulary.js';
 export { joinPieces, type PieceConvention } from './pieces/pieces.js';
 export { TextPipeline } from './pipeline.js';
+export { type EncodedText, TaskText } from './tasks/task_text.js';

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkManifest } from '../../../lib/data/manifest.js';
 import { prepareTask } from '../../../lib/data/tasks/prepare_task.js';
@@ -103,6 +104,38 @@ describe('prepareTask for a language model', () => {
       expect(filesOf(options.out)['raw/valid.txt']).toBe(characters.slice(cut).join(''));
       expect(second.ids.length).toBe(characters.length - cut);
     }
+  });
+
+  it('gives any text back, however it is cut', async () => {
+    const unit = fc.oneof(
+      fc.constantFrom('\n', ' ', '\t', '\u00a0', '\u2028', '\ufeff', '\r', '<'),
+      fc.string({ unit: 'binary' }),
+    );
+    const text = fc.array(unit, { minLength: 4, maxLength: 60 }).map((parts) => `a${parts.join('')}b`);
+    await fc.assert(
+      fc.asyncProperty(
+        text,
+        fc.double({ min: 0.05, max: 0.95, noNaN: true }),
+        async (made, validFraction) => {
+          // What every text file loses: CR before LF.
+          const kept = made.replaceAll('\r\n', '\n');
+          const cut = Math.floor([...kept].length * (1 - validFraction));
+          fc.pre(cut > 0 && [...kept].slice(0, cut).join('').trim() !== '');
+          const options = given({ train: made }, { pieces: 'characters', validFraction });
+          await prepare(options);
+          const [first, second] = [
+            await streamOf(options.out, 'train'),
+            await streamOf(options.out, 'valid'),
+          ];
+          expect(first.text.decode(first.ids)).toBe([...kept].slice(0, cut).join(''));
+          const unknown = [...second.ids].filter((id) => id === 3).length;
+          expect([...second.ids].length).toBe([...kept].length - cut);
+          if (unknown === 0) expect(second.text.decode(second.ids)).toBe([...kept].slice(cut).join(''));
+          expect(filesOf(options.out)['raw/valid.txt']).toBe([...kept].slice(cut).join(''));
+        },
+      ),
+      { numRuns: 25 },
+    );
   });
 
   it('cuts no line of words in two', async () => {
