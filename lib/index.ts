@@ -100,7 +100,6 @@ export { Translator } from './translation/translator.js';
 export {
   type GeneratedText,
   Generator,
-  type GeneratorLoadOptions,
 } from './generation/generator.js';
 
 // Prediction and evaluation of runs, whatever their task.

@@ -1,13 +1,12 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { GenerationOptions } from '../options/generation.js';
-import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
 import { interruptible } from './shared/interrupt.js';
 import { inputBlocks, OutputWriter } from './shared/line_filter.js';
+import { addLoadFlags, type LoadFlags, loadOptionsOf } from './shared/load_flags.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 
-interface Flags {
-  checkpoint: 'best' | 'last';
+interface Flags extends LoadFlags {
   prompt: string[];
   lines: boolean;
   samples: number;
@@ -19,21 +18,14 @@ interface Flags {
   topP?: number;
   seed?: number;
   untilEos?: boolean;
-  threads: number;
-  device?: 'auto' | 'cpu' | 'cuda';
-  precision?: RuntimeOptions['precision'];
-  verify: boolean;
   json: boolean;
 }
 
 /** `rdrop generate`: a language model goes on with prompts. */
 export function generateCommand(): Command {
   const collect = (value: string, before: string[]) => [...before, value];
-  return namedCommand('generate')
-    .argument('<run>', 'the run directory of a language model')
-    .addOption(
-      new Option('--checkpoint <name>', 'which of its checkpoints').choices(['best', 'last']).default('best'),
-    )
+  const command = namedCommand('generate').argument('<run>', 'the run directory of a language model');
+  return addLoadFlags(command)
     .option(
       '--prompt <text>',
       'what the text begins with; may be repeated; without one the prompt is standard input',
@@ -51,20 +43,6 @@ export function generateCommand(): Command {
     .option('--seed <n>', 'of the random numbers (1)', toNumber)
     .option('--until-eos', 'end a text with its first eos, also in a stream')
     .option('--no-until-eos', 'go on behind eos')
-    .option('--threads <n>', 'threads of libtorch; 0 takes every core', toNumber, 0)
-    .addOption(
-      new Option('--device <name>', 'where; that of the run where it is there, else the CPU').choices([
-        'auto',
-        'cpu',
-        'cuda',
-      ]),
-    )
-    .addOption(
-      new Option('--precision <name>', 'auto: bfloat16 on a GPU, float32 on a CPU').choices(
-        runtimeSchema.shape.precision.unwrap().options,
-      ),
-    )
-    .option('--no-verify', 'continue where a file is not the one that a manifest or a checkpoint names')
     .option('--json', 'print [{prompt, text, tokens, logProbabilities}] as JSON', false)
     .action(generate);
 }
@@ -79,12 +57,7 @@ async function generate(run: string, flags: Flags): Promise<void> {
   const samples = parseConfig(countTo(1_000_000), flags.samples, 'samples', 'INVALID_ARGUMENT');
   await interruptible(async (signal) => {
     const given = flags.prompt.length > 0 ? flags.prompt : await promptsOfInput(flags.lines);
-    const { checkpoint, threads, device, precision, verify } = flags;
-    await using generator = await Generator.load(run, {
-      ...{ checkpoint, threads, verify, signal },
-      ...(device !== undefined && { device }),
-      ...(precision !== undefined && { precision }),
-    });
+    await using generator = await Generator.load(run, { ...loadOptionsOf(flags), signal });
     const prompts = given.flatMap((prompt) => Array.from({ length: samples }, () => prompt));
     const texts = await generator.generate(prompts, options);
     using writer = new OutputWriter();

@@ -1,32 +1,15 @@
-import { type Generation, type Transformer, transformerOf } from '../model/transformer.js';
-import { native } from '../native/binding.js';
+import type { Generation, Transformer } from '../model/transformer.js';
 import { type GenerationOptions, generationSchema } from '../options/generation.js';
-import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { describe, parseConfig } from '../options/schema/parse.js';
+import type { TrainConfig } from '../options/training.js';
 import { eos } from '../text/dictionary.js';
 import { newline } from '../text/tasks/characters.js';
 import { TaskText } from '../text/tasks/task_text.js';
-import type { CheckpointName } from '../training/checkpoint.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
 import { untilAborted } from '../util/async/abortable.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
-import { fromNative, RdropError } from '../util/errors.js';
-
-export interface GeneratorLoadOptions {
-  /** Default 'best'. */
-  checkpoint?: CheckpointName;
-  /** Threads of libtorch; 0, the default, takes every core. */
-  threads?: number;
-  /** Default: that of the run where this machine has it, else the CPU. */
-  device?: RuntimeOptions['device'];
-  /** Default 'auto': bfloat16 on a GPU, float32 on a CPU; float64 where the run was trained in it. */
-  precision?: RuntimeOptions['precision'];
-  /** Default true: the dictionary and the codes must be those that the run was made with. */
-  verify?: boolean;
-  /** Ends the work early, with ABORTED. Left out: it runs to its end. */
-  signal?: AbortSignal | undefined;
-}
+import { RdropError } from '../util/errors.js';
 
 /** What a language model made of a prompt. */
 export interface GeneratedText extends Generation {
@@ -51,8 +34,8 @@ export class Generator implements Disposable, AsyncDisposable {
    * @throws RdropError ABORTED, INVALID_ARGUMENT (also of a run of another task), FILE_NOT_FOUND (no run, or no such checkpoint yet),
    *   CHECKPOINT_CORRUPT, CHECKPOINT_MISMATCH, MANIFEST_MISMATCH (another dictionary or other codes than the run was made with)
    */
-  static async load(runDirectory: string, options: GeneratorLoadOptions = {}): Promise<Generator> {
-    checkCall(options, loadOptions, 'Generator.load');
+  static async load(runDirectory: string, options: LoadOptions = {}): Promise<Generator> {
+    checkCall(options, loadOptionNames, 'Generator.load');
     const { signal } = options;
     throwIfAborted(signal, loading);
     return await untilAborted(Generator.#load(runDirectory, options), signal, loading, (late) =>
@@ -60,27 +43,14 @@ export class Generator implements Disposable, AsyncDisposable {
     );
   }
 
-  static async #load(runDirectory: string, options: GeneratorLoadOptions): Promise<Generator> {
-    const { checkpoint: name = 'best', threads = 0, device, precision, verify = true, signal } = options;
-    const { directory, config, checkpoint } = await openRunCheckpoint(runDirectory, name, verify);
-    if (config.task !== 'language-model') {
-      throw new RdropError(
-        'INVALID_ARGUMENT',
-        `${directory}: expected a run whose task is "language-model", got one of "${config.task}"`,
-      );
+  static async #load(runDirectory: string, options: LoadOptions): Promise<Generator> {
+    const { directory, model } = await loadRun(runDirectory, options, loading, checkTask);
+    try {
+      return new Generator(model, await TaskText.load(directory));
+    } catch (error) {
+      model.dispose();
+      throw error;
     }
-    const text = await TaskText.load(directory);
-    throwIfAborted(signal, loading);
-    const count = parseConfig(threadsSchema, threads, 'threads', 'INVALID_ARGUMENT');
-    await fromNative(() => native().setThreads(count));
-    await using file = await checkpoint.open('model');
-    const network = { ...config.model, vocabSize: text.vocabSize, architecture: 'decoder' as const };
-    const runtime = {
-      seed: config.seed,
-      device: device ?? (config.device === 'cpu' ? ('cpu' as const) : ('auto' as const)),
-      precision: precision ?? (config.precision === 'float64' ? ('float64' as const) : ('auto' as const)),
-    };
-    return new Generator(await transformerOf(file.tensors, network, runtime, checkpoint.path), text);
   }
 
   /**
@@ -134,9 +104,13 @@ export class Generator implements Disposable, AsyncDisposable {
   }
 }
 
-const loadOptions: readonly (keyof GeneratorLoadOptions)[] = [
-  ...(['checkpoint', 'threads', 'device', 'precision', 'verify', 'signal'] as const),
-];
+function checkTask({ task }: TrainConfig, directory: string): void {
+  if (task === 'language-model') return;
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `${directory}: expected a run whose task is "language-model", got one of "${task}"`,
+  );
+}
 
 const loading = 'loading the generator';
 
