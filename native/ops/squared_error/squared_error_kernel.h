@@ -22,8 +22,8 @@ struct SquaredErrorOnDevice {
   int64_t sequences;
   /// Weight of each pass's squared error, and of the squared difference.
   double pass_weight, alpha;
-  /// alpha counts once for each sequence that is not padding.
-  bool alpha_by_sequences;
+  /// 1: alpha counts once for each sequence that is not padding. A whole word, as mirrors.h wants it.
+  int64_t alpha_by_sequences;
   /// Every gradient is multiplied by it; null: by 1.
   const float* gradient_scale;
   /// Added to the positions of faults.
