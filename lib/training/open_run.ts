@@ -22,6 +22,7 @@ import { openRanks } from './distributed/open_ranks.js';
 import { isPlaced } from './distributed/place.js';
 import type { Ranks } from './distributed/ranks.js';
 import { agreedConfig, checkRanks } from './distributed/same_run.js';
+import { checkOptimizer } from './optimizer/optimizer_options.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 import { StageReporter, type TrainListener } from './stages.js';
@@ -54,6 +55,7 @@ export async function createLoop(options: TrainOptions, work: CreateWork): Promi
     await checkRanks(ranks, hashes);
     const data = await openData(config, ranks, { signal, onProgress });
     throwIfAborted(signal, opened);
+    checkOptimizer(config, data.network);
     const locking = { unlock, worldSize: ranks.size };
     const run = ranks.first ? await RunDirectory.create(config, hashes, locking) : null;
     return releasing(run, async () => {

@@ -1,5 +1,8 @@
+import { parameterShapes } from '../../model/parameter_names.js';
 import type { NativeOptimizerOptions, NativeTransformer } from '../../native/contract.js';
+import { type ModelOptions, modelSchema } from '../../options/model.js';
 import { isDecay } from '../../options/optimizer.js';
+import { parseConfig } from '../../options/schema/parse.js';
 import type { TrainConfig } from '../../options/training.js';
 import { RdropError } from '../../util/errors.js';
 import { optimizerGroups } from './optimizer_groups.js';
@@ -25,4 +28,17 @@ export function nativeOptimizerOptions(
   }
   const groups = optimizerGroups(model.parameterShapes, { layerDecay, freeze, weightDecayOn });
   return { ...rest, totalUpdates, groups };
+}
+
+/**
+ * Before anything is made: whether the options of a run's optimizer fit its network.
+ *
+ * @throws RdropError as nativeOptimizerOptions()
+ */
+export function checkOptimizer(
+  config: Pick<TrainConfig, 'optimizer' | 'maxUpdates'>,
+  network: ModelOptions,
+): void {
+  const shapes = parameterShapes(parseConfig(modelSchema, network, 'model'));
+  nativeOptimizerOptions(config, { parameterShapes: [...shapes].map(([name, shape]) => [name, [...shape]]) });
 }
