@@ -215,6 +215,7 @@ ModelConfig model_config(const Napi::Value& value) {
       static_cast<ModelConfig::Share>(choice_property(value, "shareEmbeddings", {"all", "decoder", "none"}));
   config.max_positions = integer_property(value, "maxPositions");
   read_composition(value, config);
+  if (config.activation == Activation::gelu && !config.has_both()) config.activation = Activation::vector_gelu;
   check_composition(config);
   return config;
 }

@@ -33,12 +33,19 @@ inline Floats operator-(Floats a, Floats b) {
 inline Floats operator*(Floats a, Floats b) {
   return Floats(_mm256_mul_ps(a.v, b.v));
 }
+inline Floats operator/(Floats a, Floats b) {
+  return Floats(_mm256_div_ps(a.v, b.v));
+}
 inline Floats fma(Floats a, Floats b, Floats c) {
   return Floats(_mm256_fmadd_ps(a.v, b.v, c.v));
 }
 /// A NaN in b is passed on, one in a is not.
 inline Floats max(Floats a, Floats b) {
   return Floats(_mm256_max_ps(a.v, b.v));
+}
+/// `negative` where x has the sign of negative numbers, else `other`.
+inline Floats by_sign(Floats x, Floats negative, Floats other) {
+  return Floats(_mm256_blendv_ps(other.v, negative.v, x.v));
 }
 inline bool any_above(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)) != 0;

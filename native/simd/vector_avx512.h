@@ -33,12 +33,19 @@ inline Floats operator-(Floats a, Floats b) {
 inline Floats operator*(Floats a, Floats b) {
   return Floats(_mm512_mul_ps(a.v, b.v));
 }
+inline Floats operator/(Floats a, Floats b) {
+  return Floats(_mm512_div_ps(a.v, b.v));
+}
 inline Floats fma(Floats a, Floats b, Floats c) {
   return Floats(_mm512_fmadd_ps(a.v, b.v, c.v));
 }
 /// A NaN in b is passed on, one in a is not.
 inline Floats max(Floats a, Floats b) {
   return Floats(_mm512_max_ps(a.v, b.v));
+}
+/// `negative` where x has the sign of negative numbers, else `other`.
+inline Floats by_sign(Floats x, Floats negative, Floats other) {
+  return Floats(_mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x.v)), other.v, negative.v));
 }
 inline bool any_above(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ) != 0;

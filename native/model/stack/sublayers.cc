@@ -208,7 +208,7 @@ Hidden hidden_of(const LayerPlace& place, const at::Tensor& x, const Linear& fc1
   }
   const LinearWithDeferredBias before = linear_with_deferred_bias(x, fc1);
   const at::Tensor state = activation(before.product, kind, dropout, before.bias);
-  return {state, kind == Activation::gelu ? before.product : state, before.bias, before.bias_gradient};
+  return {state, in_place(kind) ? state : before.product, before.bias, before.bias_gradient};
 }
 
 }  // namespace

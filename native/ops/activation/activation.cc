@@ -8,6 +8,14 @@
 #include "ops/activation/activation_kernel.h"
 
 namespace rdrop {
+namespace {
+
+/// What a device's kernels know.
+Activation of_device(Activation kind) {
+  return kind == Activation::vector_gelu ? Activation::gelu : kind;
+}
+
+}  // namespace
 
 at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, const Dropout& dropout,
                          at::Tensor out) {
@@ -16,7 +24,7 @@ at::Tensor activation_on(Device& device, const at::Tensor& in, Activation kind, 
   dispatch_device(in, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().activation.forward(
-        {elements<T>(in), mutable_elements<T>(out), in.size(1), kind, dropout}, in.size(0), device.stream());
+        {elements<T>(in), mutable_elements<T>(out), in.size(1), of_device(kind), dropout}, in.size(0), device.stream());
   });
   return out;
 }
@@ -29,7 +37,7 @@ at::Tensor activation_backward_on(Device& device, const at::Tensor& saved, at::T
   dispatch_device(saved, [&](auto zero) {
     using T = decltype(zero);
     device.kernels().layers<T>().activation.backward(
-        {elements<T>(saved), mutable_elements<T>(gradient), columns, kind, dropout}, rows, ranges,
+        {elements<T>(saved), mutable_elements<T>(gradient), columns, of_device(kind), dropout}, rows, ranges,
         mutable_elements<float>(partial), device.stream());
   });
   return partial;

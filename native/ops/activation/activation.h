@@ -1,4 +1,5 @@
-// An activation with its dropout: dropout(f(x)), where f is relu, gelu, tanh or the identity. R rows, F columns.
+// An activation with its dropout: dropout(f(x)), where f is relu, gelu, tanh or the identity. R rows, F columns. What
+// is said of gelu holds for both ways to compute it.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,7 +1,11 @@
-// Bodies of the activation: relu(x) = max(x, 0); gelu(x) = x·Φ(x), exact (fairseq's gelu); tanh(x); x.
+// Bodies of the activation: relu(x) = max(x, 0); gelu(x) = x·Φ(x), exact (fairseq's gelu), or by
+// vectors; tanh(x); x.
 #include "ops/activation/activation_kernel.h"
 
 #include "core/kernels.h"
+#if !defined(RDROP_ISA_scalar)
+#include "ops/activation/gelu_vector.h"
+#endif
 #include "simd/dropout_row.h"
 
 namespace rdrop::RDROP_ISA {
@@ -23,6 +27,22 @@ inline void relu_row(const ActivationForward<T>& a, const T* in, T* out) {
   }
 }
 
+/// gelu by vectors where there are any for it.
+template <typename T>
+inline void vector_gelu_row(const ActivationForward<T>& a, const T* in, T* out) {
+#if !defined(RDROP_ISA_scalar)
+  if constexpr (sizeof(Wide<T>) == sizeof(float)) {
+    const Floats zero(0.f);
+    return each_vector<Floats>(a.columns, [&](auto lanes, int64_t c) {
+      Floats x = load(lanes, in + c, zero);
+      if (a.bias) x = x + load(lanes, a.bias + c, zero);
+      store(lanes, out + c, gelu(x));
+    });
+  }
+#endif
+  map_row(a, in, out, [](Wide<T> x) { return gelu(x); });
+}
+
 template <typename T>
 void activation_forward(const ActivationForward<T>& a, int64_t begin, int64_t end) {
   using W = Wide<T>;
@@ -35,6 +55,9 @@ void activation_forward(const ActivationForward<T>& a, int64_t begin, int64_t en
         break;
       case Activation::gelu:
         map_row(a, in, out, [](W x) { return gelu(x); });
+        break;
+      case Activation::vector_gelu:
+        vector_gelu_row(a, in, out);
         break;
       case Activation::tanh:
         map_row(a, in, out, [](W x) { return hyperbolic_tangent(x); });
@@ -56,6 +79,21 @@ inline void scale_row(const ActivationBackward<T>& a, const T* saved, T* gradien
 }
 
 template <typename T>
+inline void vector_gelu_slope_row(const ActivationBackward<T>& a, const T* saved, T* gradient) {
+#if !defined(RDROP_ISA_scalar)
+  if constexpr (sizeof(Wide<T>) == sizeof(float)) {
+    const Floats zero(0.f);
+    return each_vector<Floats>(a.columns, [&](auto lanes, int64_t c) {
+      Floats x = load(lanes, saved + c, zero);
+      if (a.bias) x = x + load(lanes, a.bias + c, zero);
+      store(lanes, gradient + c, load(lanes, gradient + c, zero) * gelu_slope(x));
+    });
+  }
+#endif
+  scale_row(a, saved, gradient, [](double x) { return gelu_slope(x); });
+}
+
+template <typename T>
 void activation_backward(const ActivationBackward<T>& a, int64_t begin, int64_t end) {
   using W = Wide<T>;
   for (int64_t row = begin; row < end; ++row) {
@@ -69,6 +107,9 @@ void activation_backward(const ActivationBackward<T>& a, int64_t begin, int64_t 
         break;
       case Activation::gelu:
         scale_row(a, saved, gradient, [](double x) { return gelu_slope(x); });
+        break;
+      case Activation::vector_gelu:
+        vector_gelu_slope_row(a, saved, gradient);
         break;
       case Activation::tanh:
         scale_row(a, saved, gradient, [](double x) { return tanh_slope(x); });
