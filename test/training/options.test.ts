@@ -97,6 +97,14 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   'model.activation': { to: 'gelu' },
   'model.shareEmbeddings': { to: 'none' },
   'model.maxPositions': { to: 5 },
+  'model.positions': { to: 'learned' },
+  'model.scaleEmbeddings': { to: false },
+  'model.embeddingNorm': { to: true },
+  'model.normEpsilon': { to: 0.01 },
+  'model.bias': { to: false },
+  'model.initialization': { to: 'bert' },
+  'loss.passes': { to: 1, under: { loss: { alpha: 0 } } },
+  'loss.klReduction': { to: 'sum' },
   'loss.direction': { to: 'bi' },
   'loss.alpha': { to: 1 },
   'loss.labelSmoothing': { to: 0 },
@@ -145,7 +153,11 @@ const changes: Record<string, { to: unknown; under?: object }> = {
   checkpointInterval: { to: 1 },
 };
 /** device has one value so far; the task, the directories and the event files are looked at by themselves. */
-const apart = ['device', 'task', 'data', 'runDirectory', 'tensorboard'];
+const apart = [
+  ...['device', 'task', 'data', 'runDirectory', 'tensorboard'],
+  // Of an encoder with a head: test/model/compositions.test.ts and test/model/heads.test.ts.
+  ...['tokenTypes', 'pooling', 'pooler', 'headInputDropout', 'headDropout'].map((name) => `model.${name}`),
+];
 
 const leaves = (value: object, path = ''): string[] =>
   Object.entries(value).flatMap(([key, inner]) =>
