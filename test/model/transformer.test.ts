@@ -90,6 +90,7 @@ describe('misuse of a Transformer', () => {
     lossAndGradients: (model) => model.lossAndGradients(batch, loss),
     evaluate: (model) => model.evaluate(batch, loss),
     translate: (model) => model.translate(batch.source),
+    generate: (model) => model.generate(batch.source, { maxTokens: 3 }),
   };
   const methods = Object.entries(calls);
 
@@ -100,7 +101,10 @@ describe('misuse of a Transformer', () => {
   });
 
   it.each(methods)('%s: ready, disposed, disposed while it works, foreign', async (name, call) => {
-    const model = await Transformer.create(config);
+    const model = await Transformer.create({
+      ...config,
+      architecture: name === 'generate' ? 'decoder' : 'encoder-decoder',
+    });
     await call(model);
     const underWay = call(model);
     model.dispose();
