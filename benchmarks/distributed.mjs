@@ -112,7 +112,7 @@ async function compare(size) {
       ...{ threads, count: 1, seed: rank },
       join: {
         ...{ rank, worldSize: size, address: '127.0.0.1', port, serve: rank === 0, prefix: 'benchmark' },
-        ...{ timeoutSeconds: 60, backend: 'gloo' },
+        ...{ timeoutSeconds: 60, joinSeconds: 60, backend: 'gloo' },
       },
     }));
     await sides.alone.call('set', () => ({

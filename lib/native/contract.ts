@@ -290,8 +290,10 @@ export interface NativeGroupOptions {
   serve: boolean;
   /** Of the keys in the store, so that several groups one after another may use one store. */
   prefix: string;
-  /** Without a sign of life of a rank, and to join. */
+  /** Without a sign of life of a rank. */
   timeoutSeconds: number;
+  /** To join. */
+  joinSeconds: number;
   /** What carries the tensors of the CPU's memory. */
   backend: 'gloo';
   /** Path of librdrop_distributed.so: distributedLibrary() of binding.ts. */

@@ -54,11 +54,16 @@ export interface DistributedOptions {
   /** Of the names in the store, where several runs, or one that was started again, use one. Left out: `rdrop`. */
   prefix?: string | undefined;
   /**
-   * Seconds without a sign of life of a process after which the others end; also those that they wait for one another at the start.
+   * Seconds without a sign of life of a process after which the others end.
    * @default 30
    * @range above 0, below 1000000
    */
   timeoutSeconds?: number | undefined;
+  /**
+   * Seconds that the processes wait for one another at the start. Left out: `timeoutSeconds`, but at least 30.
+   * @range above 0, below 1000000
+   */
+  joinSeconds?: number | undefined;
   /**
    * Element type in which gradients travel; `bfloat16` halves what is sent and rounds it.
    * @default "float32"
@@ -95,6 +100,7 @@ const distributedObject = z.strictObject({
   store: z.enum(['first', 'agent']).default('first'),
   prefix: text.optional(),
   timeoutSeconds: z.number().positive().lt(1_000_000).default(30),
+  joinSeconds: z.number().positive().lt(1_000_000).optional(),
   gradients: z.enum(['float32', 'bfloat16']).default('float32'),
   backend: z.enum(['gloo', 'nccl']).optional(),
   bucketMegabytes: z.number().positive().default(25),

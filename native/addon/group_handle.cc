@@ -24,14 +24,16 @@ GroupOptions group_options(const Napi::Value& value) {
   GroupOptions options{integer_property(value, "rank", 0),       integer_property(value, "worldSize", 1),
                        text_property(value, "address"),          integer_property(value, "port", 1),
                        boolean_property(value, "serve"),         text_property(value, "prefix"),
-                       number_property(value, "timeoutSeconds"), text_property(value, "backend"),
-                       text_property(value, "library")};
+                       number_property(value, "timeoutSeconds"), number_property(value, "joinSeconds"),
+                       text_property(value, "backend"),          text_property(value, "library")};
   if (options.rank >= options.size || options.size > 4096)
     fail(ErrorCode::invalid_argument, "rank: expected one below the worldSize of ", options.size, ", got ",
          options.rank);
   if (options.port > 65535) fail(ErrorCode::invalid_argument, "port: expected 1 to 65535, got ", options.port);
   if (!(options.timeout > 0 && options.timeout < 1e6))
     fail(ErrorCode::invalid_argument, "timeoutSeconds: expected more than 0, got ", options.timeout);
+  if (!(options.join > 0 && options.join < 1e6))
+    fail(ErrorCode::invalid_argument, "joinSeconds: expected more than 0, got ", options.join);
   if (options.backend != "gloo") fail(ErrorCode::invalid_argument, "backend: expected gloo, got ", options.backend);
   return options;
 }

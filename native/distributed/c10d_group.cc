@@ -173,7 +173,7 @@ class Meeting {
   }
 
  private:
-  Milliseconds timeout() const { return Milliseconds(int64_t(options_.timeout * 1000)); }
+  Milliseconds timeout() const { return Milliseconds(int64_t(options_.join * 1000)); }
 
   static std::string text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
@@ -196,7 +196,7 @@ class Meeting {
                     reason, "). Is the port taken?");
       }
       rdrop::fail(ErrorCode::distributed_unavailable, "rank ", options_.rank, ": no store of the run at ", place_,
-                  " within ", options_.timeout, " s (", reason, "). Is rank 0 running, and its port open?");
+                  " within ", options_.join, " s (", reason, "). Is rank 0 running, and its port open?");
     }
   }
 
@@ -246,7 +246,7 @@ class Meeting {
     std::ostringstream names;
     for (size_t i = 0; i < ranks.size(); ++i) names << (i == 0 ? "" : ", ") << ranks[i];
     rdrop::fail(ErrorCode::rank_lost, ranks.size() == 1 ? "rank " : "ranks ", names.str(), " of ", options_.size,
-                " did not come to ", place_, " within ", options_.timeout, " s", reason);
+                " did not come to ", place_, " within ", options_.join, " s", reason);
   }
 
   const GroupOptions& options_;

@@ -19,7 +19,8 @@ struct GroupOptions {
   int64_t port;
   bool serve;  ///< whether this rank serves the store
   std::string prefix;
-  double timeout;  ///< seconds
+  double timeout;  ///< seconds without a sign of life
+  double join;     ///< seconds to come together
   std::string backend;
   std::string library;
 };

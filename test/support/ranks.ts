@@ -67,6 +67,7 @@ export async function groupOptions(
     serve: rank === 0,
     prefix,
     timeoutSeconds: 30,
+    joinSeconds: options.timeoutSeconds ?? 30,
     backend: 'gloo',
     ...options,
     port,

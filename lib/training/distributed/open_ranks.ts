@@ -37,17 +37,22 @@ export async function openRanks(options: DistributedConfig | undefined, meeting:
   return openLocal(options, meeting);
 }
 
+/** Seconds to join where nothing else is said. */
+const shortestJoin = 30;
+
 function join(
   options: DistributedConfig & Pick<NativeGroupOptions, 'rank' | 'worldSize' | 'address' | 'port' | 'serve'>,
   { signal }: Meeting,
 ): Promise<NativeGroup> {
   const { rank, worldSize, address, port, serve, timeoutSeconds, prefix = 'rdrop' } = options;
+  // A process that starts loads libtorch first, which a short timeout has no time for.
+  const { joinSeconds = Math.max(timeoutSeconds, shortestJoin) } = options;
   const store = `${address}:${port}/${prefix}`;
   const number = (joined.get(store) ?? 0) + 1;
   joined.set(store, number);
   const group = fromNative(() =>
     native().Group.create({
-      ...{ rank, worldSize, address, port, serve, timeoutSeconds },
+      ...{ rank, worldSize, address, port, serve, timeoutSeconds, joinSeconds },
       prefix: `${prefix}/${number}`,
       backend: 'gloo',
       library: distributedLibrary(),
@@ -60,11 +65,11 @@ function join(
 const attempts = 3;
 
 async function openLocal(options: DistributedConfig, meeting: Meeting): Promise<Ranks> {
-  const { processes = 1, timeoutSeconds, gradients, backend, bucketMegabytes } = options;
+  const { processes = 1, timeoutSeconds, joinSeconds, gradients, backend, bucketMegabytes } = options;
   const address = '127.0.0.1';
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
-    const wire = { timeoutSeconds, gradients, backend, bucketMegabytes };
+    const wire = { timeoutSeconds, joinSeconds, gradients, backend, bucketMegabytes };
     const place = { address, port, prefix: `rdrop/${process.pid}/${attempt}` };
     const children = RankProcesses.start(processes, meeting.start, { ...place, ...wire });
     const group = join({ ...options, ...place, rank: 0, worldSize: processes, serve: true }, meeting);

@@ -97,7 +97,7 @@ describe.skipIf(withoutLibrary !== null)(`rdrop train in the environment of torc
     const began = performance.now();
     const alone = launch(
       process.execPath,
-      [...args, '--data', at('data'), '--set', 'distributed.timeoutSeconds=2'],
+      [...args, '--data', at('data'), '--set', 'distributed.joinSeconds=2'],
       environment(0, await freePort()),
     );
     const { status, stderr } = await alone.ended;

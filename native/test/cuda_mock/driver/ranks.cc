@@ -57,6 +57,7 @@ int ranks(const Options& options) {
                      rank == 0,
                      "run",
                      double(options.number("timeout", 20)),
+                     double(options.number("timeout", 20)),
                      "gloo",
                      options.text("library", "")};
   Device& device = cuda_device(options);
