@@ -5,6 +5,7 @@ import { fewestRuns } from '../statistics/planned_power.js';
 import { wilcoxonRankSum } from '../statistics/rank_tests.js';
 import { conditionOf } from './conditions.js';
 import type { RunSummary } from './run_summary.js';
+import { digitsOf } from './scores.js';
 import { comparedPairs } from './tables.js';
 
 /** The p value from which on a difference counts as shown. */
@@ -39,7 +40,7 @@ export function answerOf(runs: readonly RunSummary[], metric: Metric): string[] 
   const sign = metric.higherIsBetter ? 1 : -1;
   const [best, ...others] = rivals.sort((one, other) => sign * (mean(other.values) - mean(one.values)));
   if (best === undefined) return [`No run has a test ${metric.name} yet.`];
-  const reached = `${fixed(mean(best.values), 2)} test ${metric.name}`;
+  const reached = `${fixed(mean(best.values), digitsOf(metric.name))} test ${metric.name}`;
   if (others.length === 0) {
     const several = best.values.length > 1 ? `, the mean of ${runsText(best.values.length)}` : '';
     return [
@@ -71,21 +72,24 @@ function comparisonOf(
     ({ a, b }) => (a === best.name && b === other.name) || (a === other.name && b === best.name),
   );
   if (pair === undefined) return { verdict: '', details: [] };
-  const means = `${fixed(mean(best.values), 2)} against ${fixed(mean(other.values), 2)} test ${name}`;
+  const digits = digitsOf(name);
+  const own = fixed(mean(best.values), digits);
+  const theirs = fixed(mean(other.values), digits);
+  const means = `${own} against ${theirs} test ${name}`;
   if (pair.equal)
     return { verdict: `${best.name} and ${other.name} have the same values (${means}).`, details: [] };
   const difference = Math.abs(pair.meanDifference);
   const p = pair.holm.rankSum;
   const shown = p <= level;
-  const interval = gainInterval(pair, (pair.a === best.name) === higherIsBetter);
-  const gain = `by ${fixed(difference, 2)} test ${name}${interval}`;
+  const interval = gainInterval(pair, (pair.a === best.name) === higherIsBetter, digits);
+  const gain = `by ${fixed(difference, digits)} test ${name}${interval}`;
   return {
     verdict: shown
       ? `${best.name} is better than ${other.name} ${gain}, and the rank-sum test shows it.`
       : `${best.name} is ahead of ${other.name} ${gain}, which the rank-sum test cannot tell from chance.`,
     details: [
-      `Means: ${fixed(mean(best.values), 2)} (${best.name}, ${runsText(best.values.length)}) and ` +
-        `${fixed(mean(other.values), 2)} (${other.name}, ${runsText(other.values.length)}). Rank-sum test: ` +
+      `Means: ${own} (${best.name}, ${runsText(best.values.length)}) and ` +
+        `${theirs} (${other.name}, ${runsText(other.values.length)}). Rank-sum test: ` +
         `p = ${formatP(p)}${pairs.length > 1 ? " after Holm's correction" : ''}.`,
       ...(shown ? [] : reach(best, other, pairs.length)),
     ],
@@ -96,10 +100,11 @@ function comparisonOf(
 function gainInterval(
   { bootstrap: { low, high, level: coverage } }: PairOfConditions,
   same: boolean,
+  digits: number,
 ): string {
   if (low === null || high === null) return '';
   const [from, to] = same ? [low, high] : [-high, -low];
-  return ` (${percentText(coverage)} interval ${fixed(from, 2)} to ${fixed(to, 2)})`;
+  return ` (${percentText(coverage)} interval ${fixed(from, digits)} to ${fixed(to, digits)})`;
 }
 
 /** Where so few runs cannot show any difference, how many could. */

@@ -20,6 +20,9 @@ export interface ReportMetric {
   higherIsBetter: boolean;
 }
 
+/** Decimals that a figure is shown with: sacreBLEU's and fairseq's are in percent, those of other tasks are not. */
+export const digitsOf = (metric: string): number => (/^(BLEU|chrF|TER|fairseq-score)/.test(metric) ? 2 : 4);
+
 /**
  * What the runs are compared by: the metric asked for, else that of their task, which is BLEU where a run says nothing else.
  *
@@ -78,14 +81,21 @@ export function scoreTable(runs: readonly RunSummary[]): ReportTable | null {
   if (metrics.size < 2) return null;
   const names = [...metrics.keys()];
   const of = ({ scores }: RunSummary, name: string) => scores?.find((row) => labelOf(row) === name)?.score;
-  const cell = (value: number | undefined) => (value === undefined ? absent : value.toFixed(2));
+  const cell = (name: string, value: number | undefined) =>
+    value === undefined ? absent : value.toFixed(digitsOf(name));
   const rows = [...new Set(scored.map(conditionOf))].flatMap((condition) => {
     const own = scored.filter((run) => conditionOf(run) === condition);
-    const each = own.map((run) => [`${condition}-${run.seed}`, ...names.map((name) => cell(of(run, name)))]);
+    const each = own.map((run) => [
+      `${condition}-${run.seed}`,
+      ...names.map((name) => cell(name, of(run, name))),
+    ]);
     if (own.length < 2) return each;
     const means = names.map((name) => {
       const values = own.flatMap((run) => of(run, name) ?? []);
-      return cell(values.length === own.length ? values.reduce((a, b) => a + b, 0) / own.length : undefined);
+      return cell(
+        name,
+        values.length === own.length ? values.reduce((a, b) => a + b, 0) / own.length : undefined,
+      );
     });
     return [...each, [`${condition}, mean`, ...means]];
   });

@@ -11,13 +11,14 @@ import { droppedText } from '../sweep/halving.js';
 import { once } from '../util/once.js';
 import { conditionOf, poolingNotes } from './conditions.js';
 import type { RunSummary } from './run_summary.js';
+import { digitsOf } from './scores.js';
 import type { ReportTable } from './table.js';
 
 const absent = '—';
 const grouped = (value: number, digits = 0) =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const scoreText = (value: number | null | undefined) =>
-  value === null || value === undefined ? absent : value.toFixed(2);
+const scoreText = (value: number | null | undefined, metric: string) =>
+  value === null || value === undefined ? absent : value.toFixed(digitsOf(metric));
 const secondsText = (value: number | null | undefined) =>
   value === null || value === undefined ? absent : `${grouped(value, value < 100 ? 1 : 0)} s`;
 const countText = (value: number | undefined, digits = 0) =>
@@ -60,10 +61,10 @@ export function metricTable(runs: readonly RunSummary[], metric = 'BLEU'): Repor
     };
     return [
       condition,
-      ...seeds.map((seed) => scoreText(own.find((run) => run.seed === seed)?.testScore)),
+      ...seeds.map((seed) => scoreText(own.find((run) => run.seed === seed)?.testScore, metric)),
       average(
         own.map(({ testScore }) => testScore),
-        scoreText,
+        (value) => scoreText(value, metric),
       ),
       average(
         own.map(({ seconds }) => seconds),
@@ -115,7 +116,8 @@ export function comparedPairs(runs: readonly RunSummary[]): PairOfConditions[] {
 export function comparisonTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTable | null {
   const pairs = comparedPairs(runs);
   if (pairs.length === 0) return null;
-  return pairTable(`Differences between ${rowName(runs)}s in test ${metric}`, pairs, `${rowName(runs)}s`);
+  const caption = `Differences between ${rowName(runs)}s in test ${metric}`;
+  return pairTable(caption, pairs, `${rowName(runs)}s`, digitsOf(metric));
 }
 
 /** One row a pair of conditions; with several pairs Holm's correction stands beside each p value. */
@@ -123,6 +125,7 @@ export function pairTable(
   caption: string,
   pairs: readonly PairOfConditions[],
   compared = 'conditions',
+  digits = 2,
 ): ReportTable {
   const level = percentText(pairs[0]?.bootstrap.level ?? 0.95);
   const corrected = pairs.length > 1;
@@ -138,7 +141,7 @@ export function pairTable(
       "Hedges' g",
       `${level} interval of the effect size`,
     ],
-    rows: pairs.map((pair) => [`${pair.a} − ${pair.b}`, ...comparisonCells(pair, corrected)]),
+    rows: pairs.map((pair) => [`${pair.a} − ${pair.b}`, ...comparisonCells(pair, corrected, digits)]),
     notes: [
       "Cohen's d uses the pooled sample standard deviation; the first interval is a percentile bootstrap of the difference of means.",
       "Hedges' g is d without its bias; the interval of the effect size is that of the true value which both estimate, exact for " +
@@ -170,7 +173,7 @@ export function compareConditions(runs: readonly RunSummary[], first: string, se
   return { ...compareRuns([...a.values()], [...b.values()]), ...comparePairs(pairs(a), pairs(b)) };
 }
 
-function comparisonCells(pair: PairOfConditions, corrected: boolean): string[] {
+function comparisonCells(pair: PairOfConditions, corrected: boolean, digits: number): string[] {
   const { equal, meanDifference, cohensD, hedgesG, effectInterval, rankSum, signedRank, bootstrap, holm } =
     pair;
   const testText = (
@@ -180,16 +183,16 @@ function comparisonCells(pair: PairOfConditions, corrected: boolean): string[] {
   ) =>
     `${statistic}, p = ${formatP(p)}${method === 'normal' ? ' (normal approximation)' : ''}` +
     (corrected && adjusted !== null ? `, Holm ${formatP(adjusted)}` : '');
-  const between = ({ low, high }: { low: number | null; high: number | null }) =>
-    low === null || high === null ? absent : `${fixed(low, 2)} to ${fixed(high, 2)}`;
+  const between = ({ low, high }: { low: number | null; high: number | null }, shown: number) =>
+    low === null || high === null ? absent : `${fixed(low, shown)} to ${fixed(high, shown)}`;
   return [
-    equal ? '0 (equal values)' : fixed(meanDifference, 2),
+    equal ? '0 (equal values)' : fixed(meanDifference, digits),
     cohensD === null ? absent : fixed(cohensD, 3),
     testText(`U = ${rankSum.u}`, rankSum, holm.rankSum),
     signedRank === null ? absent : testText(`W = ${signedRank.w}`, signedRank, holm.signedRank),
-    between(bootstrap),
+    between(bootstrap, digits),
     hedgesG === null ? absent : fixed(hedgesG, 3),
-    between(effectInterval),
+    between(effectInterval, 2),
   ];
 }
 
@@ -225,8 +228,8 @@ export function runTable(runs: readonly RunSummary[], metric = 'BLEU'): ReportTa
     rows: runs.map((run) => [
       runName(run, runs),
       stateText(run),
-      scoreText(run.testScore),
-      scoreText(run.validScore),
+      scoreText(run.testScore, metric),
+      scoreText(run.validScore, validMetric(runs)),
       countText(run.bestUpdate),
       countText(run.updates),
       countText(run.epochs, 1),

@@ -35,7 +35,7 @@ describe('metricOf', () => {
     const own = [...languageModels('uni', [6.1, 6.2, 6.3]), ...languageModels('one-pass', [5.1, 5.2, 5.3])];
     expect(metricOf(own)).toEqual({ name: 'perplexity', higherIsBetter: false });
     const { markdown } = await renderReport(own, 'A language model');
-    expect(markdown).toMatch(/one-pass is ahead of uni by 1\.00 test perplexity/);
+    expect(markdown).toMatch(/one-pass is ahead of uni by 1\.0000 test perplexity/);
     expect(markdown).toContain('Test perplexity by direction and seed');
     expect(markdown).not.toContain('BLEU');
   });

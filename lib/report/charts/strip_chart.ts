@@ -3,6 +3,7 @@ import { fixed, mean, squaredDeviations } from '../../statistics/numbers.js';
 import { conditionOf } from '../conditions.js';
 import type { ReportChart } from '../document.js';
 import type { RunSummary } from '../run_summary.js';
+import { digitsOf } from '../scores.js';
 import { rowName } from '../tables.js';
 import type { Chart, Spots } from './chart.js';
 import { conditionColors } from './colors.js';
@@ -22,6 +23,7 @@ export function meanInterval(values: readonly number[]): [low: number, high: num
 export function stripChart(runs: readonly RunSummary[], metric: string): ReportChart | null {
   const scored = runs.filter(({ testScore }) => testScore !== null);
   if (scored.length === 0) return null;
+  const digits = digitsOf(metric);
   const series = conditionColors(scored);
   const seeds = [...new Set(scored.map(({ seed }) => seed))].sort((one, other) => one - other);
   const marks = series.flatMap(({ name }, row): Spots[] => {
@@ -30,13 +32,13 @@ export function stripChart(runs: readonly RunSummary[], metric: string): ReportC
     const average = mean(values);
     const [low, high] = values.length > 1 ? meanInterval(values) : [average, average];
     const told =
-      `${name}, mean of ${values.length} ${values.length === 1 ? 'run' : 'runs'}: ${fixed(average, 2)}` +
-      (values.length > 1 ? `, 95 % interval ${fixed(low, 2)} to ${fixed(high, 2)}` : '');
+      `${name}, mean of ${values.length} ${values.length === 1 ? 'run' : 'runs'}: ${fixed(average, digits)}` +
+      (values.length > 1 ? `, 95 % interval ${fixed(low, digits)} to ${fixed(high, digits)}` : '');
     const items = own.map(({ seed, testScore }) => ({
       row,
       at: testScore as number,
       shift: shifts[seeds.indexOf(seed) % shifts.length] as number,
-      text: `${name}, seed ${seed}: ${fixed(testScore as number, 2)}`,
+      text: `${name}, seed ${seed}: ${fixed(testScore as number, digits)}`,
     }));
     return [
       ...(low < high
@@ -53,7 +55,7 @@ export function stripChart(runs: readonly RunSummary[], metric: string): ReportC
         kind: 'spots',
         series: row,
         shape: 'bar',
-        items: [{ row, at: average, text: told, label: fixed(average, 2) }],
+        items: [{ row, at: average, text: told, label: fixed(average, digits) }],
       },
       { kind: 'spots', series: row, shape: 'circle', items },
     ];

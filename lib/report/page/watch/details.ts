@@ -7,7 +7,7 @@ function inWords(line: WatchLine): string {
   const { update, epoch, loss, kl, score: figure, metric, tokensPerSecond, validationSeconds } = line;
   if (line.type === 'train')
     return `update ${whole(update)}, epoch ${epoch}: loss ${fixed(loss, 3)}, KL ${fixed(kl, 3)}, ${whole(tokensPerSecond)} tokens/s`;
-  const score = figure === null ? '' : `, ${metric ?? 'BLEU'} ${fixed(figure, 2)}`;
+  const score = figure === null ? '' : `, ${metric ?? 'BLEU'} ${fixed(figure, metric === null ? 2 : 4)}`;
   return `update ${whole(update)}, validation: loss ${fixed(loss, 3)}${score}, in ${duration(validationSeconds)}`;
 }
 
