@@ -3,6 +3,7 @@ import type { ResumeOptions, TrainOptions } from '../options/training.js';
 import type { TrainEvent } from '../training/train_events.js';
 import { RdropError } from '../util/errors.js';
 import { assignment, assignments, type GivenFlag, nested } from './assignments.js';
+import { figureText } from './shared/figure_text.js';
 import { interruptible, statusOfSignal } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 
@@ -181,10 +182,10 @@ async function asLaunched<T extends Pick<TrainOptions, 'distributed'>>(options: 
 async function ofCommandLine(options: TrainOptions): Promise<TrainOptions> {
   const metric = options.validation?.metric;
   if (typeof metric !== 'object') return options;
-  const { RdropError } = await import('../util/errors.js');
+  const { metricsText } = await import('../options/tasks.js');
   throw new RdropError(
     'INVALID_CONFIG',
-    "train.validation.metric: expected 'bleu' or 'loss', since a command has no hook `validate`, got " +
+    `train.validation.metric: expected ${metricsText(options.task ?? 'translation')}, since a command has no hook \`validate\`, got ` +
       JSON.stringify(metric),
   );
 }
@@ -224,8 +225,9 @@ function report(
   } else if (result === null) {
     process.stdout.write(`stopped after update ${update}; continue with: ${resume}\n`);
   } else {
-    const test = result.testBleu === null ? '' : `, test BLEU ${result.testBleu.score.toFixed(2)}`;
-    const valid = result.validBleu === null ? '' : `, valid BLEU ${result.validBleu.toFixed(2)}`;
+    const { testScore, validScore } = result;
+    const test = testScore ? `, test ${figureText(testScore.name, testScore.score)}` : '';
+    const valid = validScore ? `, valid ${figureText(validScore.name, validScore.value)}` : '';
     process.stdout.write(
       `ended by ${reason} after ${update} updates and ${result.seconds.toFixed(0)} s of training; ` +
         `best: update ${result.bestUpdate}${valid}${test}\n${runDirectory}\n`,

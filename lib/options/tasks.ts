@@ -42,3 +42,7 @@ export type TaskMetricName = (typeof taskMetrics)[TaskName][number]['name'];
 export const taskMetricNames: readonly TaskMetricName[] = [
   ...new Set(taskNames.flatMap((task) => taskMetrics[task].map(({ name }) => name))),
 ];
+
+/** Them as errors name them: 'bleu' or 'loss'. */
+export const metricsText = (task: TaskName): string =>
+  taskMetrics[task].map(({ name }) => `'${name}'`).join(' or ');

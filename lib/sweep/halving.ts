@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { parseConfig } from '../options/schema/parse.js';
 import type { SweepConfig } from '../options/sweep.js';
+import { type TaskMetric, taskMetrics } from '../options/tasks.js';
 import { pathExists } from '../util/files/exists.js';
 import { readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import type { RungScore } from './messages.js';
@@ -38,6 +39,15 @@ export function rungsOf(sweep: SweepConfig, maxUpdates: number): Rung[] {
 interface Validated {
   bleu: number | null;
   loss: number;
+  /** The figure of another task that picks its checkpoints; null where it is not defined. */
+  score?: number | null | undefined;
+}
+
+/** That figure, of a trial; null where it is BLEU or the loss, which have places of their own. */
+function figureOf({ config }: Pick<Trial, 'config'>): TaskMetric | null {
+  const { metric } = config.validation;
+  if (metric === 'bleu' || metric === 'loss') return null;
+  return taskMetrics[config.task].find(({ name }) => name === metric) ?? null;
 }
 
 const validationLine = z.looseObject({
@@ -45,29 +55,37 @@ const validationLine = z.looseObject({
   update: z.int(),
   loss: z.number(),
   bleu: z.number().nullish(),
+  scores: z.record(z.string(), z.number()).nullish(),
 });
 
-/** Positive where a is better. Of equal BLEU the lower loss is, since short trainings often have BLEU 0. */
-function better(a: Validated, b: Validated): number {
+/** Positive where a is better. Of equal figures the lower loss is, since short trainings often have BLEU 0. */
+function better(a: Validated, b: Validated, figure: TaskMetric | null): number {
+  const [x, y] = [a.score ?? null, b.score ?? null];
+  if (figure !== null && x !== y) {
+    if (x === null || y === null) return Number(y === null) - Number(x === null);
+    return figure.mode === 'max' ? x - y : y - x;
+  }
   if (a.bleu !== null && b.bleu !== null && a.bleu !== b.bleu) return a.bleu - b.bleu;
   return b.loss - a.loss;
 }
 
 /** The best validation of a trial up to an update; `done` where it has one there. A line that cannot be read is passed over. */
 export async function validatedBy(
-  { directory }: Trial,
+  trial: Trial,
   updates: number,
 ): Promise<{ best: Validated | null; done: boolean }> {
-  const path = join(directory, 'metrics.jsonl');
+  const figure = figureOf(trial);
+  const path = join(trial.directory, 'metrics.jsonl');
   const text = (await pathExists(path)) ? await readFile(path, 'utf8') : '';
   let best: Validated | null = null;
   let done = false;
   for (const line of text.split('\n')) {
     const found = validationLine.safeParse(parsed(line));
     if (!found.success) continue;
-    const { update, loss, bleu = null } = found.data;
+    const { update, loss, bleu = null, scores } = found.data;
     done ||= update >= updates;
-    if (update <= updates && (best === null || better({ bleu, loss }, best) > 0)) best = { bleu, loss };
+    const validated = { bleu, loss, ...(figure !== null && { score: scores?.[figure.name] ?? null }) };
+    if (update <= updates && (best === null || better(validated, best, figure) > 0)) best = validated;
   }
   return { best, done };
 }
@@ -87,6 +105,7 @@ export async function scoresOf(
   updates: number,
 ): Promise<RungScore[]> {
   const conditions = [...new Set(trials.map(conditionOfTrial))];
+  const figure = trials[0] === undefined ? null : figureOf(trials[0]);
   const scores: RungScore[] = [];
   for (const condition of conditions) {
     const own = trials.filter((trial) => conditionOfTrial(trial) === condition);
@@ -95,18 +114,21 @@ export async function scoresOf(
     const broken = whole.length < own.length || own.some(({ name }) => failed.has(name));
     scores.push(broken ? { condition, bleu: null, loss: null } : { condition, ...means(whole) });
   }
-  const of = ({ bleu, loss }: RungScore) => (loss === null ? null : { bleu, loss });
+  const of = ({ loss, ...rest }: RungScore) => (loss === null ? null : { ...rest, loss });
   return scores.sort((a, b) => {
     const [x, y] = [of(a), of(b)];
-    return x === null || y === null ? Number(x === null) - Number(y === null) : better(y, x);
+    return x === null || y === null ? Number(x === null) - Number(y === null) : better(y, x, figure);
   });
 }
 
 function means(all: readonly Validated[]): Validated {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const bleus = all.flatMap(({ bleu }) => bleu ?? []);
+  const meanOrNull = (values: number[]) => (values.length === all.length ? mean(values) : null);
   return {
-    bleu: bleus.length === all.length ? mean(bleus) : null,
+    bleu: meanOrNull(all.flatMap(({ bleu }) => bleu ?? [])),
+    ...(all.some(({ score }) => score !== undefined) && {
+      score: meanOrNull(all.flatMap(({ score }) => score ?? [])),
+    }),
     loss: mean(all.map(({ loss }) => loss)),
   };
 }
@@ -117,7 +139,12 @@ const rungsSchema = z.strictObject({
     z.strictObject({
       updates: z.int(),
       scores: z.array(
-        z.strictObject({ condition: z.string(), bleu: z.number().nullable(), loss: z.number().nullable() }),
+        z.strictObject({
+          condition: z.string(),
+          bleu: z.number().nullable(),
+          loss: z.number().nullable(),
+          score: z.number().nullable().optional(),
+        }),
       ),
       survivors: z.array(z.string()),
     }),

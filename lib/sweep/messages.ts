@@ -47,6 +47,8 @@ export interface RungScore {
   condition: string;
   bleu: number | null;
   loss: number | null;
+  /** Of a task other than translation: the figure that picks its checkpoints. */
+  score?: number | null | undefined;
 }
 
 export type SweepEvent =

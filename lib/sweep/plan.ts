@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { overPreset, resolveTrainOptions } from '../options/presets.js';
 import type { GridValue, SweepConfig, TrialDirection } from '../options/sweep.js';
+import { metricsText } from '../options/tasks.js';
 import { type TrainConfig, type TrainOptions, trainSchema } from '../options/training.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';
@@ -68,7 +69,7 @@ export function planTrials(
     if (typeof validation.metric !== 'string') {
       throw new RdropError(
         'INVALID_CONFIG',
-        "config.validation.metric: expected 'bleu' or 'loss', since the processes of a sweep have no hook `validate`, got " +
+        `config.validation.metric: expected ${metricsText(config.task)}, since the processes of a sweep have no hook \`validate\`, got ` +
           JSON.stringify(validation.metric),
       );
     }

@@ -63,7 +63,7 @@ export const conditionsOf = (sweep: SearchedGrid & { directions: readonly string
 /** Options that no condition of halving may have a value of its own of: with them the scores are not of one scale or one time. */
 const notCompared = (path: string, metric: string): boolean =>
   /^(maxUpdates|maxEpochs|maxMinutes|validation\..*)$/.test(path) ||
-  (metric === 'loss' && /^loss\.(smoothing|labelSmoothing)$/.test(path));
+  (metric === 'loss' && /^loss\.(smoothing|labelSmoothing|classWeights)$/.test(path));
 
 /**
  * @param shared what the trials share

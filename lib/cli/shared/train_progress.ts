@@ -2,6 +2,7 @@ import { MultiBar } from 'cli-progress';
 import type { TrainProgress, TrainStage } from '../../training/stages.js';
 import type { TrainEvent } from '../../training/train_events.js';
 import { durationText } from '../../util/async/time_left.js';
+import { figureText } from './figure_text.js';
 import { hideBars, showBars } from './terminal.js';
 
 export interface ProgressDisplay {
@@ -39,14 +40,14 @@ function withBar(stream: NodeJS.WriteStream): ProgressDisplay {
   const bars = new MultiBar({
     stream,
     format:
-      '{bar} {percentage} % {doing} | update {update} | loss {loss} | kl {kl} | {speed} tokens/s | valid BLEU {bleu}',
+      '{bar} {percentage} % {doing} | update {update} | loss {loss} | kl {kl} | {speed} tokens/s | valid {figure}',
     barsize: Math.max(10, Math.min(40, (stream.columns ?? 80) - 100)),
     fps: 4,
     hideCursor: true,
     // The command itself says what a signal does, and ends the bar.
     gracefulExit: false,
   });
-  const payload = { doing: 'beginning', update: 0, loss: '-', kl: '-', speed: '-', bleu: '-' };
+  const payload = { doing: 'beginning', update: 0, loss: '-', kl: '-', speed: '-', figure: '-' };
   const bar = bars.create(1000, 0, payload);
   showBars(bars);
   let share = 0;
@@ -69,7 +70,7 @@ function withBar(stream: NodeJS.WriteStream): ProgressDisplay {
       payload.kl = number(event.kl, 3);
       payload.speed = number(event.tokensPerSecond, 0);
     } else if (event.type === 'validation') {
-      payload.bleu = number(event.bleu, 2);
+      payload.figure = figureOf(event);
     } else if (event.type === 'end') {
       payload.doing = event.reason === 'aborted' ? 'stopped' : 'ended';
       if (event.reason !== 'aborted') share = 1;
@@ -78,6 +79,16 @@ function withBar(stream: NodeJS.WriteStream): ProgressDisplay {
   };
   return { onEvent, onProgress, stop: hideBars };
 }
+
+/** What a validation is judged by: BLEU, or the first figure of another task. */
+function figureOf({ bleu, scores }: TrainEvent & { type: 'validation' }): string {
+  const [first] = Object.entries(scores ?? {});
+  return first === undefined ? `BLEU ${number(bleu, 2)}` : figureText(...first);
+}
+
+/** The other figures of a task. */
+const restOf = ({ scores = {} }: TrainEvent & { type: 'validation' }): string =>
+  metricsText(Object.fromEntries(Object.entries(scores).slice(1)));
 
 const metricsText = (metrics: Record<string, number> = {}): string =>
   Object.entries(metrics)
@@ -124,7 +135,7 @@ function withLines(stream: NodeJS.WriteStream): ProgressDisplay {
     } else if (event.type === 'validation') {
       stream.write(
         `epoch ${epoch} update ${update}: valid loss ${number(event.loss, 3)}, nll ${number(event.nll, 3)}, ` +
-          `BLEU ${number(event.bleu, 2)}${metricsText(event.metrics)}${event.best ? ' (best)' : ''}\n`,
+          `${figureOf(event)}${restOf(event)}${metricsText(event.metrics)}${event.best ? ' (best)' : ''}\n`,
       );
     }
   };

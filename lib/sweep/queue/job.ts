@@ -5,6 +5,7 @@ import { sweepName } from '../../options/queue.js';
 import { describe, parseConfig } from '../../options/schema/parse.js';
 import { seed } from '../../options/schema/ranges.js';
 import { trialDirections } from '../../options/sweep.js';
+import { metricsText } from '../../options/tasks.js';
 import { trainSchema } from '../../options/training.js';
 import type { DataHashes, RunResult } from '../../training/run_directory.js';
 import type { TrainProgress } from '../../training/stages.js';
@@ -69,7 +70,7 @@ export function parseJob(data: unknown): TrialJob {
   if (typeof job.config.validation.metric !== 'string') {
     throw new RdropError(
       'INVALID_CONFIG',
-      `job.config.validation.metric: expected 'bleu' or 'loss', got ${describe(job.config.validation.metric)}`,
+      `job.config.validation.metric: expected ${metricsText(job.config.task)}, got ${describe(job.config.validation.metric)}`,
     );
   }
   return job;
