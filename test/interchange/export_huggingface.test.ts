@@ -1,6 +1,5 @@
 // Encoders on their way back to transformers: what was imported comes out as it was, and transformers (under the Python that
 // RDROP_PYTHON names, where it has torch and transformers) loads it and predicts what it did.
-import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +8,7 @@ import { exportModel } from '../../lib/interchange/export_model.js';
 import { importHuggingFace } from '../../lib/interchange/huggingface/import_huggingface.js';
 import { HuggingFaceTokenizer } from '../../lib/text/huggingface/tokenizer.js';
 import { scratchDirectory } from '../support/scratch.js';
+import { transformersSays } from '../support/transformers_python.js';
 
 const models = join(import.meta.dirname, '../fixtures/huggingface/models');
 const names = readdirSync(models).sort();
@@ -113,8 +113,6 @@ describe('export of an imported encoder', () => {
   });
 });
 
-const python = process.env['RDROP_PYTHON'] || 'python3';
-
 interface Told {
   difference: number;
   missing: string[];
@@ -125,20 +123,12 @@ interface Told {
 
 describe('transformers', () => {
   it('loads what was exported and predicts as before; its tokenizer gives the same ids', async (context) => {
-    const { status, stderr } = spawnSync(python, ['-c', 'import torch, transformers'], { encoding: 'utf8' });
-    if (status !== 0) {
-      const reason = stderr?.trim().split('\n').at(-1) ?? 'there is no such program';
-      context.skip(`${python}: expected a Python with torch and transformers (${reason})`);
-    }
     const chosen = names.filter((name) => !/masked|old_names|encoder/.test(name));
     const trips = await Promise.all(chosen.map(roundTrip));
     const directories = trips.flatMap(({ out }, i) => [join(models, chosen[i]!), out]);
-    const lines = execFileSync(python, ['-c', script, ...directories], {
-      encoding: 'utf8',
-      env: { ...process.env, HF_HUB_OFFLINE: '1' },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const told = lines
+    const said = transformersSays(script, directories);
+    if (said.missing !== undefined) return context.skip(said.missing);
+    const told = said.output
       .trim()
       .split('\n')
       .map((line): Told => JSON.parse(line));

@@ -75,6 +75,11 @@ describe('importHuggingFace', () => {
       },
       ...{ pooling: 'first', pooler: 'tanh', initialization: 'bert', bias: true },
     });
+    const { decoderLayers: _d, shareEmbeddings: _e, ...network } = config.model;
+    expect(JSON.parse(readFileSync(join(out, 'model.json'), 'utf8'))).toEqual({
+      precision: 'float64',
+      model: JSON.parse(JSON.stringify(network)),
+    });
     expect(await readTaskTextConfig(out)).toMatchObject({
       task: 'classification',
       pieces: 'huggingface',

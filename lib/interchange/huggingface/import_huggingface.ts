@@ -19,7 +19,10 @@ import { type EncoderParameters, encoderParameters } from './encoder_parameters.
 import { openWeights } from './weights.js';
 
 export interface HuggingFaceImport {
-  /** A run directory: `init` and `rdrop prepare --tokenizer` take it; with a head it predicts as well. */
+  /**
+   * A run directory: `init` and `rdrop prepare --tokenizer` take it; with a head it predicts as well. Its model.json has the options of
+   * the network (`rdrop train --config`).
+   */
   directory: string;
   kind: EncoderKind;
   vocabSize: number;
@@ -134,6 +137,9 @@ async function fill(
     textFiles.push('labels.txt');
     await writeFileAtomically(join(directory, 'labels.txt'), labels.map((label) => `${label}\n`).join(''));
   }
+  const { decoderLayers: _d, shareEmbeddings: _e, ...network } = runModelOf(model);
+  const options = { ...(config.precision === 'float64' && { precision: config.precision }), model: network };
+  await writeFileAtomically(join(directory, 'model.json'), `${JSON.stringify(options, null, 2)}\n`);
   await writeImportedRun(directory, {
     config,
     model,

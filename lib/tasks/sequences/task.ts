@@ -145,7 +145,9 @@ function networkOf(
   text: TaskText,
   labels: readonly string[] | null,
 ): ModelOptions {
-  if (text.config.pairs === true && model.tokenTypes === 1) {
+  // RoBERTa's tokenizer has pairs, but one type for both.
+  const hasPairs = text.config.pairs === true && model.tokenTypes === 1;
+  if (hasPairs && text.encode('a', 'a').types.includes(1)) {
     throw new RdropError(
       'INVALID_CONFIG',
       'model.tokenTypes: expected 0, or 2 and more for texts that are pairs, got 1',
