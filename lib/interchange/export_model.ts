@@ -26,8 +26,8 @@ export interface ModelExport {
 /** Options of a network that must be as they are in fairseq's transformer_iwslt_de_en. */
 const fixedOptions = ['architecture', 'positions', 'scaleEmbeddings', 'embeddingNorm', 'normEpsilon', 'bias'];
 
-/** @throws RdropError NOT_EXPRESSIBLE */
-function checkNetwork({ path, model }: ExportedRun): void {
+/** Of a translation run. @throws RdropError NOT_EXPRESSIBLE */
+export function checkNetwork({ path, model }: Pick<ExportedRun, 'path' | 'model'>): void {
   for (const [name, expected] of laterModelOptions) {
     const got = model[name as keyof typeof model];
     if (!fixedOptions.includes(name) || got === expected) continue;

@@ -5,11 +5,12 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { readSafetensors, type Tensor } from '../../lib/data/safetensors/safetensors.js';
-import { exportModel } from '../../lib/interchange/export_model.js';
+import { checkNetwork, exportModel } from '../../lib/interchange/export_model.js';
 import { importFairseq } from '../../lib/interchange/fairseq/import_fairseq.js';
 import { fsmtVocabulary } from '../../lib/interchange/huggingface/files.js';
 import { untiedParameters } from '../../lib/model/parameter_names.js';
 import { Transformer } from '../../lib/model/transformer.js';
+import { type ModelOptions, modelSchema } from '../../lib/options/index.js';
 import { Dictionary } from '../../lib/text/dictionary.js';
 import { Bpe } from '../../lib/text/pieces/bpe.js';
 import { TextPipeline } from '../../lib/text/pipeline.js';
@@ -196,6 +197,23 @@ describe('what FSMT cannot express', () => {
       message: expect.stringMatching(message),
     });
     await expect(readdir(out)).rejects.toThrow();
+  });
+
+  it.each<[string, Partial<ModelOptions>]>([
+    ['positions', { positions: 'learned' }],
+    ['scaleEmbeddings', { scaleEmbeddings: false }],
+    ['embeddingNorm', { embeddingNorm: true }],
+    ['normEpsilon', { normEpsilon: 1e-12 }],
+    ['bias', { bias: false }],
+  ])('model.%s of another kind, nor can the export for fairseq', (name, changes) => {
+    const of = (options: Partial<ModelOptions>) => modelSchema.parse({ vocabSize: 40, ...options });
+    expect(() => checkNetwork({ path: 'run', model: of({ initialization: 'bert' }) })).not.toThrow();
+    expect(() => checkNetwork({ path: 'run', model: of(changes) })).toThrow(
+      expect.objectContaining({
+        code: 'NOT_EXPRESSIBLE',
+        message: expect.stringContaining(`run: model.${name}: expected`),
+      }),
+    );
   });
 
   it('codes of version 0.1', async () => {
