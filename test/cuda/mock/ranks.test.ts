@@ -60,7 +60,8 @@ test('nccl, gradients that travel in bfloat16: rounded, and the same at both ran
   expect(first).toMatchObject({ error: '', violations: [], done: 10 });
   expect(second).toMatchObject({ error: '', violations: [], checksum: first?.checksum });
   expect(first?.difference).toBeGreaterThan(1e-5);
-  expect(first?.difference).toBeLessThan(furthest(10));
+  // Measured: 6.1e-5. No number may move further than 4.4e-3 in so many updates.
+  expect(first?.difference).toBeLessThan(5e-4);
 }, 300_000);
 
 test.each([
