@@ -8,6 +8,7 @@ import {
   dropoutMoments,
   exportModel,
   importFairseq,
+  importHuggingFace,
   loadCorpus,
   pairedApproximateRandomization,
   pairedBootstrap,
@@ -60,6 +61,7 @@ const calls: Record<string, (options: object) => Promise<unknown>> = {
   writeReport: (options) => writeReport(at('none'), at('new'), options),
   importFairseq: (options) =>
     importFairseq({ checkpoint: at('none'), dict: at('none'), out: at('new') }, options),
+  importHuggingFace: (options) => importHuggingFace({ directory: at('none'), out: at('new') }, options),
   readFairseqCheckpoint: (options) => readFairseqCheckpoint(at('none'), options),
   exportModel: (options) => exportModel({ run: at('none'), format: 'fairseq', out: at('new') }, {}, options),
   plannedPower: (options) => plannedPower({ runsPerCondition: 3, effectSize: 1, ...options }),
