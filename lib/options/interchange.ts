@@ -72,7 +72,7 @@ export const huggingFaceImportSchema = documented<HuggingFaceImportOptions>()(
 );
 
 export const exportFormats = ['huggingface', 'fairseq', 'both'] as const;
-/** `huggingface`: transformers' FSMT. `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
+/** `huggingface`: transformers (FSMT, BERT, RoBERTa, DistilBERT). `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
 export type ExportFormat = (typeof exportFormats)[number];
 
 /** How a run becomes a directory for other programs. */
@@ -84,7 +84,7 @@ export interface ExportOptions extends VerifyOptions {
    * @default "best"
    */
   checkpoint?: 'best' | 'last' | undefined;
-  /** `huggingface`: transformers' FSMT. `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
+  /** `huggingface`: transformers (FSMT, BERT, RoBERTa, DistilBERT). `fairseq`: its checkpoint, which CTranslate2 converts too. `both`: in one directory. */
   format: ExportFormat;
   /** The directory to make. */
   out: string;

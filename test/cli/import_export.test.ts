@@ -24,6 +24,27 @@ const rdrop = (args: string[], input = '') => {
 const checkpoint = ['--checkpoint', interchangePath('fork.pt'), '--dict', interchangePath('dict.txt')];
 
 describe('rdrop import and export', () => {
+  it('an encoder of transformers becomes a run, and goes out again', () => {
+    const models = join(packageRoot, 'test/fixtures/huggingface/models');
+    const out = at('encoder');
+    const imported = rdrop(['import', 'huggingface', join(models, 'bert_masked'), '--out', out, '--json']);
+    expect(imported.status, imported.err).toBe(0);
+    expect(JSON.parse(imported.out)).toMatchObject({ directory: out, kind: 'bert', head: null, labels: [] });
+    expect(imported.err).toMatch(
+      /rdrop: left out \d+ tensors of other heads \(cls\..*\n.*begins with 4 new tensors/,
+    );
+    const exported = rdrop(['export', 'huggingface', out, '--out', at('encoder_out'), '--json']);
+    expect(exported.status, exported.err).toBe(0);
+    expect(JSON.parse(exported.out).files).toEqual([
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    const refused = rdrop(['import', 'huggingface', join(models, 'none'), '--out', at('none')]);
+    expect(refused).toMatchObject({ status: 1, err: expect.stringMatching(/^rdrop: FILE_NOT_FOUND/) });
+  });
+
   it('a checkpoint of fairseq becomes a run, which translates, and goes out again', async () => {
     const text = ['--codes', interchangePath('codes'), '--lowercase'];
     const imported = rdrop(['import', 'fairseq', ...checkpoint, ...text, '--out', at('run'), '--json']);
