@@ -4,12 +4,14 @@ import { hashFile } from '../data/manifest.js';
 import { loadParameters, snapshotOf, type Transformer } from '../model/transformer.js';
 import type { TrainConfig } from '../options/training.js';
 import { taskOf } from '../tasks/index.js';
+import type { TaskData } from '../tasks/task.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { type Checkpoint, findCheckpoint, openCheckpoint } from './checkpoint.js';
 import { type RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
+import { runWarnings } from './run_warnings.js';
 
 /** What is indexed by the types of a dictionary. */
 const ofTypes = /\.(embed_tokens|output_projection)\.weight$/;
@@ -18,19 +20,22 @@ const ofPositions = /\.embed_positions\.weight$/;
 const dictionaries = /^(dict.*\.txt|tokenizer\.json)$/;
 
 /**
- * The parameters that a run begins with, where nothing of it is there yet: those of the run that `init` names. Other ranks than the first
- * have them from it.
+ * The beginning of a run: where nothing of it is there yet, its parameters become those of the run that `init` names. Other ranks than
+ * the first have them from it.
  *
- * @returns what is to be warned of
+ * @returns what is to be warned of before the first update
  * @throws RdropError as beginWith()
  */
-export async function beginParameters(
+export async function begin(
   model: Transformer,
-  { init, data }: Pick<TrainConfig, 'init' | 'data'>,
+  config: TrainConfig,
   run: RunDirectory,
+  taskData: TaskData,
 ): Promise<RdropWarning[]> {
-  if (init === undefined || (await findCheckpoint(run.checkpoints, 'last')) !== null) return [];
-  return beginWith(model, init, data);
+  const warnings = runWarnings(config, taskData);
+  const { init, data } = config;
+  if (init === undefined || (await findCheckpoint(run.checkpoints, 'last')) !== null) return warnings;
+  return [...warnings, ...(await beginWith(model, init, data))];
 }
 
 /**

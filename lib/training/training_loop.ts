@@ -23,7 +23,7 @@ import { threadsOf } from './distributed/place.js';
 import { alone, type Ranks } from './distributed/ranks.js';
 import { shareOptimizer, shareParameters } from './distributed/share_parameters.js';
 import { fingerprint } from './fingerprint.js';
-import { beginParameters } from './init.js';
+import { begin } from './init.js';
 import { measure } from './measure.js';
 import { addToWindow, emptyWindow, type TrainMetrics, trainLine } from './metrics.js';
 import { nativeOptimizerOptions } from './optimizer/optimizer_options.js';
@@ -31,7 +31,6 @@ import { following, limitReached, type Place, progressOf } from './progress.js';
 import { checkLastCheckpoint } from './run_checkpoint.js';
 import type { RunDirectory } from './run_directory.js';
 import { runResult } from './run_result.js';
-import { runWarnings } from './run_warnings.js';
 import { StageReporter, type TrainListener } from './stages.js';
 import { restoreLast, writeRun } from './stored_run.js';
 import type { StopReason, TrainEvent } from './train_events.js';
@@ -93,10 +92,7 @@ export class TrainingLoop {
         ),
       );
       const loop = new TrainingLoop(config, run, data, model, trainer, ranks);
-      if (run !== null) {
-        const told = [...runWarnings(config, data), ...(await beginParameters(model, config, run))];
-        for (const warning of told) loop.#warn(warning);
-      }
+      if (run !== null) for (const warning of await begin(model, config, run, data)) loop.#warn(warning);
       return loop;
     } catch (error) {
       model.dispose();
