@@ -1,7 +1,7 @@
 /** How a language model goes on with a text. */
 import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
-import { count, countOrZero, positive, seed } from './schema/ranges.js';
+import { count, mostCounted, positive, seed } from './schema/ranges.js';
 
 /** Which token follows: drawn from the model's probabilities, or the most probable one. */
 export interface GenerationOptions {
@@ -32,7 +32,7 @@ export interface GenerationOptions {
   /**
    * Only so many of the most probable tokens are drawn from; 0: all.
    * @default 0
-   * @range 0 or more
+   * @range 0 to 16,777,216
    */
   topK?: number | undefined;
   /**
@@ -51,7 +51,7 @@ export interface GenerationOptions {
   /**
    * Number of the first prompt, so that prompts that come in parts have numbers of their own.
    * @default 0
-   * @range 0 or more
+   * @range 0 to 2,147,483,647
    */
   first?: number | undefined;
   /**
@@ -67,10 +67,14 @@ export const generationSchema = documented<GenerationOptions>()(
       greedy: z.boolean().default(false),
       beam: z.int().min(0).max(1024).default(0),
       temperature: positive.default(1),
-      topK: countOrZero.default(0),
+      topK: z
+        .int()
+        .min(0)
+        .max(2 ** 24)
+        .default(0),
       topP: positive.max(1).default(1),
       seed: seed.default(1),
-      first: countOrZero.default(0),
+      first: z.int().min(0).max(mostCounted).default(0),
       untilEos: z.boolean().optional(),
     })
     .refine(({ greedy, beam }) => !greedy || beam === 0, {
