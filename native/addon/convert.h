@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <napi.h>
 
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ double number_property(const Napi::Value& value, const char* name);
 /// A safe integer of JavaScript from `least` on.
 int64_t integer_property(const Napi::Value& value, const char* name, int64_t least = INT64_MIN);
 bool boolean_property(const Napi::Value& value, const char* name);
+/// The place of a string property among the allowed ones.
+size_t choice_property(const Napi::Value& value, const char* name, std::initializer_list<const char*> allowed);
 
 /// Copies a Float32Array, Float64Array or Uint16Array (bfloat16) into a flat tensor.
 at::Tensor float_tensor(const Napi::Value& value);
