@@ -51,7 +51,7 @@ export interface GenerationOptions {
   /**
    * Number of the first prompt, so that prompts that come in parts have numbers of their own.
    * @default 0
-   * @range 0 to 2,147,483,647
+   * @range 0 or more
    */
   first?: number | undefined;
   /**
