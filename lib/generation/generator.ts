@@ -64,7 +64,11 @@ export class Generator implements Disposable, AsyncDisposable {
     checkPrompts(prompts);
     const generated = await this.#model.generate(
       prompts.map((prompt) => this.#tokensOf(prompt)),
-      { ...parsed, untilEos: parsed.untilEos ?? this.#ofLines },
+      {
+        ...parsed,
+        untilEos: parsed.untilEos ?? this.#ofLines,
+        types: parsed.types || this.#text.dictionary.filled,
+      },
     );
     return generated.map((each, i) => ({
       prompt: prompts[i]!,

@@ -163,6 +163,8 @@ export interface NativeGenerationOptions {
   /** 0: no limit. */
   topK: number;
   topP: number;
+  /** Only the first so many types; 0: all. */
+  types: number;
   seed: number;
   /** Number of the first prompt: the random numbers of a text hang on the seed and its number alone. */
   first: number;

@@ -43,6 +43,12 @@ export interface GenerationOptions {
    */
   topP?: number | undefined;
   /**
+   * Only the first so many types of the dictionary are generated; 0: all. A `Generator` leaves out the words that fill its dictionary up.
+   * @default 0
+   * @range 0 to 16,777,216
+   */
+  types?: number | undefined;
+  /**
    * Of the random numbers. Those of a text hang on the seed and its number alone, not on the other prompts.
    * @default 1
    * @range 0 or more
@@ -73,6 +79,11 @@ export const generationSchema = documented<GenerationOptions>()(
         .max(2 ** 24)
         .default(0),
       topP: positive.max(1).default(1),
+      types: z
+        .int()
+        .min(0)
+        .max(2 ** 24)
+        .default(0),
       seed: seed.default(1),
       first: z.int().min(0).max(mostCounted).default(0),
       untilEos: z.boolean().optional(),

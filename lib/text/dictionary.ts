@@ -125,6 +125,13 @@ export class Dictionary {
     return Dictionary.ofTypes(types, written);
   }
 
+  /** Types without the words at the end that fill the dictionary up. */
+  get filled(): number {
+    let size = this.size;
+    while (size > specials.length && this.symbols[size - 1]!.startsWith(madeUp)) size--;
+    return size;
+  }
+
   private static ofTypes(types: string[], counts: Count[]): Dictionary {
     const written = [...specials.map((): Count => 0), ...counts];
     return new Dictionary([...specials, ...types], written.map(Number), written);

@@ -203,7 +203,8 @@ GenerationOptions generation_options(const Napi::Value& value) {
   options.until_eos = boolean_property(value, "untilEos");
   options.beam = integer_property(value, "beam", 0);
   options.sampling = {boolean_property(value, "greedy"), number_property(value, "temperature"),
-                      integer_property(value, "topK", 0), number_property(value, "topP")};
+                      integer_property(value, "topK", 0), number_property(value, "topP"),
+                      integer_property(value, "types", 0)};
   if (!(options.sampling.temperature > 0) || !(options.sampling.top_p > 0))
     fail(ErrorCode::invalid_argument, "temperature, topP: expected numbers above 0");
   options.seed = uint64_t(integer_property(value, "seed", 0));

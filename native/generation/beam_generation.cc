@@ -38,6 +38,8 @@ class Search {
   Search(const Transformer& model, const std::vector<int32_t>& prompt, const GenerationOptions& options,
          DecoderMemory& memory)
       : model_(model), options_(options), longest_(model.config().max_positions), beams_{{prompt, {}, 0}} {
+    const int64_t types = options.sampling.types, all = model.config().vocab_size;
+    left_out_ = types > 0 && types < all ? all - types : 0;
     if (model.device()) return;
     decoder_.emplace(model, memory);
     for (size_t i = 0; i + 1 < prompt.size(); ++i) decoder_->advance({prompt[i]}, {}, {0});
@@ -46,7 +48,7 @@ class Search {
   Beam best() {
     const size_t width = size_t(options_.beam);
     for (int64_t made = 0; made < options_.max_tokens && finished_.size() < width; ++made) {
-      beam_candidates(next_logits(), std::vector<Follow>(beams_.size(), Follow::any), 2 * options_.beam,
+      beam_candidates(next_logits(), std::vector<Follow>(beams_.size(), Follow::any), 2 * options_.beam + left_out_,
                       continuations_);
       follow(candidates(), width);
     }
@@ -80,8 +82,10 @@ class Search {
     const Continuations& c = continuations_;
     for (size_t b = 0; b < beams_.size(); ++b) {
       if (!std::isfinite(c.log_sums[b])) fail(ErrorCode::non_finite, "generation: the model's logits are not finite");
-      for (int64_t i = int64_t(b) * c.count; i < int64_t(b) * c.count + c.found[b]; ++i)
+      for (int64_t i = int64_t(b) * c.count; i < int64_t(b) * c.count + c.found[b]; ++i) {
+        if (!options_.sampling.allows(c.tokens[size_t(i)])) continue;
         found.push_back({beams_[b].sum() + (c.values[size_t(i)] - c.log_sums[b]), int32_t(b), c.tokens[size_t(i)]});
+      }
     }
     const size_t most = std::min(found.size(), 2 * size_t(options_.beam));
     std::partial_sort(found.begin(), found.begin() + int64_t(most), found.end(), better);
@@ -107,6 +111,7 @@ class Search {
   const Transformer& model_;
   const GenerationOptions& options_;
   int64_t longest_;
+  int64_t left_out_;  ///< types that are not generated: so many more are asked for
   std::vector<Beam> beams_, finished_;
   std::optional<IncrementalDecoder> decoder_;  // on the CPU
   Continuations continuations_;

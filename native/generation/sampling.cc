@@ -15,7 +15,7 @@ template <typename T>
 Candidates<T>::Candidates(const T* logits, int64_t classes, const SamplingOptions& options) {
   tokens.reserve(size_t(classes));
   for (int32_t token = 0; token < classes; ++token) {
-    if (token != kPad) tokens.push_back(token);
+    if (token != kPad && options.allows(token)) tokens.push_back(token);
   }
   const auto better = [logits](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
   const int64_t most = options.top_k > 0 ? std::min(options.top_k, int64_t(tokens.size())) : int64_t(tokens.size());
@@ -48,7 +48,7 @@ Sample sample(const T* logits, int64_t classes, const SamplingOptions& options, 
   int32_t token = kPad == 0 ? 1 : 0;
   if (options.greedy) {
     for (int32_t i = 0; i < classes; ++i) {
-      if (i != kPad && logits[i] > logits[token]) token = i;
+      if (i != kPad && options.allows(i) && logits[i] > logits[token]) token = i;
     }
   } else {
     const Candidates<T> candidates(logits, classes, options);

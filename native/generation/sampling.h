@@ -11,6 +11,9 @@ struct SamplingOptions {
   double temperature;  ///< logits are divided by it
   int64_t top_k;       ///< only so many of the most probable tokens; 0: all
   double top_p;        ///< only the fewest of the most probable that have this probability together; 1: all
+  int64_t types = 0;   ///< only the first so many types are drawn; 0: all
+
+  bool allows(int32_t token) const { return types == 0 || token < types; }
 };
 
 struct Sample {

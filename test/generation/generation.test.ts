@@ -217,6 +217,24 @@ describe('drawn tokens', () => {
     expect((await drawn(model, prompt, 2000, { ...both, topP: share + 1e-6 }))[second]).toBeGreaterThan(0);
   });
 
+  test('are of the first types alone where only those are wanted', async () => {
+    const model = await modelOf();
+    const types = 5;
+    const counts = await drawn(model, prompt, 2000, { types, temperature: 3 });
+    expect(counts.slice(types).every((count) => count === 0)).toBe(true);
+    expect(counts.slice(0, types).filter((count) => count > 0).length).toBe(types - 1);
+    for (const how of [{ greedy: true }, { beam: 3 }]) {
+      const [found] = await model.generate(asArrays([prompt]), {
+        ...how,
+        types,
+        maxTokens: 15,
+        untilEos: false,
+      });
+      expect(found!.tokens.length).toBe(15);
+      expect(Math.max(...found!.tokens)).toBeLessThan(types);
+    }
+  });
+
   test('hang on the seed and the number of the text, not on the others', async () => {
     const model = await modelOf();
     const options = { maxTokens: 20, seed: 3, untilEos: false };
@@ -273,6 +291,7 @@ test('on a device the tokens are those of the CPU', async () => {
     temperature: 1,
     topK: 0,
     topP: 1,
+    types: 0,
     beam: 0,
   };
   for (const greedy of [true, false]) {

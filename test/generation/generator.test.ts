@@ -76,6 +76,18 @@ describe('a generator', () => {
     expect(open!.text).toContain('\n');
   });
 
+  it('never makes words that only fill the dictionary up', async () => {
+    const { directory, text } = await run({ pieces: 'words', mode: 'lines' });
+    const { dictionary } = text;
+    expect(dictionary.filled).toBeLessThan(dictionary.size);
+    using generator = await Generator.load(directory);
+    const found = await generator.generate(
+      Array.from({ length: 40 }, () => 'to be'),
+      { maxTokens: 30, temperature: 5, untilEos: false },
+    );
+    for (const { tokens } of found) expect(Math.max(...tokens)).toBeLessThan(dictionary.filled);
+  });
+
   it('reads eos before the first word of a line', async () => {
     const { directory, text } = await run({ pieces: 'words', mode: 'lines' });
     using generator = await Generator.load(directory);
