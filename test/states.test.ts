@@ -35,6 +35,8 @@ afterAll(async () => {
 });
 
 interface Subject {
+  /** Where a class has several. */
+  what?: string;
   class: { name: string; prototype: object };
   make: () => Promise<Instance>;
   /** Puts the object to work; resolves when that is over, however it ends. */
@@ -60,6 +62,22 @@ const smallModel = () =>
     { vocabSize: 20, embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 1, decoderLayers: 1 },
     { device: 'cpu', seed: 1 },
   );
+/** What a decoder alone reads and predicts. */
+const text = { source: [Int32Array.of(2, 5, 6)], target: [Int32Array.of(5, 6, 2)] };
+const smallDecoder = () =>
+  Transformer.create(
+    { vocabSize: 20, embedDim: 16, ffnDim: 32, heads: 2, decoderLayers: 1, architecture: 'decoder' },
+    { device: 'cpu', seed: 1 },
+  );
+const workDecoder = (object: Instance) => {
+  const model = object as Transformer;
+  return Promise.all([
+    model.logits(text),
+    model.lossAndGradients(text, loss),
+    model.generate(text.source, { maxTokens: 2 }),
+  ]);
+};
+
 const workModel = (object: Instance) => {
   const model = object as Transformer;
   return Promise.all([
@@ -85,16 +103,49 @@ const subjects: Subject[] = [
     },
     arguments: {
       logits: () => [batch],
+      hidden: () => [batch],
+      generate: () => [[Int32Array.of(2)], { maxTokens: 1 }],
       lossAndGradients: () => [batch, loss],
       evaluate: () => [batch, loss],
       translate: () => [batch.source],
       save: () => [join(place.path, `model${runs++}.safetensors`)],
     },
+    // generate() is of a decoder alone, whatever the state.
     expected: {
-      ready: { rule: 'value' },
-      working: { rule: 'value' },
-      disposed: { rule: 'DISPOSED', dispose: 'value' },
-      'disposed at work': { rule: 'DISPOSED', dispose: 'value' },
+      ready: { rule: 'value', generate: 'INVALID_ARGUMENT' },
+      working: { rule: 'value', generate: 'INVALID_ARGUMENT' },
+      disposed: { rule: 'DISPOSED', generate: 'INVALID_ARGUMENT', dispose: 'value' },
+      'disposed at work': { rule: 'DISPOSED', generate: 'INVALID_ARGUMENT', dispose: 'value' },
+    },
+  },
+  {
+    class: Transformer,
+    what: 'a decoder alone',
+    make: smallDecoder,
+    states: {
+      ready: nothing,
+      working: async (object) => ended(workDecoder(object)),
+      disposed: dispose,
+      'disposed at work': async (object) => {
+        const work = workDecoder(object);
+        object.dispose();
+        return () => work;
+      },
+    },
+    arguments: {
+      logits: () => [text],
+      hidden: () => [text],
+      generate: () => [text.source, { maxTokens: 2 }],
+      lossAndGradients: () => [text, loss],
+      evaluate: () => [text, loss],
+      translate: () => [text.source],
+      save: () => [join(place.path, `model${runs++}.safetensors`)],
+    },
+    expected: {
+      ready: { rule: 'value', translate: 'INVALID_ARGUMENT' },
+      working: { rule: 'value', translate: 'INVALID_ARGUMENT' },
+      disposed: { rule: 'DISPOSED', translate: 'INVALID_ARGUMENT', dispose: 'value' },
+      'disposed at work': { rule: 'DISPOSED', translate: 'INVALID_ARGUMENT', dispose: 'value' },
     },
   },
   {
@@ -185,7 +236,7 @@ const ofPrivateField = /^TypeError: .*(private (member|method) |reading ')#/;
 
 const label = (name: string | symbol) => (typeof name === 'symbol' ? `[${name.description}]` : name);
 
-describe.each(subjects)('$class.name', (subject) => {
+describe.each(subjects)('$class.name $what', (subject) => {
   const { methods, getters } = members(subject.class.prototype);
   const argumentsOf = (name: string | symbol) => subject.arguments[String(name)]?.() ?? [];
   const cases = Object.keys(subject.states).flatMap((state) =>

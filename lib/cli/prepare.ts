@@ -80,7 +80,10 @@ function iwslt14Command(): Command {
     .description("IWSLT'14 German-English as fairseq's prepare-iwslt14.sh and fairseq-preprocess make it")
     .argument('<archive>', 'de-en.tgz, or the directory de-en that was in it');
   return addSharedOptions(command).action(async (archive: string, { json, ...options }: Flags) => {
-    const misplaced = Object.keys(command.parent?.opts() ?? {});
+    const { parent } = command;
+    const misplaced = Object.keys(parent?.opts() ?? {}).filter(
+      (name) => parent?.getOptionValueSource(name) !== 'default',
+    );
     if (misplaced.length > 0) {
       throw new RdropError(
         'INVALID_CONFIG',

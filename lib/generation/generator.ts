@@ -18,7 +18,7 @@ export interface GeneratedText extends Generation {
   text: string;
 }
 
-/** A trained language model that goes on with texts. `using` frees the model where a block ends. */
+/** A trained language model that continues texts. `using` frees the model where a block ends. */
 export class Generator implements Disposable, AsyncDisposable {
   readonly #model: Transformer;
   readonly #text: TaskText;
@@ -55,7 +55,7 @@ export class Generator implements Disposable, AsyncDisposable {
 
   /**
    * Goes on with each prompt. A language model of lines begins each with its eos and ends a text where a line ends; one of a stream
-   * goes on to `maxTokens`, and begins an empty prompt behind the end of a line.
+   * continues to `maxTokens`, and begins an empty prompt behind the end of a line.
    *
    * @throws RdropError DISPOSED, INVALID_ARGUMENT, NON_FINITE
    */

@@ -1,4 +1,4 @@
-/** How a language model goes on with a text. */
+/** How a language model continues a text. */
 import * as z from 'zod';
 import { documented, type Resolved } from './schema/documented.js';
 import { count, mostCounted, positive, seed } from './schema/ranges.js';
@@ -61,7 +61,7 @@ export interface GenerationOptions {
    */
   first?: number | undefined;
   /**
-   * Whether a text ends with its first eos. Left out: it does, but where a `Generator` goes on with a stream, in which eos ends a line.
+   * Whether a text ends with its first eos. Left out: it does, but where a `Generator` continues a stream, in which eos ends a line.
    */
   untilEos?: boolean | undefined;
 }

@@ -121,7 +121,7 @@ describe('an option that does not exist', () => {
     [
       '--set',
       [...train, '--set', 'seeed=1'],
-      /train\.seeed: unknown option, did you mean seed\?; expected one of preset, task, data, .*seed/,
+      /train\.seeed: unknown option, did you mean seed\?; expected one of preset, data, runDirectory, task, seed/,
     ],
     [
       '--set further below',

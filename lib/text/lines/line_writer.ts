@@ -7,11 +7,14 @@ const blockCharacters = 2 ** 18;
 /** Writes lines to a new file, block by block. The file stands only when close() has resolved. */
 export class LineWriter {
   #text = '';
+  readonly #file: FileHandle;
 
   private constructor(
     readonly path: string,
-    readonly file: FileHandle,
-  ) {}
+    file: FileHandle,
+  ) {
+    this.#file = file;
+  }
 
   /** @throws RdropError DISK_FULL, FILE_UNWRITABLE; also when the file is there already. */
   static async create(path: string): Promise<LineWriter> {
@@ -42,9 +45,9 @@ export class LineWriter {
       await withCleanup(
         async () => {
           await this.#flush();
-          await this.file.sync();
+          await this.#file.sync();
         },
-        () => this.file.close(),
+        () => this.#file.close(),
       );
     } catch (error) {
       throw fileError(error, this.path, 'write');
@@ -53,7 +56,7 @@ export class LineWriter {
 
   /** Closes what need not stand; may be called after close(). */
   async abandon(): Promise<void> {
-    await this.file.close().catch(() => {});
+    await this.#file.close().catch(() => {});
   }
 
   async #flush(): Promise<void> {
@@ -61,7 +64,7 @@ export class LineWriter {
     this.#text = '';
     if (text === '') return;
     try {
-      await this.file.writeFile(text);
+      await this.#file.writeFile(text);
     } catch (error) {
       throw fileError(error, this.path, 'write');
     }
