@@ -1,7 +1,7 @@
 // Tiny Shakespeare by characters in nanoGPT's CPU setting: the same training by `rdrop train --preset gpt-tiny` with one pass and by
 // nanoGPT's own train.py, whole commands in turn, and the loss of both on the whole validation part.
 //
-//   node benchmarks/shakespeare.mjs --text tinyshakespeare.txt[.gz] --nanogpt DIRECTORY [--python python3] [--rounds 2] [--seeds 1,2]
+//   node benchmarks/shakespeare.mjs --text tinyshakespeare.txt[.gz] --nanogpt DIRECTORY [--python python3] [--rounds 2]
 //                                   [--threads 0] [--out FILE]
 //
 // --nanogpt is a checkout of github.com/karpathy/nanoGPT, which is copied and not changed. nanoGPT's setting (its README, "I only have a
@@ -149,8 +149,8 @@ function prepareOurs() {
 function ours(data, seed, round) {
   const out = join(work, `run-${round}`);
   const { seconds } = run(process.execPath, [
-    ...[rdrop, 'train', '--preset', 'gpt-tiny', '--data', data, '--out', out, '--seed', String(seed)],
-    ...['--threads', values.threads, '--set', 'validation.interval=250', '--quiet'],
+    ...[rdrop, 'train', '--task', 'language-model', '--preset', 'gpt-tiny', '--data', data, '--run', out],
+    ...['--seed', String(seed), '--threads', values.threads, '--set', 'validation.interval=250'],
   ]);
   const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').map(JSON.parse);
   const last = lines.findLast(({ type }) => type === 'validation');
