@@ -122,7 +122,9 @@ function nanoGpt(there, seed) {
   const estimated = Number(/step 2000: train loss [\d.]+, val loss ([\d.]+)/.exec(stdout)?.[1]);
   const checkpoint = join(there, 'out', 'ckpt.pt');
   const validation = join(there, 'data', 'shakespeare_char', 'val.bin');
-  const loss = Number(run(values.python, ['-c', evaluation, checkpoint, validation], { cwd: there }).stdout);
+  // nanoGPT's model says how large it is before that.
+  const printed = run(values.python, ['-c', evaluation, checkpoint, validation], { cwd: there }).stdout;
+  const loss = Number(printed.trimEnd().split('\n').at(-1));
   return { seconds, loss, estimated };
 }
 
