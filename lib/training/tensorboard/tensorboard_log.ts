@@ -20,12 +20,12 @@ const names = {
   tokensPerSecond: 'tokens_per_second',
 } as const;
 
-/** The scalars of a line of metrics: `train/loss`, `validation/bleu`, …; those of a hook keep their names. */
+/** The scalars of a line of metrics: `train/loss`, `validation/bleu`, …; those of other tasks and of a hook keep their names. */
 function scalarsOf(line: Line): [tag: string, value: number][] {
   const values = line as unknown as Record<string, unknown>;
   const own = Object.entries(names).map(([key, tag]) => [tag, values[key]] as const);
-  const ofHook = Object.entries(line.type === 'validation' ? (line.metrics ?? {}) : {});
-  return [...own, ...ofHook].flatMap(([tag, value]) =>
+  const named = Object.entries(line.type === 'validation' ? { ...line.scores, ...line.metrics } : {});
+  return [...own, ...named].flatMap(([tag, value]) =>
     typeof value === 'number' ? [[`${line.type}/${tag}`, value] as [string, number]] : [],
   );
 }
