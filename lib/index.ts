@@ -7,7 +7,6 @@ export type {} from './util/globals.js';
 export type { BatchPlanOptions, BatchSizeOptions, TrainBatchOptions } from './options/batches.js';
 export type { DemoTextOptions } from './options/demo.js';
 export type { DistributedOptions, GradientBackend, WireType } from './options/distributed.js';
-export type { GenerationOptions } from './options/generation.js';
 export type {
   ExportFormat,
   ExportOptions,
@@ -23,14 +22,15 @@ export { type PartialTrainOptions, presets } from './options/presets.js';
 export type { QueueOptions } from './options/queue.js';
 export type { DeviceName, Precision, RuntimeOptions } from './options/runtime.js';
 export type { GridValue, SweepOptions, TrialDirection } from './options/sweep.js';
+export type { GenerationOptions } from './options/tasks/generation.js';
+export { type TaskMetric, type TaskName, taskMetrics, taskNames } from './options/tasks/names.js';
 export type {
   PrepareClassificationOptions,
   PrepareLanguageModelOptions,
   PrepareRegressionOptions,
   PrepareTaskOptions,
-} from './options/task_preparation.js';
-export type { PreparedTask, TextPieces } from './options/task_text.js';
-export { type TaskMetric, type TaskName, taskMetrics, taskNames } from './options/tasks.js';
+} from './options/tasks/preparation.js';
+export type { PreparedTask, TextPieces } from './options/tasks/text.js';
 export type { DropoutMomentsOptions } from './options/theory.js';
 export type { PresetName, ResumeOptions, TrainConfig, TrainOptions } from './options/training.js';
 export type { BeamOptions, BeamSearchOptions, OverlongPolicy } from './options/translation.js';

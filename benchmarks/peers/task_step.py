@@ -10,15 +10,14 @@ A batch is {"source": [[token]], "target": [[token]]}: of a language model as lo
 
 import contextlib
 import importlib
-import json
 import resource
-import sys
 import time
 
 import torch
 import torch.nn.functional as F
 
 from products import Products
+from serve_step import serve
 from weights import read_safetensors
 
 PAD = 1
@@ -92,15 +91,4 @@ class Side:
         return {"seconds": seconds, "peakMegabytes": peak, "loss": loss.item()}
 
 
-def main():
-    s = json.loads(sys.stdin.readline())
-    torch.set_num_threads(s["threads"])
-    side = Side(s)
-    print(json.dumps({"version": torch.__version__, "parameters": sum(p.numel() for p in side.parameters)}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = next(getattr(side, kind) for kind in ("check", "step", "products") if kind in request)(request)
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(Side)

@@ -11,9 +11,7 @@ Settings on the first line of standard input, then one request a line, each answ
 """
 
 import contextlib
-import json
 import resource
-import sys
 import time
 
 import torch
@@ -21,6 +19,7 @@ import torch
 from fairseq_transformer import Model, adam_step, criterion
 from iwslt14 import decoder_input
 from products import Products
+from serve_step import serve
 from weights import load_parameters
 
 
@@ -86,15 +85,4 @@ class Side:
         return {"seconds": seconds, "peakMegabytes": peak, "loss": loss.item()}
 
 
-def main():
-    s = json.loads(sys.stdin.readline())
-    torch.set_num_threads(s["threads"])
-    side = Side(s)
-    print(json.dumps({"version": torch.__version__, "parameters": sum(p.numel() for p in side.parameters)}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = next(getattr(side, kind) for kind in ("check", "step", "products") if kind in request)(request)
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(Side)

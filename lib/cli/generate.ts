@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { GenerationOptions } from '../options/generation.js';
+import type { GenerationOptions } from '../options/tasks/generation.js';
 import { interruptible } from './shared/interrupt.js';
 import { inputBlocks, OutputWriter } from './shared/line_filter.js';
 import { addLoadFlags, type LoadFlags, loadOptionsOf } from './shared/load_flags.js';
@@ -51,7 +51,7 @@ async function generate(run: string, flags: Flags): Promise<void> {
   const { Generator } = await import('../generation/generator.js');
   const { countTo } = await import('../options/schema/ranges.js');
   const { parseConfig } = await import('../options/schema/parse.js');
-  const { generationSchema } = await import('../options/generation.js');
+  const { generationSchema } = await import('../options/tasks/generation.js');
   const options = optionsOf(flags);
   parseConfig(generationSchema, options, 'generation', 'INVALID_ARGUMENT');
   const samples = parseConfig(countTo(1_000_000), flags.samples, 'samples', 'INVALID_ARGUMENT');

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { PrepareResult, PrepareRun, SideSummary } from '../data/preparation/stages.js';
 import type { PrepareTaskResult } from '../data/tasks/task_pieces.js';
-import { preparedTasks } from '../options/task_text.js';
+import { preparedTasks } from '../options/tasks/text.js';
 import { pieceFormats } from '../options/text.js';
 import { RdropError } from '../util/errors.js';
 import { interruptible } from './shared/interrupt.js';
@@ -10,7 +10,7 @@ import { numberOr, toNumber } from './shared/number_flag.js';
 
 /**
  * `rdrop prepare`: a prepared directory from parallel text, with `--task` from that of another task, or with `iwslt14` from an archive. The
- * options are those of prepareSchema, iwslt14Schema and the schemas of lib/options/task_preparation.ts.
+ * options are those of prepareSchema, iwslt14Schema and the schemas of lib/options/tasks/preparation.ts.
  */
 export function prepareCommand(): Command {
   const command = namedCommand('prepare')

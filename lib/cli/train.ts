@@ -182,7 +182,7 @@ async function asLaunched<T extends Pick<TrainOptions, 'distributed'>>(options: 
 async function ofCommandLine(options: TrainOptions): Promise<TrainOptions> {
   const metric = options.validation?.metric;
   if (typeof metric !== 'object') return options;
-  const { metricsText } = await import('../options/tasks.js');
+  const { metricsText } = await import('../options/tasks/names.js');
   throw new RdropError(
     'INVALID_CONFIG',
     `train.validation.metric: expected ${metricsText(options.task ?? 'translation')}, since a command has no hook \`validate\`, got ` +

@@ -1,7 +1,7 @@
 import type { Generation, Transformer } from '../model/transformer.js';
-import { type GenerationOptions, generationSchema } from '../options/generation.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { describe, parseConfig } from '../options/schema/parse.js';
+import { type GenerationOptions, generationSchema } from '../options/tasks/generation.js';
 import type { TrainConfig } from '../options/training.js';
 import { eos } from '../text/dictionary.js';
 import { newline } from '../text/tasks/characters.js';

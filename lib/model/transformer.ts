@@ -8,12 +8,12 @@ import type {
   NativeLoss,
   NativeTransformer,
 } from '../native/contract.js';
-import { type GenerationOptions, generationSchema } from '../options/generation.js';
 import type { LossOptions } from '../options/loss.js';
 import { laterModelOptions, type ModelConfig, type ModelOptions, modelSchema } from '../options/model.js';
 import { type RuntimeOptions, runtimeSchema } from '../options/runtime.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
+import { type GenerationOptions, generationSchema } from '../options/tasks/generation.js';
 import { type BeamOptions, beamSchema } from '../options/translation.js';
 import { CallsUnderWay } from '../util/async/calls_under_way.js';
 import { fromNative, RdropError } from '../util/errors.js';

@@ -6,6 +6,12 @@
  * A ragged list of B sequences is packed: tokens [S] and offsets [B+1] with sequence i at offsets[i]..offsets[i+1].
  */
 
+import type { NativeDistributed, NativeGroup, NativeGroupOptions } from './contract_group.js';
+import type { NativeCudaLibraries, NativeInfo, NativeOpenDevice } from './contract_machine.js';
+
+export type * from './contract_group.js';
+export type * from './contract_machine.js';
+
 /**
  * Counts the changes of this file that a core of before does not serve. The core has the same number (contract_version in
  * native/addon/addon.cc), and one with another is refused when it is opened.
@@ -279,108 +285,6 @@ export interface NativeTrainer {
   readMoment(moment: Moment, name: string, begin: number, end: number): Promise<FloatArray>;
   writeMoment(moment: Moment, name: string, begin: number, end: number, values: FloatArray): Promise<void>;
   dispose(): void;
-}
-
-/** Where the ranks of one run meet. */
-export interface NativeGroupOptions {
-  rank: number;
-  worldSize: number;
-  /** Host and port of the store; a name or a number. */
-  address: string;
-  port: number;
-  /** Whether this rank serves the store: rank 0 does, unless torchrun's agent does. */
-  serve: boolean;
-  /** Of the keys in the store, so that several groups one after another may use one store. */
-  prefix: string;
-  /** Without a sign of life of a rank. */
-  timeoutSeconds: number;
-  /** To join. */
-  joinSeconds: number;
-  /** What carries the tensors of the CPU's memory. */
-  backend: 'gloo';
-  /** Path of librdrop_distributed.so: distributedLibrary() of binding.ts. */
-  library: string;
-}
-
-/**
- * W processes that work on one run. Calls on a group are made by all ranks in the same order, those of a trainer included.
- * Every call, made or under way, rejects with RANK_LOST when a rank gives no sign of life for the timeout or its connection
- * closes, with RANK_FAILED when it said so itself; both name the rank. DISPOSED after dispose().
- */
-export interface NativeGroup {
-  readonly rank: number;
-  readonly worldSize: number;
-  /** Over the ranks, added in the order of their numbers: the same bits everywhere. Lengths must be equal. */
-  sum(values: Float64Array): Promise<Float64Array>;
-  /** Of every rank, by rank; lengths may differ. */
-  gather(bytes: Uint8Array): Promise<Uint8Array[]>;
-  /** Of rank 0, whoever else gives null. */
-  broadcast(bytes: Uint8Array | null): Promise<Uint8Array>;
-  /** Tells the others that this rank ends with an error. */
-  fail(message: string): Promise<void>;
-  /** That steps waited for the others so far. */
-  waitedSeconds(): number;
-  /** Leaves in peace; calls under way end with DISPOSED. */
-  dispose(): void;
-}
-
-export interface NativeDistributed {
-  group: NativeGroup;
-  /** In which gradients travel. */
-  gradientType: 'float32' | 'bfloat16';
-  /** Of gradients that travel together. */
-  bucketBytes: number;
-  /** What carries gradients: `nccl` from one CUDA device to the other, `gloo` through the memory of the hosts. */
-  backend: 'gloo' | 'nccl';
-}
-
-export interface NativeInfo {
-  /** The libtorch this core was compiled against, e.g. '2.13.0'. */
-  compiledAgainst: string;
-  /** Instruction set of the kernels chosen at run time. */
-  instructionSet: 'avx512' | 'avx2' | 'scalar';
-  /** What multiplies on the CPU: rdrop's own kernels where the libraries have slower ones. */
-  float32Product: 'rdrop' | 'ATen';
-  /** The same in bfloat16: ATen's way compiles a kernel for each new shape, or has no units to use. */
-  bfloat16Product: 'rdrop' | 'oneMKL' | 'ATen';
-  threads: number;
-  /** What a thread does while it waits for another: 'sleeping' while other programs want the cores (native/addon/waiting.h). */
-  waiting: 'spinning' | 'sleeping';
-  cuda: NativeCuda;
-}
-
-export interface NativeCudaDevice {
-  name: string;
-  /** 'major.minor'. */
-  computeCapability: string;
-  totalBytes: number;
-}
-
-export interface NativeOpenDevice extends NativeCudaDevice {
-  multiprocessors: number;
-  /** Largest sum of rdrop's tensors on the device since resetPeak. */
-  peakBytes: number;
-}
-
-/** What the driver says; asking it opens nothing of CUDA. */
-export interface NativeCuda {
-  /** Whether openCuda() can be expected to work. */
-  available: boolean;
-  /** Why not; null when it is available. */
-  reason: string | null;
-  /** The newest CUDA that the driver runs, '13.0'; null without a driver. */
-  driver: string | null;
-  devices: NativeCudaDevice[];
-}
-
-/** The files of CUDA, opened when a device is first asked for. */
-export interface NativeCudaLibraries {
-  /** Paths of libc10_cuda.so and libtorch_cuda.so. */
-  libtorch: string[];
-  /** Path of librdrop_cuda.so. */
-  rdropCuda: string;
-  /** What of these is lacking and what provides it; null when all are there. */
-  missing: string | null;
 }
 
 export interface Native {

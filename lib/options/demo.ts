@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { documented } from './schema/documented.js';
 import { countTo, seed, text } from './schema/ranges.js';
-import { preparedTasks } from './task_text.js';
+import { preparedTasks } from './tasks/text.js';
 
 /** `rdrop demo`. */
 export interface DemoOptions {

@@ -2,7 +2,7 @@
 import { RdropError } from '../util/errors.js';
 import { mostSimilar } from '../util/similar.js';
 import { describe, parseConfig } from './schema/parse.js';
-import { checkTaskOptions, defaultsOf } from './task_rules.js';
+import { checkTaskOptions, defaultsOf } from './tasks/rules.js';
 import {
   type PresetName,
   presetNames,

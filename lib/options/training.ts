@@ -16,7 +16,7 @@ import {
 } from './runtime.js';
 import { documented, type Resolved } from './schema/documented.js';
 import { count, countOrZero, nonNegative, text } from './schema/ranges.js';
-import { type TaskMetricName, type TaskName, taskMetricNames, taskNames } from './tasks.js';
+import { type TaskMetricName, type TaskName, taskMetricNames, taskNames } from './tasks/names.js';
 import {
   type BeamSearchOptions,
   beamSearchSchema,

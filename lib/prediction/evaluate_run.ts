@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import { checkManifest, hashFile } from '../data/manifest.js';
-import { type EvaluateOptions, evaluateSchema } from '../options/prediction.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
-import type { TaskName } from '../options/tasks.js';
+import type { TaskName } from '../options/tasks/names.js';
+import { type EvaluateOptions, evaluateSchema } from '../options/tasks/prediction.js';
 import { taskOf } from '../tasks/index.js';
 import type { Task, TaskReport, TaskScore } from '../tasks/task.js';
 import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';

@@ -1,7 +1,7 @@
-import { type PredictOptions, predictSchema } from '../options/prediction.js';
 import { checkCall, workOptions } from '../options/schema/call_options.js';
 import { describe, parseConfig } from '../options/schema/parse.js';
-import type { TaskName } from '../options/tasks.js';
+import type { TaskName } from '../options/tasks/names.js';
+import { type PredictOptions, predictSchema } from '../options/tasks/prediction.js';
 import type { TrainConfig } from '../options/training.js';
 import { taskNamed } from '../tasks/index.js';
 import type { PredictedText, Predicting, Prediction } from '../tasks/task.js';

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { parseConfig } from '../options/schema/parse.js';
 import type { SweepConfig } from '../options/sweep.js';
-import { type TaskMetric, taskMetrics } from '../options/tasks.js';
+import { type TaskMetric, taskMetrics } from '../options/tasks/names.js';
 import { pathExists } from '../util/files/exists.js';
 import { readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import type { RungScore } from './messages.js';

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { overPreset, resolveTrainOptions } from '../options/presets.js';
 import type { GridValue, SweepConfig, TrialDirection } from '../options/sweep.js';
-import { metricsText } from '../options/tasks.js';
+import { metricsText } from '../options/tasks/names.js';
 import { type TrainConfig, type TrainOptions, trainSchema } from '../options/training.js';
 import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
 import { RdropError } from '../util/errors.js';

@@ -1,5 +1,5 @@
 /** The tasks by their names. */
-import type { TaskName } from '../options/tasks.js';
+import type { TaskName } from '../options/tasks/names.js';
 import { taskOfDirectory } from '../text/tasks/task_text.js';
 import { RdropError } from '../util/errors.js';
 import { classification } from './classification/task.js';

@@ -1,6 +1,6 @@
 import type { TaskScore as Figure } from '../evaluation/task_score.js';
 import type { LossOptions } from '../options/loss.js';
-import { type TaskName, taskMetrics } from '../options/tasks.js';
+import { type TaskName, taskMetrics } from '../options/tasks/names.js';
 import type { TrainConfig } from '../options/training.js';
 import type { TaskScore } from './task.js';
 

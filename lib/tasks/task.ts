@@ -8,7 +8,7 @@ import type { Transformer } from '../model/transformer.js';
 import type { PackedBatch } from '../native/contract.js';
 import type { LossOptions } from '../options/loss.js';
 import type { ModelOptions } from '../options/model.js';
-import type { TaskMetric, TaskName } from '../options/tasks.js';
+import type { TaskMetric, TaskName } from '../options/tasks/names.js';
 import type { TrainConfig } from '../options/training.js';
 import type { OverlongPolicy } from '../options/translation.js';
 import type { RdropWarning } from '../util/warnings.js';

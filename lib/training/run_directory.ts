@@ -6,7 +6,7 @@ import type { Split } from '../data/pairs.js';
 import { Lock, type LockOptions } from '../lock/lock.js';
 import { native } from '../native/binding.js';
 import { parseConfig } from '../options/schema/parse.js';
-import type { TaskName } from '../options/tasks.js';
+import type { TaskName } from '../options/tasks/names.js';
 import { type TrainConfig, trainSchema } from '../options/training.js';
 import { taskNamed, taskOf } from '../tasks/index.js';
 import type { TaskScore, ValidationSample } from '../tasks/task.js';

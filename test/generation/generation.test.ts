@@ -3,9 +3,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nativeTransformer, Transformer } from '../../lib/model/transformer.js';
 import { native } from '../../lib/native/binding.js';
-import type { GenerationOptions } from '../../lib/options/generation.js';
 import type { ModelOptions } from '../../lib/options/model.js';
 import type { RuntimeOptions } from '../../lib/options/runtime.js';
+import type { GenerationOptions } from '../../lib/options/tasks/generation.js';
 import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
 
 beforeAll(() => native().setThreads(1));

@@ -8,7 +8,7 @@ import { runModelOf, writeImportedRun } from '../../lib/interchange/imported_run
 import { snapshotOf, Transformer } from '../../lib/model/transformer.js';
 import { native } from '../../lib/native/binding.js';
 import { parseConfig, trainSchema } from '../../lib/options/index.js';
-import type { TaskTextConfig } from '../../lib/options/task_text.js';
+import type { TaskTextConfig } from '../../lib/options/tasks/text.js';
 import { Dictionary, eos } from '../../lib/text/dictionary.js';
 import { TaskText } from '../../lib/text/tasks/task_text.js';
 import { runCommand } from '../support/run_command.js';

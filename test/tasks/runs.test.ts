@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TaskMetricName, taskMetrics } from '../../lib/options/tasks.js';
+import { type TaskMetricName, taskMetrics } from '../../lib/options/tasks/names.js';
 import { evaluateRun } from '../../lib/prediction/evaluate_run.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { fitAll, metricsOf, modelBytes, trainAll, workplace } from '../training/tiny_run.js';

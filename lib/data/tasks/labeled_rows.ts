@@ -1,4 +1,4 @@
-import type { LabeledConfig } from '../../options/task_preparation.js';
+import type { LabeledConfig } from '../../options/tasks/preparation.js';
 import { type LineReading, lineBlocks } from '../../text/lines/line_reader.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';

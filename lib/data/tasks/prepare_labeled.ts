@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LabeledConfig } from '../../options/task_preparation.js';
-import type { TaskTextConfig } from '../../options/task_text.js';
+import type { LabeledConfig } from '../../options/tasks/preparation.js';
+import type { TaskTextConfig } from '../../options/tasks/text.js';
 import type { LineReading } from '../../text/lines/line_reader.js';
 import type { TaskText } from '../../text/tasks/task_text.js';
 import { YieldTimer } from '../../util/async/yield_timer.js';

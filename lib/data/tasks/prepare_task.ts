@@ -6,8 +6,8 @@ import {
   prepareClassificationSchema,
   prepareLanguageModelSchema,
   prepareRegressionSchema,
-} from '../../options/task_preparation.js';
-import { preparedTasks, type TaskTextConfig } from '../../options/task_text.js';
+} from '../../options/tasks/preparation.js';
+import { preparedTasks, type TaskTextConfig } from '../../options/tasks/text.js';
 import { checkTaskText } from '../../text/tasks/task_text.js';
 import { throwIfAborted } from '../../util/async/yield_timer.js';
 import { RdropError } from '../../util/errors.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { PrepareTaskConfig } from '../../options/task_preparation.js';
-import { mergesOf, type PreparedTask, type TaskTextConfig } from '../../options/task_text.js';
+import type { PrepareTaskConfig } from '../../options/tasks/preparation.js';
+import { mergesOf, type PreparedTask, type TaskTextConfig } from '../../options/tasks/text.js';
 import { Dictionary, unk } from '../../text/dictionary.js';
 import { LineWriter } from '../../text/lines/line_writer.js';
 import { Bpe } from '../../text/pieces/bpe.js';

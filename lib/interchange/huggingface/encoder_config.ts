@@ -23,27 +23,18 @@ export interface EncoderConfig {
 }
 
 /** Where the three kinds keep the same thing, and what transformers takes for what is not there. */
+const bertNames = {
+  embedDim: ['hidden_size', 768],
+  ffnDim: ['intermediate_size', 3072],
+  heads: ['num_attention_heads', 12],
+  layers: ['num_hidden_layers', 12],
+  activation: ['hidden_act', 'gelu'],
+  dropout: ['hidden_dropout_prob', 0.1],
+  attentionDropout: ['attention_probs_dropout_prob', 0.1],
+} as const;
 const names = {
-  bert: {
-    embedDim: ['hidden_size', 768],
-    ffnDim: ['intermediate_size', 3072],
-    heads: ['num_attention_heads', 12],
-    layers: ['num_hidden_layers', 12],
-    activation: ['hidden_act', 'gelu'],
-    dropout: ['hidden_dropout_prob', 0.1],
-    attentionDropout: ['attention_probs_dropout_prob', 0.1],
-    pad: ['pad_token_id', 0],
-  },
-  roberta: {
-    embedDim: ['hidden_size', 768],
-    ffnDim: ['intermediate_size', 3072],
-    heads: ['num_attention_heads', 12],
-    layers: ['num_hidden_layers', 12],
-    activation: ['hidden_act', 'gelu'],
-    dropout: ['hidden_dropout_prob', 0.1],
-    attentionDropout: ['attention_probs_dropout_prob', 0.1],
-    pad: ['pad_token_id', 1],
-  },
+  bert: { ...bertNames, pad: ['pad_token_id', 0] },
+  roberta: { ...bertNames, pad: ['pad_token_id', 1] },
   distilbert: {
     embedDim: ['dim', 768],
     ffnDim: ['hidden_dim', 3072],

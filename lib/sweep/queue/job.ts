@@ -5,7 +5,7 @@ import { sweepName } from '../../options/queue.js';
 import { describe, parseConfig } from '../../options/schema/parse.js';
 import { seed } from '../../options/schema/ranges.js';
 import { trialDirections } from '../../options/sweep.js';
-import { metricsText } from '../../options/tasks.js';
+import { metricsText } from '../../options/tasks/names.js';
 import { trainSchema } from '../../options/training.js';
 import type { DataHashes, RunResult } from '../../training/run_directory.js';
 import type { TrainProgress } from '../../training/stages.js';

@@ -11,7 +11,7 @@ import { packBatch } from '../../model/pack.js';
 import type { Transformer } from '../../model/transformer.js';
 import type { LossOptions } from '../../options/loss.js';
 import type { ModelOptions } from '../../options/model.js';
-import { taskMetrics } from '../../options/tasks.js';
+import { taskMetrics } from '../../options/tasks/names.js';
 import type { TrainConfig } from '../../options/training.js';
 import { readTaskTextConfig, TaskText } from '../../text/tasks/task_text.js';
 import { asRdropError, RdropError } from '../../util/errors.js';

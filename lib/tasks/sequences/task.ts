@@ -2,7 +2,7 @@
 import type { Transformer } from '../../model/transformer.js';
 import type { LossOptions } from '../../options/loss.js';
 import type { ModelOptions } from '../../options/model.js';
-import { type TaskMetric, type TaskName, taskMetrics } from '../../options/tasks.js';
+import { type TaskMetric, type TaskName, taskMetrics } from '../../options/tasks/names.js';
 import type { TrainConfig } from '../../options/training.js';
 import { readTaskTextConfig, TaskText } from '../../text/tasks/task_text.js';
 import { asRdropError, RdropError } from '../../util/errors.js';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Transformer } from '../../model/transformer.js';
 import { withVocabularies } from '../../model/vocabularies.js';
-import { taskMetrics } from '../../options/tasks.js';
+import { taskMetrics } from '../../options/tasks/names.js';
 import type { TrainConfig } from '../../options/training.js';
 import { readTextConfig, TextPipeline } from '../../text/pipeline.js';
 import { lossOf } from '../scores.js';

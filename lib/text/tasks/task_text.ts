@@ -1,7 +1,7 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseConfig } from '../../options/schema/parse.js';
-import { mergesOf, type TaskTextConfig, taskTextSchema } from '../../options/task_text.js';
+import { mergesOf, type TaskTextConfig, taskTextSchema } from '../../options/tasks/text.js';
 import { words } from '../../util/characters.js';
 import { RdropError } from '../../util/errors.js';
 import { pathExists } from '../../util/files/exists.js';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { checkManifest } from '../../../lib/data/manifest.js';
 import { prepareTask } from '../../../lib/data/tasks/prepare_task.js';
 import { countCharacters, loadTokenLines } from '../../../lib/data/tasks/task_splits.js';
-import type { PrepareLanguageModelOptions } from '../../../lib/options/task_preparation.js';
+import type { PrepareLanguageModelOptions } from '../../../lib/options/tasks/preparation.js';
 import { mosesTokenize } from '../../../lib/text/moses/tokenizer.js';
 import { Bpe } from '../../../lib/text/pieces/bpe.js';
 import { TaskText } from '../../../lib/text/tasks/task_text.js';

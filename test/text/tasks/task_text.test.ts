@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { TaskTextConfig } from '../../../lib/options/task_text.js';
+import type { TaskTextConfig } from '../../../lib/options/tasks/text.js';
 import { Dictionary, unk } from '../../../lib/text/dictionary.js';
 import { Bpe } from '../../../lib/text/pieces/bpe.js';
 import { characterOf, charactersOf } from '../../../lib/text/tasks/characters.js';

@@ -1,8 +1,8 @@
 /** What a trained run says of texts, and how good it is on a split. */
 import * as z from 'zod';
-import { documented } from './schema/documented.js';
-import { count, text } from './schema/ranges.js';
-import { type OverlongPolicy, overlongSchema } from './translation.js';
+import { documented } from '../schema/documented.js';
+import { count, text } from '../schema/ranges.js';
+import { type OverlongPolicy, overlongSchema } from '../translation.js';
 
 /** How texts are read before they are predicted. */
 export interface PredictOptions {

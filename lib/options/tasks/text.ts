@@ -1,6 +1,6 @@
 /** How the text of a task other than translation becomes token ids: its text.json. */
 import * as z from 'zod';
-import { documented, type Resolved } from './schema/documented.js';
+import { documented, type Resolved } from '../schema/documented.js';
 
 /** The tasks whose directory `prepareTask` makes. */
 export const preparedTasks = ['language-model', 'classification', 'regression'] as const;

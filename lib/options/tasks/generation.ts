@@ -1,7 +1,7 @@
 /** How a language model continues a text. */
 import * as z from 'zod';
-import { documented, type Resolved } from './schema/documented.js';
-import { count, mostCounted, positive, seed } from './schema/ranges.js';
+import { documented, type Resolved } from '../schema/documented.js';
+import { count, mostCounted, positive, seed } from '../schema/ranges.js';
 
 /** Which token follows: drawn from the model's probabilities, or the most probable one. */
 export interface GenerationOptions {

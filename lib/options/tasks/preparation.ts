@@ -1,9 +1,8 @@
 /** From text to a prepared directory of a task other than translation. */
 import * as z from 'zod';
-import { type LockOptions, lockSchema } from './opening.js';
-import { documented, type Resolved } from './schema/documented.js';
-import { probability, seed, text } from './schema/ranges.js';
-import { type TaskPieceOptions, taskPiecesSchema } from './task_text.js';
+import { type LockOptions, lockSchema } from '../opening.js';
+import { documented, type Resolved } from '../schema/documented.js';
+import { probability, seed, text } from '../schema/ranges.js';
 import {
   type BpeOptions,
   bpeSchema,
@@ -11,7 +10,8 @@ import {
   dictionarySchema,
   type TextLimitOptions,
   textLimitsSchema,
-} from './text.js';
+} from '../text.js';
+import { type TaskPieceOptions, taskPiecesSchema } from './text.js';
 
 /** What every task has. */
 interface TaskDirectoryOptions

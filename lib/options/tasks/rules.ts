@@ -1,9 +1,9 @@
 /** What the task of a run says of its other options: defaults of its own, and options that have no effect on it. */
-import { RdropError } from '../util/errors.js';
-import { modelSchema } from './model.js';
-import { describe } from './schema/parse.js';
-import { type TaskName, taskMetrics, taskNames } from './tasks.js';
-import type { TrainConfig } from './training.js';
+import { RdropError } from '../../util/errors.js';
+import { modelSchema } from '../model.js';
+import { describe } from '../schema/parse.js';
+import type { TrainConfig } from '../training.js';
+import { type TaskName, taskMetrics, taskNames } from './names.js';
 
 /** Defaults that are not those of translation, by task. */
 const taskDefaults: Record<TaskName, { loss?: object; batches?: object; validation?: object }> = {
