@@ -9,6 +9,7 @@ import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
 import type { BenchConfig } from '../options/benchmark.js';
 import { parseConfig } from '../options/schema/parse.js';
+import type { TaskName } from '../options/tasks/names.js';
 import type { BeamConfig } from '../options/translation.js';
 import { beamSchema } from '../options/translation.js';
 import { TextPipeline } from '../text/pipeline.js';
@@ -33,13 +34,14 @@ const batchSentences = 32;
 /** Share of hypotheses that must be the same in float32: nearly equal scores may be ordered otherwise by other roundings. */
 const leastEqual = 0.99;
 
-/** @throws RdropError INVALID_ARGUMENT without a run, BENCHMARK_FAILED, those of reading the run and its data */
+/** @throws RdropError INVALID_ARGUMENT without a run of translation, BENCHMARK_FAILED, those of reading the run and its data */
 export const decodeRows = (context: BenchContext): Promise<BenchRow[]> =>
   withTemporaryDirectory((exported) => rowsIn(context, exported));
 
 async function rowsIn(context: BenchContext, exported: string): Promise<BenchRow[]> {
   const { options, python, onProgress } = context;
   const { directory, config, checkpoint } = await openRunCheckpoint(runOf(options), 'best');
+  checkTask(config.task, directory);
   const pipeline = await TextPipeline.load(directory);
   const wanted = options.quick ? 4 : options.sentences;
   const sources = await sentencesOf(config.data, pipeline, config.model.maxPositions, options, wanted);
@@ -110,6 +112,15 @@ export function runOf({ run }: BenchConfig): string {
   throw new RdropError(
     'INVALID_ARGUMENT',
     'bench decode: expected --run, a trained run directory, got nothing',
+  );
+}
+
+function checkTask(task: TaskName, directory: string): void {
+  if (task === 'translation') return;
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `bench.run: expected a run of translation for decode, which measures beam search of sentences, got one of ${task} ` +
+      `(${directory}); training of other tasks is measured by the suite step and its shapes`,
   );
 }
 

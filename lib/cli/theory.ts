@@ -22,7 +22,8 @@ const shorthands: readonly [flag: string, argument: string, path: string, text: 
   ['split', '<name>', 'split', 'train, valid or test'],
   ['batches', '<n>', 'batches', 'batches of the split, held fixed'],
   ['max-tokens', '<n>', 'maxTokens', 'size of a batch'],
-  ['overlong', '<policy>', 'overlong', 'refuse, truncate or skip sentences that are too long'],
+  ['tokens-per-sample', '<n>', 'tokensPerSample', 'tokens of a block of a language model'],
+  ['overlong', '<policy>', 'overlong', 'refuse, truncate or skip sequences that are too long'],
   ['pairs', '<n>', 'pairs', 'mask pairs for each batch'],
   ['alpha', '<weight>', 'loss.alpha', 'weight of the KL term in the whole loss; left out, that of the run'],
   ['level', '<share>', 'level', 'of the intervals'],
@@ -63,9 +64,10 @@ async function theoryOptions(flags: Flags): Promise<DropoutMomentsOptions> {
   const begin: Record<string, unknown> = {};
   if (flags.run !== undefined) begin['run'] = { directory: flags.run };
   else {
-    const { model = {}, loss = {} } = flags.preset === undefined ? {} : preset(flags.preset);
-    const { direction: _, ...rest } = loss as { direction?: unknown };
-    Object.assign(begin, { model, loss: rest });
+    const { model = {}, loss = {}, batches } = flags.preset === undefined ? {} : preset(flags.preset);
+    // It is two passes that are compared, in both directions.
+    const { direction: _d, passes: _p, ...rest } = loss;
+    Object.assign(begin, { model, loss: rest, tokensPerSample: batches?.tokensPerSample });
   }
   // A directory stays text, whatever it is called.
   const value = (flag: string, text: string) => (flag === 'data' ? text : assignment(`=${text}`)[1]);

@@ -17,12 +17,13 @@ export interface FittedSequences {
  * Which sequences stay, where some are longer than a limit: none may be (`refuse`), all (`truncate`: cut by cutSequence), or the others.
  *
  * @param file of which sequence i is line i + 1
+ * @param goOn how to ask for another policy
  * @throws RdropError INVALID_ARGUMENT, naming file and line of the first that is too long, or that nothing is left
  */
 export function fitSequences(
   sequences: Sentences,
   limits: readonly LengthLimit[],
-  { policy, file }: { policy: OverlongPolicy; file: string },
+  { policy, file, goOn }: { policy: OverlongPolicy; file: string; goOn: string },
 ): FittedSequences {
   const most = Math.min(...limits.map((limit) => limit.most));
   const kept: number[] = [];
@@ -34,7 +35,7 @@ export function fitSequences(
   const first = `${file}:${at + 1}`;
   if (policy === 'refuse') {
     const limit = limits.find((each) => tokens > each.most)!;
-    throw tooLong(first, limit, tokens, 'overlong "truncate" or "skip" (--overlong)');
+    throw tooLong(first, limit, tokens, goOn);
   }
   const overlong: OverlongCount = { policy, count: long.length, first, tokens };
   if (policy === 'truncate') return { most, places: null, overlong };

@@ -33,6 +33,13 @@ export interface MomentsLossOptions {
   labelSmoothing?: number | undefined;
   /** How ε is spread over the classes. Left out: that of the run, or of training. */
   smoothing?: Smoothing | undefined;
+  /**
+   * Whether the KL term is averaged over target positions as the cross-entropy is, or summed over the batch. Left out: that of the
+   * run, or of training.
+   */
+  klReduction?: 'mean' | 'sum' | undefined;
+  /** A factor of the cross-entropy for each class, of classification. Left out: that of the run, or none. */
+  classWeights?: number[] | 'balanced' | undefined;
   /** `sum` adds the cross-entropies of both passes, `mean` halves them. Left out: that of the run, or of training. */
   passReduction?: 'sum' | 'mean' | undefined;
 }
@@ -43,7 +50,7 @@ export interface DropoutMomentsOptions extends Omit<RuntimeOptions, 'seed'>, Thr
   run?: MomentsRunOptions | undefined;
   /** A freshly initialized model instead of a run's. Left out: that of `run`. */
   model?: RunModelOptions | undefined;
-  /** A prepared directory with the run's dictionary. Left out: that of the run. */
+  /** A prepared directory, of the run's task and with its dictionary. Left out: that of the run. */
   data?: string | undefined;
   /**
    * The split that batches are drawn from.
@@ -57,11 +64,16 @@ export interface DropoutMomentsOptions extends Omit<RuntimeOptions, 'seed'>, Thr
    */
   batches?: number | undefined;
   /**
-   * Size of a batch in tokens: pairs × the longest side of any of them, eos included.
+   * Size of a batch in tokens: sequences × the longest of them, of pairs the longest side of any, eos included.
    * @default 1024
    * @range 1 or more
    */
   maxTokens?: number | undefined;
+  /**
+   * Tokens of a block of running text, of a language model. Left out: that of the run, or 512.
+   * @range 1 or more
+   */
+  tokensPerSample?: number | undefined;
   /**
    * Sentences longer than `maxTokens` or the model's `maxPositions` are an error (`refuse`), cut (`truncate`) or left out (`skip`).
    * Left out: `refuse`.
@@ -100,6 +112,8 @@ const momentsLossSchema = documented<MomentsLossOptions>()(
     alpha: lossSchema.shape.alpha.unwrap().optional(),
     labelSmoothing: lossSchema.shape.labelSmoothing.unwrap().optional(),
     smoothing: lossSchema.shape.smoothing.unwrap().optional(),
+    klReduction: lossSchema.shape.klReduction.unwrap().optional(),
+    classWeights: lossSchema.shape.classWeights,
     passReduction: lossSchema.shape.passReduction.unwrap().optional(),
   }),
 );
@@ -118,6 +132,7 @@ export const dropoutMomentsSchema = documented<DropoutMomentsOptions>()(
       split: z.enum(['train', 'valid', 'test']).default('valid'),
       batches: count.default(4),
       maxTokens: count.default(1024),
+      tokensPerSample: count.optional(),
       overlong: overlongSchema.optional(),
       pairs: z.int().min(4).max(1_000_000).default(50),
       loss: momentsLossSchema.prefault({}),

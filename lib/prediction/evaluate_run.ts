@@ -4,7 +4,7 @@ import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import type { TaskName } from '../options/tasks/names.js';
 import { type EvaluateOptions, evaluateSchema } from '../options/tasks/prediction.js';
-import { taskOf } from '../tasks/index.js';
+import { checkSameTask } from '../tasks/same_types.js';
 import type { Task, TaskReport, TaskScore } from '../tasks/task.js';
 import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
 import { StageReporter, type TrainListener } from '../training/stages.js';
@@ -69,13 +69,7 @@ export async function evaluateRun(runDirectory: string, options: EvaluateWork = 
 
 /** The data must go through the text of the run: another dictionary would give the same ids to other words. */
 async function checkText(run: string, data: string, task: Task): Promise<void> {
-  const found = await taskOf(data);
-  if (found.name !== task.name) {
-    throw new RdropError(
-      'CHECKPOINT_MISMATCH',
-      `${data}: expected data of ${task.name}, which the run was trained for, got data of ${found.name}`,
-    );
-  }
+  await checkSameTask(data, task);
   for (const name of await task.textFiles(run)) {
     const [own, other] = [join(run, name), join(data, name)];
     if ((await pathExists(other)) && (await hashFile(own)) === (await hashFile(other))) continue;

@@ -3,21 +3,32 @@ import { type FittedSequences, fitSequences } from '../data/long_sequences.js';
 import { type LengthLimit, type OverlongCount, overlongWarning } from '../data/overlong.js';
 import type { Split } from '../data/pairs.js';
 import type { Sentences } from '../data/sentences.js';
-import type { TrainConfig } from '../options/training.js';
 import type { RdropWarning } from '../util/warnings.js';
+import type { DataConfig, OptionNames } from './task.js';
+
+/** The options of training. */
+export const trainNames: OptionNames = { batches: 'batches', overlong: 'overlong' };
+
+/** How to ask for another policy where something is too long. */
+export const goOnText = ({ overlong }: OptionNames) => `${overlong} "truncate" or "skip" (--overlong)`;
 
 /** Fits the splits of a run into its limits, and keeps account of it. */
 export class SplitLengths {
   readonly overlong: Partial<Record<Split, OverlongCount>> = {};
   readonly warnings: RdropWarning[] = [];
-  readonly #config: Pick<TrainConfig, 'data' | 'overlong' | 'model' | 'batches'>;
+  readonly #config: DataConfig;
+  readonly #names: OptionNames;
+  readonly #batched: readonly Split[];
 
-  constructor(config: Pick<TrainConfig, 'data' | 'overlong' | 'model' | 'batches'>) {
+  /** @param batched the splits that batches.maxTokens limits besides */
+  constructor(config: DataConfig, names = trainNames, batched: readonly Split[] = ['train']) {
     this.#config = config;
+    this.#names = names;
+    this.#batched = batched;
   }
 
   /**
-   * The model's positions limit every split, a batch that of training.
+   * The model's positions limit every split, a batch those that are batched.
    *
    * @param kind of the split's file: `train.text`
    * @throws RdropError INVALID_ARGUMENT, as fitSequences()
@@ -25,8 +36,10 @@ export class SplitLengths {
   fit(sequences: Sentences, split: Split, kind: string): FittedSequences {
     const { data, overlong: policy = 'refuse', model, batches } = this.#config;
     const limits: LengthLimit[] = [{ most: model.maxPositions, option: 'model.maxPositions' }];
-    if (split === 'train') limits.push({ most: batches.maxTokens, option: 'batches.maxTokens' });
-    const fitted = fitSequences(sequences, limits, { policy, file: join(data, `${split}.${kind}`) });
+    if (this.#batched.includes(split))
+      limits.push({ most: batches.maxTokens, option: `${this.#names.batches}.maxTokens` });
+    const file = join(data, `${split}.${kind}`);
+    const fitted = fitSequences(sequences, limits, { policy, file, goOn: goOnText(this.#names) });
     if (fitted.overlong !== null) {
       this.overlong[split] = fitted.overlong;
       this.warnings.push(overlongWarning(fitted.overlong, sequences.length, fitted.most));

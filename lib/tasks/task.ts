@@ -4,6 +4,7 @@
  */
 import type { OverlongCount } from '../data/overlong.js';
 import type { Split } from '../data/pairs.js';
+import type { Batch } from '../model/pack.js';
 import type { Transformer } from '../model/transformer.js';
 import type { PackedBatch } from '../native/contract.js';
 import type { LossOptions } from '../options/loss.js';
@@ -44,12 +45,17 @@ export interface TaskOpening {
   taker?: BatchTaker | undefined;
 }
 
+/** What a task reads of a configuration to make batches. */
+export type DataConfig = Pick<TrainConfig, 'data' | 'model' | 'loss' | 'batches' | 'overlong' | 'seed'>;
+
 export interface Task {
   readonly name: TaskName;
   /** Names of figures that a validation has; the first picks the best checkpoint unless something else is asked for. */
   readonly metrics: readonly TaskMetric[];
   /** What a loss per target position is divided by: ln 2, so that it is in bits; 1 where it is no log-probability. */
   readonly lossUnit: number;
+  /** Whether the passes have distributions, whose divergence has two directions; the difference of two numbers has one. */
+  readonly directed: boolean;
   /** Whether of two validations that are equally good the later is the best. */
   laterWins(config: TrainConfig): boolean;
   /**
@@ -84,8 +90,31 @@ export interface Task {
     split: Exclude<Split, 'train'>,
     opening: TaskOpening,
   ): Promise<TaskSplit>;
+  /**
+   * All batches of one split, for experiments that hold some of them fixed. `batches.maxTokens` limits the sequences of each split.
+   *
+   * @param names what errors call the options
+   * @throws RdropError as open()
+   */
+  batches(config: DataConfig, split: Split, names: OptionNames): Promise<SplitBatches>;
   /** What predicts texts with a trained run, from the files of its directory. Left out: the task predicts none. */
   predictor?(config: TrainConfig, directory: string): Promise<Predicting>;
+}
+
+/** What errors call the options that limit batches. */
+export interface OptionNames {
+  /** Of maxTokens and tokensPerSample. */
+  batches: string;
+  overlong: string;
+}
+
+/** The batches of a split, in an order of no meaning. */
+export interface SplitBatches {
+  /** The indices of what is in each. */
+  readonly plan: readonly Int32Array[];
+  batch(items: Int32Array): Batch;
+  /** The loss of training, with what the data say of it. */
+  readonly loss: LossOptions;
 }
 
 /** A text that is predicted, or two that are one example. */

@@ -47,7 +47,7 @@ export function theoryCharts(result: DropoutMoments): ReportChart[] {
       ? []
       : [
           {
-            title: 'Gradient per target token: mean and noise',
+            title: 'Gradient per target position: mean and noise',
             chart: norms,
             legend: true,
             caption:
@@ -89,7 +89,7 @@ function divergenceChart({ draws, divergence }: DropoutMoments, percent: string)
         share: 0.7,
         rows: [...directions],
         names: 'above',
-        x: { title: 'nats per target token' },
+        x: { title: 'nats per target position' },
         marks: estimates.flatMap(({ row, mean, ends, told }): RowPanel['marks'] => [
           { kind: 'spots', series: row, shape: 'interval', items: [{ row, at: ends, text: told }] },
           { kind: 'spots', series: row, shape: 'circle', items: [{ row, at: mean, text: told }] },
@@ -99,7 +99,7 @@ function divergenceChart({ draws, divergence }: DropoutMoments, percent: string)
         kind: 'lines',
         title: 'Running means',
         x: { title: 'draws in the running mean' },
-        y: { title: 'nats per target token' },
+        y: { title: 'nats per target position' },
         marks: lines,
       },
     ],

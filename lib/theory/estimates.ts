@@ -2,7 +2,7 @@ import { type RatioEstimate, ratioEstimate } from './intervals.js';
 import { type Combination, combine, type ParameterMoments, productCount } from './moments.js';
 import { groupOf, type ParameterGroup, parameterGroups } from './parameter_groups.js';
 
-/** The gradient of one direction under one mask pair, per target token, the batch held fixed; averaged over batches. */
+/** The gradient of one direction under one mask pair, per target position, the batch held fixed; averaged over batches. */
 export interface DirectionEstimate {
   /**
    * ‖E g‖², unbiased: the squared norm of a mean of n samples is too large by tr Cov(g)/n, which is taken off. May come

@@ -1,31 +1,30 @@
 import { join, resolve } from 'node:path';
-import { groupPairs, shuffleBatches } from '../data/batches.js';
-import { loadCorpus } from '../data/corpus.js';
+import { shuffleBatches } from '../data/batches.js';
 import { checkManifest } from '../data/manifest.js';
-import { fitPairs, overlongWarning } from '../data/overlong.js';
 import type { StoredTensors } from '../data/safetensors/stored_tensor.js';
-import { lengthsOf } from '../data/sentences.js';
 import { type ResolvedRuntime, resolveRuntime } from '../model/device.js';
 import type { Batch } from '../model/pack.js';
 import { snapshotOf, Transformer, transformerOf } from '../model/transformer.js';
-import { withVocabularies } from '../model/vocabularies.js';
 import { native } from '../native/binding.js';
-import { type LossConfig, lossSchema } from '../options/loss.js';
+import { trainBatchSchema } from '../options/batches.js';
+import { type LossOptions, lossSchema } from '../options/loss.js';
 import type { ModelConfig } from '../options/model.js';
+import { type TaskName, taskNames } from '../options/tasks/names.js';
 import type { DropoutMomentsConfig } from '../options/theory.js';
-import { differingLine } from '../text/dictionaries.js';
-import { dictionaryName, type Side, TextPipeline } from '../text/pipeline.js';
+import { taskNamed, taskOf } from '../tasks/index.js';
+import { checkSameTypes } from '../tasks/same_types.js';
+import type { DataConfig, OptionNames, Task } from '../tasks/task.js';
 import { openRunCheckpoint } from '../training/run_checkpoint.js';
 import { readRunConfig } from '../training/run_directory.js';
 import { checkRunText } from '../training/run_text.js';
 import { fromNative, RdropError } from '../util/errors.js';
-import { warn } from '../util/warnings.js';
 
 /** What the experiment is made on. */
 export interface Subject {
+  task: TaskName;
   model: Transformer;
   batches: Batch[];
-  loss: Omit<LossConfig, 'direction' | 'classWeights'>;
+  loss: Omit<LossOptions, 'direction'>;
   /** The prepared directory. */
   data: string;
   modelConfig: ModelConfig;
@@ -38,24 +37,26 @@ export interface Subject {
 /**
  * Loads or initializes the model and picks the batches.
  *
- * @throws RdropError those of the data and text stages and of openRunCheckpoint; CHECKPOINT_MISMATCH when the data have
- *   another dictionary than the run; INVALID_ARGUMENT when the split has too few batches or a sentence is too long
+ * @throws RdropError those of the data and text stages and of openRunCheckpoint; CHECKPOINT_MISMATCH when the data are of another task
+ *   than the run, or have another dictionary; INVALID_ARGUMENT when the task compares no distributions, the split has too few batches
+ *   or a sequence is too long
  */
 export async function openSubject(config: DropoutMomentsConfig): Promise<Subject> {
   const origin = config.run === undefined ? null : await openRun(config.run, config.verify);
   const data = resolve(config.data ?? origin!.data);
   if (config.verify) await checkManifest(data);
-  const pipeline = await TextPipeline.load(data);
-  if (origin !== null) await checkDictionaries(origin.directory, data, pipeline);
-  const modelConfig = withVocabularies(origin?.config ?? config.model!, pipeline, data) as ModelConfig;
-  const batches = await pickBatches(config, data, pipeline, modelConfig);
-  // Of a run with one pass as well: it is two passes that are compared.
-  const {
-    direction: _,
-    classWeights: _w,
-    ...defaults
-  } = { ...(origin?.loss ?? lossSchema.parse({})), passes: 2 as const };
-  const given = Object.entries(config.loss).filter(([, value]) => value !== undefined);
+  const task = origin === null ? await taskOf(data) : taskNamed(origin.task);
+  checkDirected(task);
+  if (origin !== null) await checkSameTypes(origin.directory, data, task);
+  const options = origin?.config ?? config.model!;
+  const modelConfig = (await task.network({ model: options, task: task.name }, data)) as ModelConfig;
+  const given = Object.fromEntries(Object.entries(config.loss).filter(([, value]) => value !== undefined));
+  const { batches, loss } = await pickBatches(config, task, {
+    ...{ data, model: options },
+    // Of a run with one pass as well: it is two passes that are compared.
+    loss: { ...(origin?.loss ?? lossSchema.parse({})), ...given, passes: 2 },
+    tokensPerSample: config.tokensPerSample ?? origin?.tokensPerSample,
+  });
   await fromNative(() => native().setThreads(config.threads));
   const { seed, device, precision } = resolveRuntime(config);
   const runtime = { seed, device, precision };
@@ -63,14 +64,27 @@ export async function openSubject(config: DropoutMomentsConfig): Promise<Subject
     ? Transformer.create(modelConfig, runtime)
     : origin.model(modelConfig, runtime));
   return {
+    task: task.name,
     model,
     batches,
-    loss: { ...defaults, ...Object.fromEntries(given) },
+    loss,
     data,
     modelConfig,
     update: origin?.update ?? 0,
     modelSeed: origin?.seed ?? seed,
   };
+}
+
+/** Two numbers have one difference: there is nothing to compare. */
+function checkDirected({ directed, name }: Task): void {
+  if (directed) return;
+  const others = taskNames.filter((each) => taskNamed(each).directed);
+  throw new RdropError(
+    'INVALID_ARGUMENT',
+    `theory: expected a task whose passes have distributions (${others.join(', ')}), since it compares ` +
+      `the directions of their divergence; got ${name}, whose squared difference of both passes is one in either direction. ` +
+      'A sweep over loss.alpha and loss.passes shows what that does',
+  );
 }
 
 /** A run's parameters, at a checkpoint or as they were before the first update. */
@@ -82,37 +96,25 @@ async function openRun(
     const directory = resolve(place);
     const run = await readRunConfig(directory);
     if (verify) await checkRunText(directory);
-    const { data, model, loss, seed, device, precision } = run;
+    const { data, model, loss, seed, device, precision, init, task } = run;
+    const { tokensPerSample } = run.batches;
+    if (init !== undefined) throw begunWith(init, directory);
     const initial = async (config: ModelConfig, runtime: ResolvedRuntime): Promise<Transformer> => {
       using own = await Transformer.create(config, { seed, device, precision });
       using snapshot = await snapshotOf(own);
       return await transformerOf(inPrecision(snapshot.tensors, runtime), config, runtime, directory);
     };
-    return { directory, data, model: initial, config: model, loss, seed, update: 0 };
+    return { directory, task, data, model: initial, config: model, loss, tokensPerSample, seed, update: 0 };
   }
   const { directory, config, checkpoint } = await openRunCheckpoint(place, name, verify);
-  const { data, model, loss, seed } = config;
+  const { data, model, loss, seed, task, batches } = config;
+  const { tokensPerSample } = batches;
   const trained = async (own: ModelConfig, runtime: ResolvedRuntime): Promise<Transformer> => {
     await using file = await checkpoint.open('model');
     return await transformerOf(inPrecision(file.tensors, runtime), own, runtime, checkpoint.path);
   };
   const { update } = checkpoint.state;
-  return { directory, data, model: trained, config: model, loss, seed, update };
-}
-
-async function checkDictionaries(directory: string, data: string, pipeline: TextPipeline): Promise<void> {
-  const own = await TextPipeline.load(directory);
-  const place = (root: string, { config }: TextPipeline, side: Side) =>
-    join(root, dictionaryName(config, side));
-  for (const side of ['source', 'target'] as const) {
-    const [expected, got] = [own.dictionaries[side], pipeline.dictionaries[side]];
-    if (differingLine(expected, got) === null) continue;
-    throw new RdropError(
-      'CHECKPOINT_MISMATCH',
-      `${place(data, pipeline, side)}: expected the types of ${place(directory, own, side)} (${expected.size}), ` +
-        `got others (${got.size})`,
-    );
-  }
+  return { directory, task, data, model: trained, config: model, loss, tokensPerSample, seed, update };
 }
 
 /** A run may be looked at in another precision than it was trained in. */
@@ -133,44 +135,37 @@ function inPrecision(tensors: StoredTensors, { precision }: ResolvedRuntime): St
   );
 }
 
+const begunWith = (init: string, directory: string) =>
+  new RdropError(
+    'INVALID_ARGUMENT',
+    `theory.run.checkpoint: expected "best" or "last" of ${directory}, which began with the parameters of ${init} (init), got "initial"`,
+  );
+
+const names: OptionNames = { batches: 'theory', overlong: 'theory.overlong' };
+
 async function pickBatches(
-  { split, batches: wanted, maxTokens, overlong: policy = 'refuse', seed }: DropoutMomentsConfig,
-  data: string,
-  { dictionaries, config: languages }: TextPipeline,
-  { maxPositions }: ModelConfig,
-): Promise<Batch[]> {
-  const corpus = await loadCorpus(data, split, dictionaries);
-  const limits = [
-    { most: maxPositions, option: 'model.maxPositions' },
-    { most: maxTokens, option: 'theory.maxTokens' },
-  ];
-  const { pairs, overlong } = fitPairs(corpus, {
-    limits,
-    policy,
-    name: (side) => join(data, `${split}.${languages[side]}`),
-    goOn: 'theory.overlong "truncate" or "skip" (--overlong)',
-  });
-  if (overlong !== null) {
-    warn(overlongWarning(overlong, corpus.source.length, Math.min(maxPositions, maxTokens)));
-  }
+  { split, batches: wanted, maxTokens, overlong, seed }: DropoutMomentsConfig,
+  task: Task,
+  {
+    tokensPerSample,
+    ...own
+  }: Pick<DataConfig, 'data' | 'model' | 'loss'> & Pick<DropoutMomentsConfig, 'tokensPerSample'>,
+): Promise<Pick<Subject, 'batches' | 'loss'>> {
   // numpy's generator takes 32 bits.
   const drawn = seed % 2 ** 31;
-  const groups = groupPairs(lengthsOf(pairs.source), lengthsOf(pairs.target), {
-    maxTokens,
-    multipleOf: 8,
-    seed: drawn,
-  });
-  if (groups.length < wanted) {
+  const sizes = trainBatchSchema.parse({ maxTokens, tokensPerSample });
+  const { plan, batch, loss } = await task.batches(
+    { ...own, batches: sizes, overlong, seed: drawn },
+    split,
+    names,
+  );
+  if (plan.length < wanted) {
     throw new RdropError(
       'INVALID_ARGUMENT',
-      `theory.batches: expected at most the ${groups.length} batches of ${maxTokens} tokens (theory.maxTokens) that ` +
-        `${join(data, split)} has, got ${wanted}`,
+      `theory.batches: expected at most the ${plan.length} batches of ${maxTokens} tokens (theory.maxTokens) that ` +
+        `${join(own.data, split)} has, got ${wanted}`,
     );
   }
-  return shuffleBatches(groups, drawn, 1)
-    .slice(0, wanted)
-    .map((batch) => ({
-      source: Array.from(batch, (pair) => pairs.source[pair]!),
-      target: Array.from(batch, (pair) => pairs.target[pair]!),
-    }));
+  const { direction: _, ...rest } = loss;
+  return { batches: shuffleBatches(plan, drawn, 1).slice(0, wanted).map(batch), loss: rest };
 }

@@ -32,7 +32,7 @@ export function divergenceTable({ divergence, conditions }: DropoutMoments): Rep
   return {
     caption: 'Divergence of the two passes',
     head: [
-      'per target token, nats',
+      'per target position, nats',
       'mean over mask pairs',
       `${percent(level)} interval`,
       'standard deviation',
@@ -98,7 +98,7 @@ function gradientRow(estimate: GroupEstimate): string[] {
 
 /** Notes for both gradient tables. */
 export const gradientNotes = [
-  'Gradients are per target token, under one mask pair; the batch is held fixed, and the figures are averaged over the batches. ' +
+  'Gradients are per target position, under one mask pair; the batch is held fixed, and the figures are averaged over the batches. ' +
     'tr Cov is the variance over masks, added up over all elements. ‖E g‖ is free of bias: tr Cov/n is taken off the squared ' +
     'norm of the mean; — where nothing is left. S/N is ‖E g‖²/tr Cov.',
   'uni/bi is tr Cov uni / tr Cov bi, its interval a jackknife over mask pairs; "by theory" is 1 + w² tr Cov(½(u − r))/tr Cov bi ' +
@@ -129,11 +129,12 @@ export function conditionsTable({ conditions }: DropoutMoments): ReportTable {
   const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
   const entries = (of: object) =>
     Object.entries(of).map(([key, value]): [string, string] => [key, text(value)]);
-  const size = batches.map(({ pairs, tokens }) => `${pairs} pairs, ${tokens} target tokens`);
+  const size = batches.map(({ pairs, tokens }) => `${pairs} sequences, ${tokens} target positions`);
   return {
     caption: 'Conditions',
     head: ['condition', 'value'],
     rows: [
+      ['task', conditions.task],
       [
         'model',
         entries(conditions.model)

@@ -23,7 +23,7 @@ export interface ObjectiveEstimates {
   loss: GroupEstimate[];
 }
 
-/** What section 3 of the paper says of a model and a corpus, measured. Natural logarithm, per target token. */
+/** What section 3 of the paper says of a model and a corpus, measured. Natural logarithm, per target position. */
 export interface DropoutMoments {
   divergence: {
     /** D(P1‖P2), eq. (5). */
@@ -40,12 +40,13 @@ export interface DropoutMoments {
   draws: { uni: number[]; uniReverse: number[] };
   conditions: {
     options: DropoutMomentsConfig;
+    task: Subject['task'];
     loss: Subject['loss'];
     model: Subject['modelConfig'];
     parameters: number;
     modelSeed: number;
     update: number;
-    /** Sentence pairs and target tokens of each batch. */
+    /** Sequences (of translation, sentence pairs) and target positions of each batch. */
     batches: { pairs: number; tokens: number }[];
     environment: Awaited<ReturnType<typeof environment>>;
     data: DataHashes;
@@ -66,8 +67,8 @@ export interface DropoutMomentsRun {
  * parameter group. The batches are held fixed: variances are over masks, averaged over the batches. docs/theory.md has
  * the derivations.
  *
- * @throws RdropError INVALID_CONFIG, ABORTED, INVALID_ARGUMENT (no dropout, fewer batches than asked for, sentences too long),
- *   CHECKPOINT_MISMATCH (data of another dictionary), FILE_NOT_FOUND and the others of reading a run or data, NON_FINITE
+ * @throws RdropError INVALID_CONFIG, ABORTED, INVALID_ARGUMENT (no dropout, fewer batches than asked for, sequences too long, a task
+ *   whose passes have no distributions), CHECKPOINT_MISMATCH (data of another task or dictionary), FILE_NOT_FOUND and the others of reading a run or data, NON_FINITE
  */
 export async function dropoutMoments(
   options: DropoutMomentsOptions,
@@ -146,6 +147,7 @@ async function experiment(
       draws,
       conditions: {
         options: config,
+        task: subject.task,
         loss,
         model: subject.modelConfig,
         parameters: model.parameterCount,
@@ -163,12 +165,16 @@ async function experiment(
 }
 
 /** Without dropout there is rounding to measure, and nothing else. */
-function checkDropout({ dropout, attentionDropout, activationDropout }: Subject['modelConfig']): void {
+function checkDropout(config: Subject['modelConfig']): void {
+  const { dropout, attentionDropout, activationDropout, headDropout, headInputDropout, architecture } =
+    config;
   if (dropout > 0 || attentionDropout > 0 || activationDropout > 0) return;
+  const ofHead = headDropout > 0 || (config.pooler !== 'none' && headInputDropout > 0);
+  if (architecture === 'encoder' && ofHead) return;
   throw new RdropError(
     'INVALID_ARGUMENT',
-    'theory.model: expected a model with dropout (dropout, attentionDropout or activationDropout above 0), since ' +
-      'without it both passes are one; got 0 for all three',
+    'theory.model: expected a model with dropout (dropout, attentionDropout or activationDropout above 0, or of an ' +
+      'encoder that of its head), since without it both passes are one; got 0 for all three',
   );
 }
 

@@ -55,6 +55,7 @@ function weightsOf(
 const classes: Head = {
   name,
   lossUnit: Math.LN2,
+  directed: true,
   files: ['labels.txt'],
   labels: labelsOf,
 

@@ -7,7 +7,7 @@ import { lengthsOf } from '../../data/sentences.js';
 import { countCharacters, loadTokenLines } from '../../data/tasks/task_splits.js';
 import { languageModelScores } from '../../evaluation/language_model.js';
 import type { TaskScore as Figure } from '../../evaluation/task_score.js';
-import { packBatch } from '../../model/pack.js';
+import { type Batch, packBatch } from '../../model/pack.js';
 import type { Transformer } from '../../model/transformer.js';
 import type { LossOptions } from '../../options/loss.js';
 import type { ModelOptions } from '../../options/model.js';
@@ -19,8 +19,8 @@ import { warn } from '../../util/warnings.js';
 import { perToken } from '../losses.js';
 import { PlannedBatches } from '../planned_batches.js';
 import { byName, directed, lossOf } from '../scores.js';
-import { SplitLengths } from '../split_lengths.js';
-import type { Task, TaskSplit, TaskStage, TaskWork } from '../task.js';
+import { SplitLengths, trainNames } from '../split_lengths.js';
+import type { DataConfig, OptionNames, SplitBatches, Task, TaskSplit, TaskStage, TaskWork } from '../task.js';
 import { lossSums } from '../validation_loss.js';
 import { blocksOf, linesOf } from './sequences.js';
 
@@ -36,17 +36,17 @@ interface EvaluatedText {
 const usualBlock = 512;
 
 /** @throws RdropError INVALID_CONFIG where a block is longer than a model or a batch takes */
-function blockLength({ model, batches }: TrainConfig): number {
+function blockLength({ model, batches }: DataConfig, names = trainNames): number {
   const { tokensPerSample = usualBlock, maxTokens } = batches;
   const limits = [
     [model.maxPositions, 'model.maxPositions'],
-    [maxTokens, 'batches.maxTokens'],
+    [maxTokens, `${names.batches}.maxTokens`],
   ] as const;
   for (const [most, option] of limits) {
     if (tokensPerSample <= most) continue;
     throw new RdropError(
       'INVALID_CONFIG',
-      `batches.tokensPerSample: expected at most ${most} (${option}), got ${tokensPerSample}`,
+      `${names.batches}.tokensPerSample: expected at most ${most} (${option}), got ${tokensPerSample}`,
     );
   }
   return tokensPerSample;
@@ -54,13 +54,17 @@ function blockLength({ model, batches }: TrainConfig): number {
 
 /** The sequences of a split. @throws RdropError those of loadTokenLines() and SplitLengths */
 async function loadSequences(
-  config: TrainConfig,
+  config: DataConfig,
   text: TaskText,
   split: Split,
-  { lengths, signal }: { lengths: SplitLengths; signal: AbortSignal | undefined },
+  {
+    lengths,
+    signal,
+    names,
+  }: { lengths: SplitLengths; signal?: AbortSignal | undefined; names?: OptionNames },
 ): Promise<Pairs<Int32Array>> {
   const lines = await loadTokenLines(config.data, split, text, { signal });
-  if (text.config.mode === 'stream') return blocksOf(lines, blockLength(config));
+  if (text.config.mode === 'stream') return blocksOf(lines, blockLength(config, names));
   const { places, most } = lengths.fit(lines, split, 'tokens');
   const kept = places ?? Array.from({ length: lines.length }, (_, i) => i);
   return linesOf(Array.from(kept, (i) => cutSequence(lines.at(i), most)));
@@ -122,6 +126,18 @@ const splitOf = (text: EvaluatedText, how: { loss: LossOptions; maxTokens: numbe
   },
 });
 
+function batchesOf(
+  { source, target }: Pairs<Int32Array>,
+  { batches: { maxTokens, multipleOf, maxSentences }, seed }: DataConfig,
+): { plan: Int32Array[]; batch: (items: Int32Array) => Batch } {
+  const tokens = lengthsOf(target);
+  const pick = (side: Int32Array[], items: Int32Array) => Array.from(items, (i) => side[i]!);
+  return {
+    plan: groupPairs(tokens, tokens, { maxTokens, multipleOf, maxSentences, seed }),
+    batch: (items) => ({ source: pick(source, items), target: pick(target, items) }),
+  };
+}
+
 function networkOf({ model }: Pick<TrainConfig, 'model'>, text: TaskText): ModelOptions {
   const { vocabSize: _v, sourceVocabSize: _s, architecture: _a, output: _o, outputs: _n, ...rest } = model;
   return { ...rest, vocabSize: text.vocabSize, architecture: 'decoder' };
@@ -131,6 +147,7 @@ export const languageModel: Task = {
   name: 'language-model',
   metrics: taskMetrics['language-model'],
   lossUnit: Math.LN2,
+  directed: true,
   laterWins: () => false,
 
   async textFiles(directory) {
@@ -157,20 +174,10 @@ export const languageModel: Task = {
     const work = { lengths, signal };
     const sequences = await loadSequences(config, text, 'train', work);
     report?.('reading data', 1, steps);
-    const { maxTokens, multipleOf, maxSentences, accumulate } = config.batches;
-    const { seed } = config;
-    const tokens = lengthsOf(sequences.target);
-    const pick = (side: Int32Array[], batch: Int32Array) => Array.from(batch, (i) => side[i]!);
-    const train = new PlannedBatches(
-      {
-        batches: groupPairs(tokens, tokens, { maxTokens, multipleOf, maxSentences, seed }),
-        accumulate,
-        seed,
-        pack: (batch) =>
-          packBatch({ source: pick(sequences.source, batch), target: pick(sequences.target, batch) }),
-      },
-      taker,
-    );
+    const { maxTokens, accumulate } = config.batches;
+    const { plan: batches, batch: packed } = batchesOf(sequences, config);
+    const pack = (items: Int32Array) => packBatch(packed(items));
+    const train = new PlannedBatches({ batches, accumulate, seed: config.seed, pack }, taker);
     report?.('reading data', 2, steps);
     const valid = await loadEvaluated(config, text, 'valid', work);
     let test: EvaluatedText | null = null;
@@ -191,6 +198,14 @@ export const languageModel: Task = {
       },
       test: test === null ? null : splitOf(test, how),
     };
+  },
+
+  async batches(config, split, names): Promise<SplitBatches> {
+    const text = await TaskText.load(config.data);
+    const lengths = new SplitLengths(config, names, [split]);
+    const sequences = await loadSequences(config, text, split, { lengths, names });
+    for (const warning of lengths.warnings) warn(warning);
+    return { ...batchesOf(sequences, config), loss: lossOf(config) };
   },
 
   async openSplit(given, directory, split, { signal }) {

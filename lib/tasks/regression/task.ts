@@ -10,6 +10,7 @@ const value: Head = {
   name,
   // A squared error is no log-probability.
   lossUnit: 1,
+  directed: false,
   files: [],
   labels: async () => null,
 

@@ -44,7 +44,7 @@ export const splitFiles = (pairs: boolean): string[] => {
 
 /** Where the examples of a run come from. */
 export interface ExampleSource {
-  config: TrainConfig;
+  config: Pick<TrainConfig, 'data' | 'model'>;
   text: TaskText;
   /** null: numbers. */
   labels: readonly string[] | null;
@@ -103,15 +103,23 @@ export function batchOf({ sequences, types, classes, values }: Examples, batch: 
   };
 }
 
-/** The batches of training, by length. */
+/** Which examples make a batch, by length. */
+export function planOf(
+  { sequences }: Examples,
+  { batches: { maxTokens, multipleOf, maxSentences }, seed }: Pick<TrainConfig, 'batches' | 'seed'>,
+): Int32Array[] {
+  const lengths = lengthsOf(sequences);
+  return groupPairs(lengths, lengths, { maxTokens, multipleOf, maxSentences, seed });
+}
+
+/** The batches of training. */
 export function exampleBatches(
   examples: Examples,
-  { batches, seed }: Pick<TrainConfig, 'batches' | 'seed'>,
+  config: Pick<TrainConfig, 'batches' | 'seed'>,
   taker: BatchTaker | undefined,
 ): PlannedBatches {
-  const { maxTokens, multipleOf, maxSentences, accumulate } = batches;
-  const lengths = lengthsOf(examples.sequences);
+  const { accumulate } = config.batches;
   const pack = (batch: Int32Array): PackedBatch => packBatch(batchOf(examples, batch));
-  const plan = groupPairs(lengths, lengths, { maxTokens, multipleOf, maxSentences, seed });
-  return new PlannedBatches({ batches: plan, accumulate, seed, pack }, taker);
+  const batches = planOf(examples, config);
+  return new PlannedBatches({ batches, accumulate, seed: config.seed, pack }, taker);
 }

@@ -9,12 +9,23 @@ import { asRdropError, RdropError } from '../../util/errors.js';
 import { warn } from '../../util/warnings.js';
 import { byName, cell, lossOf, spaced } from '../scores.js';
 import { SplitLengths } from '../split_lengths.js';
-import type { Evaluation, Predicting, Prediction, Task, TaskSplit, TaskWork, Validated } from '../task.js';
+import type {
+  Evaluation,
+  Predicting,
+  Prediction,
+  SplitBatches,
+  Task,
+  TaskSplit,
+  TaskWork,
+  Validated,
+} from '../task.js';
 import {
+  batchOf,
   type Examples,
   exampleBatches,
   loadExamples,
   loadReadable,
+  planOf,
   type ReadableExamples,
   splitFiles,
 } from './examples.js';
@@ -39,12 +50,13 @@ export interface Judged {
 export interface Head {
   name: Extract<TaskName, 'classification' | 'regression'>;
   lossUnit: number;
+  directed: boolean;
   /** Names of the files beside the text's that a run directory holds. */
   files: readonly string[];
   /** Names of the classes; null: numbers. */
   labels(directory: string): Promise<string[] | null>;
   /** The loss of training, with what the examples say of it. */
-  loss(config: TrainConfig, train: Examples, labels: readonly string[] | null): LossOptions;
+  loss(config: Pick<TrainConfig, 'loss'>, train: Examples, labels: readonly string[] | null): LossOptions;
   judge(
     outputs: Float64Array,
     examples: Examples,
@@ -66,6 +78,7 @@ export function sequenceTask(head: Head): Task {
     name: head.name,
     metrics,
     lossUnit: head.lossUnit,
+    directed: head.directed,
     laterWins: () => false,
 
     async textFiles(directory) {
@@ -105,6 +118,24 @@ export function sequenceTask(head: Head): Task {
         ...{ overlong: lengths.overlong, warnings: lengths.warnings },
         validate: (model, work) => validated(head, model, valid, { labels, loss, maxTokens }, work),
         test: test === null ? null : evaluated(test),
+      };
+    },
+
+    async batches(config, split, names): Promise<SplitBatches> {
+      const text = await TaskText.load(config.data);
+      const labels = await head.labels(config.data);
+      const lengths = new SplitLengths(config, names, [split]);
+      const source = { config, text, labels };
+      const examples = await loadExamples({ ...source, lengths }, split);
+      for (const warning of lengths.warnings) warn(warning);
+      // Weights of classes come from the examples of training, whose lengths do not matter.
+      const weighted = config.loss.classWeights !== undefined && split !== 'train';
+      const whole = new SplitLengths({ ...config, overlong: 'truncate' }, names, []);
+      const train = weighted ? await loadExamples({ ...source, lengths: whole }, 'train') : examples;
+      return {
+        plan: planOf(examples, config),
+        batch: (items) => batchOf(examples, items),
+        loss: head.loss(config, train, labels),
       };
     },
 

@@ -16,6 +16,7 @@ import type {
   ValidationSample,
 } from '../task.js';
 import { loadRunData, loadSplit } from './run_data.js';
+import { splitBatches } from './split_batches.js';
 import { type EvaluationSet, scoreTest, searchTest, validate } from './validation.js';
 import { textWarnings } from './warnings.js';
 
@@ -23,6 +24,7 @@ export const translation: Task = {
   name: 'translation',
   metrics: taskMetrics.translation,
   lossUnit: Math.LN2,
+  directed: true,
 
   // checkpoint_utils.py, is_better.
   laterWins: ({ validation }) => validation.metric === 'bleu' && validation.bleu === 'fairseq',
@@ -55,6 +57,10 @@ export const translation: Task = {
       validate: (model, work) => validated(model, pipeline, valid, config, work),
       test: test === null ? null : splitOf(pipeline, test, config),
     };
+  },
+
+  async batches(config, split, names) {
+    return await splitBatches(config, split, names);
   },
 
   async openSplit(config, directory, split, opening) {
