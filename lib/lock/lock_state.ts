@@ -8,8 +8,8 @@ const oldLease = 60_000;
 /** What can be said of a lock file at one moment. */
 export interface LockState {
   /**
-   * free: its holder is gone. held: it lives, or may. ending: it lives and was told to end. silent: nothing is known of it,
-   * and it has not renewed its lease in time; that may also be because a clock was set, so it is watched for a moment.
+   * free: its holder is gone. held: it lives, or may. ending: it was told to end, or is being killed. silent: nothing is known
+   * of it, and it has not renewed its lease in time; that may also be because a clock was set, so it is watched for a moment.
    */
   verdict: 'free' | 'held' | 'ending' | 'silent';
   owner: LockOwner | null;
@@ -44,14 +44,17 @@ export async function judgeLock(path: string, now: number): Promise<LockState | 
     const state = { owner, content, modified, age: now - modified, remaining: null, watch: 0 };
     // Files appear whole: this one no rdrop wrote.
     if (owner === null) return { ...state, verdict: 'free' };
-    const alive = { ...state, verdict: owner.ending === true ? ('ending' as const) : ('held' as const) };
+    const ending = { ...state, verdict: 'ending' as const };
+    const alive = owner.ending === true ? ending : { ...state, verdict: 'held' as const };
     if (owner.kernelLock === true) {
       const kernel = await kernelLock(file.fd, 'shared');
-      if (kernel === 'held') return alive;
+      // One that is being killed closes its files a little later than it is seen to end.
+      if (kernel === 'held') return ['ending', 'dead'].includes(livenessOf(owner)) ? ending : alive;
       if (kernel === 'taken' && owner.boot === thisProcess().boot) return { ...state, verdict: 'free' };
     }
     const liveness = livenessOf(owner);
     if (liveness === 'dead') return { ...state, verdict: 'free' };
+    if (liveness === 'ending') return ending;
     const lease = owner.lease ?? oldLease;
     // A thread of this process that ended left its lock behind; one that lives has renewed it.
     const ownThread = owner.pid === process.pid && owner.lease !== undefined;

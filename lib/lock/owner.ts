@@ -49,7 +49,10 @@ const readOptional = (path: string): string | null => {
   }
 };
 
-/** A row of /proc: the number of the process there, its state, threads and start. Linux alone has one. */
+/** The kernel's PF_EXITING: the thread no longer runs the program. */
+const exitingFlag = 4;
+
+/** A row of /proc: the number of the process there, what its first thread does, threads and start. Linux alone has one. */
 function processRow(which: number | 'self') {
   const stat = readOptional(`/proc/${which}/stat`);
   if (stat === null) return null;
@@ -57,7 +60,10 @@ function processRow(which: number | 'self') {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
     pid: Number.parseInt(stat, 10),
-    state: fields[0] ?? '',
+    /** The first thread has ended. */
+    ended: fields[0] === 'Z' || fields[0] === 'X',
+    /** It has, or is about to. */
+    exiting: (Number(fields[6] ?? 0) & exitingFlag) !== 0,
     threads: Number(fields[17] ?? 1),
     started: fields[19] ?? null,
   };
@@ -82,8 +88,11 @@ export function thisProcess() {
   };
 }
 
-/** Whether the process of this number lives; `unknown` where it cannot be seen from here. */
-export type Liveness = 'alive' | 'dead' | 'unknown';
+/**
+ * Whether the process of this number lives; `ending`: its first thread has ended, as of one that was killed, but its files may still be
+ * open; `unknown` where it cannot be seen from here.
+ */
+export type Liveness = 'alive' | 'ending' | 'dead' | 'unknown';
 
 /** What the table of processes says of an owner. */
 export function livenessOf(owner: LockOwner): Liveness {
@@ -106,7 +115,8 @@ function processLiveness({ pid, started }: LockOwner): Liveness {
   if (processRow('self')?.pid !== process.pid) return 'alive';
   const row = processRow(pid);
   if (row === null) return 'alive';
-  // Ended, but its parent has not asked how; a process that is being killed has threads that may still write.
-  if ((row.state === 'Z' || row.state === 'X') && row.threads <= 1) return 'dead';
-  return started === null || row.started === started ? 'alive' : 'dead';
+  if (started !== null && row.started !== started) return 'dead';
+  // Its parent has not asked how it ended. Other threads of a process that is being killed may still write.
+  if (row.ended && row.threads <= 1) return 'dead';
+  return row.ended || row.exiting ? 'ending' : 'alive';
 }

@@ -17,7 +17,7 @@ export async function peekLock(path: string): Promise<LockSight | null> {
     if (owner === null) return null;
     const liveness = livenessOf(owner);
     if (liveness !== 'unknown')
-      return { state: liveness === 'alive' ? 'held' : 'left', owner, here: liveness === 'alive' };
+      return { state: liveness === 'dead' ? 'left' : 'held', owner, here: liveness !== 'dead' };
     const age = Date.now() - (await stat(path)).mtimeMs;
     // Two leases: the clocks of two machines differ.
     return { state: age < 2 * (owner.lease ?? 60_000) ? 'held' : 'left', owner, here: false };

@@ -18,6 +18,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Lock } from '../../lib/lock/lock.js';
 import { plainFileSystem } from '../support/files/plain_file_system.js';
+import { lingerer } from '../support/lingerer.js';
 import { canMakeNamespaces, inOwnNamespace } from '../support/namespaces.js';
 import { scratchDirectory } from '../support/scratch.js';
 
@@ -231,6 +232,25 @@ describe('a holder', () => {
     ]) {
       writeFileSync(path, JSON.stringify(left));
       await take(path);
+    }
+  });
+
+  it('that is being killed is waited for until its last thread has ended', async (context) => {
+    const program = lingerer(scratchDirectory());
+    if (program === null) return context.skip('there is no C compiler');
+    for (const kernelLock of [true, false]) {
+      const path = newPath();
+      const lock = await Lock.acquire(path, { what });
+      const owner = JSON.parse(readFileSync(path, 'utf8'));
+      lock.release();
+      const child = spawn(program, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      await once(child.stdout, 'data');
+      writeFileSync(path, JSON.stringify({ ...owner, pid: child.pid, started: null, kernelLock }));
+      const threads = () => readdirSync(`/proc/${child.pid}/task`).length;
+      expect(threads()).toBe(2);
+      await take(path);
+      expect(existsSync(`/proc/${child.pid}`) ? threads() : 0).toBeLessThan(2);
     }
   });
 
