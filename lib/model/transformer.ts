@@ -257,7 +257,7 @@ export class Transformer implements Disposable, AsyncDisposable {
    * Goes on with each prompt, as a language model does: for each the tokens behind it. Prompts are what the network reads, in any
    * number and of any lengths above 0; of a text longer than `maxPositions` the network sees the end. The same options give the
    * same tokens, whatever other prompts there are; only rounding in the sums of a matrix product knows of those, which decides
-   * where two tokens are as good as equal. On a device the text is read anew for each token.
+   * where two tokens are as good as equal.
    *
    * @throws RdropError TOKEN_OUT_OF_RANGE, NON_FINITE, INVALID_ARGUMENT (also of a network that is more than a decoder)
    */

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "core/errors.h"
 #include "ops/beam_candidates/beam_candidates.h"
@@ -36,13 +35,18 @@ bool better(const Candidate& a, const Candidate& b) {
 class Search {
  public:
   Search(const Transformer& model, const std::vector<int32_t>& prompt, const GenerationOptions& options,
-         DecoderMemory& memory)
-      : model_(model), options_(options), longest_(model.config().max_positions), beams_{{prompt, {}, 0}} {
+         TextDecoder& decoder)
+      : model_(model),
+        options_(options),
+        decoder_(decoder),
+        longest_(model.config().max_positions),
+        beams_{{prompt, {}, 0}} {
     const int64_t types = options.sampling.types, all = model.config().vocab_size;
     left_out_ = types > 0 && types < all ? all - types : 0;
-    if (model.device()) return;
-    decoder_.emplace(model, memory);
-    for (size_t i = 0; i + 1 < prompt.size(); ++i) decoder_->advance({prompt[i]}, {}, {0});
+    const int64_t given = int64_t(prompt.size());
+    kept_ = decoder_.begin(options.beam, given + std::min(longest_ - given, options.max_tokens - 1));
+    if (kept_ < given) return;
+    for (size_t i = 0; i + 1 < prompt.size(); ++i) decoder_.advance({prompt[i]}, {0});
   }
 
   Beam best() {
@@ -59,13 +63,13 @@ class Search {
 
  private:
   at::Tensor next_logits() {
-    if (decoder_ && int64_t(beams_[0].tokens.size()) <= longest_) {
+    if (int64_t(beams_[0].tokens.size()) <= kept_) {
       std::vector<int32_t> tokens, parents;
       for (const Beam& beam : beams_) {
         tokens.push_back(beam.tokens.back());
         parents.push_back(beam.parent);
       }
-      return decoder_->step(tokens, {}, parents);
+      return decoder_.step(tokens, parents);
     }
     Packed windows;
     for (const Beam& beam : beams_) {
@@ -110,18 +114,19 @@ class Search {
 
   const Transformer& model_;
   const GenerationOptions& options_;
+  TextDecoder& decoder_;
   int64_t longest_;
+  int64_t kept_ = 0;  ///< tokens of a text that are read with the cache
   int64_t left_out_;  ///< types that are not generated: so many more are asked for
   std::vector<Beam> beams_, finished_;
-  std::optional<IncrementalDecoder> decoder_;  // on the CPU
   Continuations continuations_;
 };
 
 }  // namespace
 
 Generated generate_by_beam(const Transformer& model, const std::vector<int32_t>& prompt,
-                           const GenerationOptions& options, DecoderMemory& memory) {
-  const Beam best = Search(model, prompt, options, memory).best();
+                           const GenerationOptions& options, TextDecoder& decoder) {
+  const Beam best = Search(model, prompt, options, decoder).best();
   Generated result;
   result.tokens.assign(best.tokens.begin() + int64_t(prompt.size()), best.tokens.end());
   for (size_t i = 0; i < best.sums.size(); ++i)

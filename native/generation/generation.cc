@@ -8,14 +8,10 @@
 #include "core/dispatch.h"
 #include "core/errors.h"
 #include "generation/beam_generation.h"
-#include "translation/incremental_decoder.h"
+#include "generation/text_decoder.h"
 
 namespace rdrop {
 namespace {
-
-/// Texts that go on together: enough rows to fill a matrix product, and keys and values that stay in memory.
-constexpr int64_t kGroupTexts = 64;
-constexpr int64_t kGroupNumbers = int64_t{1} << 26;
 
 /// A text that is not at its end.
 struct Text {
@@ -27,31 +23,30 @@ struct Text {
 class Generation {
  public:
   Generation(const Transformer& model, const GenerationOptions& options, std::vector<Generated>& results)
-      : model_(model), options_(options), results_(results), longest_(model.config().max_positions) {}
+      : model_(model), options_(options), results_(results), longest_(model.config().max_positions), decoder_(model) {}
 
   /// Goes on with these together.
   void run(std::vector<Text> texts) {
     texts_ = std::move(texts);
-    if (!model_.device()) run_cached();
+    run_cached();
     while (!texts_.empty()) append(next_without_cache());
   }
 
   /// Goes on with one by beam search.
-  void search(const Text& text) { results_[text.number] = generate_by_beam(model_, text.tokens, options_, memory_); }
+  void search(const Text& text) { results_[text.number] = generate_by_beam(model_, text.tokens, options_, decoder_); }
 
   /// Prompts that fit into one group.
-  int64_t group_size() const {
-    const ModelConfig& config = model_.config();
-    const int64_t a_text = longest_ * 3 * config.embed_dim * std::max<int64_t>(1, config.decoder_layers);
-    return std::clamp<int64_t>(kGroupNumbers / a_text, 1, kGroupTexts);
-  }
+  int64_t group_size() const { return decoder_.group_size(); }
 
  private:
   /// Until no text is left, or those that are left are longer than the network can see. All texts stand at the same
   /// position; those whose prompt goes on take its next token.
   void run_cached() {
-    IncrementalDecoder decoder(model_, memory_);
-    for (int64_t position = 0; position < longest_ && !texts_.empty(); ++position) {
+    int64_t most = 0;
+    for (const Text& text : texts_) most = std::max(most, int64_t(text.tokens.size()));
+    most += std::min(longest_ - most, options_.max_tokens - 1);  // nothing follows the last token
+    const int64_t kept = decoder_.begin(int64_t(texts_.size()), most);
+    for (int64_t position = 0; position < kept && !texts_.empty(); ++position) {
       std::vector<int32_t> tokens, parents;
       bool wanted = false;
       for (Text& text : texts_) {
@@ -61,9 +56,9 @@ class Generation {
         wanted = wanted || int64_t(text.tokens.size()) == position + 1;
       }
       if (wanted) {
-        append(decoder.step(tokens, {}, parents), position + 1);
+        append(decoder_.step(tokens, parents), position + 1);
       } else {
-        decoder.advance(tokens, {}, parents);
+        decoder_.advance(tokens, parents);
       }
     }
   }
@@ -121,7 +116,7 @@ class Generation {
   std::vector<Generated>& results_;
   int64_t longest_;
   std::vector<Text> texts_;
-  DecoderMemory memory_;
+  TextDecoder decoder_;
 };
 
 }  // namespace

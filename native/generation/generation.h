@@ -25,9 +25,9 @@ struct Generated {
 };
 
 /// Goes on with every prompt, whose tokens are what the network reads and which are not empty. A network sees at most L
-/// tokens: where a text is longer, its last L, at positions 0 to L - 1. On the CPU keys and values are cached while a
-/// text is no longer than that; beyond, and on a device, the network reads the text anew for each token. Throws
-/// INVALID_ARGUMENT where the network is more than a decoder or a prompt is empty, TOKEN_OUT_OF_RANGE, NON_FINITE.
+/// tokens: where a text is longer, its last L, at positions 0 to L - 1. Keys and values are cached while a text is no
+/// longer than that; beyond, the network reads those L anew for each token. Throws INVALID_ARGUMENT where the network
+/// is more than a decoder or a prompt is empty, TOKEN_OUT_OF_RANGE, NON_FINITE.
 std::vector<Generated> generate(const Transformer& model, const Packed& prompts, const GenerationOptions& options);
 
 }  // namespace rdrop

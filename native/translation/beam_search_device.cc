@@ -8,9 +8,9 @@
 
 #include "translation/device_decoder.h"
 #include "translation/source_groups.h"
+#include "ops/beam_search/beam_search_kernel.h"
 #include "device/device.h"
 #include "device/recording.h"
-#include "device/launch.h"
 #include "device/dispatch.h"
 #include "core/errors.h"
 
@@ -24,13 +24,8 @@ constexpr int64_t kGroupTokens = 32768;
 /// Positions between two questions whether the search has ended: each makes the device wait for the host.
 constexpr int64_t kStepsBetweenQuestions = 8;
 
-/// Cached keys and values may take this share of the device's memory, and this much in any case.
-constexpr int64_t kCacheShare = 8;
-constexpr int64_t kLeastCacheBytes = int64_t{1} << 30;
-
 /// What fits a block's shared memory, with room to spare.
 constexpr int64_t kMostBeams = 1024;
-constexpr int64_t kMostSharedFloats = int64_t(kMostSharedBytes / sizeof(float));
 
 /// The memory of a search, and its step as a graph.
 class DeviceSearch {
@@ -129,7 +124,7 @@ class DeviceSearch {
   enum Counter { kLength, kDone, kNotFinite, kArrived };
 
   void step() {
-    decoder_.step(state_, tokens_, row_positions_, logits_);
+    decoder_.step({state_.live, state_.ancestors, state_.length}, tokens_, row_positions_, logits_);
     device_.kernels().beam_search.candidates(state_, elements<float>(logits_), logits_.size(1), device_.stream());
     device_.kernels().beam_search.advance(state_, device_.stream());
   }
@@ -190,13 +185,13 @@ Translations beam_search_on(Device& device, const Transformer& model, const Pack
   const DeviceScope scope(&device, model.tf32());
   const ModelConfig& config = model.config();
   const auto length_of = [](const Packed& packed, int64_t i) { return packed.offsets[i + 1] - packed.offsets[i]; };
-  const int64_t room = kMostSharedFloats - 8 * (config.embed_dim / config.heads + 4);
+  const int64_t room = DeviceDecoder::most_positions(config);
   if (options.beam > kMostBeams || config.max_positions > room) {
     fail(ErrorCode::invalid_argument, "beam search on a device: expected a beam of at most ", kMostBeams,
          " and a model with maxPositions of at most ", room, ", got ", options.beam, " and ", config.max_positions,
          ". Next: device cpu");
   }
-  const int64_t cache = std::max(kLeastCacheBytes, device.info().total_bytes / kCacheShare);
+  const int64_t cache = DeviceDecoder::most_cache_bytes(device);
   const auto longest_of = [&](int64_t place, int64_t length) {
     return longest_translation(place, length, options, config.max_positions);
   };

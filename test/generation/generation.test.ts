@@ -1,41 +1,16 @@
 // Generation of a language model against its own logits over the whole text: greedy tokens, frequencies of drawn ones, what top-k
-// and top-p leave, the window beyond maxPositions; the device against the CPU.
+// and top-p leave, the window beyond maxPositions.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nativeTransformer, Transformer } from '../../lib/model/transformer.js';
 import { native } from '../../lib/native/binding.js';
 import type { ModelOptions } from '../../lib/options/model.js';
-import type { RuntimeOptions } from '../../lib/options/runtime.js';
 import type { GenerationOptions } from '../../lib/options/tasks/generation.js';
-import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
+import { asArrays, base, modelOf, prompts } from './models.js';
 
 beforeAll(() => native().setThreads(1));
 
 const pad = 1;
 const eos = 2;
-const base: ModelOptions = {
-  ...{ vocabSize: 23, embedDim: 16, ffnDim: 24, heads: 2, decoderLayers: 2, dropout: 0.2 },
-  ...{ maxPositions: 12, architecture: 'decoder', norm: 'pre', activation: 'gelu', positions: 'learned' },
-};
-
-/** With large parameters, so that the probabilities differ. */
-async function modelOf(options: Partial<ModelOptions> = {}, runtime: RuntimeOptions = {}, scale = 4) {
-  const model = await Transformer.create(
-    { ...base, ...options },
-    { seed: 5, device: 'cpu', precision: 'float64', ...runtime },
-  );
-  const inside = nativeTransformer(model);
-  const parameters = await inside.parameters();
-  await inside.setParameters(
-    new Map(
-      [...parameters].map(([name, values]) => [
-        name,
-        /norm/.test(name) ? values : values.map((x) => scale * x),
-      ]),
-    ),
-  );
-  return model;
-}
-
 /** Logits of the next token, by the whole text at once. */
 async function nextLogits(model: Transformer, tokens: readonly number[]): Promise<number[]> {
   const seen = Int32Array.from(tokens.slice(-model.config.maxPositions));
@@ -51,9 +26,6 @@ const probabilities = (logits: readonly number[], temperature = 1): number[] => 
 };
 const best = (logits: readonly number[]) =>
   logits.reduce((top, x, i) => (i !== pad && (top === pad || x > logits[top]!) ? i : top), 0);
-
-const prompts = [[2], [4, 5, 6, 7, 8], [9, 10], [2, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20], [3, 3, 3]];
-const asArrays = (lists: readonly (readonly number[])[]) => lists.map((list) => Int32Array.from(list));
 
 describe('greedy generation is the most probable token of the whole text, again and again', () => {
   test.each([
@@ -267,39 +239,6 @@ describe('drawn tokens', () => {
     expect(short).toBeGreaterThan(3);
     expect(await model.parameters()).toEqual(parameters);
   });
-});
-
-test('on a device the tokens are those of the CPU', async () => {
-  expect(noEmulatedDevice).toBeNull();
-  const runtime = { precision: 'float32' } as const;
-  const cpu = await modelOf({}, runtime);
-  const device = await native().Transformer.create(
-    { ...cpu.config, output: undefined, outputs: undefined } as never,
-    { seed: 5, device: emulatedDevice, precision: 'float32' },
-  );
-  await device.setParameters(await nativeTransformer(cpu).parameters());
-  const tokens = asArrays(prompts);
-  const packed = {
-    tokens: Int32Array.from(prompts.flat()),
-    offsets: Int32Array.from([0, ...prompts.map((_, i) => prompts.slice(0, i + 1).flat().length)]),
-  };
-  const options = {
-    maxTokens: 10,
-    seed: 1,
-    first: 0,
-    untilEos: false,
-    temperature: 1,
-    topK: 0,
-    topP: 1,
-    types: 0,
-    beam: 0,
-  };
-  for (const greedy of [true, false]) {
-    const expected = await cpu.generate(tokens, { ...options, greedy });
-    const found = await device.generate(packed, { ...options, greedy });
-    expect(found.map((each) => [...each.tokens])).toEqual(expected.map((each) => [...each.tokens]));
-  }
-  device.dispose();
 });
 
 test('bfloat16 draws from logits in float32', async () => {

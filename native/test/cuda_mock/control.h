@@ -27,6 +27,8 @@ int mock_is_allocated(const void* pointer);
 
 /// Products of float32 that were computed so far, in float32 or in TF32.
 long mock_products(int tf32);
+/// Multiplications in all products so far.
+int64_t mock_multiplications();
 
 /// One node of a graph that can still be launched.
 struct MockNode {

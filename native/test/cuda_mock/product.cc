@@ -52,6 +52,7 @@ float rounded_to_tf32(float x) {
 
 /// Products of float32 that were computed, as they are and in TF32.
 std::atomic<long> computed[2];
+std::atomic<int64_t> multiplications;
 
 /// Dense [rows,columns], a column after the other.
 std::vector<float> values_of(const Matrix& matrix, int64_t index, int64_t rows, int64_t columns) {
@@ -161,6 +162,7 @@ void sum_of_factor(const Product& p, int64_t index, const std::vector<float>& a,
 
 void compute(const Product& p) {
   if (p.a.type == CUDA_R_32F) ++computed[p.tf32];
+  multiplications += p.batch * p.m * p.n * p.k;
   for (int64_t index = 0; index < p.batch; ++index) {
     std::vector<float> a = p.transpose_a ? values_of(p.a, index, p.k, p.m) : values_of(p.a, index, p.m, p.k);
     std::vector<float> b = p.transpose_b ? values_of(p.b, index, p.n, p.k) : values_of(p.b, index, p.k, p.n);
@@ -223,6 +225,10 @@ cudaError_t submit_product(Stream& stream, const Product& p) {
 
 MOCK_API long mock_products(int tf32) {
   return computed[tf32 != 0];
+}
+
+MOCK_API int64_t mock_multiplications() {
+  return multiplications;
 }
 
 }  // namespace cuda_mock

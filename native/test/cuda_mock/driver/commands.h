@@ -32,9 +32,13 @@ int collectives(const Options& options);
 
 /// Rank `rank` of `size` of a run on a device each, rank 0 serving the store at `port`: `updates` updates by `backend`,
 /// the last of them with a batch of rank 0 alone. The last rank is killed before update `killed`, or with `within=1`
-/// when its part of that update is on the stream. Rank 0 compares the parameters with those of one process that
+/// when its part of that update is on the stream; with `stopped=1` it is stopped. Rank 0 compares the parameters with those of one process that
 /// accumulates as many batches for as many updates as were done.
 int ranks(const Options& options);
+
+/// Goes on with prompts of several lengths, greedy, drawn and by beam search, beyond what the network can see, on the
+/// mock, the emulated device and the CPU; then counts the multiplications for one text of 8 tokens more and more.
+int generation(const Options& options);
 
 /// A backward pass on the CPU in post-norm and pre-norm: at each layer's mark the gradients from there on are final, to
 /// the bit.

@@ -15,9 +15,9 @@ int main(int count, char** arguments) {
     int (*run)(const Options&);
   };
   constexpr Command kCommands[] = {
-      {"epoch", epoch}, {"compare", compare}, {"lifetimes", lifetimes},     {"failures", failures},
-      {"rules", rules}, {"models", models},   {"collectives", collectives}, {"ranks", ranks},
-      {"marks", marks}};
+      {"epoch", epoch},           {"compare", compare}, {"lifetimes", lifetimes},     {"failures", failures},
+      {"rules", rules},           {"models", models},   {"collectives", collectives}, {"ranks", ranks},
+      {"generation", generation}, {"marks", marks}};
   for (const Command& command : kCommands) {
     if (count < 2 || std::strcmp(arguments[1], command.name) != 0) continue;
     try {
@@ -28,6 +28,7 @@ int main(int count, char** arguments) {
     }
   }
   std::fprintf(stderr,
-               "expected a command: epoch, compare, lifetimes, failures, rules, models, collectives, ranks or marks\n");
+               "expected a command: epoch, compare, lifetimes, failures, rules, models, collectives, ranks, generation "
+               "or marks\n");
   return 2;
 }
