@@ -32,8 +32,8 @@ int collectives(const Options& options);
 
 /// Rank `rank` of `size` of a run on a device each, rank 0 serving the store at `port`: `updates` updates by `backend`,
 /// the last of them with a batch of rank 0 alone. The last rank is killed before update `killed`, or with `within=1`
-/// when its part of that update is on the stream; with `stopped=1` it is stopped. Rank 0 compares the parameters with those of one process that
-/// accumulates as many batches for as many updates as were done.
+/// when its part of that update is on the stream; with `stopped=1` it is stopped. Rank 0 compares the parameters with
+/// those of one process that accumulates as many batches for as many updates as were done.
 int ranks(const Options& options);
 
 /// Goes on with prompts of several lengths, greedy, drawn and by beam search, beyond what the network can see, on the
