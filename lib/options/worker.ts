@@ -18,7 +18,8 @@ export interface WorkerOptions extends QueueOptions {
    */
   runs?: string | undefined;
   /**
-   * A prepared directory, or one that holds some at most two levels below. A trial's data are found there by their SHA-256.
+   * A prepared directory, or one that holds some at most two levels below. A trial's data are found there by their SHA-256, and so is
+   * the run that it begins with (`init`), there or below `runs`.
    * @default "."
    */
   dataRoot?: string | undefined;

@@ -65,6 +65,7 @@ export function planTrials(
     const directory = join(resolve(sweep.directory), name);
     const own = { data: resolve(shared.data), seed, threads, runDirectory: directory };
     const config = resolveTrainOptions({ ...atPoint(shared, point), ...own }, 'config');
+    if (config.init !== undefined) config.init = resolve(config.init);
     const { loss, validation } = config;
     if (typeof validation.metric !== 'string') {
       throw new RdropError(
@@ -240,7 +241,10 @@ export async function trialState(trial: Trial): Promise<TrialState> {
 /** The options in which a run is not the one that a trial would begin. */
 export function configDifferences(run: TrainConfig, trial: Trial): string[] {
   // Where the directories lie and how many threads work does not make another run.
-  const comparable = (config: TrainConfig) => ({ ...config, data: '', runDirectory: '', threads: 0 });
+  const comparable = (config: TrainConfig) => ({
+    ...{ ...config, data: '', runDirectory: '', threads: 0 },
+    ...(config.init !== undefined && { init: '' }),
+  });
   // A run's configuration says what 'auto' stood for where it began, and it continues there.
   const { device, precision } = trial.config;
   const begun = {

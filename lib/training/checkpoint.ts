@@ -233,6 +233,8 @@ export async function findCheckpoint(checkpoints: string, name: CheckpointName):
 export interface Checkpoint {
   path: string;
   state: TrainingState;
+  /** SHA-256 of the file of the parameters, which open() compares. */
+  modelHash: string | undefined;
   /**
    * Opens one of the two files of tensors, once its SHA-256 is compared; the caller closes it.
    *
@@ -255,7 +257,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     };
     return missingIsCorrupt(OpenSafetensors.open(join(path, name), verify ? check : undefined));
   };
-  return { path, state, open };
+  return { path, state, modelHash: files[modelFile], open };
 }
 
 async function missingIsCorrupt<T>(opening: Promise<T>): Promise<T> {

@@ -9,7 +9,7 @@ import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { type Checkpoint, findCheckpoint, openCheckpoint } from './checkpoint.js';
-import { type RunDirectory, readRunConfig } from './run_directory.js';
+import { type DataHashes, type RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 import { runWarnings } from './run_warnings.js';
 
@@ -95,22 +95,36 @@ async function openInitial(directory: string): Promise<Checkpoint> {
   return openCheckpoint(path);
 }
 
+/** SHA-256 of the files, of those that are there, in which each id has its meaning. */
+async function hashDictionaries(directory: string): Promise<DataHashes> {
+  const hashes: DataHashes = {};
+  for (const name of await (await taskOf(directory)).textFiles(directory)) {
+    const path = join(directory, name);
+    if (dictionaries.test(name) && (await pathExists(path))) hashes[name] = await hashFile(path);
+  }
+  return hashes;
+}
+
 /** Whether the text of both goes to the same ids. */
 async function shareTypes(run: string, data: string): Promise<boolean> {
-  const hashes = async (directory: string) => {
-    const names = (await (await taskOf(directory)).textFiles(directory)).filter((name) =>
-      dictionaries.test(name),
-    );
-    const there = await Promise.all(
-      names.map(async (name) => {
-        const path = join(directory, name);
-        return (await pathExists(path)) ? hashFile(path) : null;
-      }),
-    );
-    return there.filter((hash) => hash !== null);
-  };
-  const theirs = await hashes(run);
-  return (await hashes(data)).some((hash) => theirs.includes(hash));
+  const theirs = Object.values(await hashDictionaries(run));
+  return Object.values(await hashDictionaries(data)).some((hash) => theirs.includes(hash));
+}
+
+/**
+ * What a run begins with where `init` names this one, wherever it lies: SHA-256 of its parameters and dictionaries.
+ *
+ * @param verify reads the parameters, which may be damaged or not all there yet; else their SHA-256 is what the checkpoint says
+ * @throws RdropError FILE_NOT_FOUND (no run, or no checkpoint), CHECKPOINT_CORRUPT, MALFORMED_FILE, INVALID_CONFIG
+ */
+export async function hashInit(runDirectory: string, verify: boolean): Promise<DataHashes> {
+  const directory = resolve(runDirectory);
+  await readRunConfig(directory);
+  const { path, modelHash, open } = await openInitial(directory);
+  if (modelHash === undefined)
+    throw new RdropError('CHECKPOINT_CORRUPT', `${path}: expected the SHA-256 of its parameters, got none`);
+  if (verify) await (await open('model')).close();
+  return { 'model.safetensors': modelHash, ...(await hashDictionaries(directory)) };
 }
 
 const otherPositions = (path: string, name: string, expected: readonly number[], got: readonly number[]) =>

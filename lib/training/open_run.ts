@@ -22,6 +22,7 @@ import { openRanks } from './distributed/open_ranks.js';
 import { isPlaced } from './distributed/place.js';
 import type { Ranks } from './distributed/ranks.js';
 import { agreedConfig, checkRanks } from './distributed/same_run.js';
+import { hashInit } from './init.js';
 import { checkOptimizer } from './optimizer/optimizer_options.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
@@ -56,8 +57,9 @@ export async function createLoop(options: TrainOptions, work: CreateWork): Promi
     const data = await openData(config, ranks, { signal, onProgress });
     throwIfAborted(signal, opened);
     checkOptimizer(config, data.network);
-    const locking = { unlock, worldSize: ranks.size };
-    const run = ranks.first ? await RunDirectory.create(config, hashes, locking) : null;
+    const init = config.init === undefined || !ranks.first ? undefined : await hashInit(config.init, false);
+    const creating = { unlock, worldSize: ranks.size, init };
+    const run = ranks.first ? await RunDirectory.create(config, hashes, creating) : null;
     return releasing(run, async () => {
       await mirrorMetrics(config, run)?.restart(0);
       return TrainingLoop.create(config, run, data, ranks);

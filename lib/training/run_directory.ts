@@ -95,7 +95,7 @@ export class RunDirectory {
   static async create(
     config: TrainConfig,
     hashes: DataHashes,
-    { worldSize = 1, ...locking }: Locking & { worldSize?: number } = {},
+    { worldSize = 1, init, ...locking }: Locking & { worldSize?: number; init?: DataHashes | undefined } = {},
   ): Promise<RunDirectory> {
     const path = resolve(config.runDirectory);
     const run = await RunDirectory.#lockAt(path, locking);
@@ -127,6 +127,7 @@ export class RunDirectory {
         ...(await environment(config.threads)),
         worldSize,
         data: hashes,
+        ...(init !== undefined && { init }),
       });
       for (const name of ['metrics.jsonl', 'failure.json']) await rm(join(path, name), { force: true });
       // Last: a directory with a config.json has all the others.

@@ -21,6 +21,7 @@ const largestJob = 1 << 18;
 export const trialName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._=,+-]{0,199}$/, 'expected the name of a trial');
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const fileName = z
   .string()
   .max(200)
@@ -35,16 +36,25 @@ export const jobSchema = z.strictObject({
   direction: z.enum(trialDirections),
   seed,
   /** Every default filled in, without what belongs to the machine that trains: paths, processes. `auto` and 0 threads: the slot decides. */
-  config: trainSchema.omit({ preset: true, data: true, runDirectory: true, distributed: true }),
+  config: trainSchema.omit({ preset: true, data: true, init: true, runDirectory: true, distributed: true }),
   /** SHA-256 of the files of the data. */
-  data: z.record(fileName, z.string().regex(/^[0-9a-f]{64}$/)),
+  data: z.record(fileName, sha256),
+  /** SHA-256 of the parameters and dictionaries of the run that it begins with. Left out: with none. */
+  init: z.record(fileName, sha256).optional(),
 });
 export type TrialJob = z.output<typeof jobSchema>;
 
-/** The job of a trial. */
-export function jobOf(sweep: string, { name, direction, seed, config }: Trial, data: DataHashes): TrialJob {
-  const { data: _d, runDirectory: _r, distributed: _p, ...shared } = config;
-  return { version: 1, rdrop: packageVersion(), sweep, trial: name, direction, seed, config: shared, data };
+/** The job of a trial. @param init of the run that it begins with */
+export function jobOf(
+  sweep: string,
+  { name, direction, seed, config }: Trial,
+  { data, init }: { data: DataHashes; init?: DataHashes | undefined },
+): TrialJob {
+  const { data: _d, init: _i, runDirectory: _r, distributed: _p, ...shared } = config;
+  return {
+    ...{ version: 1, rdrop: packageVersion(), sweep, trial: name, direction, seed },
+    ...{ config: shared, data, ...(init && { init }) },
+  };
 }
 
 /** Its name on the queue: another configuration, other data or another rdrop make another one. */

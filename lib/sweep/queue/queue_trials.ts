@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis';
 import { parseConfig } from '../../options/schema/parse.js';
 import type { SweepConfig } from '../../options/sweep.js';
 import { trainSchema } from '../../options/training.js';
+import { hashInit } from '../../training/init.js';
 import type { DataHashes, RunResult } from '../../training/run_directory.js';
 import { asRdropError, RdropError } from '../../util/errors.js';
 import { pathExists } from '../../util/files/exists.js';
@@ -76,8 +77,12 @@ export async function* queueTrials(
   let failed = 0;
   try {
     const open = new Map<string, Open>();
+    const inits = new Map<string, DataHashes>();
     for (const trial of trials) {
-      const job = jobOf(sweep.name, trial, control.data);
+      const { init: place } = trial.config;
+      if (place !== undefined && !inits.has(place)) inits.set(place, await hashInit(place, true));
+      const init = place === undefined ? undefined : inits.get(place);
+      const job = jobOf(sweep.name, trial, { data: control.data, init });
       open.set(trial.name, { trial, job, id: jobId(job), mirror: null, worker: '', shown: '' });
     }
     for (const each of open.values()) await put(queue, each, true);
@@ -223,7 +228,7 @@ async function* look(
 /** Writes the files of a finished trial into its directory, once they are found to be that trial's. */
 async function fetchRun(
   client: Redis,
-  { trial, id }: Open,
+  { trial, job, id }: Open,
   returned: JobResult | null,
   { data, verify }: QueueControl,
 ): Promise<RunResult | RdropError | 'gone'> {
@@ -235,9 +240,11 @@ async function fetchRun(
     const json = (name: string): unknown => JSON.parse(files.get(name) ?? 'null');
     const config = parseConfig(trainSchema, json('config.json'), `config.json of ${trial.name}`);
     const found = configDifferences(config, trial);
-    const environment = json('environment.json') as { data?: unknown } | null;
+    const environment = json('environment.json') as { data?: unknown; init?: unknown } | null;
     const result = json('result.json') as Partial<RunResult> | null;
     if (!isDeepStrictEqual(environment?.data, JSON.parse(JSON.stringify(data)))) found.push('its data');
+    if (!isDeepStrictEqual(environment?.init, job.init && JSON.parse(JSON.stringify(job.init))))
+      found.push('the parameters that it began with');
     if (result?.seed !== trial.seed) found.push('its result');
     if (found.length > 0) {
       throw new RdropError(
@@ -246,10 +253,9 @@ async function fetchRun(
       );
     }
     const { directory } = trial;
-    files.set(
-      'config.json',
-      `${JSON.stringify({ ...config, data: trial.config.data, runDirectory: directory }, null, 2)}\n`,
-    );
+    const { data: own, init } = trial.config;
+    const here = { ...config, data: own, runDirectory: directory, ...(init !== undefined && { init }) };
+    files.set('config.json', `${JSON.stringify(here, null, 2)}\n`);
     await verify();
     await writeRun(directory, files);
     return result as RunResult;

@@ -1,13 +1,10 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { hashFile } from '../../data/manifest.js';
 import { type DataHashes, hashData } from '../../training/run_directory.js';
 import { asRdropError } from '../../util/errors.js';
-import { pathExists } from '../../util/files/exists.js';
-
-/** Levels below the root at which a prepared directory may lie. */
-const depth = 2;
+import { directoriesBelow } from './directories_below.js';
 
 /** Prepared directories below a root, found by their content: what a job says of paths plays no part. */
 export class DataRoot {
@@ -20,7 +17,7 @@ export class DataRoot {
 
   /** The directory whose files have these SHA-256; null where none has. */
   async find(data: DataHashes, signal?: AbortSignal): Promise<string | null> {
-    for await (const directory of preparedBelow(this.#root, depth)) {
+    for await (const directory of directoriesBelow(this.#root, 'text.json')) {
       try {
         if (await this.#holds(directory, data, signal)) return directory;
       } catch (error) {
@@ -44,15 +41,5 @@ export class DataRoot {
     const hashes = await hashData(directory, false, signal);
     this.#known.set(directory, { state, hashes });
     return isDeepStrictEqual(hashes, { ...data });
-  }
-}
-
-async function* preparedBelow(directory: string, levels: number): AsyncGenerator<string> {
-  if (await pathExists(join(directory, 'text.json')).catch(() => false)) yield directory;
-  if (levels === 0) return;
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  for (const { name } of entries.filter((each) => each.isDirectory() || each.isSymbolicLink())) {
-    if (!name.startsWith('.') && name !== 'node_modules')
-      yield* preparedBelow(join(directory, name), levels - 1);
   }
 }

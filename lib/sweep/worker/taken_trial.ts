@@ -14,6 +14,7 @@ import { keptSeconds, metricsKey, type TrialJob } from '../queue/job.js';
 import type { Slot } from '../slots.js';
 import { runTrial } from '../trial_process.js';
 import type { DataRoot } from './data_root.js';
+import { findInit } from './find_init.js';
 import type { Lease } from './lease.js';
 import { uploadBest } from './upload.js';
 
@@ -80,6 +81,8 @@ async function placedTrial(job: TrialJob, { config, data, slot, signal }: TrialW
   const directory = await data.find(job.data, signal);
   if (directory === null)
     throw new Refusal(`no directory below ${resolve(config.dataRoot)} holds its data (compared by SHA-256)`);
+  const init = job.init === undefined ? null : await findInit([config.dataRoot, config.runs], job.init);
+  if (init !== null && 'reason' in init) throw new Refusal(init.reason);
   const runs = resolve(config.runs);
   const runDirectory = join(runs, job.sweep, job.trial);
   if (!runDirectory.startsWith(join(runs, '/'))) {
@@ -94,7 +97,7 @@ async function placedTrial(job: TrialJob, { config, data, slot, signal }: TrialW
     direction,
     seed,
     directory: runDirectory,
-    config: { ...job.config, data: directory, runDirectory },
+    config: { ...job.config, data: directory, runDirectory, ...(init && { init: init.directory }) },
   };
 }
 
