@@ -1,5 +1,5 @@
 /**
- * The demo: a corpus of the project's own making, small enough to overfit, on which plain dropout, R-Drop with one
+ * The demo: text of the project's own making, small enough to overfit, on which plain dropout, R-Drop with one
  * direction of KL and R-Drop with both are trained alike.
  */
 
@@ -8,10 +8,12 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { prepareCorpus } from '../data/preparation/prepare.js';
 import type { PrepareRun } from '../data/preparation/stages.js';
+import { prepareTask } from '../data/tasks/prepare_task.js';
 import { type DemoOptions, demoSchema } from '../options/demo.js';
 import { mergeOptions, preset } from '../options/presets.js';
 import { parseConfig } from '../options/schema/parse.js';
 import type { TrialDirection } from '../options/sweep.js';
+import type { TaskName } from '../options/tasks/names.js';
 import { currentDirection } from '../sweep/earlier_names.js';
 import type { SweepTrainOptions } from '../sweep/plan.js';
 import { RdropError } from '../util/errors.js';
@@ -19,8 +21,10 @@ import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
 import { makePath } from '../util/files/make_path.js';
 import { type DemoCorpusOptions, demoCorpus, writeDemoCorpus } from './corpus.js';
+import { type TaskDemoRecipe, taskDemoRecipe } from './task_recipe.js';
+import { writeDemoText } from './task_text.js';
 
-/** All that decides the numbers of a demo; demo.json holds it, so that other numbers are never taken for its own. */
+/** All that decides the numbers of the demo of translation; demo.json holds it, so that other numbers are never taken for its own. */
 export interface DemoRecipe {
   version: 1;
   corpus: DemoCorpusOptions;
@@ -31,7 +35,8 @@ export interface DemoRecipe {
 }
 
 export interface Demo {
-  recipe: DemoRecipe;
+  task: TaskName;
+  recipe: DemoRecipe | TaskDemoRecipe;
   /** Prepared data. */
   data: string;
   /** The sweep's directory. */
@@ -67,15 +72,15 @@ export function demoRecipe(quick: boolean): DemoRecipe {
 }
 
 /**
- * Makes the corpus and prepares it, or finds both from an earlier call with the same recipe.
+ * Makes the text and prepares it, or finds both from an earlier call with the same recipe.
  *
  * @throws RdropError RUN_EXISTS when the directory holds a demo of another recipe; INVALID_ARGUMENT; those of
- *   prepareCorpus
+ *   prepareCorpus and prepareTask
  */
 export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Promise<Demo> {
-  const { directory, quick, fresh } = parseConfig(demoSchema, options, 'demo', 'INVALID_ARGUMENT');
+  const { task, directory, quick, fresh } = parseConfig(demoSchema, options, 'demo', 'INVALID_ARGUMENT');
   const root = resolve(directory);
-  const recipe = demoRecipe(quick);
+  const recipe = task === 'translation' ? demoRecipe(quick) : taskDemoRecipe(task, quick);
   const recipeFile = join(root, 'demo.json');
   const data = join(root, 'data');
   const sweep = join(root, 'sweep');
@@ -99,11 +104,22 @@ export async function openDemo(options: DemoOptions, run: PrepareRun = {}): Prom
   }
   if (!(await pathExists(join(data, 'text.json')))) {
     const text = join(root, 'text');
-    await writeDemoCorpus(text, demoCorpus(recipe.corpus));
-    const prefixes = { train: join(text, 'train'), valid: join(text, 'valid'), test: join(text, 'test') };
-    await prepareCorpus({ source: 'de', target: 'en', ...prefixes, out: data, bpe: recipe.merges }, run);
+    if ('task' in recipe) await prepareTaskText(recipe, text, data, run);
+    else await prepareTranslation(recipe, text, data, run);
   }
-  return { recipe, data, sweep, config: { ...recipe.train, data } };
+  return { task, recipe, data, sweep, config: { ...recipe.train, data } };
+}
+
+async function prepareTranslation(recipe: DemoRecipe, text: string, out: string, run: PrepareRun) {
+  await writeDemoCorpus(text, demoCorpus(recipe.corpus));
+  const prefixes = { train: join(text, 'train'), valid: join(text, 'valid'), test: join(text, 'test') };
+  await prepareCorpus({ source: 'de', target: 'en', ...prefixes, out, bpe: recipe.merges }, run);
+}
+
+async function prepareTaskText(recipe: TaskDemoRecipe, text: string, out: string, run: PrepareRun) {
+  const { task, prepare } = recipe;
+  const [train, valid, test] = await writeDemoText({ task, directory: text, ...recipe.text });
+  await prepareTask({ task, ...prepare, train: train!, valid, test, out }, run);
 }
 
 /** A recipe as this version writes it. */

@@ -2,10 +2,16 @@
 import * as z from 'zod';
 import { documented } from './schema/documented.js';
 import { countTo, seed, text } from './schema/ranges.js';
+import type { TaskName } from './tasks/names.js';
 import { preparedTasks } from './tasks/text.js';
 
 /** `rdrop demo`. */
 export interface DemoOptions {
+  /**
+   * What is trained, each on text of the package's own making.
+   * @default "translation"
+   */
+  task?: TaskName | undefined;
   /**
    * The directory to make.
    * @default "runs/demo"
@@ -25,6 +31,7 @@ export interface DemoOptions {
 
 export const demoSchema = documented<DemoOptions>()(
   z.strictObject({
+    task: z.enum(['translation', ...preparedTasks]).default('translation'),
     directory: text.default('runs/demo'),
     quick: z.boolean().default(false),
     fresh: z.boolean().default(false),
@@ -34,7 +41,7 @@ export const demoSchema = documented<DemoOptions>()(
 /** `writeDemoText(options)`, `rdrop demo text`. */
 export interface DemoTextOptions {
   /** What the text is for. */
-  task: 'translation' | 'language-model' | 'classification' | 'regression';
+  task: TaskName;
   /** The directory to write into. */
   directory: string;
   /**

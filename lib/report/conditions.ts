@@ -56,6 +56,9 @@ function flatten(value: object, prefix = ''): Map<string, string> {
   );
 }
 
+/** Options that some directions fix. */
+const ofDirection = new Set(['loss.alpha', 'loss.passes']);
+
 /** Whether a direction says what an option is. */
 const impliedBy = (direction: string, key: string): boolean =>
   (key === 'loss.alpha' && !hasAlpha(direction)) || (key === 'loss.passes' && direction === 'one-pass');
@@ -93,7 +96,7 @@ function differing(runs: readonly RunSummary[]): { keys: string[]; of: (run: Run
   const keys = [...new Set(known.flatMap((each) => [...each.keys()]))].filter((key) => {
     const found = new Set(known.flatMap((each) => each.get(key) ?? []));
     // An option that a run does not have; of those that have not begun some are not known yet.
-    const lacking = key !== 'loss.alpha' && found.size > 0 && begun.some((each) => !each.has(key));
+    const lacking = !ofDirection.has(key) && found.size > 0 && begun.some((each) => !each.has(key));
     const ofEnvironment = key === 'data' || versions.some(([, name]) => name === key);
     return found.size > 1 || (lacking && !ofEnvironment);
   });

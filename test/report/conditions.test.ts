@@ -6,6 +6,7 @@ import { parseConfig, trainSchema } from '../../lib/options/index.js';
 import { mergeOptions } from '../../lib/options/presets.js';
 import { conditionOf, withConditions } from '../../lib/report/conditions.js';
 import { type RunSummary, renderReport, writeReport } from '../../lib/report/report.js';
+import { directionOf } from '../../lib/sweep/direction_loss.js';
 import { rowsOf } from '../support/html.js';
 
 const environment = {
@@ -30,7 +31,7 @@ function run(seed: number, options: object = {}, more: object = {}): RunSummary 
   };
   const config = parseConfig(trainSchema, mergeOptions(shared, options), 'train');
   return {
-    direction: config.loss.alpha === 0 ? 'baseline' : config.loss.direction,
+    direction: directionOf(config.loss),
     seed,
     testScore: 30 + seed / 10,
     seconds: 10,
@@ -55,8 +56,9 @@ describe('the condition of a run', () => {
       run(1, { loss: { direction: 'bi' } }),
       run(1, { loss: { alpha: 0 } }),
       run(2, { loss: { alpha: 0, direction: 'bi' } }),
+      run(1, { loss: { alpha: 0, passes: 1 } }),
     ];
-    expect(conditionsOf(runs)).toEqual(['uni', 'uni', 'bi', 'baseline', 'baseline']);
+    expect(conditionsOf(runs)).toEqual(['uni', 'uni', 'bi', 'baseline', 'baseline', 'one-pass']);
   });
 
   it.each([
