@@ -8,8 +8,8 @@ const calls = {
   /** Answers when the process and its native core are there. */
   ready: () => native().info().threads,
   leave() {
-    group?.dispose();
-    group = undefined;
+    for (const each of [trainer, model, group]) each?.dispose();
+    trainer = model = group = undefined;
   },
   async join(options) {
     group = await native().Group.create({ library: distributedLibrary(), ...options });

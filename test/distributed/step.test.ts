@@ -1,5 +1,5 @@
 // W processes against one that takes the batches of all of them: the same training.
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import type {
   FloatArray,
   NativeDistributed,
@@ -11,7 +11,7 @@ import type {
 } from '../../lib/native/contract.js';
 import { asRdropError } from '../../lib/util/errors.js';
 import { emulatedDevice, noEmulatedDevice } from '../support/emulated_device.js';
-import { endRanks, Rank, startRanks } from '../support/ranks.js';
+import { type Rank, RankPool, startRanks } from '../support/ranks.js';
 
 const config: NativeModelConfig = {
   ...{ vocabSize: 61, embedDim: 16, ffnDim: 32, heads: 2, encoderLayers: 2, decoderLayers: 2 },
@@ -35,7 +35,7 @@ function generator(seed: number): (below: number) => number {
   };
 }
 
-function batchOf(random: (below: number) => number): PackedBatch {
+function batchOf(random: (below: number) => number, fewest = 2, more = 4): PackedBatch {
   const side = (pairs: number) => {
     const tokens: number[] = [];
     const offsets = [0];
@@ -46,23 +46,24 @@ function batchOf(random: (below: number) => number): PackedBatch {
     }
     return { tokens: Int32Array.from(tokens), offsets: Int32Array.from(offsets) };
   };
-  const pairs = 2 + random(4);
+  const pairs = fewest + random(more);
   return { source: side(pairs), target: side(pairs) };
 }
 
 /** Batches of each update; the last has one alone, as an epoch may end. */
-function updatesOf(count: number, each: number): PackedBatch[][] {
+function updatesOf(count: number, each: number, ...pairs: number[]): PackedBatch[][] {
   const random = generator(7);
   return Array.from({ length: count }, (_, i) =>
-    Array.from({ length: i + 1 < count ? each : 1 }, () => batchOf(random)),
+    Array.from({ length: i + 1 < count ? each : 1 }, () => batchOf(random, ...pairs)),
   );
 }
 
 const shareOf = (updates: PackedBatch[][], rank: number, ranks: number) =>
   updates.map((batches) => batches.filter((_, i) => i % ranks === rank));
 
-const open: Rank[] = [];
-afterEach(() => endRanks(open.splice(0)));
+const pool = new RankPool();
+afterEach(() => pool.release());
+afterAll(() => pool.end());
 
 type Distributed = Omit<NativeDistributed, 'group'>;
 interface Trained {
@@ -95,9 +96,8 @@ async function trainAlone(
   runtime: NativeRuntime,
   model = config,
 ): Promise<Trained> {
-  const rank = new Rank();
-  open.push(rank);
-  return await train(rank, updates, runtime, null, model);
+  const [rank] = await pool.take(1);
+  return await train(rank!, updates, runtime, null, model);
 }
 
 async function trainTogether(
@@ -107,8 +107,7 @@ async function trainTogether(
   distributed: Distributed,
   model = config,
 ): Promise<Trained[]> {
-  const group = await startRanks(ranks);
-  open.push(...group);
+  const group = await startRanks(ranks, {}, await pool.take(ranks));
   return await Promise.all(
     group.map((rank, i) => train(rank, shareOf(updates, i, ranks), runtime, distributed, model)),
   );
@@ -184,14 +183,15 @@ for (const ranks of [2, 3])
     expect(alone.steps[0]!.metrics!.loss).toBeGreaterThan(alone.steps[48]!.metrics!.loss / 2);
   });
 
-test('2 processes in float64, post-norm and pre-norm with embeddings of their own', async () => {
+test.each([
+  ['post-norm', {}],
+  ['pre-norm with embeddings of their own', { norm: 'pre', shareEmbeddings: 'none' }],
+] as const)('2 processes in float64, %s', async (_, others) => {
   const updates = updatesOf(30, 2);
-  const others = { ...config, norm: 'pre', shareEmbeddings: 'none' } as const;
-  for (const model of [config, others]) {
-    const alone = await trainAlone(updates, runtimeOf('float64'), model);
-    const together = await trainTogether(2, updates, runtimeOf('float64'), float32, model);
-    expectSame(together, alone, 1e-12);
-  }
+  const model = { ...config, ...others };
+  const alone = await trainAlone(updates, runtimeOf('float64'), model);
+  const together = await trainTogether(2, updates, runtimeOf('float64'), float32, model);
+  expectSame(together, alone, 1e-12);
 });
 
 test('gradients that travel in bfloat16 are rounded, and no more', async () => {
@@ -209,7 +209,8 @@ test('gradients that travel in bfloat16 are rounded, and no more', async () => {
     expect(Buffer.compare(bytesOf(values), bytesOf(together[0]!.parameters.get(name)!))).toBe(0);
 });
 
-// The emulated grid is slow: in float32 50 updates of the smallest model, in float16 a few of the usual one.
+// The emulated grid is slow, its time that of rows: one pair or two a batch, in float32 50 updates of the smallest model, in float16 a
+// few of the usual one.
 for (const [precision, count, tolerance] of [
   ['float32', 50, 1e-5],
   ['float16', 6, 2e-3],
@@ -219,7 +220,7 @@ for (const [precision, count, tolerance] of [
     const smallest = { embedDim: 8, ffnDim: 8, encoderLayers: 1, decoderLayers: 1 };
     // Without relu's kink, as above.
     const model = { ...config, activation: 'gelu', ...(precision === 'float32' && smallest) } as const;
-    const updates = updatesOf(count, 2);
+    const updates = updatesOf(count, 2, 1, 2);
     const runtime = runtimeOf(precision, emulatedDevice);
     const [alone, together] = await Promise.all([
       trainAlone(updates, runtime, model),
@@ -230,8 +231,7 @@ for (const [precision, count, tolerance] of [
 
 test('a rank that fails in its own step is named by the others, which change nothing', async () => {
   const updates = updatesOf(3, 2);
-  const group = await startRanks(2, { timeoutSeconds: 10 });
-  open.push(...group);
+  const group = await startRanks(2, { timeoutSeconds: 10 }, await pool.take(2));
   const setting = {
     threads: 1,
     config,
