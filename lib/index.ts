@@ -75,8 +75,8 @@ export {
 // Training.
 
 export type { StepMetrics, TrainMetrics, ValidationMetrics } from './training/metrics.js';
-export type { CreateWork, OpenWork } from './training/open_run.js';
-export type { RunResult } from './training/run_directory.js';
+export type { CreateWork, OpenWork } from './training/run/open_run.js';
+export type { RunResult } from './training/run/run_directory.js';
 export type { TrainListener, TrainProgress, TrainStage } from './training/stages.js';
 export type { StopReason, TrainEvent } from './training/train_events.js';
 export { type FitOptions, Trainer } from './training/trainer.js';

@@ -10,7 +10,7 @@ import {
 } from '../options/benchmark.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { openRunCheckpoint } from '../training/run/run_checkpoint.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { runOf } from './decode.js';

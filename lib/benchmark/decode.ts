@@ -13,7 +13,7 @@ import type { TaskName } from '../options/tasks/names.js';
 import type { BeamConfig } from '../options/translation.js';
 import { beamSchema } from '../options/translation.js';
 import { TextPipeline } from '../text/pipeline.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { openRunCheckpoint } from '../training/run/run_checkpoint.js';
 import { fromNative, RdropError } from '../util/errors.js';
 import { warn } from '../util/warnings.js';
 import {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { SweepOptions } from '../options/sweep.js';
 import { RdropError } from '../util/errors.js';
-import { assignment } from './assignments.js';
+import { assignment } from './shared/assignments.js';
 import { namedCommand } from './shared/named_command.js';
 import { toNumber } from './shared/number_flag.js';
 import { testText } from './shared/score_text.js';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { DropoutMomentsOptions } from '../options/theory.js';
 import { RdropError } from '../util/errors.js';
-import { assignment, assignments, nested } from './assignments.js';
+import { assignment, assignments, nested } from './shared/assignments.js';
 import { interruptible } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';
 

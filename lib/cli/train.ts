@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ResumeOptions, TrainOptions } from '../options/training.js';
 import type { TrainEvent } from '../training/train_events.js';
 import { RdropError } from '../util/errors.js';
-import { assignment, assignments, type GivenFlag, nested } from './assignments.js';
+import { assignment, assignments, type GivenFlag, nested } from './shared/assignments.js';
 import { figureText } from './shared/figure_text.js';
 import { interruptible, statusOfSignal } from './shared/interrupt.js';
 import { namedCommand } from './shared/named_command.js';

@@ -119,7 +119,7 @@ const beamOf = (flags: Flags): BeamOptions => ({
 /** Before the model is loaded and the input is read. @throws RdropError INVALID_ARGUMENT, and those of reading the run's config.json */
 async function checkBeam(run: string, beam: BeamOptions): Promise<void> {
   const { beamSchema, parseConfig } = await import('../options/index.js');
-  const { readRunConfig } = await import('../training/run_directory.js');
+  const { readRunConfig } = await import('../training/run/run_directory.js');
   const { test } = await readRunConfig(resolve(run));
   parseConfig(beamSchema, { ...test.beam, ...beam }, 'beam', 'INVALID_ARGUMENT');
 }

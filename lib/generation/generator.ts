@@ -6,7 +6,7 @@ import type { TrainConfig } from '../options/training.js';
 import { eos } from '../text/dictionary.js';
 import { newline } from '../text/tasks/characters.js';
 import { TaskText } from '../text/tasks/task_text.js';
-import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
+import { type LoadOptions, loadOptionNames, loadRun } from '../training/run/load_run.js';
 import { untilAborted } from '../util/async/abortable.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';

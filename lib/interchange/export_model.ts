@@ -5,7 +5,7 @@ import { laterModelOptions } from '../options/model.js';
 import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type BeamSearchOptions, beamSearchSchema } from '../options/translation.js';
-import { readRunConfig } from '../training/run_directory.js';
+import { readRunConfig } from '../training/run/run_directory.js';
 import { abortable } from '../util/async/abortable.js';
 import { RdropError } from '../util/errors.js';
 import { writeFileAtomically } from '../util/files/files.js';

@@ -7,7 +7,7 @@ import { parseConfig } from '../options/schema/parse.js';
 import type { TrainConfig } from '../options/training.js';
 import { TextPipeline } from '../text/pipeline.js';
 import type { CheckpointName } from '../training/checkpoint.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
+import { openRunCheckpoint } from '../training/run/run_checkpoint.js';
 import { quietly } from '../util/async/cleanup.js';
 
 /** A file to write: text, or bytes in pieces. */

@@ -6,7 +6,7 @@ import type { TaskName } from '../options/tasks/names.js';
 import { type EvaluateOptions, evaluateSchema } from '../options/tasks/prediction.js';
 import { checkSameTask } from '../tasks/same_types.js';
 import type { Task, TaskReport, TaskScore } from '../tasks/task.js';
-import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
+import { type LoadOptions, loadOptionNames, loadRun } from '../training/run/load_run.js';
 import { StageReporter, type TrainListener } from '../training/stages.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';

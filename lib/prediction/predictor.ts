@@ -5,7 +5,7 @@ import { type PredictOptions, predictSchema } from '../options/tasks/prediction.
 import type { TrainConfig } from '../options/training.js';
 import { taskNamed } from '../tasks/index.js';
 import type { PredictedText, Predicting, Prediction } from '../tasks/task.js';
-import { type LoadedRun, type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
+import { type LoadedRun, type LoadOptions, loadOptionNames, loadRun } from '../training/run/load_run.js';
 import { untilAborted } from '../util/async/abortable.js';
 import { CallsUnderWay } from '../util/async/calls_under_way.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';

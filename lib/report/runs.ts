@@ -8,7 +8,7 @@ import { atPoint } from '../sweep/grid.js';
 import { decidedRungs, droppedAfter } from '../sweep/halving.js';
 import { conditionName, searchedPoints } from '../sweep/search.js';
 import { currentLineType } from '../training/metrics.js';
-import { checkRunText } from '../training/run_text.js';
+import { checkRunText } from '../training/run/run_text.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';

@@ -3,7 +3,7 @@
  */
 import type { TrialDirection } from '../options/sweep.js';
 import type { PlannedComparison } from '../statistics/planned_comparison.js';
-import type { RunResult } from '../training/run_directory.js';
+import type { RunResult } from '../training/run/run_directory.js';
 import type { TrainProgress } from '../training/stages.js';
 import type { TrainEvent } from '../training/train_events.js';
 import type { RdropError } from '../util/errors.js';

@@ -9,7 +9,7 @@ import { overPreset, resolveTrainOptions } from '../options/presets.js';
 import type { GridValue, SweepConfig, TrialDirection } from '../options/sweep.js';
 import { metricsText } from '../options/tasks/names.js';
 import { type TrainConfig, type TrainOptions, trainSchema } from '../options/training.js';
-import { type DataHashes, differences, hashData, readRunConfig } from '../training/run_directory.js';
+import { type DataHashes, differences, hashData, readRunConfig } from '../training/run/run_directory.js';
 import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';

@@ -7,7 +7,7 @@ import { checkCall } from '../options/schema/call_options.js';
 import { parseConfig } from '../options/schema/parse.js';
 import { type SweepConfig, type SweepOptions, sweepSchema } from '../options/sweep.js';
 import { plannedComparison } from '../statistics/planned_comparison.js';
-import type { RunResult } from '../training/run_directory.js';
+import type { RunResult } from '../training/run/run_directory.js';
 import type { TrainProgress } from '../training/stages.js';
 import type { TrainEvent } from '../training/train_events.js';
 import { asRdropError, RdropError } from '../util/errors.js';

@@ -14,9 +14,9 @@ import type { DropoutMomentsConfig } from '../options/theory.js';
 import { taskNamed, taskOf } from '../tasks/index.js';
 import { checkSameTypes } from '../tasks/same_types.js';
 import type { DataConfig, OptionNames, Task } from '../tasks/task.js';
-import { openRunCheckpoint } from '../training/run_checkpoint.js';
-import { readRunConfig } from '../training/run_directory.js';
-import { checkRunText } from '../training/run_text.js';
+import { openRunCheckpoint } from '../training/run/run_checkpoint.js';
+import { readRunConfig } from '../training/run/run_directory.js';
+import { checkRunText } from '../training/run/run_text.js';
 import { fromNative, RdropError } from '../util/errors.js';
 
 /** What the experiment is made on. */

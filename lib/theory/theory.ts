@@ -8,7 +8,7 @@ import {
   type DropoutMomentsOptions,
   dropoutMomentsSchema,
 } from '../options/theory.js';
-import { type DataHashes, environment, hashData } from '../training/run_directory.js';
+import { type DataHashes, environment, hashData } from '../training/run/run_directory.js';
 import { untilAborted } from '../util/async/abortable.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
 import { RdropError } from '../util/errors.js';

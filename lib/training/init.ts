@@ -9,9 +9,9 @@ import { RdropError } from '../util/errors.js';
 import { pathExists } from '../util/files/exists.js';
 import type { RdropWarning } from '../util/warnings.js';
 import { type Checkpoint, findCheckpoint, openCheckpoint } from './checkpoint.js';
-import { type DataHashes, type RunDirectory, readRunConfig } from './run_directory.js';
-import { checkRunText } from './run_text.js';
-import { runWarnings } from './run_warnings.js';
+import { type DataHashes, type RunDirectory, readRunConfig } from './run/run_directory.js';
+import { checkRunText } from './run/run_text.js';
+import { runWarnings } from './run/run_warnings.js';
 
 /** What is indexed by the types of a dictionary. */
 const ofTypes = /\.(embed_tokens|output_projection)\.weight$/;

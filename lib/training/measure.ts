@@ -4,7 +4,7 @@ import type { TaskData } from '../tasks/task.js';
 import type { TrainingState } from './checkpoint.js';
 import type { Ranks } from './distributed/ranks.js';
 import type { ValidationMetrics } from './metrics.js';
-import type { RunDirectory } from './run_directory.js';
+import type { RunDirectory } from './run/run_directory.js';
 import type { StageReporter } from './stages.js';
 import { runHook, type ValidationHook } from './validation_hook.js';
 

@@ -1,6 +1,6 @@
 import type { RdropWarning } from '../util/warnings.js';
 import type { TrainMetrics, ValidationMetrics } from './metrics.js';
-import type { RunResult } from './run_directory.js';
+import type { RunResult } from './run/run_directory.js';
 
 /** Why training ended: at a limit, by `pauseAt` of fit(), or by its signal. */
 export type StopReason = 'maxUpdates' | 'maxEpochs' | 'maxMinutes' | 'patience' | 'paused' | 'aborted';

@@ -28,11 +28,11 @@ import { measure } from './measure.js';
 import { addToWindow, emptyWindow, type TrainMetrics, trainLine } from './metrics.js';
 import { nativeOptimizerOptions } from './optimizer/optimizer_options.js';
 import { following, limitReached, type Place, progressOf } from './progress.js';
-import { checkLastCheckpoint } from './run_checkpoint.js';
-import type { RunDirectory } from './run_directory.js';
-import { runResult } from './run_result.js';
+import { checkLastCheckpoint } from './run/run_checkpoint.js';
+import type { RunDirectory } from './run/run_directory.js';
+import { runResult } from './run/run_result.js';
+import { restoreLast, writeRun } from './run/stored_run.js';
 import { StageReporter, type TrainListener } from './stages.js';
-import { restoreLast, writeRun } from './stored_run.js';
 import type { StopReason, TrainEvent } from './train_events.js';
 import type { ValidationHook } from './validation_hook.js';
 

@@ -12,7 +12,7 @@ import {
   translateSchema,
 } from '../options/translation.js';
 import { TextPipeline } from '../text/pipeline.js';
-import { type LoadOptions, loadOptionNames, loadRun } from '../training/load_run.js';
+import { type LoadOptions, loadOptionNames, loadRun } from '../training/run/load_run.js';
 import { untilAborted } from '../util/async/abortable.js';
 import { CallsUnderWay } from '../util/async/calls_under_way.js';
 import { throwIfAborted } from '../util/async/yield_timer.js';
@@ -22,7 +22,7 @@ import { type TextModel, translateEncoded } from './translate_encoded.js';
 import { TranslationStream } from './translation_stream.js';
 import type { NBestTranslation, Translation } from './translations.js';
 
-export type { LoadOptions } from '../training/load_run.js';
+export type { LoadOptions } from '../training/run/load_run.js';
 export type { NBestTranslation, TextHypothesis, Translation } from './translations.js';
 
 export interface TranslateOptions {

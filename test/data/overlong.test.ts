@@ -6,7 +6,7 @@ import { fitPairs } from '../../lib/data/overlong.js';
 import { prepareCorpus } from '../../lib/data/preparation/prepare.js';
 import type { DropoutMomentsOptions, TrainOptions } from '../../lib/options/index.js';
 import { dropoutMoments } from '../../lib/theory/theory.js';
-import type { RunResult } from '../../lib/training/run_directory.js';
+import type { RunResult } from '../../lib/training/run/run_directory.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
 import { warningsOf } from '../support/warnings.js';

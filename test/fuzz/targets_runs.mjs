@@ -3,7 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { assignment } from '../../dist/cli/assignments.js';
+import { assignment } from '../../dist/cli/shared/assignments.js';
 import { toNumber } from '../../dist/cli/shared/number_flag.js';
 import { trainOptions } from '../../dist/cli/train.js';
 import { loadCorpus } from '../../dist/data/corpus.js';
@@ -16,7 +16,7 @@ import { Dictionary } from '../../dist/text/dictionary.js';
 import { readTextConfig } from '../../dist/text/pipeline.js';
 import { openCheckpoint } from '../../dist/training/checkpoint.js';
 import { MetricsLog } from '../../dist/training/metrics.js';
-import { readRunConfig } from '../../dist/training/run_directory.js';
+import { readRunConfig } from '../../dist/training/run/run_directory.js';
 import { readJsonFile } from '../../dist/util/files/files.js';
 import {
   byLines,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../lib/data/safetensors/safetensors.js';
 import { importHuggingFace } from '../../lib/interchange/huggingface/import_huggingface.js';
 import { readTaskTextConfig, TaskText } from '../../lib/text/tasks/task_text.js';
-import { readRunConfig } from '../../lib/training/run_directory.js';
+import { readRunConfig } from '../../lib/training/run/run_directory.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 const models = join(import.meta.dirname, '../fixtures/huggingface/models');

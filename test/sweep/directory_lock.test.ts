@@ -10,7 +10,7 @@ import { makeDirectoryAtomically } from '../../lib/data/preparation/prepared_dir
 import { trainSchema } from '../../lib/options/index.js';
 import { whileLocked } from '../../lib/sweep/directory_lock.js';
 import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { RunDirectory } from '../../lib/training/run_directory.js';
+import { RunDirectory } from '../../lib/training/run/run_directory.js';
 import { all, fakeTrial } from '../support/sweeps/sweeps.js';
 import { makeReversalData, metricsOf, modelBytes, tinyOptions, workplace } from '../training/tiny_run.js';
 

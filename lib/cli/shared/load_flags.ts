@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type RuntimeOptions, runtimeSchema } from '../../options/runtime.js';
-import type { LoadOptions } from '../../training/load_run.js';
+import type { LoadOptions } from '../../training/run/load_run.js';
 import { toNumber } from './number_flag.js';
 
 /** Flags of the commands that load the model of a run. */

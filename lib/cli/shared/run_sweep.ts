@@ -1,6 +1,6 @@
 import type { SweepOptions } from '../../options/sweep.js';
 import type { SweepEvent, SweepTrainOptions, TrialName } from '../../sweep/sweep.js';
-import type { RunResult } from '../../training/run_directory.js';
+import type { RunResult } from '../../training/run/run_directory.js';
 import { interruptible, statusOfSignal } from './interrupt.js';
 
 /** How the trials of a sweep ended, in the order of its plan. */

@@ -1,6 +1,6 @@
 /** How commands say what a validation and a test split gave: BLEU of a translation, the figures of other tasks by their names. */
 import type { ValidationMetrics } from '../../training/metrics.js';
-import type { RunResult } from '../../training/run_directory.js';
+import type { RunResult } from '../../training/run/run_directory.js';
 import { figureText } from './figure_text.js';
 
 /** 'BLEU 31.20'; of other tasks every figure, 'accuracy 0.872, macro_f1 0.8511'; 'BLEU -' where none was measured. */

@@ -9,7 +9,7 @@ import type { TrainConfig } from '../../options/training.js';
 import type { HuggingFaceTokenizer } from '../../text/huggingface/tokenizer.js';
 import { TaskText } from '../../text/tasks/task_text.js';
 import type { CheckpointName } from '../../training/checkpoint.js';
-import { openRunCheckpoint } from '../../training/run_checkpoint.js';
+import { openRunCheckpoint } from '../../training/run/run_checkpoint.js';
 import { quietly } from '../../util/async/cleanup.js';
 import { RdropError } from '../../util/errors.js';
 import { pathExists } from '../../util/files/exists.js';

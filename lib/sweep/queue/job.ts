@@ -7,7 +7,7 @@ import { seed } from '../../options/schema/ranges.js';
 import { trialDirections } from '../../options/sweep.js';
 import { metricsText } from '../../options/tasks/names.js';
 import { trainSchema } from '../../options/training.js';
-import type { DataHashes, RunResult } from '../../training/run_directory.js';
+import type { DataHashes, RunResult } from '../../training/run/run_directory.js';
 import type { TrainProgress } from '../../training/stages.js';
 import { RdropError } from '../../util/errors.js';
 import { packageVersion } from '../../util/package_version.js';

@@ -8,7 +8,7 @@ import { parseConfig } from '../../options/schema/parse.js';
 import type { SweepConfig } from '../../options/sweep.js';
 import { trainSchema } from '../../options/training.js';
 import { hashInit } from '../../training/init.js';
-import type { DataHashes, RunResult } from '../../training/run_directory.js';
+import type { DataHashes, RunResult } from '../../training/run/run_directory.js';
 import { asRdropError, RdropError } from '../../util/errors.js';
 import { pathExists } from '../../util/files/exists.js';
 import { readJsonFile } from '../../util/files/files.js';

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { hashFile } from '../../data/manifest.js';
-import { type DataHashes, hashData } from '../../training/run_directory.js';
+import { type DataHashes, hashData } from '../../training/run/run_directory.js';
 import { asRdropError } from '../../util/errors.js';
 import { directoriesBelow } from './directories_below.js';
 

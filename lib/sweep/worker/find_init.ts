@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { hashInit } from '../../training/init.js';
-import type { DataHashes } from '../../training/run_directory.js';
+import type { DataHashes } from '../../training/run/run_directory.js';
 import { directoriesBelow } from './directories_below.js';
 
 /** Runs with other parameters that are named where none has those that are looked for. */

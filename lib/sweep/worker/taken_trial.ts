@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { WorkerConfig } from '../../options/worker.js';
-import type { RunResult } from '../../training/run_directory.js';
+import type { RunResult } from '../../training/run/run_directory.js';
 import type { TrainProgress } from '../../training/stages.js';
 import type { TrainEvent } from '../../training/train_events.js';
 import { asRdropError, RdropError } from '../../util/errors.js';

@@ -3,7 +3,7 @@ import { native } from '../../native/binding.js';
 import type { TrainConfig } from '../../options/training.js';
 import { RdropError } from '../../util/errors.js';
 import { packageVersion } from '../../util/package_version.js';
-import { type DataHashes, differences } from '../run_directory.js';
+import { type DataHashes, differences } from '../run/run_directory.js';
 import type { Ranks } from './ranks.js';
 
 /**

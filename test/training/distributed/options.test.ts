@@ -5,7 +5,7 @@ import { threadsOf } from '../../../lib/training/distributed/place.js';
 import { alone } from '../../../lib/training/distributed/ranks.js';
 import { worldSizeWarning } from '../../../lib/training/distributed/world_size.js';
 import { fingerprint } from '../../../lib/training/fingerprint.js';
-import { differences } from '../../../lib/training/run_directory.js';
+import { differences } from '../../../lib/training/run/run_directory.js';
 import { fakeRanks } from './fake_group.js';
 
 const parsed = (distributed?: object) =>

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/native/binding.js';
-import { type SweepEvent, sweep } from '../../lib/sweep/sweep.js';
-import { Trainer } from '../../lib/training/trainer.js';
-import { fitAll, makeReversalData, tinyOptions, workplace } from './tiny_run.js';
+import { packageRoot } from '../../../lib/native/binding.js';
+import { type SweepEvent, sweep } from '../../../lib/sweep/sweep.js';
+import { Trainer } from '../../../lib/training/trainer.js';
+import { fitAll, makeReversalData, tinyOptions, workplace } from '../tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;
 let data: string;

@@ -1,12 +1,12 @@
 import { join, resolve } from 'node:path';
-import { parameterShapes } from '../model/parameter_names.js';
-import { checkParameters } from '../model/stored_parameters.js';
-import { type ModelOptions, modelSchema } from '../options/model.js';
-import { parseConfig } from '../options/schema/parse.js';
-import type { TrainConfig } from '../options/training.js';
-import { RdropError } from '../util/errors.js';
-import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from './checkpoint.js';
-import { fingerprint } from './fingerprint.js';
+import { parameterShapes } from '../../model/parameter_names.js';
+import { checkParameters } from '../../model/stored_parameters.js';
+import { type ModelOptions, modelSchema } from '../../options/model.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import type { TrainConfig } from '../../options/training.js';
+import { RdropError } from '../../util/errors.js';
+import { type Checkpoint, type CheckpointName, findCheckpoint, openCheckpoint } from '../checkpoint.js';
+import { fingerprint } from '../fingerprint.js';
 import { readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
 

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { appendFile, cp, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../lib/native/binding.js';
-import { sweep } from '../../lib/sweep/sweep.js';
-import { Trainer } from '../../lib/training/trainer.js';
-import { fitAll, makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from './tiny_run.js';
+import { packageRoot } from '../../../lib/native/binding.js';
+import { sweep } from '../../../lib/sweep/sweep.js';
+import { Trainer } from '../../../lib/training/trainer.js';
+import { fitAll, makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from '../tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;
 /** A run of 4 updates whose data were moved since, and one of 8 that nothing disturbed. */

@@ -1,16 +1,16 @@
 /** A run in training and its checkpoints: what goes into them, and comes back. */
-import { streamSafetensors } from '../data/safetensors/safetensors.js';
+import { streamSafetensors } from '../../data/safetensors/safetensors.js';
 import {
   loadParameters,
   modelMetadata,
   nativeTransformer,
   snapshotOf,
   type Transformer,
-} from '../model/transformer.js';
-import type { NativeTrainer } from '../native/contract.js';
-import type { TrainConfig } from '../options/training.js';
-import { fromNative, RdropError } from '../util/errors.js';
-import type { RdropWarning } from '../util/warnings.js';
+} from '../../model/transformer.js';
+import type { NativeTrainer } from '../../native/contract.js';
+import type { TrainConfig } from '../../options/training.js';
+import { fromNative, RdropError } from '../../util/errors.js';
+import type { RdropWarning } from '../../util/warnings.js';
 import {
   type Checkpoint,
   type CheckpointName,
@@ -18,11 +18,11 @@ import {
   openCheckpoint,
   type TrainingState,
   writeCheckpoint,
-} from './checkpoint.js';
-import type { Ranks } from './distributed/ranks.js';
-import { worldSizeWarning } from './distributed/world_size.js';
-import { loadMoments, storedMoments } from './moments.js';
-import type { Place } from './progress.js';
+} from '../checkpoint.js';
+import type { Ranks } from '../distributed/ranks.js';
+import { worldSizeWarning } from '../distributed/world_size.js';
+import { loadMoments, storedMoments } from '../moments.js';
+import type { Place } from '../progress.js';
 import type { RunDirectory } from './run_directory.js';
 
 interface StoredRun {

@@ -1,13 +1,13 @@
-import { type Transformer, transformerOf } from '../model/transformer.js';
-import { native } from '../native/binding.js';
-import { type RuntimeOptions, threadsSchema } from '../options/runtime.js';
-import { parseConfig } from '../options/schema/parse.js';
-import type { TrainConfig } from '../options/training.js';
-import { taskNamed } from '../tasks/index.js';
-import type { Task } from '../tasks/task.js';
-import { throwIfAborted } from '../util/async/yield_timer.js';
-import { fromNative } from '../util/errors.js';
-import type { Checkpoint, CheckpointName } from './checkpoint.js';
+import { type Transformer, transformerOf } from '../../model/transformer.js';
+import { native } from '../../native/binding.js';
+import { type RuntimeOptions, threadsSchema } from '../../options/runtime.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import type { TrainConfig } from '../../options/training.js';
+import { taskNamed } from '../../tasks/index.js';
+import type { Task } from '../../tasks/task.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
+import { fromNative } from '../../util/errors.js';
+import type { Checkpoint, CheckpointName } from '../checkpoint.js';
 import { openRunCheckpoint } from './run_checkpoint.js';
 
 /** How the model of a run is loaded for work with it. */

@@ -1,13 +1,13 @@
-import { loadParameters, snapshotOf, type Transformer } from '../model/transformer.js';
-import type { TrainConfig } from '../options/training.js';
-import type { Evaluation, TaskData, TaskReport, TaskScore, TaskWork } from '../tasks/task.js';
-import { bestValue, chosenMetric } from './best.js';
-import { type Checkpoint, openBest, type TrainingState } from './checkpoint.js';
-import type { Ranks } from './distributed/ranks.js';
-import { shareParameters } from './distributed/share_parameters.js';
-import { epochsDone, type Place } from './progress.js';
+import { loadParameters, snapshotOf, type Transformer } from '../../model/transformer.js';
+import type { TrainConfig } from '../../options/training.js';
+import type { Evaluation, TaskData, TaskReport, TaskScore, TaskWork } from '../../tasks/task.js';
+import { bestValue, chosenMetric } from '../best.js';
+import { type Checkpoint, openBest, type TrainingState } from '../checkpoint.js';
+import type { Ranks } from '../distributed/ranks.js';
+import { shareParameters } from '../distributed/share_parameters.js';
+import { epochsDone, type Place } from '../progress.js';
+import type { StageReporter } from '../stages.js';
 import type { RunDirectory, RunResult } from './run_directory.js';
-import type { StageReporter } from './stages.js';
 import { loadModel } from './stored_run.js';
 
 interface FinishedRun {

@@ -1,6 +1,6 @@
-import type { TrainConfig } from '../options/training.js';
-import type { TaskData } from '../tasks/task.js';
-import type { RdropWarning } from '../util/warnings.js';
+import type { TrainConfig } from '../../options/training.js';
+import type { TaskData } from '../../tasks/task.js';
+import type { RdropWarning } from '../../util/warnings.js';
 
 /** The warnings of a run before its first update: it trains, but perhaps not what was meant. */
 export function runWarnings(

@@ -1,6 +1,6 @@
-import { quietly } from '../util/async/cleanup.js';
-import { asRdropError } from '../util/errors.js';
-import type { TrainingState } from './checkpoint.js';
+import { quietly } from '../../util/async/cleanup.js';
+import { asRdropError } from '../../util/errors.js';
+import type { TrainingState } from '../checkpoint.js';
 import type { RunDirectory } from './run_directory.js';
 
 /** Errors that say nothing of the training: its user ended it, or another process has the run now. */

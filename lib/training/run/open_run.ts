@@ -1,34 +1,34 @@
 /** How a run is opened for training: its ranks, its directory, its data, its model. */
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type ResolvedRuntime, resolveRuntime } from '../model/device.js';
-import { type OpenOptions, openSchema } from '../options/opening.js';
-import { resolveTrainOptions } from '../options/presets.js';
-import { checkCall, workOptions } from '../options/schema/call_options.js';
-import { parseConfig } from '../options/schema/parse.js';
+import { type ResolvedRuntime, resolveRuntime } from '../../model/device.js';
+import { type OpenOptions, openSchema } from '../../options/opening.js';
+import { resolveTrainOptions } from '../../options/presets.js';
+import { checkCall, workOptions } from '../../options/schema/call_options.js';
+import { parseConfig } from '../../options/schema/parse.js';
 import {
   type ResumeOptions,
   resumeSchema,
   type TrainConfig,
   type TrainOptions,
-} from '../options/training.js';
-import { taskOfRun } from '../tasks/index.js';
-import type { TaskData } from '../tasks/task.js';
-import { throwIfAborted } from '../util/async/yield_timer.js';
-import { RdropError } from '../util/errors.js';
-import { pathExists } from '../util/files/exists.js';
-import { checkWritableDirectory } from '../util/files/writable.js';
-import { openRanks } from './distributed/open_ranks.js';
-import { isPlaced } from './distributed/place.js';
-import type { Ranks } from './distributed/ranks.js';
-import { agreedConfig, checkRanks } from './distributed/same_run.js';
-import { hashInit } from './init.js';
-import { checkOptimizer } from './optimizer/optimizer_options.js';
+} from '../../options/training.js';
+import { taskOfRun } from '../../tasks/index.js';
+import type { TaskData } from '../../tasks/task.js';
+import { throwIfAborted } from '../../util/async/yield_timer.js';
+import { RdropError } from '../../util/errors.js';
+import { pathExists } from '../../util/files/exists.js';
+import { checkWritableDirectory } from '../../util/files/writable.js';
+import { openRanks } from '../distributed/open_ranks.js';
+import { isPlaced } from '../distributed/place.js';
+import type { Ranks } from '../distributed/ranks.js';
+import { agreedConfig, checkRanks } from '../distributed/same_run.js';
+import { hashInit } from '../init.js';
+import { checkOptimizer } from '../optimizer/optimizer_options.js';
+import { StageReporter, type TrainListener } from '../stages.js';
+import { TensorboardLog } from '../tensorboard/tensorboard_log.js';
+import { TrainingLoop } from '../training_loop.js';
 import { hashData, RunDirectory, readRunConfig } from './run_directory.js';
 import { checkRunText } from './run_text.js';
-import { StageReporter, type TrainListener } from './stages.js';
-import { TensorboardLog } from './tensorboard/tensorboard_log.js';
-import { TrainingLoop } from './training_loop.js';
 
 /** Opening a run reads its data and makes its model. */
 export interface OpenWork {

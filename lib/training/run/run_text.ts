@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { hashFile, mismatch } from '../data/manifest.js';
-import { RdropError } from '../util/errors.js';
-import { pathExists } from '../util/files/exists.js';
-import { readJsonFile } from '../util/files/files.js';
+import { hashFile, mismatch } from '../../data/manifest.js';
+import { RdropError } from '../../util/errors.js';
+import { pathExists } from '../../util/files/exists.js';
+import { readJsonFile } from '../../util/files/files.js';
 
 /** What a run directory holds of its prepared data: the files that text goes through. */
 const textFile = /^(dict[^/]*\.txt|labels\.txt|codes|text\.json|tokenizer(_ids)?\.json)$/;

@@ -1,25 +1,25 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { checkManifest, hashFile } from '../data/manifest.js';
-import type { OverlongCount } from '../data/overlong.js';
-import type { Split } from '../data/pairs.js';
-import { Lock, type LockOptions } from '../lock/lock.js';
-import { native } from '../native/binding.js';
-import { parseConfig } from '../options/schema/parse.js';
-import type { TaskName } from '../options/tasks/names.js';
-import { type TrainConfig, trainSchema } from '../options/training.js';
-import { taskNamed, taskOf } from '../tasks/index.js';
-import type { TaskScore, ValidationSample } from '../tasks/task.js';
-import { type ErrorCode, RdropError } from '../util/errors.js';
-import { makeDirectories, syncDirectory } from '../util/files/durable.js';
-import { pathExists } from '../util/files/exists.js';
-import { fileError, readJsonFile, writeFileAtomically } from '../util/files/files.js';
-import { unmakePath } from '../util/files/make_path.js';
-import { clearLeftoversIn } from '../util/files/part_files.js';
-import { packageVersion } from '../util/package_version.js';
-import { processorName } from '../util/processor.js';
-import { findCheckpoint, tidyCheckpoints } from './checkpoint.js';
-import { MetricsLog } from './metrics.js';
+import { checkManifest, hashFile } from '../../data/manifest.js';
+import type { OverlongCount } from '../../data/overlong.js';
+import type { Split } from '../../data/pairs.js';
+import { Lock, type LockOptions } from '../../lock/lock.js';
+import { native } from '../../native/binding.js';
+import { parseConfig } from '../../options/schema/parse.js';
+import type { TaskName } from '../../options/tasks/names.js';
+import { type TrainConfig, trainSchema } from '../../options/training.js';
+import { taskNamed, taskOf } from '../../tasks/index.js';
+import type { TaskScore, ValidationSample } from '../../tasks/task.js';
+import { type ErrorCode, RdropError } from '../../util/errors.js';
+import { makeDirectories, syncDirectory } from '../../util/files/durable.js';
+import { pathExists } from '../../util/files/exists.js';
+import { fileError, readJsonFile, writeFileAtomically } from '../../util/files/files.js';
+import { unmakePath } from '../../util/files/make_path.js';
+import { clearLeftoversIn } from '../../util/files/part_files.js';
+import { packageVersion } from '../../util/package_version.js';
+import { processorName } from '../../util/processor.js';
+import { findCheckpoint, tidyCheckpoints } from '../checkpoint.js';
+import { MetricsLog } from '../metrics.js';
 
 /** result.json, written when training has ended and the test split is translated. */
 export interface RunResult {

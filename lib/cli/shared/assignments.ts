@@ -1,6 +1,6 @@
 /** Options by their path: `--set model.dropout=0.2`, and flags that are short for one. */
 import { isDeepStrictEqual } from 'node:util';
-import { RdropError } from '../util/errors.js';
+import { RdropError } from '../../util/errors.js';
 
 /** 'a.b=1' → ['a.b', 1]; what is not JSON is text. */
 export function assignment(text: string): [path: string, value: unknown] {
