@@ -4,7 +4,8 @@
 //   node benchmarks/evidence.mjs demo|trec|shakespeare|multi30k --out DIRECTORY [--shared DIRECTORY] [--parallel 0] [--limit-seeds N]
 //
 // --shared: where classification/, language_model/ and multi30k/ lie (trec.train.txt.gz and so on). --limit-seeds: only the first N seeds,
-// to see it work. Writes DIRECTORY/results.json and DIRECTORY/report/.
+// to see it work. Writes DIRECTORY/results.json (plan, tuning, runs, analysis), results.md (what docs/evidence.md shows of it),
+// figures.svg, cost.svg, and DIRECTORY/report/.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,6 +15,8 @@ import { commit } from '../dist/benchmark/measure.js';
 import { openDemo } from '../dist/demo/demo.js';
 import { prepareCorpus, prepareTask, sweep, writeReport } from '../dist/index.js';
 import { processorName } from '../dist/util/processor.js';
+import { analyze } from './evidence/analysis.mjs';
+import { curveOf, plots, tables } from './evidence/page.mjs';
 import { conditions, studies } from './evidence/studies.mjs';
 
 const { values, positionals } = parseArgs({
@@ -112,6 +115,8 @@ const limit = values['limit-seeds'] === undefined ? study.seeds.length : Number(
 const chosen = {};
 const runs = [];
 const directories = [];
+const { task } = config;
+const curveMetric = { classification: 'accuracy', 'language-model': 'perplexity' }[task];
 for (const condition of conditions) {
   const direction = directionOf(condition);
   chosen[direction] ??= await tuned(direction, config);
@@ -124,21 +129,27 @@ for (const condition of conditions) {
   for (const { trial, result } of await train(own, { directory, directions: [direction], seeds })) {
     const { testScore, testBleu, updates, seconds, scores, bestUpdate } = result;
     runs.push({
-      ...{ condition, seed: trial.seed, setting: { [path]: value } },
+      ...{ condition, name: trial.name, seed: trial.seed, setting: { [path]: value } },
       ...{ test: testScore?.score ?? testBleu?.score, validation: scoreOf(result), scores },
-      ...{ updates, bestUpdate, seconds },
+      ...{ updates, bestUpdate, seconds, curve: curveOf(join(directory, trial.name), curveMetric) },
     });
   }
 }
 await writeReport(directories, join(out, 'report'));
+const measured = { metric: study.metric, seeds: study.seeds.slice(0, limit), runs };
 const found = {
-  ...{ study: name, metric: study.metric, seeds: study.seeds.slice(0, limit), tuning: chosen, runs },
+  ...{ study: name, plan: study, ...measured, tuning: chosen, analysis: analyze(measured) },
   conditions: {
-    device: processorName(),
-    cores: cpus().length,
-    node: process.versions.node,
-    commit: commit(),
+    ...{ device: processorName(), cores: cpus().length, node: process.versions.node, commit: commit() },
+    libtorch: JSON.parse(readFileSync(join(directories[0], `${runs[0].name}`, 'environment.json'), 'utf8'))
+      .libtorch,
   },
 };
-writeFileSync(join(out, 'results.json'), `${JSON.stringify(found, null, 1)}\n`);
-console.log(`${runs.length} runs: ${join(out, 'results.json')}, ${join(out, 'report', 'report.html')}`);
+const write = (file, text) => writeFileSync(join(out, file), text);
+write('results.json', `${JSON.stringify(found)}\n`);
+const page = tables(found);
+write('results.md', `${[page.primary, page.conditions, page.pairs, page.grid].join('\n\n')}\n`);
+const drawn = plots(found);
+write('figures.svg', drawn.figures);
+write('cost.svg', drawn.cost);
+console.log(`${runs.length} runs: ${join(out, 'results.md')}, ${join(out, 'report', 'report.html')}`);

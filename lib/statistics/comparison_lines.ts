@@ -63,7 +63,7 @@ function effectLines({ cohensD, hedgesG, effectInterval }: RunComparison, percen
 
 const shiftLine = (what: string, shift: HodgesLehmannEstimate, percent: string): string =>
   `${what}: ${fixed(shift.estimate, 4)}; ${percent} interval ` +
-  between(shift, 4, 'has no ends with so few runs, or with more than 50');
+  between(shift, 4, 'has no ends with so few runs, or with more than 80');
 
 export const percentText = (share: number): string => `${Number((share * 100).toFixed(6))} %`;
 

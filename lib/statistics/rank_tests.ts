@@ -13,8 +13,11 @@ import { exactP, normalP, signedSums, subsetSums, sum } from './rank_distributio
  */
 export type RankTestMethod = 'exact' | 'normal';
 
-/** Up to here the number of relabelings, C(50, 25) or 2^50, and so every count, is a whole number below 2^53. */
-export const largestExact = 50;
+/**
+ * Up to here the distribution is counted out, within some 50 ms. Up to 50 values every count, at most C(50, 25) or 2^50, is a whole
+ * number below 2^53; beyond, a count is a sum of positive doubles, exact to 1e-14 of itself.
+ */
+export const largestExact = 80;
 
 export interface RankSumResult {
   /** Mann-Whitney U of the first sample: the pairs in which its value is larger, ties counted half. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { alternatives } from '../../lib/options/index.js';
 import { wilcoxonRankSum, wilcoxonSignedRank } from '../../lib/statistics/rank_tests.js';
@@ -85,6 +86,24 @@ describe('the signed-rank test', () => {
   });
 });
 
+describe('both rank tests of up to 80 values', () => {
+  const { cases } = JSON.parse(
+    readFileSync(new URL('../fixtures/statistics/exact_rank_tests.json', import.meta.url), 'utf8'),
+  ) as { cases: { test: 'rankSum' | 'signedRank'; a: number[]; b: number[]; p: number }[] };
+
+  it.each(cases)('$test: p $p is counted out, with ties', ({ test, a, b, p: truth }) => {
+    const { p, method } = test === 'rankSum' ? wilcoxonRankSum(a, b) : wilcoxonSignedRank(a, b);
+    expect(method).toBe('exact');
+    expectClose(p, truth, 1e-12);
+  });
+
+  it('are approximated beyond', () => {
+    const values = (n: number) => Array.from({ length: n }, (_, i) => i + 0.5);
+    expect(wilcoxonRankSum(values(40), values(41)).method).toBe('normal');
+    expect(wilcoxonSignedRank(values(81), new Array(81).fill(0)).method).toBe('normal');
+  });
+});
+
 describe('one-sided rank tests', () => {
   it("are SciPy's permutation tests", () => {
     for (const { a, b, rankSum, signedRank } of recorded.rankTests) {
@@ -97,8 +116,8 @@ describe('one-sided rank tests', () => {
   });
 
   it('by the normal approximation are half the two-sided, on the side of the difference', () => {
-    const a = Array.from({ length: 60 }, (_, i) => i + 4.25);
-    const b = Array.from({ length: 60 }, (_, i) => i * 0.9);
+    const a = Array.from({ length: 90 }, (_, i) => i + 4.25);
+    const b = Array.from({ length: 90 }, (_, i) => i * 1.08);
     for (const test of [wilcoxonRankSum, wilcoxonSignedRank]) {
       const two = test(a, b);
       const greater = test(a, b, { alternative: 'greater' }).p;
