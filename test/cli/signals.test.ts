@@ -54,6 +54,19 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   for (let i = 0; i < 600 && !(await condition()); i++) await sleep(50);
 }
 
+/**
+ * Waits until a command has computed for so many seconds, which a fixed pause would not show on a busy machine. Where /proc tells
+ * nothing, it is a pause.
+ */
+async function untilComputed({ child }: Started, seconds: number): Promise<void> {
+  if (!existsSync(`/proc/${child.pid}/stat`)) return sleep(seconds * 2000);
+  await until(async () => {
+    const fields = (await readFile(`/proc/${child.pid}/stat`, 'utf8')).replace(/^.*\) /s, '').split(' ');
+    // User and system time in ticks, of which Linux shows a hundred a second.
+    return (Number(fields[11]) + Number(fields[12])) / 100 >= seconds;
+  });
+}
+
 /** Enough to learn from for many seconds. */
 const words = Array.from(
   { length: 60_000 },
@@ -113,7 +126,7 @@ describe('a signal', () => {
     ['of all pairs', ['--condition', `x=${many(1)}`, '--condition', `y=${many(2)}`]],
   ])('ends a long bootstrap %s of rdrop stats at once', async (_, conditions) => {
     const started = start('stats', ...conditions, '--samples', '10000000');
-    await sleep(1500);
+    await untilComputed(started, 1.5);
     started.child.kill('SIGINT');
     const begun = Date.now();
     expect(await started.ended).toBe(130);
@@ -164,7 +177,7 @@ describe('a signal', () => {
     // More than the pipe holds: what the input is read by has its model already. Empty lines cost nothing.
     await new Promise((resolve) => stdin?.write('\n'.repeat(200_000), resolve));
     stdin?.end('w1 w2 w3\n'.repeat(1600)); // batches of some tenths of a second, many of them
-    await sleep(3000);
+    await untilComputed(started, 4);
     started.child.kill('SIGINT');
     const begun = Date.now();
     expect(await started.ended).toBe(130);
