@@ -85,21 +85,33 @@ const scoreOf = ({ validScore, validBleu }) => validScore?.value ?? validBleu;
 const isBetter = ({ validScore }) => (validScore?.mode === 'min' ? (a, b) => a < b : (a, b) => a > b);
 const directionOf = (condition) => (condition === 'one-pass-long' ? 'one-pass' : condition);
 
+/** Every setting of a grid: { path: value, … }. */
+const settingsOf = (grid) =>
+  Object.entries(grid).reduce(
+    (settings, [path, values]) =>
+      settings.flatMap((setting) => values.map((value) => ({ ...setting, [path]: value }))),
+    [{}],
+  );
+const optionAt = (options, path) => path.split('.').reduce((part, key) => part[key], options);
+
 /** The setting of a condition whose mean on the validation part is the best; of equal ones the first. */
 async function tuned(condition, config) {
   const grid = study.settings[condition];
-  const [[path, choices]] = Object.entries(grid);
-  const results = await train(config, {
-    ...{ directory: join(out, 'tuning', condition), directions: [condition], seeds: study.tuningSeeds, grid },
-  });
-  const table = choices.map((value) => {
-    // The name of a trial ends in its point of the grid, as in uni-901-alpha=0.3.
-    const own = results.filter(({ trial }) => trial.name.endsWith(`=${value}`));
-    return { value, validation: mean(own.map(({ result }) => scoreOf(result))) };
+  const directory = join(out, 'tuning', condition);
+  const results = (
+    await train(config, { directory, directions: [condition], seeds: study.tuningSeeds, grid })
+  ).map(({ trial, result }) => ({
+    ...{ result, config: JSON.parse(readFileSync(join(directory, trial.name, 'config.json'), 'utf8')) },
+  }));
+  const table = settingsOf(grid).map((setting) => {
+    const own = results.filter((run) =>
+      Object.entries(setting).every(([path, value]) => optionAt(run.config, path) === value),
+    );
+    return { setting, validation: mean(own.map(({ result }) => scoreOf(result))) };
   });
   const better = isBetter(results[0].result);
-  const best = table.reduce((a, b) => (better(b.validation, a.validation) ? b : a));
-  return { path, value: best.value, table };
+  const { setting } = table.reduce((a, b) => (better(b.validation, a.validation) ? b : a));
+  return { setting, table };
 }
 
 const withOption = (options, path, value) => {
@@ -114,23 +126,30 @@ const config = { ...study.train, data: await data() };
 const limit = values['limit-seeds'] === undefined ? study.seeds.length : Number(values['limit-seeds']);
 const chosen = {};
 const runs = [];
+let signature = null;
 const directories = [];
 const { task } = config;
 const curveMetric = { classification: 'accuracy', 'language-model': 'perplexity' }[task];
 for (const condition of conditions) {
   const direction = directionOf(condition);
   chosen[direction] ??= await tuned(direction, config);
-  const { path, value } = chosen[direction];
-  let own = withOption(config, path, value);
+  const { setting } = chosen[direction];
+  let own = Object.entries(setting).reduce(
+    (options, [path, value]) => withOption(options, path, value),
+    config,
+  );
   if (condition === 'one-pass-long') own = { ...own, maxUpdates: 2 * own.maxUpdates };
   const directory = join(out, 'study', condition);
   directories.push(directory);
   const seeds = study.seeds.slice(0, limit);
   for (const { trial, result } of await train(own, { directory, directions: [direction], seeds })) {
-    const { testScore, testBleu, updates, seconds, scores, bestUpdate } = result;
+    const { testScore, testBleu, updates, seconds, bestUpdate } = result;
+    ({ signature } = testScore ?? testBleu);
     runs.push({
-      ...{ condition, name: trial.name, seed: trial.seed, setting: { [path]: value } },
-      ...{ test: testScore?.score ?? testBleu?.score, validation: scoreOf(result), scores },
+      ...{ condition, name: trial.name, seed: trial.seed, setting },
+      ...{ test: testScore?.score ?? testBleu?.score, validation: scoreOf(result) },
+      // Every metric by name; of several kinds of BLEU the first, which is the study's.
+      scores: Object.fromEntries(result.scores.toReversed().map(({ name, score }) => [name, score])),
       ...{ updates, bestUpdate, seconds, curve: curveOf(join(directory, trial.name), curveMetric) },
     });
   }
@@ -138,11 +157,11 @@ for (const condition of conditions) {
 await writeReport(directories, join(out, 'report'));
 const measured = { metric: study.metric, seeds: study.seeds.slice(0, limit), runs };
 const found = {
-  ...{ study: name, plan: study, ...measured, tuning: chosen, analysis: analyze(measured) },
+  ...{ study: name, plan: study, signature, ...measured, tuning: chosen, analysis: analyze(measured) },
   conditions: {
     ...{ device: processorName(), cores: cpus().length, node: process.versions.node, commit: commit() },
     libtorch: JSON.parse(readFileSync(join(directories[0], `${runs[0].name}`, 'environment.json'), 'utf8'))
-      .libtorch,
+      .compiledAgainst,
   },
 };
 const write = (file, text) => writeFileSync(join(out, file), text);

@@ -24,6 +24,11 @@ const scaleOf = (metric) =>
     ? { factor: 100, digits: 2, unit: '%' }
     : { factor: 1, digits: metric.includes('perplexity') ? 3 : 2, unit: '' };
 
+const settingText = (setting) =>
+  Object.entries(setting)
+    .map(([path, value]) => `${path === 'loss.alpha' ? 'α' : path.split('.').at(-1)} ${value}`)
+    .join(', ');
+
 /** The tables of a study, from its results.json. */
 export function tables({ metric, analysis, tuning, seeds }) {
   const { factor, digits, unit } = scaleOf(metric);
@@ -43,9 +48,7 @@ export function tables({ metric, analysis, tuning, seeds }) {
     ],
     analysis.conditions.map((row) => [
       `\`${row.condition}\``,
-      Object.entries(row.setting)
-        .map(([path, value]) => `${path.split('.').at(-1) === 'alpha' ? 'α' : 'dropout'} ${value}`)
-        .join(),
+      settingText(row.setting),
       `**${show(row.mean)}**`,
       show(row.deviation),
       show(row.lowest),
@@ -70,14 +73,13 @@ export function tables({ metric, analysis, tuning, seeds }) {
     ]),
   );
   const grid = table(
-    ['tuned', 'option', ...[1, 2, 3, 4].map((i) => `setting ${i}`)],
-    Object.entries(tuning).map(([condition, { path, value, table: rows }]) => [
+    ['tuned', ...[1, 2, 3, 4].map((i) => `setting ${i}`)],
+    Object.entries(tuning).map(([condition, { setting, table: rows }]) => [
       `\`${condition}\``,
-      path,
-      ...rows.map(
-        (row) =>
-          `${row.value}: ${row.value === value ? '**' : ''}${show(row.validation)}${row.value === value ? '**' : ''}`,
-      ),
+      ...rows.map((row) => {
+        const best = settingText(row.setting) === settingText(setting) ? '**' : '';
+        return `${settingText(row.setting)}: ${best}${show(row.validation)}${best}`;
+      }),
     ]),
   );
   const [, low] = difference(analysis.primary);
@@ -88,9 +90,16 @@ export function tables({ metric, analysis, tuning, seeds }) {
   return { conditions, pairs, grid, primary: line };
 }
 
+/** A chart as a file of its own, on white: what answers a mouse in a page is left out. */
+const documentOf = (chart) =>
+  `${svgOf(chart, 940)
+    .replaceAll(/ (?:ecmeta_\w+|class|pointer-events)="[^"]*"/g, '')
+    .replaceAll(/<style ?>.*?<\/style>\n?/gs, '')
+    .replace('fill="none"', 'fill="#ffffff"')}\n`;
+
 /** The figures of all runs by condition, and the mean validation figure over what training cost, as SVG documents. */
 export function plots({ metric, runs }) {
-  const { factor } = scaleOf(metric);
+  const { factor, unit } = scaleOf(metric);
   const summaries = runs.map(({ condition, seed, test }) => ({
     ...{
       direction: condition.replace('-long', ''),
@@ -102,7 +111,7 @@ export function plots({ metric, runs }) {
     },
   }));
   const series = conditionColors(summaries);
-  const strip = stripChart(summaries, metric.replace(/^test /, ''));
+  const strip = stripChart(summaries, metric.replace(/^test /, '') + (unit && `, ${unit}`));
   const marks = series.flatMap(({ name }, at) => {
     const curves = runs.filter(({ condition }) => condition === name).map(({ curve }) => curve);
     const points = curves[0].map(([update], i) => {
@@ -111,13 +120,13 @@ export function plots({ metric, runs }) {
     });
     return [{ kind: 'line', series: at, name: 'mean', strong: true, points }];
   });
-  const title = metric.replace(/^test /, 'validation ');
+  const title = metric.replace(/^test /, 'validation ') + (unit && `, ${unit}`);
   const cost = {
     label: `Mean ${title} of each condition over the passes through the network that training took`,
     series,
     panels: [{ kind: 'lines', x: { title: 'passes of a batch through the network' }, y: { title }, marks }],
   };
-  return { figures: svgOf(strip.chart, 940), cost: svgOf(cost, 940) };
+  return { figures: documentOf(strip.chart), cost: documentOf(cost) };
 }
 
 /** The validation figures of a run: [update, figure] at each validation. */
