@@ -17,7 +17,7 @@ import { prepareCorpus, prepareTask, sweep, writeReport } from '../dist/index.js
 import { processorName } from '../dist/util/processor.js';
 import { analyze } from './evidence/analysis.mjs';
 import { curveOf, plots, tables } from './evidence/page.mjs';
-import { conditions, studies } from './evidence/studies.mjs';
+import { studies } from './evidence/studies.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -98,8 +98,9 @@ const optionAt = (options, path) => path.split('.').reduce((part, key) => part[k
 async function tuned(condition, config) {
   const grid = study.settings[condition];
   const directory = join(out, 'tuning', condition);
+  const shorter = { ...config, maxUpdates: study.tuningUpdates ?? config.maxUpdates };
   const results = (
-    await train(config, { directory, directions: [condition], seeds: study.tuningSeeds, grid })
+    await train(shorter, { directory, directions: [condition], seeds: study.tuningSeeds, grid })
   ).map(({ trial, result }) => ({
     ...{ result, config: JSON.parse(readFileSync(join(directory, trial.name, 'config.json'), 'utf8')) },
   }));
@@ -130,7 +131,7 @@ let signature = null;
 const directories = [];
 const { task } = config;
 const curveMetric = { classification: 'accuracy', 'language-model': 'perplexity' }[task];
-for (const condition of conditions) {
+for (const condition of study.conditions) {
   const direction = directionOf(condition);
   chosen[direction] ??= await tuned(direction, config);
   const { setting } = chosen[direction];

@@ -3,8 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { analyze, passesOf, primary } from '../../benchmarks/evidence/analysis.mjs';
 import { plots, tables } from '../../benchmarks/evidence/page.mjs';
-import { conditions, studies } from '../../benchmarks/evidence/studies.mjs';
+import { studies } from '../../benchmarks/evidence/studies.mjs';
 import { compareAllPairs, compareRuns } from '../../lib/statistics/comparison.js';
+
+const { conditions } = studies.demo;
 
 const root = new URL('../../', import.meta.url);
 const results = new URL('benchmarks/results/evidence/', root);
@@ -13,9 +15,10 @@ describe('the plan', () => {
   it.each(Object.entries(studies))('%s tunes every condition alike, with seeds of its own', (_, study) => {
     const tuned = Object.entries(study.settings);
     expect(tuned.map(([condition]) => condition)).toEqual(
-      conditions.filter((name) => !name.endsWith('-long')),
+      study.conditions.filter((name) => !name.endsWith('-long')),
     );
-    for (const [, grid] of tuned) expect(Object.values(grid).reduce((settings, { length }) => settings * length, 1)).toBe(4);
+    for (const [, grid] of tuned)
+      expect(Object.values(grid).reduce((settings, { length }) => settings * length, 1)).toBe(4);
     expect(study.seeds.filter((seed) => study.tuningSeeds.includes(seed))).toEqual([]);
     expect(new Set(study.seeds).size).toBe(study.seeds.length);
   });
@@ -84,7 +87,7 @@ describe('committed results', () => {
     const found = JSON.parse(readFileSync(new URL(name, results), 'utf8'));
     const plan = studies[found.study as keyof typeof studies];
     expect(found.plan).toEqual(JSON.parse(JSON.stringify(plan)));
-    expect(found.runs).toHaveLength(conditions.length * plan.seeds.length);
+    expect(found.runs).toHaveLength(plan.conditions.length * plan.seeds.length);
     expect(analyze(found)).toEqual(found.analysis);
     for (const part of Object.values(tables(found))) expect(page).toContain(part);
   });
