@@ -60,6 +60,9 @@ export async function prepareTask(
 function parseTask(options: PrepareTaskOptions): PrepareTaskConfig {
   switch ((options as Partial<PrepareTaskOptions> | null)?.task) {
     case 'language-model':
+      // Said of the pieces, rather than that the option which names the tokenizer is unknown.
+      if (options.pieces === 'huggingface')
+        checkTaskText({ task: options.task, pieces: options.pieces, lowercase: false, mode: 'stream' });
       return parseConfig(prepareLanguageModelSchema, options, 'prepare');
     case 'classification':
       return parseConfig(prepareClassificationSchema, options, 'prepare');

@@ -245,7 +245,10 @@ export function checkTaskText({ task, pieces, lang, lowercase: lower, mode, pair
     fail('lowercase: has no effect on pieces "huggingface", whose tokenizer says what it lower-cases');
   const ofModel = task === 'language-model';
   if (ofModel && pieces === 'huggingface')
-    fail('pieces: expected "characters", "words" or "bpe:N" of a language model, got "huggingface"');
+    fail(
+      'pieces: expected "characters", "words" or "bpe:N" of a language model, got "huggingface", in whose ids nothing ends a line; ' +
+        '"bpe:N" learns a byte pair encoding, or with codes and dictionary takes one that is there',
+    );
   if (ofModel && mode === undefined)
     fail('mode: expected "stream" or "lines" of a language model, got nothing');
   if (!ofModel && mode !== undefined) fail(`mode: has an effect only on a language model, got "${mode}"`);

@@ -225,9 +225,9 @@ describe('prepareTask for a language model', () => {
     [
       'a tokenizer',
       { train: 'a\n', valid: 'a\n' },
-      { pieces: 'huggingface' },
+      { pieces: 'huggingface', tokenizer: 'runs/bert' },
       'INVALID_CONFIG',
-      'huggingface',
+      'expected "characters", "words" or "bpe:N" of a language model, got "huggingface"',
     ],
     [
       'a dictionary of words for characters',
