@@ -193,6 +193,14 @@ describe('theory of a task', () => {
       'INVALID_ARGUMENT',
       /valid\.text:\d+: expected at most 3 tokens .*\(theory\.maxTokens\).*theory\.overlong/,
     );
+    const begun = join(place, 'begun');
+    const options = taskOptions('classification', data.classification, begun);
+    await trainAll({ ...options, init: run('classification'), maxUpdates: 2 });
+    await refused(
+      { run: { directory: begun, checkpoint: 'initial' }, ...small },
+      'INVALID_ARGUMENT',
+      /began with the parameters of .*run-classification \(init\), got "initial"/,
+    );
     await refused(ofRun('classification', { batches: 99 }), 'INVALID_ARGUMENT', /at most the \d+ batches/);
   });
 
