@@ -1,5 +1,5 @@
 // The program that trains on the mock CUDA runtime (native/test/cuda_mock/README.md), as the tests call it.
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeEach } from 'vitest';
 import { packageRoot } from '../../../lib/native/binding.js';
@@ -38,11 +38,12 @@ export function mockDriver<T>(
   }
 }
 
-/** The same for a command that runs beside others. Null: it was killed. */
+/** The same for a command that runs beside others. Null: it was killed. `started` is told the process. */
 export async function startDriver<T>(
   command: string,
   options: Record<string, string | number> = {},
   env: Record<string, string> = {},
+  started: (child: ChildProcess) => void = () => {},
 ): Promise<T | null> {
   const words = Object.entries(options).map(([name, value]) => `${name}=${value}`);
   const child = spawn(join(mockDirectory, 'cuda_mock_driver'), [command, ...words], {
@@ -50,6 +51,7 @@ export async function startDriver<T>(
     env: { ...process.env, ...mockEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started(child);
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (chunk: string) => {

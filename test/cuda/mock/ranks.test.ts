@@ -1,7 +1,8 @@
 // One run over two processes with a device each, through the real allocator, graphs and streams: the parameters of one process that
-// accumulates, and an error that names the rank that was killed.
+// accumulates, and an error that names the rank that was killed or stopped.
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { mockDirectory } from '../../../scripts/cuda_mock/environment.mjs';
 import { freePort } from '../../support/free_port.js';
 import { needsMock, startDriver } from './driver.js';
@@ -13,18 +14,34 @@ interface Outcome {
   done: number;
   difference: number;
   keyBiases: number;
+  /** From the beginning of the last update. */
+  seconds: number;
   error: string;
   violations: string[];
 }
 
-async function ranks(options: Record<string, string | number>): Promise<(Outcome | null)[]> {
+/** The outcomes of two ranks, each with its process. */
+async function startRanks(options: Record<string, string | number>) {
   const library = join(mockDirectory, '../Release/librdrop_distributed.so');
   const port = await freePort();
-  return Promise.all(
-    [0, 1].map((rank) =>
-      startDriver<Outcome>('ranks', { rank, port, library, ...options }, { OMP_NUM_THREADS: '1' }),
-    ),
-  );
+  return [0, 1].map((rank) => {
+    let child!: ChildProcess;
+    const outcome = startDriver<Outcome>(
+      'ranks',
+      { rank, port, library, ...options },
+      { OMP_NUM_THREADS: '1' },
+      (started) => {
+        child = started;
+      },
+    );
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return { child, outcome };
+  });
+}
+
+async function ranks(options: Record<string, string | number>): Promise<(Outcome | null)[]> {
+  const started = await startRanks(options);
+  return await Promise.all(started.map(({ outcome }) => outcome));
 }
 
 /** The rate of update t is 4e-5 · t: after so many no number has moved further, whatever its gradient. */
@@ -79,6 +96,29 @@ test.each([
     expect(first?.done).toBe(3);
     expect(first?.difference).toBeGreaterThanOrEqual(0);
     expect(first?.difference).toBeLessThan(1e-5);
+  },
+  180_000,
+);
+
+test.each([
+  ['gloo', 0],
+  ['nccl', 0],
+  ['nccl', 1],
+])(
+  '%s: a rank that is stopped (within an update: %i) is lost after the timeout, and learns so when it goes on',
+  async (backend, within) => {
+    const timeout = 8;
+    const [first, second] = await startRanks({
+      ...{ backend, precision: 'float32', killed: 3, stopped: 1, within, timeout },
+    });
+    const outcome = await first!.outcome;
+    expect(outcome?.error).toMatch(/^RANK_LOST: .*rank 1 of 2/);
+    expect(outcome?.seconds).toBeGreaterThan(timeout / 2);
+    expect(outcome?.seconds).toBeLessThan(timeout + 1);
+    expect(outcome).toMatchObject({ violations: [], done: 3 });
+    expect(outcome?.difference).toBeLessThan(1e-5);
+    second!.child.kill('SIGCONT');
+    expect((await second!.outcome)?.error).toMatch(/^RANK_LOST/);
   },
   180_000,
 );

@@ -16,7 +16,7 @@ ModelConfig decoder_config(const Options& options) {
   ModelConfig config = model_config(options);
   config.architecture = ModelConfig::Architecture::decoder;
   config.encoder_layers = 0;
-  config.max_positions = options.number("positions", 40);
+  config.max_positions = options.number("positions", 24);
   return config;
 }
 
@@ -36,7 +36,7 @@ GenerationOptions generation_options(long tokens) {
   return options;
 }
 
-/// More than one group of texts, of 1 to 23 tokens and one of 60.
+/// Of 1 to 23 tokens, and one of 60.
 Packed prompts_of(const ModelConfig& config, long count) {
   Packed prompts;
   uint32_t state = 11;
@@ -55,15 +55,15 @@ Packed prompts_of(const ModelConfig& config, long count) {
 std::vector<std::vector<std::vector<int32_t>>> texts_of(const Transformer& model) {
   std::vector<std::vector<std::vector<int32_t>>> all;
   for (const bool greedy : {true, false}) {
-    GenerationOptions options = generation_options(30);
+    GenerationOptions options = generation_options(12);
     options.sampling.greedy = greedy;
     auto& texts = all.emplace_back();
-    for (auto& text : generate(model, prompts_of(model.config(), 70), options)) texts.push_back(std::move(text.tokens));
+    for (auto& text : generate(model, prompts_of(model.config(), 8), options)) texts.push_back(std::move(text.tokens));
   }
-  GenerationOptions options = generation_options(25);
+  GenerationOptions options = generation_options(10);
   options.beam = 3;
   auto& texts = all.emplace_back();
-  for (auto& text : generate(model, prompts_of(model.config(), 4), options)) texts.push_back(std::move(text.tokens));
+  for (auto& text : generate(model, prompts_of(model.config(), 3), options)) texts.push_back(std::move(text.tokens));
   return all;
 }
 
@@ -87,10 +87,10 @@ int generation(const Options& options) {
   const std::string from_emulated = different(found, texts_of(*model_on(&emulated_device(options), options)));
   const std::string from_cpu = different(found, texts_of(*model_on(nullptr, options)));
   std::string work;
-  for (const long tokens : {8, 16, 24, 32}) {
+  for (const long tokens : {6, 12, 18, 24}) {
     const int64_t before = mock_multiplications();
     generate(*mock, prompts_of(mock->config(), 1), generation_options(tokens));
-    work += (tokens > 8 ? "," : "[") + std::to_string(mock_multiplications() - before);
+    work += (tokens > 6 ? "," : "[") + std::to_string(mock_multiplications() - before);
   }
   size_t texts = 0;
   for (const auto& way : found) texts += way.size();
