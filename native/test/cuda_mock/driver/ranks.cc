@@ -1,5 +1,4 @@
 // One run over several processes with a device each: see commands.h.
-#include <chrono>
 #include <csignal>
 #include <cmath>
 #include <cstdio>
@@ -68,14 +67,11 @@ int ranks(const Options& options) {
   const auto batch = [&](long update, long number) { return batches[size_t(update * size + number) % batches.size()]; };
   // The last update has one batch alone, as an epoch may end.
   const auto ranks_of = [&](long update) { return update + 1 < updates ? size : 1; };
-  using Clock = std::chrono::steady_clock;
   std::string error;
   long done = 0;
-  auto began = Clock::now();  // of the last update
   try {
     for (long update = 0; update < updates; ++update) {
       std::vector<PackedBatch> own;
-      began = Clock::now();
       if (rank < ranks_of(update)) own.push_back(batch(update, rank));
       if (update == killed && rank == size - 1) {
         if (options.number("within", 0)) training.trainer->step(own);  // of which nothing has run yet
@@ -90,7 +86,6 @@ int ranks(const Options& options) {
     const auto* coded = dynamic_cast<const Error*>(&thrown);
     error = (coded ? std::string(name_of(coded->code())) + ": " : "") + thrown.what();
   }
-  const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
   Difference differs;
   const at::Tensor own = parameters_of(training, device);
   if (rank == 0) {
@@ -106,10 +101,9 @@ int ranks(const Options& options) {
   joined->leave();
   const auto broken = violations();
   std::printf(
-      "{\"checksum\":\"%016lx\",\"done\":%ld,\"difference\":%.3g,\"keyBiases\":%.3g,\"seconds\":%.3f,"
-      "\"error\":%s,\"violations\":%s}\n",
-      static_cast<unsigned long>(checksum(own)), done, differs.parameters, differs.key_biases, seconds,
-      json_text(error).c_str(), json_list(broken).c_str());
+      "{\"checksum\":\"%016lx\",\"done\":%ld,\"difference\":%.3g,\"keyBiases\":%.3g,\"error\":%s,\"violations\":%s}\n",
+      static_cast<unsigned long>(checksum(own)), done, differs.parameters, differs.key_biases, json_text(error).c_str(),
+      json_list(broken).c_str());
   std::fflush(stdout);
   return broken.empty() && error.empty() ? 0 : 1;
 }
