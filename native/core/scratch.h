@@ -1,14 +1,19 @@
-// Tensors that live for a step or less.
+// Memory of our own on the CPU: of tensors that live for a step or less, and of the large ones that stay.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace rdrop {
 
-/// Uninitialized, on the CPU, in memory that earlier ones left (kept_memory.h).
+/// Uninitialized, on the CPU, in memory that earlier ones left (caching_allocator.h).
 at::Tensor scratch(at::IntArrayRef sizes, at::ScalarType type);
 inline at::Tensor scratch_like(const at::Tensor& tensor) {
   return scratch(tensor.sizes(), tensor.scalar_type());
+}
+
+/// [size] zeros.
+inline at::Tensor zeros(int64_t size, at::ScalarType type) {
+  return scratch({size}, type).zero_();
 }
 
 }  // namespace rdrop

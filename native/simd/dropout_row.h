@@ -94,31 +94,36 @@ inline void philox_lanes(const DropoutCounter& counter, uint64_t first, uint32_t
 
 #endif
 
-/// Calls visit(column, count, words) for every run of columns of one row, with one random word a column.
+/// Calls visit(column, count, words) for every run of the first `wanted` of the columns of one row, with one random
+/// word a column.
 template <typename Visit>
-inline void visit_dropout_words(const Dropout& dropout, int64_t row, int64_t columns, Visit visit) {
-  const int64_t quarter = (columns + 3) / 4;
+inline void visit_dropout_words(const Dropout& dropout, int64_t row, int64_t columns, int64_t wanted, Visit visit) {
+  const int64_t quarter = (columns + 3) / 4, applied = wanted < quarter ? wanted : quarter;
   const DropoutCounter counter = dropout_counter(dropout, dropout.stream.update, row, quarter);
   alignas(64) uint32_t words[4 * kDropoutLanes];
   // Where one call has all of the row and its quarters are whole steps, they follow each other: one run instead of
   // four.
   const bool one_run = quarter <= kDropoutLanes && columns % (4 * kDropoutStep) == 0;
   const int64_t pitch = one_run ? quarter : kDropoutLanes;
-  for (int64_t l0 = 0; l0 < quarter; l0 += kDropoutLanes) {
-    const int64_t lanes = quarter - l0 < kDropoutLanes ? quarter - l0 : kDropoutLanes;
+  for (int64_t l0 = 0; l0 < applied; l0 += kDropoutLanes) {
+    const int64_t lanes = applied - l0 < kDropoutLanes ? applied - l0 : kDropoutLanes;
     for (int64_t step = 0; step < lanes; step += kDropoutStep) {
       for (int64_t l = step; l < step + kDropoutStep; l += kPhiloxLanes) {
         uint32_t* to = words + l;
         philox_lanes(counter, counter.first + uint64_t(l0 + l), to, to + pitch, to + 2 * pitch, to + 3 * pitch);
       }
     }
-    if (one_run) return visit(int64_t(0), columns, static_cast<const uint32_t*>(words));
+    if (one_run) return visit(int64_t(0), wanted, static_cast<const uint32_t*>(words));
     for (int64_t w = 0; w < 4; ++w) {
       const int64_t column = w * quarter + l0;
-      const int64_t count = column + lanes > columns ? columns - column : lanes;
+      const int64_t count = column + lanes > wanted ? wanted - column : lanes;
       if (count > 0) visit(column, count, static_cast<const uint32_t*>(words + w * pitch));
     }
   }
+}
+template <typename Visit>
+inline void visit_dropout_words(const Dropout& dropout, int64_t row, int64_t columns, Visit visit) {
+  visit_dropout_words(dropout, row, columns, columns, visit);
 }
 
 /// A dropped element becomes 0, one that stays is multiplied with 1/(1-p).
@@ -130,16 +135,20 @@ struct Keep {
   T operator()(T x, uint32_t word) const { return word >= threshold ? x * scale : T(0); }
 };
 
-/// out[c] = keep ? in[c] / (1 - p) : 0 for one row; out may be in.
+/// out[c] = keep ? in[c] / (1 - p) : 0 for the first `wanted` columns of one row; out may be in.
 template <typename T>
-inline void dropout_row(const Dropout& dropout, int64_t row, int64_t columns, const T* in, T* out) {
+inline void dropout_row(const Dropout& dropout, int64_t row, int64_t columns, int64_t wanted, const T* in, T* out) {
   const Keep<Wide<T>> keep(dropout);
-  visit_dropout_words(dropout, row, columns, [&](int64_t column, int64_t count, const uint32_t* words) {
+  visit_dropout_words(dropout, row, columns, wanted, [&](int64_t column, int64_t count, const uint32_t* words) {
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
       out[column + i] = rounded<T>(keep(wide(in[column + i]), words[i]));
     }
   });
+}
+template <typename T>
+inline void dropout_row(const Dropout& dropout, int64_t row, int64_t columns, const T* in, T* out) {
+  dropout_row(dropout, row, columns, columns, in, out);
 }
 
 }  // namespace rdrop::RDROP_ISA

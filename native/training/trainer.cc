@@ -1,12 +1,11 @@
 // The training step.
 #include "training/trainer.h"
 
-#include <ATen/ops/zeros_like.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/errors.h"
+#include "core/scratch.h"
 #include "ops/step_control/step_window.h"
 
 namespace rdrop {
@@ -25,8 +24,9 @@ Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& opt
     ranges_ = update_ranges(model_->parameters(), optimizer_.groups);
     trained_ = trained_ranges(ranges_);
   }
-  first_moment_ = at::zeros_like(model_->parameters().flat);
-  second_moment_ = at::zeros_like(model_->parameters().flat);
+  const at::Tensor& flat = model_->parameters().flat;
+  first_moment_ = zeros(flat.numel(), flat.scalar_type());
+  second_moment_ = zeros(flat.numel(), flat.scalar_type());
 }
 
 StepResult Trainer::step(const std::vector<PackedBatch>& batches, uint32_t flags) {

@@ -28,6 +28,8 @@ const AttentionCase kOddColumns{{0, 33, 35, 35}, {0, 18, 41, 41}, 2, 7, false, 3
 /// More columns than a block holds at a time.
 const AttentionCase kWide{{0, 9}, {0, 34}, 1, 200, false, 9, 34, false};
 const AttentionCase kWideCausal{{0, 40}, {0, 40}, 1, 132, true, 40, 40, true};
+/// So many keys that the CPU draws the mask of a row in several pieces, and leaves some out.
+const AttentionCase kLongCausal{{0, 3, 293}, {0, 3, 293}, 1, 4, true, 290, 290, true};
 
 void float32_shapes() {
   compare<float>(kOne, 0);
@@ -39,6 +41,7 @@ void float32_shapes() {
   compare<float>(kOddColumns, 0);
   compare<float>(kWide, 0.3);
   compare<float>(kWideCausal, 0);
+  compare<float>(kLongCausal, 0.3);
 }
 
 template <typename T>
@@ -125,8 +128,8 @@ Attended attend(const Array<T>& queries, const Array<T>& keys, const Array<T>& u
 
 template <typename T>
 void compare_attention(int64_t heads, int64_t head_dim, bool causal, double p) {
-  const std::vector<int32_t> query_offsets{0, 1, 6, 23, 42};
-  const std::vector<int32_t> key_offsets = causal ? query_offsets : std::vector<int32_t>{0, 4, 5, 38, 54};
+  const std::vector<int32_t> query_offsets{0, 1, 6, 23, 42, causal ? 135 : 42};
+  const std::vector<int32_t> key_offsets = causal ? query_offsets : std::vector<int32_t>{0, 4, 5, 38, 54, 54};
   const int64_t width = heads * head_dim, rows = query_offsets.back();
   const Array<T> queries(normal(size_t(rows * width), 1)), keys(normal(size_t(key_offsets.back() * 2 * width), 2)),
       upstream(normal(size_t(rows * width), 3));

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "simd/intrinsics.h"
+#include "simd/transpose.h"
 #include "ops/packed_gemm/packed_gemm_kernel.h"
 
 namespace rdrop::RDROP_ISA {
 namespace {
 
-constexpr int kLanes = 16;  // steps, or sums, in a vector
+constexpr int kLanes = kTransposed;  // steps, or sums, in a vector
 
 inline __mmask16 first_lanes(int64_t count) {
   return count >= kLanes ? __mmask16(0xffff) : count <= 0 ? __mmask16(0) : __mmask16((1u << count) - 1);
@@ -31,38 +32,6 @@ inline __m512i load_lines(const Bfloat16* from, int64_t stride, int64_t terms, _
   if (terms < 2) return low;
   return _mm512_or_si512(low,
                          _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lines, from + stride)), 16));
-}
-
-/// x[i][j] = x[j][i].
-inline void transpose(__m512i (&x)[kLanes]) {
-  __m512i y[kLanes];
-#pragma GCC unroll 8
-  for (int i = 0; i < kLanes; i += 2) {
-    y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-    y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < kLanes; i += 4) {
-    x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
-    x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
-    x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
-    x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
-  }
-  // Now x[4·g + j] holds, in its quarter q, column 4·q + j of rows 4·g to 4·g + 3.
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    y[j] = _mm512_shuffle_i32x4(x[j], x[4 + j], 0x88);
-    y[4 + j] = _mm512_shuffle_i32x4(x[j], x[4 + j], 0xdd);
-    y[8 + j] = _mm512_shuffle_i32x4(x[8 + j], x[12 + j], 0x88);
-    y[12 + j] = _mm512_shuffle_i32x4(x[8 + j], x[12 + j], 0xdd);
-  }
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    x[j] = _mm512_shuffle_i32x4(y[j], y[8 + j], 0x88);
-    x[8 + j] = _mm512_shuffle_i32x4(y[j], y[8 + j], 0xdd);
-    x[4 + j] = _mm512_shuffle_i32x4(y[4 + j], y[12 + j], 0x88);
-    x[12 + j] = _mm512_shuffle_i32x4(y[4 + j], y[12 + j], 0xdd);
-  }
 }
 
 template <typename T, int64_t width>
