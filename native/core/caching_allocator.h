@@ -12,8 +12,8 @@
 
 namespace rdrop {
 
-/// Blocks between 512 bytes and 4 MiB, in sizes an eighth of a power of two apart; larger ones, whose work outweighs
-/// their pages, are not kept. For any number of threads.
+/// Blocks between 512 bytes and 4 MiB, in sizes an eighth of a power of two apart; larger ones are not
+/// kept here (large_blocks.h). For any number of threads.
 class CachingAllocator {
  public:
   using Allocate = void* (*)(size_t bytes);  ///< on a boundary of 64 bytes; throws when there is none

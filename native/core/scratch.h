@@ -11,9 +11,10 @@ inline at::Tensor scratch_like(const at::Tensor& tensor) {
   return scratch(tensor.sizes(), tensor.scalar_type());
 }
 
-/// [size] zeros.
-inline at::Tensor zeros(int64_t size, at::ScalarType type) {
-  return scratch({size}, type).zero_();
-}
+/// Gives the large blocks that lie idle back to the system: when a trainer goes, the next one may be far smaller.
+void release_scratch();
+
+/// [size] zeros that live as long as a model, on large pages where there are many of them.
+at::Tensor lasting_zeros(int64_t size, at::ScalarType type);
 
 }  // namespace rdrop

@@ -25,8 +25,12 @@ Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& opt
     trained_ = trained_ranges(ranges_);
   }
   const at::Tensor& flat = model_->parameters().flat;
-  first_moment_ = zeros(flat.numel(), flat.scalar_type());
-  second_moment_ = zeros(flat.numel(), flat.scalar_type());
+  first_moment_ = lasting_zeros(flat.numel(), flat.scalar_type());
+  second_moment_ = lasting_zeros(flat.numel(), flat.scalar_type());
+}
+
+Trainer::~Trainer() {
+  release_scratch();
 }
 
 StepResult Trainer::step(const std::vector<PackedBatch>& batches, uint32_t flags) {

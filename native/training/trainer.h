@@ -39,6 +39,7 @@ class Trainer {
  public:
   Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss,
           std::optional<Distributed> distributed = std::nullopt);
+  ~Trainer();
 
   /// One update from the summed gradients of all batches, which are those of this rank: maybe none. On the CPU throws
   /// NON_FINITE, leaving parameters and moments as they were, when loss or gradient is not finite; on a device

@@ -139,7 +139,7 @@ Later<Weight> Builder::embedding(const std::string& name, int64_t rows, bool pad
 
 void Builder::allocate(uint64_t seed) {
   const at::ScalarType master = device_ ? at::kFloat : wide_type(type_);
-  flat_ = zeros(layout_.whole_size(), master);
+  flat_ = lasting_zeros(layout_.whole_size(), master);
   dispatch_floating(flat_, [&](auto zero) {
     using T = decltype(zero);
     T* data = flat_.mutable_data_ptr<T>();
@@ -148,7 +148,7 @@ void Builder::allocate(uint64_t seed) {
   if (device_) {
     move_to_device();
   } else {
-    gradient_ = zeros(layout_.whole_size(), master);
+    gradient_ = lasting_zeros(layout_.whole_size(), master);
     network_ = type_ == master ? flat_ : flat_.to(type_);
   }
 }
