@@ -2,7 +2,6 @@
 // of transformers.
 #include "model/parameters/builder.h"
 
-
 #include <cmath>
 #include <functional>
 #include <numeric>
