@@ -134,7 +134,7 @@ export function conditionsTable({ conditions }: DropoutMoments): ReportTable {
     caption: 'Conditions',
     head: ['condition', 'value'],
     rows: [
-      ['task', conditions.task],
+      ['task', conditions.task ?? 'translation'], // results of before 0.2 have none
       [
         'model',
         entries(conditions.model)

@@ -8,9 +8,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <new>
 
 #include "core/caching_allocator.h"
+#include "core/errors.h"
 #include "core/large_blocks.h"
 
 namespace rdrop {
@@ -21,7 +21,7 @@ namespace {
 void* map_pages(size_t bytes) {
   constexpr size_t page = LargeBlocks::kUnit;
   void* const mapped = mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  if (mapped == MAP_FAILED) fail(ErrorCode::out_of_memory, "could not allocate memory: ", bytes, " bytes of a tensor");
   char* const all = static_cast<char*>(mapped);
   const size_t before = (page - reinterpret_cast<uintptr_t>(all) % page) % page;
   if (before > 0) munmap(all, before);
