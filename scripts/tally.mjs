@@ -7,6 +7,8 @@ import { root, run, StepError, say } from './steps.mjs';
 export class Tally {
   passed = 0;
   failed = 0;
+  /** {name, reason} of each that failed. */
+  failures = [];
   /** {name, reason} of each. */
   skipped = [];
 
@@ -18,6 +20,7 @@ export class Tally {
   fail(name, reason = '') {
     say(`${name}: FAILED${reason && `: ${reason}`}`);
     this.failed += 1;
+    this.failures.push({ name, reason });
   }
 
   skip(name, reason) {
@@ -34,7 +37,7 @@ export class Tally {
     const directory = mkdtempSync(join(tmpdir(), 'rdrop-test-'));
     const summaryFile = join(directory, 'summary.json');
     try {
-      const reporters = ['--reporter=default', '--reporter=./scripts/summary_reporter.mjs'];
+      const reporters = ['--reporter=default', `--reporter=${join(root, 'scripts/summary_reporter.mjs')}`];
       const status = run(
         process.execPath,
         [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args],
@@ -44,23 +47,31 @@ export class Tally {
       try {
         summary = JSON.parse(readFileSync(summaryFile, 'utf8'));
       } catch {
-        summary = { passed: 0, failed: 0, skipped: [], unhandled: 0 };
+        summary = { passed: 0, failed: 0, failures: [], skipped: [] };
       }
       const nothing = summary.passed + summary.failed === 0 && !(mayBeSkipped && summary.skipped.length > 0);
       if (nothing) say('vitest ran no test');
       // Errors outside every test end vitest with a status of its own.
-      if (summary.failed === 0 && (status !== 0 || nothing)) summary.failed += 1;
+      if (summary.failed === 0 && (status !== 0 || nothing)) {
+        summary.failed += 1;
+        summary.failures.push({ name: 'vitest', reason: nothing ? 'no test ran' : `status ${status}` });
+      }
       this.passed += summary.passed;
       this.failed += summary.failed;
+      this.failures.push(...summary.failures);
       this.skipped.push(...summary.skipped);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
   }
 
-  /** Reports what was skipped; the line with the counts is the last that the process prints. Status 1 on any failure. */
+  /**
+   * Reports what was skipped, and after it what failed: the end of a log is what a reader sees first. The line with the counts is the
+   * last that the process prints. Status 1 on any failure.
+   */
   end() {
     for (const { name, reason } of this.skipped) say(`skipped: ${name}: ${reason ?? 'no reason given'}`);
+    for (const { name, reason } of this.failures) say(`failed: ${name}${reason && `: ${reason}`}`);
     if (this.failed > 0) process.exitCode = 1;
     process.once('exit', () => process.stdout.write(`${this.line()}\n`));
   }

@@ -145,26 +145,12 @@ const torchReason =
     ? null
     : `${python} has no torch (RDROP_TEST_TORCHRUN names one that has)`);
 
-describe.skipIf(torchReason !== null)(
-  `torchrun${torchReason === null ? '' : ` (left out: ${torchReason})`}`,
-  () => {
-    it('starts rdrop as it starts PyTorch', async () => {
-      const train = [...(await argumentsOf('torchrun')), '--data', at('data'), '--json'];
-      const torchrun = [
-        '-m',
-        'torch.distributed.run',
-        '--no-python',
-        '--standalone',
-        '--nproc-per-node',
-        '2',
-      ];
-      const { status, stdout, stderr } = await launch(
-        python,
-        [...torchrun, '--', process.execPath, ...train],
-        {},
-      ).ended;
-      expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
-      expect(JSON.parse(stdout)).toMatchObject({ reason: 'maxUpdates', update: 20, worldSize: 2 });
-    }, 120_000);
-  },
-);
+it('torchrun starts rdrop as it starts PyTorch', async (context) => {
+  if (torchReason !== null) return context.skip(torchReason);
+  const train = [...(await argumentsOf('torchrun')), '--data', at('data'), '--json'];
+  const torchrun = ['-m', 'torch.distributed.run', '--no-python', '--standalone', '--nproc-per-node', '2'];
+  const { status, stdout, stderr } = await launch(python, [...torchrun, '--', process.execPath, ...train], {})
+    .ended;
+  expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toMatchObject({ reason: 'maxUpdates', update: 20, worldSize: 2 });
+}, 120_000);
