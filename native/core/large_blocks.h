@@ -13,7 +13,7 @@
 namespace rdrop {
 
 /// All blocks together, the idle ones included, are never more than were once in use at the same time: what is kept
-/// makes no peak higher. For any number of threads.
+/// makes no peak higher. Without a user nothing is kept. For any number of threads.
 class LargeBlocks {
  public:
   using Allocate = void* (*)(size_t bytes);  ///< throws when there is no memory
@@ -47,7 +47,7 @@ class LargeBlocks {
     return use(block, size);
   }
 
-  /// Whether it is a block that take() gave; then it is idle.
+  /// Whether it is a block that take() gave; then it is idle, or without a user free.
   bool give(void* block) {
     const std::lock_guard lock(mutex_);
     const auto found = used_.find(block);
@@ -56,14 +56,26 @@ class LargeBlocks {
     idle_bytes_ += found->second;
     used_bytes_ -= found->second;
     used_.erase(found);
+    if (users_ == 0) release_idle();
     return true;
   }
 
   /// Gives the idle blocks back to the system, and forgets how many bytes were in use.
   void release() {
     const std::lock_guard lock(mutex_);
-    while (!idle_.empty()) free_largest();
-    most_ = used_bytes_;
+    release_idle();
+  }
+
+  /// For as long as something may take blocks of the same sizes again.
+  void begin_use() {
+    const std::lock_guard lock(mutex_);
+    ++users_;
+  }
+  /// And releases: the next user may be far smaller.
+  void end_use() {
+    const std::lock_guard lock(mutex_);
+    --users_;
+    release_idle();
   }
 
   size_t idle_bytes() {
@@ -78,6 +90,10 @@ class LargeBlocks {
     most_ = std::max(most_, used_bytes_);
     return block;
   }
+  void release_idle() {
+    while (!idle_.empty()) free_largest();
+    most_ = used_bytes_;
+  }
   void free_largest() {
     const auto last = std::prev(idle_.end());
     free_(last->second, last->first);
@@ -91,6 +107,7 @@ class LargeBlocks {
   std::unordered_map<void*, size_t> used_;
   std::multimap<size_t, void*> idle_;
   size_t used_bytes_ = 0, idle_bytes_ = 0, most_ = 0;
+  int users_ = 0;
 };
 
 }  // namespace rdrop

@@ -30,7 +30,9 @@ void with_blocks(const Body& body) {
   mapped = allocations = 0, available = 1000;
   {
     LargeBlocks blocks(allocate, give_back);
+    blocks.begin_use();
     body(blocks);
+    blocks.end_use();
   }
   expect(mapped == 0, std::to_string(mapped) + " pages were not freed");
 }
@@ -94,6 +96,23 @@ const Case none{"large blocks: where there is no memory idle ones make room", []
                     expect(thrown && mapped == 0, "expected no memory, and none kept");
                   });
                 }};
+
+const Case use{"large blocks: without a user none is kept", [] {
+                 with_blocks([](LargeBlocks& blocks) {
+                   void* late = blocks.take(10 * kPage);
+                   blocks.begin_use();
+                   blocks.give(blocks.take(5 * kPage));
+                   blocks.end_use();
+                   expect(mapped == 10, "a user went, and what lay idle stayed");
+                   blocks.give(blocks.take(5 * kPage));
+                   expect(mapped == 15, "kept for the user that is left");
+                   blocks.end_use();
+                   expect(mapped == 10, "the last user went, and what lay idle stayed");
+                   blocks.give(late);
+                   expect(mapped == 0, "a block that outlived the users was kept");
+                   blocks.begin_use();  // ended by with_blocks()
+                 });
+               }};
 
 }  // namespace
 }  // namespace rdrop::test

@@ -103,6 +103,13 @@ void release_scratch() {
   large_blocks().release();
 }
 
+ScratchUse::ScratchUse() {
+  large_blocks().begin_use();
+}
+ScratchUse::~ScratchUse() {
+  large_blocks().end_use();
+}
+
 at::Tensor lasting_zeros(int64_t size, at::ScalarType type) {
   static LastingAllocator allocator;
   at::Tensor result = empty({size}, type, allocator);

@@ -11,8 +11,16 @@ inline at::Tensor scratch_like(const at::Tensor& tensor) {
   return scratch(tensor.sizes(), tensor.scalar_type());
 }
 
-/// Gives the large blocks that lie idle back to the system: when a trainer goes, the next one may be far smaller.
+/// Gives the large blocks that lie idle back to the system.
 void release_scratch();
+
+/// While one lives, large blocks are kept for the next tensors; when one goes, those that lie idle are given back.
+class ScratchUse {
+ public:
+  ScratchUse();
+  ScratchUse(const ScratchUse&) = delete;
+  ~ScratchUse();
+};
 
 /// [size] zeros that live as long as a model, on large pages where there are many of them.
 at::Tensor lasting_zeros(int64_t size, at::ScalarType type);

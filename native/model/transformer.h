@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/scratch.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/parameters.h"
@@ -98,6 +99,7 @@ class Transformer {
   at::Tensor outputs(const StepInput& input) const;
   at::Tensor to_host(const at::Tensor& tensor) const;
 
+  ScratchUse scratch_;  // the first, so that it goes last
   ModelConfig config_;
   at::ScalarType type_;
   uint64_t seed_;
