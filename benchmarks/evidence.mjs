@@ -63,9 +63,20 @@ async function data() {
     const files = { train: file('train'), valid: file('valid'), test: file('test') };
     await prepareTask({ task: 'language-model', ...files, pieces: 'characters', out: prepared });
   } else {
+    for (const lang of ['de', 'en']) {
+      const lines = unpacked(join(shared(), 'multi30k', `train.${lang}.gz`)).split('\n');
+      writeFileSync(join(text, `train.${lang}`), `${lines.slice(0, study.pairs).join('\n')}\n`);
+    }
     const prefix = (split) => join(shared(), 'multi30k', split);
-    const files = { train: prefix('train'), valid: prefix('val'), test: prefix('test_2016_flickr') };
-    await prepareCorpus({ source: 'de', target: 'en', ...files, bpe: 8000, lowercase: true, out: prepared });
+    const files = { train: join(text, 'train'), valid: prefix('val'), test: prefix('test_2016_flickr') };
+    await prepareCorpus({
+      source: 'de',
+      target: 'en',
+      ...files,
+      bpe: study.merges,
+      lowercase: true,
+      out: prepared,
+    });
   }
   return prepared;
 }

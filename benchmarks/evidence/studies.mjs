@@ -65,14 +65,19 @@ export const studies = {
     },
     settings: settings({ alphas: [0.1, 1], dropoutsWithKl: [0.05, 0.2], dropouts: [0.02, 0.05, 0.1, 0.2] }),
   },
-  /** Multi30k German to English at D 256. */
+  /** The first 5,000 pairs of Multi30k, German to English, at D 256: few data for the model, some eight epochs. */
   multi30k: {
     metric: 'test BLEU (13a)',
     conditions: directions,
-    seeds: seeds(5),
+    seeds: seeds(10),
     tuningSeeds: [901],
-    tuningUpdates: 2000,
-    train: { preset: 'multi30k', maxMinutes: 0, maxUpdates: 4000, validation: { interval: 1000 }, precision },
+    tuningUpdates: 800,
+    pairs: 5000,
+    merges: 4000,
+    train: {
+      ...{ preset: 'multi30k', maxMinutes: 0, maxUpdates: 1600, validation: { interval: 400 }, precision },
+      ...{ batches: { maxTokens: 512 }, optimizer: { schedule: 'linear', warmupUpdates: 200 } },
+    },
     settings: settings({ alphas: [2, 5], dropoutsWithKl: [0.2, 0.3], dropouts: [0.1, 0.2, 0.3, 0.4] }),
   },
 };
