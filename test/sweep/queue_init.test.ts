@@ -62,6 +62,7 @@ describe.skipIf(none !== null)('a trial of a queue that begins with a run', () =
     expect(config(...run).init).toBe(moved);
     expect(config('out', 'bi-1').init).toBe(init);
     expect(JSON.parse(await place.read('out', 'bi-1', 'environment.json')).init).toEqual(wanted);
+    expect(of(events, 'warning').map(({ code }) => code)).not.toContain('INIT_PARTIAL');
     // The same training here, from the run where it was planned.
     const own = place.at('own');
     const { loss } = config('out', 'bi-1');
@@ -71,6 +72,17 @@ describe.skipIf(none !== null)('a trial of a queue that begins with a run', () =
     const again = await place.sweep({ directions: ['bi'] }, training(5, { init }));
     expect(of(again, 'finish')).toMatchObject([{ reused: true }]);
   }, 240_000);
+
+  it('says at the sweep which parameters it did not take', async () => {
+    await place.clear();
+    const init = place.at('prepared', 'models', 'other');
+    await place.work({ entry, lease: 10 });
+    const narrower = { model: { ...training(3).model, ffnDim: 24 } };
+    const events = await place.sweep({ directions: ['bi'], seeds: [1, 2] }, training(3, { init, ...narrower }));
+    expect(events.at(-1)).toMatchObject({ type: 'end', finished: 2, failed: 0 });
+    const warnings = of(events, 'warning').filter(({ code }) => code === 'INIT_PARTIAL');
+    expect(warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/parameters are those of .*fc1/s)]);
+  }, 120_000);
 
   it('does not take what began with others', async () => {
     await place.clear();

@@ -5,6 +5,7 @@ import type { TrainMetrics, ValidationMetrics } from '../../training/metrics.js'
 import { pathExists } from '../../util/files/exists.js';
 import { fileError, writeFileAtomically } from '../../util/files/files.js';
 import { makePath } from '../../util/files/make_path.js';
+import { type RdropWarning, type WarningCode, warningCodes } from '../../util/warnings.js';
 
 type Line = TrainMetrics | (ValidationMetrics & { best: boolean });
 
@@ -14,11 +15,25 @@ const lineSchema = z.looseObject({
   loss: z.number().nullish(),
 });
 
+const warningSchema = z.object({
+  type: z.literal('warning'),
+  code: z.enum(Object.keys(warningCodes) as WarningCode[]),
+  message: z.string(),
+});
+
 /** A line of metrics as it came from the queue; null for what is none. */
-export function metricsLine(text: string): Line | null {
+export const metricsLine = (text: string): Line | null => parsed(text, lineSchema) as Line | null;
+
+/** What a trial was warned of, as it came from the queue; null for what is none. */
+export function warningLine(text: string): RdropWarning | null {
+  const warning = parsed(text, warningSchema);
+  return warning && { code: warning.code, message: warning.message };
+}
+
+function parsed<T>(text: string, schema: z.ZodType<T>): T | null {
+  if (text.length >= 1 << 16) return null;
   try {
-    const line = lineSchema.safeParse(JSON.parse(text));
-    return line.success && text.length < 1 << 16 ? (line.data as unknown as Line) : null;
+    return schema.safeParse(JSON.parse(text)).data ?? null;
   } catch {
     return null;
   }

@@ -18,7 +18,7 @@ import { configDifferences, type Trial, type TrialState, trialState } from '../p
 import { connect, prefix, queueName, shownUrl } from './connection.js';
 import { unpackRun, writeRun } from './files.js';
 import { type JobProgress, type JobResult, jobId, jobOf, metricsKey, type TrialJob } from './job.js';
-import { isMirror, Mirror, metricsLine } from './mirror.js';
+import { isMirror, Mirror, metricsLine, warningLine } from './mirror.js';
 import { loadQueuePackages } from './packages.js';
 
 export interface QueueControl {
@@ -99,8 +99,11 @@ export async function* queueTrials(
       last = lines.at(-1)?.id ?? last;
       for (const { trial: name, event } of lines) {
         const at = open.get(name);
+        if (at === undefined) continue;
+        const warning = warningLine(event);
+        if (warning !== null) yield* told(warning);
         const line = metricsLine(event);
-        if (at === undefined || line === null) continue;
+        if (line === null) continue;
         at.mirror ??= await Mirror.open(at.trial.directory, at.trial.config);
         if (await at.mirror.append(line)) yield { type: 'progress', trial: named(at.trial), event: line };
       }

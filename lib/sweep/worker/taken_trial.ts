@@ -52,7 +52,7 @@ export async function runTakenTrial(
       runTrial(trial, { resume, unlock, verify: true, entry: work.entry, signal, slot, lease, onEvent });
     const onEvent = (event: TrainEvent | TrainProgress): void => {
       if (event.type === 'progress') work.onProgress(event);
-      else if (event.type === 'train' || event.type === 'validation')
+      else if (event.type === 'train' || event.type === 'validation' || event.type === 'warning')
         void sendMetrics(work.client, job, event);
     };
     try {
