@@ -78,10 +78,15 @@ describe.skipIf(none !== null)('a trial of a queue that begins with a run', () =
     const init = place.at('prepared', 'models', 'other');
     await place.work({ entry, lease: 10 });
     const narrower = { model: { ...training(3).model, ffnDim: 24 } };
-    const events = await place.sweep({ directions: ['bi'], seeds: [1, 2] }, training(3, { init, ...narrower }));
+    const events = await place.sweep(
+      { directions: ['bi'], seeds: [1, 2] },
+      training(3, { init, ...narrower }),
+    );
     expect(events.at(-1)).toMatchObject({ type: 'end', finished: 2, failed: 0 });
     const warnings = of(events, 'warning').filter(({ code }) => code === 'INIT_PARTIAL');
-    expect(warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/parameters are those of .*fc1/s)]);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/parameters are those of .*fc1/s),
+    ]);
   }, 120_000);
 
   it('does not take what began with others', async () => {
