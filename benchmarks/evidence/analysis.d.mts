@@ -22,6 +22,7 @@ export interface ConditionRow {
   setting: Record<string, unknown>;
   runs: number;
   mean: number;
+  median: number;
   deviation: number;
   lowest: number;
   highest: number;

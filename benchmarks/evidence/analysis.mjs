@@ -46,6 +46,7 @@ export function analyze({ seeds, runs }) {
       setting: own[0].setting,
       runs: values.length,
       mean: mean(values),
+      median: median(values),
       deviation: deviation(values),
       lowest: Math.min(...values),
       highest: Math.max(...values),

@@ -39,37 +39,48 @@ export function tables({ metric, analysis, tuning, seeds }) {
       'condition',
       'setting',
       `${name}: mean`,
+      'median',
       's.d.',
       'lowest',
       'highest',
-      'on validation',
-      'passes',
-      'ms an update',
+      'validation',
+      'forward passes',
     ],
     analysis.conditions.map((row) => [
       `\`${row.condition}\``,
       settingText(row.setting),
-      `**${show(row.mean)}**`,
+      show(row.mean),
+      show(row.median),
       show(row.deviation),
       show(row.lowest),
       show(row.highest),
       show(row.validation),
       row.passes.toLocaleString('en-US'),
-      (row.secondsPerUpdate * 1000).toFixed(1),
     ]),
   );
-  const difference = (pair) => [
-    `\`${pair.a}\` − \`${pair.b}\``,
-    signed(pair.meanDifference * factor, digits),
-    `${signed(pair.bootstrap.low * factor, digits)} to ${signed(pair.bootstrap.high * factor, digits)}`,
-    pair.hedgesG === null ? '' : signed(pair.hedgesG, 2),
-    pOf(pair.rankSum.p),
-  ];
+  const interval = ({ low, high }, factor, digits) =>
+    `${signed(low * factor, digits)} to ${signed(high * factor, digits)}`;
+  const marked = (p) => (p < 0.05 ? `**${pOf(p)}**` : pOf(p));
   const pairs = table(
-    ['pair', 'difference of means', '95 % bootstrap interval', "Hedges' g", 'rank-sum p', 'after Holm'],
+    [
+      'pair',
+      'difference of means',
+      '95 % bootstrap interval',
+      "Hedges' g",
+      'rank-sum p',
+      'after Holm',
+      'paired difference, 95 %',
+      'signed-rank p after Holm',
+    ],
     analysis.pairs.map((pair) => [
-      ...difference(pair),
-      `${pair.holm.rankSum < 0.05 ? '**' : ''}${pOf(pair.holm.rankSum)}${pair.holm.rankSum < 0.05 ? '**' : ''}`,
+      `\`${pair.a}\` − \`${pair.b}\``,
+      signed(pair.meanDifference * factor, digits),
+      interval(pair.bootstrap, factor, digits),
+      pair.hedgesG === null ? '' : signed(pair.hedgesG, 2),
+      pOf(pair.rankSum.p),
+      marked(pair.holm.rankSum),
+      interval(pair.pairedHodgesLehmann, factor, digits),
+      marked(pair.holm.signedRank),
     ]),
   );
   const grid = table(
@@ -82,11 +93,13 @@ export function tables({ metric, analysis, tuning, seeds }) {
       }),
     ]),
   );
-  const [, low] = difference(analysis.primary);
   const first = analysis.primary;
   const line =
-    `Primary: \`${first.a}\` − \`${first.b}\` = ${low}, 95 % interval ${difference(first)[2]}, Hedges' g ${difference(first)[3]}, ` +
-    `rank-sum p = ${pOf(first.rankSum.p)} (${seeds.length} seeds each, ${first.rankSum.method ?? 'exact'}).`;
+    `Primary: \`${first.a}\` − \`${first.b}\` = ${signed(first.meanDifference * factor, digits)}, 95 % interval ` +
+    `${interval(first.bootstrap, factor, digits)}; in standard deviations of a run (Hedges' g) ` +
+    `${signed(first.hedgesG, 2)}, ${interval(first.effectInterval, 1, 2)}; rank-sum p = ${pOf(first.rankSum.p)} ` +
+    `(${seeds.length} seeds each, ${first.rankSum.method ?? 'exact'}). Paired by seed: 95 % interval ` +
+    `${interval(first.pairedHodgesLehmann, factor, digits)}, signed-rank p = ${pOf(first.signedRank.p)}.`;
   return { conditions, pairs, grid, primary: line };
 }
 
