@@ -78,6 +78,6 @@ export const studies = {
       ...{ preset: 'multi30k', maxMinutes: 0, maxUpdates: 1600, validation: { interval: 400 }, precision },
       ...{ batches: { maxTokens: 512 }, optimizer: { schedule: 'linear', warmupUpdates: 200 } },
     },
-    settings: settings({ alphas: [2, 5], dropoutsWithKl: [0.2, 0.3], dropouts: [0.1, 0.2, 0.3, 0.4] }),
+    settings: settings({ alphas: [2, 5], dropoutsWithKl: [0.1, 0.2], dropouts: [0.1, 0.2, 0.3, 0.4] }),
   },
 };
