@@ -22,7 +22,7 @@ class LargeBlocks {
 
   LargeBlocks(Allocate allocate, Free free) : allocate_(allocate), free_(free) {}
   LargeBlocks(const LargeBlocks&) = delete;
-  ~LargeBlocks() { release(); }
+  ~LargeBlocks() { release_idle(); }
 
   /// At least `bytes`, uninitialized.
   void* take(size_t bytes) {
@@ -60,18 +60,12 @@ class LargeBlocks {
     return true;
   }
 
-  /// Gives the idle blocks back to the system, and forgets how many bytes were in use.
-  void release() {
-    const std::lock_guard lock(mutex_);
-    release_idle();
-  }
-
   /// For as long as something may take blocks of the same sizes again.
   void begin_use() {
     const std::lock_guard lock(mutex_);
     ++users_;
   }
-  /// And releases: the next user may be far smaller.
+  /// Gives the idle blocks back to the system: the next user may be far smaller.
   void end_use() {
     const std::lock_guard lock(mutex_);
     --users_;
@@ -90,6 +84,7 @@ class LargeBlocks {
     most_ = std::max(most_, used_bytes_);
     return block;
   }
+  /// And forgets how many bytes were in use.
   void release_idle() {
     while (!idle_.empty()) free_largest();
     most_ = used_bytes_;

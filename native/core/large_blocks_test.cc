@@ -48,7 +48,7 @@ const Case reuse{"large blocks: come again for their size and for somewhat less"
                        void* second = blocks.take(bytes);
                        expect(second != again, "one block in two hands");
                        blocks.give(second);
-                       blocks.release();
+                       blocks.end_use(), blocks.begin_use();
                        blocks.give(again);
                        allocations = 1;
                      }
@@ -71,7 +71,7 @@ const Case bound{"large blocks: idle ones make no peak higher", [] {
                      expect(mapped <= 30, std::to_string(mapped) + " pages where 30 were in use");
                      blocks.give(c);
                      blocks.give(d);
-                     blocks.release();
+                     blocks.end_use(), blocks.begin_use();
                      expect(mapped == 0, "idle blocks were not given back");
                    });
                  }};

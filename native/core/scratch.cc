@@ -99,10 +99,6 @@ at::Tensor scratch(at::IntArrayRef sizes, at::ScalarType type) {
   return empty(sizes, type, allocator);
 }
 
-void release_scratch() {
-  large_blocks().release();
-}
-
 ScratchUse::ScratchUse() {
   large_blocks().begin_use();
 }

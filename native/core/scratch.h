@@ -11,10 +11,8 @@ inline at::Tensor scratch_like(const at::Tensor& tensor) {
   return scratch(tensor.sizes(), tensor.scalar_type());
 }
 
-/// Gives the large blocks that lie idle back to the system.
-void release_scratch();
-
-/// While one lives, large blocks are kept for the next tensors; when one goes, those that lie idle are given back.
+/// While one lives, large blocks are kept for the next tensors; when one goes, those that lie idle are given back to
+/// the system.
 class ScratchUse {
  public:
   ScratchUse();

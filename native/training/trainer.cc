@@ -29,10 +29,6 @@ Trainer::Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& opt
   second_moment_ = lasting_zeros(flat.numel(), flat.scalar_type());
 }
 
-Trainer::~Trainer() {
-  release_scratch();
-}
-
 StepResult Trainer::step(const std::vector<PackedBatch>& batches, uint32_t flags) {
   if (!distributed_) return step_of_all(batches, flags);
   try {

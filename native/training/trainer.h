@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/scratch.h"
 #include "model/transformer.h"
 #include "training/counters.h"
 #include "training/device_step.h"
@@ -39,7 +40,6 @@ class Trainer {
  public:
   Trainer(std::shared_ptr<Transformer> model, const OptimizerOptions& optimizer, const LossOptions& loss,
           std::optional<Distributed> distributed = std::nullopt);
-  ~Trainer();
 
   /// One update from the summed gradients of all batches, which are those of this rank: maybe none. On the CPU throws
   /// NON_FINITE, leaving parameters and moments as they were, when loss or gradient is not finite; on a device
@@ -69,6 +69,7 @@ class Trainer {
   double squares_on_cpu() const;
   void adam_on_cpu(double learning_rate, double gradient_scale);
 
+  ScratchUse scratch_;  // the first, so that it goes last
   std::shared_ptr<Transformer> model_;
   OptimizerOptions optimizer_;
   LossOptions loss_;
