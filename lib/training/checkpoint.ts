@@ -212,11 +212,20 @@ export async function tidyCheckpoints(checkpoints: string): Promise<void> {
   try {
     if (!(await pathExists(checkpoints))) return;
     for (const entry of await readdir(checkpoints)) {
-      if (entry.endsWith('.part')) await rm(join(checkpoints, entry), { recursive: true, force: true });
+      if (entry.endsWith('.part')) await removeUnfinished(join(checkpoints, entry));
     }
     await settle(checkpoints);
   } catch (error) {
     throw fileError(error, checkpoints, 'write');
+  }
+}
+
+/** A process that has lost the run adds files until its next fence: those that come after the removal it removes itself. */
+async function removeUnfinished(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
 }
 

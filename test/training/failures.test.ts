@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainOptions } from '../../lib/options/index.js';
 import { Trainer } from '../../lib/training/trainer.js';
@@ -111,6 +112,28 @@ describe('a run directory that is taken', () => {
       message: expect.stringContaining('resume'),
     });
     expect((await modelBytes(good)).equals(before)).toBe(true);
+  });
+
+  it('from a process that still adds files to a checkpoint, for it has not found out yet', async () => {
+    const run = await copyOfRun();
+    const part = join(run, 'checkpoints', 'last.0123.part');
+    // Without a pause until its directory is gone, and for half a second at most: no removal comes to an empty directory.
+    const writer = new Worker(
+      `const { mkdirSync, writeFileSync } = require('node:fs');
+       const { parentPort, workerData } = require('node:worker_threads');
+       mkdirSync(workerData);
+       parentPort.postMessage('writes');
+       const end = Date.now() + 500;
+       try { for (let i = 0; Date.now() < end; i++) writeFileSync(workerData + '/' + i, ''); } catch {}`,
+      { eval: true, workerData: part },
+    );
+    const ended = once(writer, 'exit');
+    await once(writer, 'message');
+    using trainer = await Trainer.resume(run);
+    await ended;
+    trainer.dispose();
+    (await Trainer.resume(run)).dispose();
+    expect(existsSync(part)).toBe(false);
   });
 
   it('by a process that lives; not by one that is gone', async () => {
