@@ -6,7 +6,6 @@
 #include "model/stack/place.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
-#include "ops/pooling/pooling.h"
 #include "ops/squared_error/squared_error.h"
 
 namespace rdrop {
@@ -29,12 +28,12 @@ at::Tensor drop(const at::Tensor& x, const Dropout& dropout) {
   return dropout.p > 0 ? activation(x, Activation::identity, dropout) : x;
 }
 
-Outputs outputs_of(const ModelConfig& config, const Head& head, DropoutSites& sites, const at::Tensor& states,
-                   const Sequences& sequences, int64_t pass_rows) {
+Outputs outputs_of(const ModelConfig& config, const Head& head, DropoutSites& sites, const at::Tensor& pooled,
+                   int64_t pass_rows) {
   Outputs outputs;
   outputs.input_dropout = sites.next(config.head_input_dropout, pass_rows);
   outputs.dropout = sites.next(config.head_dropout, pass_rows);
-  outputs.pooled = pooling(states, sequences.starts, config.pooling);
+  outputs.pooled = pooled;
   if (config.pooler == ModelConfig::Pooler::none) {
     outputs.hidden = drop(outputs.pooled, outputs.dropout);
   } else {
@@ -91,19 +90,17 @@ void loss_of(at::Tensor& outputs, const HeadTargets& targets, const LossOptions&
 
 }  // namespace
 
-at::Tensor head_outputs(const ModelConfig& config, const Head& head, const at::Tensor& states,
-                        const Sequences& sequences) {
+at::Tensor head_outputs(const ModelConfig& config, const Head& head, const at::Tensor& pooled) {
   DropoutSites none(config, false, {});
-  return outputs_of(config, head, none, states, sequences, sequences.count()).result;
+  return outputs_of(config, head, none, pooled, pooled.size(0)).result;
 }
 
-at::Tensor head_loss(const ModelConfig& config, const Head& head, DropoutSites& sites, const at::Tensor& states,
-                     const Sequences& sequences, const HeadTargets& targets, const LossOptions& options,
-                     LossOutput& output, DeviceGradients* gradients) {
-  Outputs outputs = outputs_of(config, head, sites, states, sequences, sequences.count() / options.passes);
+at::Tensor head_loss(const ModelConfig& config, const Head& head, DropoutSites& sites, const at::Tensor& pooled,
+                     const HeadTargets& targets, const LossOptions& options, LossOutput& output,
+                     DeviceGradients* gradients) {
+  Outputs outputs = outputs_of(config, head, sites, pooled, pooled.size(0) / options.passes);
   loss_of(outputs.result, targets, options, output);
-  const at::Tensor pooled_gradient = outputs_backward(config, head, outputs, outputs.result, gradients);
-  return pooling_backward(pooled_gradient, sequences.starts, states.size(0), config.pooling);
+  return outputs_backward(config, head, outputs, outputs.result, gradients);
 }
 
 }  // namespace rdrop

@@ -15,6 +15,7 @@
 #include "model/stack/stack.h"
 #include "model/tensors.h"
 #include "ops/embedding/embedding.h"
+#include "ops/pooling/pooling.h"
 #include "ops/squared_error/squared_error.h"
 
 namespace rdrop {
@@ -29,6 +30,8 @@ class Run {
     if (config.has_encoder()) source_shape_ = attention_shape(input.source, input.source, heads, false);
     if (config.has_decoder()) target_shape_ = attention_shape(input.target, input.target, heads, true);
     if (config.has_both()) to_source_ = attention_shape(input.target, input.source, heads, false);
+    const bool pools_first = !config.has_decoder() && config.pooling == Pooling::first && config.encoder_layers > 0;
+    if (pools_first && !current_device()) first_tokens_.emplace(input.source, heads);
   }
 
   /// The last states of the decoder, or else of the encoder. tapes null: no backward.
@@ -45,6 +48,19 @@ class Run {
     return run_stack(config_, parameters_.decoder, sites, decoder, input_.target, target_shape_, &source);
   }
 
+  /// What the head of an encoder sees: a row of each sequence [n,D].
+  at::Tensor pooled(DropoutSites& sites, Tape* encoder) {
+    if (!first_tokens_) return pooling(forward(sites, encoder, nullptr), input_.source.starts, config_.pooling);
+    return run_stack(config_, parameters_.encoder, sites, encoder, input_.source, source_shape_, nullptr,
+                     &*first_tokens_);
+  }
+
+  /// The gradient of the encoder's last states, given that of the pooled rows [n,D].
+  at::Tensor pooled_backward(const at::Tensor& gradient) const {
+    if (first_tokens_) return gradient;
+    return pooling_backward(gradient, input_.source.starts, input_.source.tokens.size(0), config_.pooling);
+  }
+
   /// That of the encoder's states, when the decoder is through.
   at::Tensor take_memory_gradient() { return std::exchange(memory_gradient_, at::Tensor()); }
 
@@ -53,6 +69,7 @@ class Run {
   const Parameters& parameters_;
   const StepInput& input_;
   AttentionShape source_shape_, target_shape_, to_source_;
+  std::optional<FirstTokens> first_tokens_;  // where the head needs no other row
   at::Tensor memory_gradient_;
 };
 
@@ -134,7 +151,10 @@ at::Tensor Transformer::last_states(const StepInput& input) const {
 }
 
 at::Tensor Transformer::outputs(const StepInput& input) const {
-  if (!config_.has_decoder()) return head_outputs(config_, parameters_.head, last_states(input), input.source);
+  if (!config_.has_decoder()) {
+    DropoutSites sites(config_, false, {});
+    return head_outputs(config_, parameters_.head, Run(config_, parameters_, input).pooled(sites, nullptr));
+  }
   at::Tensor logits = new_tensor({input.target.tokens.size(0), config_.vocab_size}, type_);
   matrix_product(last_states(input), parameters_.output_projection.value.t(), 0, logits);
   return logits;
@@ -215,14 +235,14 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
     decoder.place = {gradients, &decoder_memory};
   }
   at::Tensor gradient;
-  {
+  if (config_.has_decoder()) {
     const at::Tensor states = run.forward(sites, &encoder, &decoder);
-    if (config_.has_decoder()) {
-      gradient = projection_loss(states, parameters_.output_projection, input.targets, options, output, gradients);
-    } else {
-      gradient = head_loss(config_, parameters_.head, sites, states, input.source, {input.targets, input.values},
-                           options, output, gradients);
-    }
+    gradient = projection_loss(states, parameters_.output_projection, input.targets, options, output, gradients);
+  } else {
+    const at::Tensor pooled = run.pooled(sites, &encoder);
+    const HeadTargets targets{input.targets, input.values};
+    gradient = run.pooled_backward(
+        head_loss(config_, parameters_.head, sites, pooled, targets, options, output, gradients));
   }
   if (config_.has_decoder()) {
     decoder.run({std::exchange(gradient, at::Tensor()), at::Tensor()});

@@ -99,7 +99,7 @@ inline void philox_lanes(const DropoutCounter& counter, uint64_t first, uint32_t
 template <typename Visit>
 inline void visit_dropout_words(const Dropout& dropout, int64_t row, int64_t columns, int64_t wanted, Visit visit) {
   const int64_t quarter = (columns + 3) / 4, applied = wanted < quarter ? wanted : quarter;
-  const DropoutCounter counter = dropout_counter(dropout, dropout.stream.update, row, quarter);
+  const DropoutCounter counter = dropout_counter(dropout, dropout.stream.update, dropout.mask_row(row), quarter);
   alignas(64) uint32_t words[4 * kDropoutLanes];
   // Where one call has all of the row and its quarters are whole steps, they follow each other: one run instead of
   // four.

@@ -21,7 +21,8 @@ void watch_layer(Tape* tape, const Layer& layer) {
 }  // namespace
 
 at::Tensor run_stack(const ModelConfig& config, const Stack& stack, DropoutSites& sites, Tape* tape,
-                     const Sequences& sequences, const AttentionShape& own, const StackSource* source) {
+                     const Sequences& sequences, const AttentionShape& own, const StackSource* source,
+                     const FirstTokens* only) {
   const int64_t rows = sequences.pass_rows;
   const auto& layers = stack.layers;
   const bool pre_norm = config.pre_norm;
@@ -39,8 +40,11 @@ at::Tensor run_stack(const ModelConfig& config, const Stack& stack, DropoutSites
     // In pre-norm a sub-layer ends with the norm of the next one.
     const LayerNorm& after_attention = source ? layer.cross_attention.norm : layer.feed_forward.norm;
     const LayerNorm& after_layer = i + 1 < layers.size() ? layers[i + 1].self_attention.norm : stack.norm;
-    state = self_attention(tape, state, layer.self_attention, pre_norm ? after_attention : layer.self_attention.norm,
-                           own, sites.attention(rows), {source ? Kept::source_query_input : Kept::fc1_input});
+    const LayerNorm& attention_norm = pre_norm ? after_attention : layer.self_attention.norm;
+    const bool few = only && i + 1 == layers.size();
+    state = few ? only->attend(tape, state, layer.self_attention, attention_norm, sites.attention(rows))
+                : self_attention(tape, state, layer.self_attention, attention_norm, own, sites.attention(rows),
+                                 {source ? Kept::source_query_input : Kept::fc1_input});
     if (source) {
       state = cross_attention(tape, state, *memory, int64_t(i), layer.cross_attention,
                               pre_norm ? layer.feed_forward.norm : layer.cross_attention.norm, source->shape,
@@ -48,8 +52,10 @@ at::Tensor run_stack(const ModelConfig& config, const Stack& stack, DropoutSites
     }
     // In pre-norm a layer ends with the first norm of the next, whose gradients are then final as well.
     if (pre_norm && i + 1 < layers.size()) watch_layer(tape, layers[i + 1]);
+    SublayerDropout dropout = sites.feed_forward(rows);
+    if (few) dropout = {only->of_rows(dropout.branch), only->of_rows(dropout.inner)};
     state = feed_forward(tape, state, layer.feed_forward, pre_norm ? after_layer : layer.feed_forward.norm,
-                         config.activation, sites.feed_forward(rows), {Kept::query_key_value_input, 1});
+                         config.activation, dropout, {Kept::query_key_value_input, 1});
   }
   return state.normed;
 }

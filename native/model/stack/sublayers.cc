@@ -6,9 +6,9 @@
 #include "device/device.h"
 #include "model/linear.h"
 #include "model/stack/place.h"
+#include "model/stack/residual_norm.h"
 #include "model/tensors.h"
 #include "ops/activation/activation.h"
-#include "ops/dropout_residual_norm/dropout_residual_norm.h"
 
 namespace rdrop {
 namespace {
@@ -36,56 +36,6 @@ at::Tensor input_gradient_at(const LayerPlace& place, Kept kept, const at::Tenso
   matrix_product(gradient, layer.weight.value, 0, result);
   return result;
 }
-
-/// The end of a sub-layer, kept for its backward.
-class ResidualNorm {
- public:
-  /// Consumes the branch, which the sub-layer's last linear layer makes of `input`.
-  ResidualNorm(const LayerPlace& place, const at::Tensor& input, const Linear& last, const State& state,
-               const LayerNorm& norm, const Dropout& dropout, Next next)
-      : place_(place), norm_(&norm), dropout_(dropout), pre_norm_(state.sum.defined()) {
-    const at::Tensor& residual = pre_norm_ ? state.sum : state.normed;
-    if (Device* device = current_device()) {
-      bias_gradient_ = last.bias.gradient;
-      const at::Tensor normed =
-          take(place, next.input, input.size(0), last.weight.value.size(0), input.scalar_type(), next.ahead);
-      normed_ = dropout_residual_norm_on(*device, linear(input, last), residual, norm.gamma.value, norm.beta.value,
-                                         dropout, norm.epsilon, normed);
-      return;
-    }
-    const LinearWithDeferredBias branch = linear_with_deferred_bias(input, last);
-    bias_gradient_ = branch.bias_gradient;
-    normed_ = dropout_residual_norm(branch.product, residual, norm.gamma.value, norm.beta.value, dropout, norm.epsilon,
-                                    branch.bias);
-  }
-
-  /// The state after the sub-layer; the normed state is given away, for its backward does without.
-  State take_state() { return {std::exchange(normed_.normed, at::Tensor()), pre_norm_ ? normed_.sum : at::Tensor()}; }
-
-  /// branch: what the gradient of the linear layer's output is kept as.
-  NormedGradients backward(const StateGradient& gradient, Kept branch) const {
-    if (place_.gradients) return norm_backward(place_, gradient, normed_, *norm_, dropout_, bias_gradient_, branch);
-    at::Tensor gamma = norm_->gamma.gradient, beta = norm_->beta.gradient;
-    return dropout_residual_norm_backward(gradient.normed, gradient.sum, normed_, norm_->gamma.value, dropout_, gamma,
-                                          beta, bias_gradient_);
-  }
-
-  /// The gradient of the sub-layer's input, whose first linear layer has `first_gradient`. In post-norm the residual is
-  /// the normed state, so that both gradients meet there.
-  StateGradient input_gradients(const Linear& first, const at::Tensor& first_gradient, at::Tensor residual) const {
-    if (pre_norm_) return {input_gradient(first_gradient, first), residual};
-    add_input_gradient(first_gradient, first, residual);
-    return {residual, at::Tensor()};
-  }
-
- private:
-  LayerPlace place_;
-  const LayerNorm* norm_;
-  Dropout dropout_;
-  bool pre_norm_;
-  at::Tensor bias_gradient_;  // of the last linear layer
-  Normed normed_;
-};
 
 }  // namespace
 
