@@ -12,13 +12,13 @@
 
 namespace rdrop {
 
-/// Blocks between 512 bytes and 4 MiB, in sizes an eighth of a power of two apart; larger ones are not
+/// Blocks between 512 bytes and a large page, in sizes an eighth of a power of two apart; larger ones are not
 /// kept here (large_blocks.h). For any number of threads.
 class CachingAllocator {
  public:
   using Allocate = void* (*)(size_t bytes);  ///< on a boundary of 64 bytes; throws when there is none
   using Free = void (*)(void*);
-  static constexpr size_t kLargest = size_t(4) << 20;
+  static constexpr size_t kLargest = size_t(2) << 20;
   static constexpr size_t kMostIdle = size_t(64) << 20;  ///< beyond it all idle blocks are freed
 
   CachingAllocator(Allocate allocate, Free free) : allocate_(allocate), free_(free) {}

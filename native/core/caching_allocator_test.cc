@@ -48,14 +48,14 @@ const std::vector<size_t> kSizes{0,
                                  65536,
                                  100000,
                                  1 << 20,
-                                 (4 << 20) - 64,
-                                 (4 << 20) - 63,
+                                 (2 << 20) - 64,
+                                 (2 << 20) - 63,
                                  9 << 20};
 
 const Case reuse{"kept memory: a block comes again for its size and for no larger one", [] {
                    with_memory([](CachingAllocator& memory) {
                      for (const size_t bytes : kSizes) {
-                       const bool kept = bytes <= (size_t(4) << 20) - 64;
+                       const bool kept = bytes <= (size_t(2) << 20) - 64;
                        void* first = memory.take(bytes);
                        memory.give(first);
                        const size_t before = allocated;

@@ -241,8 +241,8 @@ void Transformer::enqueue_loss_and_gradients(const StepInput& input, const LossO
   } else {
     const at::Tensor pooled = run.pooled(sites, &encoder);
     const HeadTargets targets{input.targets, input.values};
-    gradient = run.pooled_backward(
-        head_loss(config_, parameters_.head, sites, pooled, targets, options, output, gradients));
+    gradient =
+        run.pooled_backward(head_loss(config_, parameters_.head, sites, pooled, targets, options, output, gradients));
   }
   if (config_.has_decoder()) {
     decoder.run({std::exchange(gradient, at::Tensor()), at::Tensor()});
