@@ -12,12 +12,9 @@ struct Dropout {
   double p;           ///< probability of dropping; 0 switches dropout off
   int64_t pass_rows;  ///< rows of pass 1
   DropoutStream stream;
-  /// On the CPU alone, of a tensor that has a few of the rows: row r of it is row rows[r / group]·group + r % group of
-  /// the mask. Null: it has them all.
-  const int32_t* rows = nullptr;
-  int64_t group = 1;
 
-  int64_t mask_row(int64_t row) const { return rows ? rows[row / group] * group + row % group : row; }
+  /// On the CPU: which of the mask's rows a row of the tensor has.
+  int64_t mask_row(int64_t row) const { return stream.rows ? stream.rows[row] : row; }
 };
 
 namespace RDROP_ISA {

@@ -14,8 +14,13 @@ struct DropoutStream {
   uint64_t key;     ///< of (seed, role), from stream_key
   uint64_t update;  ///< update × micro-batch, so that no two forward passes share a mask
   uint32_t site;    ///< which dropout of the network
-  /// On a device, where `update` lies when the kernel runs: a captured graph is replayed for update after update.
-  const uint64_t* update_at = nullptr;
+  // A device reads the one, the CPU the other.
+  union {
+    /// On a device, where `update` lies when the kernel runs: a captured graph is replayed for update after update.
+    const uint64_t* update_at = nullptr;
+    /// On the CPU, of a tensor that has a few of the rows, which of the mask's each is; null: it has them all.
+    const int32_t* rows;
+  };
 };
 
 /// Roles never share a stream.

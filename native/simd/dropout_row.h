@@ -94,12 +94,12 @@ inline void philox_lanes(const DropoutCounter& counter, uint64_t first, uint32_t
 
 #endif
 
-/// Calls visit(column, count, words) for every run of the first `wanted` of the columns of one row, with one random
-/// word a column.
+/// Calls visit(column, count, words) for every run of the first `wanted` of the columns of one row of the mask, with
+/// one random word a column.
 template <typename Visit>
 inline void visit_dropout_words(const Dropout& dropout, int64_t row, int64_t columns, int64_t wanted, Visit visit) {
   const int64_t quarter = (columns + 3) / 4, applied = wanted < quarter ? wanted : quarter;
-  const DropoutCounter counter = dropout_counter(dropout, dropout.stream.update, dropout.mask_row(row), quarter);
+  const DropoutCounter counter = dropout_counter(dropout, dropout.stream.update, row, quarter);
   alignas(64) uint32_t words[4 * kDropoutLanes];
   // Where one call has all of the row and its quarters are whole steps, they follow each other: one run instead of
   // four.
@@ -135,7 +135,7 @@ struct Keep {
   T operator()(T x, uint32_t word) const { return word >= threshold ? x * scale : T(0); }
 };
 
-/// out[c] = keep ? in[c] / (1 - p) : 0 for the first `wanted` columns of one row; out may be in.
+/// out[c] = keep ? in[c] / (1 - p) : 0 for the first `wanted` columns of one row of the mask; out may be in.
 template <typename T>
 inline void dropout_row(const Dropout& dropout, int64_t row, int64_t columns, int64_t wanted, const T* in, T* out) {
   const Keep<Wide<T>> keep(dropout);

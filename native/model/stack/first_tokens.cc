@@ -25,15 +25,15 @@ FirstTokens::FirstTokens(const Sequences& sequences, int64_t heads)
   std::iota(shape_.query_offsets.begin(), shape_.query_offsets.end(), 0);
 }
 
-Dropout FirstTokens::of_rows(const Dropout& dropout, int64_t group) const {
-  Dropout few = dropout;
-  few.rows = sequences_->offsets.data();
-  few.group = group;
+SublayerDropout FirstTokens::dropout_of(const SublayerDropout& all) const {
+  SublayerDropout few = all;
+  few.branch.stream.rows = few.inner.stream.rows = sequences_->offsets.data();
   return few;
 }
 
 State FirstTokens::attend(Tape* tape, const State& state, const SelfAttention& weights, const LayerNorm& norm,
-                          const SublayerDropout& dropout) const {
+                          const SublayerDropout& dropout_of_all) const {
+  const SublayerDropout dropout = dropout_of(dropout_of_all);
   const at::Tensor& starts = sequences_->starts;
   const int64_t rows = state.normed.size(0), d = state.normed.size(1);
   const auto first_of = [&](const at::Tensor& x) { return x.defined() ? pooling(x, starts, Pooling::first) : x; };
@@ -42,10 +42,9 @@ State FirstTokens::attend(Tape* tape, const State& state, const SelfAttention& w
   const Linear to_key_value = outputs_of(weights.query_key_value, d, 2 * d);
   const at::Tensor query = linear(own.normed, to_query), key_value = linear(state.normed, to_key_value);
   at::Tensor attended = new_like(own.normed);
-  const AttentionInputs inputs{query, part(key_value, 0, d), part(key_value, 1, d), shape_,
-                               of_rows(dropout.inner, shape_.heads)};
+  const AttentionInputs inputs{query, part(key_value, 0, d), part(key_value, 1, d), shape_, dropout.inner};
   const AttentionSaved saved = attention(inputs, attended);
-  ResidualNorm end({}, attended, weights.out, own, norm, of_rows(dropout.branch), {Kept::fc1_input});
+  ResidualNorm end({}, attended, weights.out, own, norm, dropout.branch, {Kept::fc1_input});
   const State result = end.take_state();
   if (!tape) return result;
   tape->push([=, &weights, all = state.normed](const StateGradient& gradient) {

@@ -17,8 +17,8 @@ class FirstTokens {
   State attend(Tape* tape, const State& state, const SelfAttention& weights, const LayerNorm& norm,
                const SublayerDropout& dropout) const;
 
-  /// The dropout of a layer that has their rows alone; group: rows of the mask for each.
-  Dropout of_rows(const Dropout& dropout, int64_t group = 1) const;
+  /// The dropout of a layer that has their rows alone.
+  SublayerDropout dropout_of(const SublayerDropout& all) const;
 
  private:
   const Sequences* sequences_;

@@ -53,7 +53,7 @@ at::Tensor run_stack(const ModelConfig& config, const Stack& stack, DropoutSites
     // In pre-norm a layer ends with the first norm of the next, whose gradients are then final as well.
     if (pre_norm && i + 1 < layers.size()) watch_layer(tape, layers[i + 1]);
     SublayerDropout dropout = sites.feed_forward(rows);
-    if (few) dropout = {only->of_rows(dropout.branch), only->of_rows(dropout.inner)};
+    if (few) dropout = only->dropout_of(dropout);
     state = feed_forward(tape, state, layer.feed_forward, pre_norm ? after_layer : layer.feed_forward.norm,
                          config.activation, dropout, {Kept::query_key_value_input, 1});
   }

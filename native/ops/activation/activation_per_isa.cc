@@ -66,7 +66,7 @@ void activation_forward(const ActivationForward<T>& a, int64_t begin, int64_t en
         if (a.bias || in != out) map_row(a, in, out, [](W x) { return x; });
         break;
     }
-    if (a.dropout.p > 0) dropout_row(a.dropout, row, a.columns, out, out);
+    if (a.dropout.p > 0) dropout_row(a.dropout, a.dropout.mask_row(row), a.columns, out, out);
   }
 }
 
@@ -99,7 +99,7 @@ void activation_backward(const ActivationBackward<T>& a, int64_t begin, int64_t 
   for (int64_t row = begin; row < end; ++row) {
     const T* __restrict saved = a.saved + row * a.columns;
     T* __restrict gradient = a.gradient + row * a.columns;
-    if (a.dropout.p > 0) dropout_row(a.dropout, row, a.columns, gradient, gradient);
+    if (a.dropout.p > 0) dropout_row(a.dropout, a.dropout.mask_row(row), a.columns, gradient, gradient);
     switch (a.activation) {
       case Activation::relu:
 #pragma omp simd

@@ -230,7 +230,8 @@ inline const Wide<T>* dropped_probability(const Attention<T>& a, const Attention
   using W = Wide<T>;
   if (a.dropout.p <= 0) return item.probability;
   for (int64_t i = 0; i < item.queries; ++i) {
-    const int64_t row = (item.query_row + i) * a.heads + item.head, computed = attention_padded(item.seen(a, i));
+    const int64_t row = a.dropout.mask_row(item.query_row + i) * a.heads + item.head;
+    const int64_t computed = attention_padded(item.seen(a, i));
     W* out = to + i * item.padded;
     dropout_row(a.dropout, row, item.keys, computed < item.keys ? computed : item.keys,
                 item.probability + i * item.padded, out);

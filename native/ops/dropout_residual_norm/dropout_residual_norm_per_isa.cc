@@ -30,7 +30,8 @@ inline void add_branch(const DropoutResidualNormForward<T>& a, int64_t row, T* s
     add_run<T, has_bias, has_residual, false>(a.columns, sum, a.bias, residual, nullptr, keep);
     return;
   }
-  visit_dropout_words(a.dropout, row, a.columns, [&](int64_t column, int64_t count, const uint32_t* words) {
+  const int64_t masked = a.dropout.mask_row(row);
+  visit_dropout_words(a.dropout, masked, a.columns, [&](int64_t column, int64_t count, const uint32_t* words) {
     add_run<T, has_bias, has_residual, true>(count, sum + column, has_bias ? a.bias + column : nullptr,
                                              has_residual ? residual + column : nullptr, words, keep);
   });
@@ -86,7 +87,8 @@ inline void branch_gradient_row(const DropoutResidualNormBackward<T>& a, int64_t
     T* branch = a.branch_gradient + row * a.columns;
     gradient = branch;
     const Keep<W> keep(a.dropout);
-    visit_dropout_words(a.dropout, row, a.columns, [&](int64_t column, int64_t count, const uint32_t* words) {
+    const int64_t masked = a.dropout.mask_row(row);
+    visit_dropout_words(a.dropout, masked, a.columns, [&](int64_t column, int64_t count, const uint32_t* words) {
       const T* __restrict from = dsum + column;
       T* __restrict to = branch + column;
 #pragma omp simd
