@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -13,6 +13,7 @@ import { pathExists } from '../util/files/exists.js';
 import { fileError } from '../util/files/files.js';
 import { linkOrCopy } from '../util/files/link_or_copy.js';
 import { moveDirectory } from '../util/files/move_directory.js';
+import { claimBeside, clearLeftoversIn } from '../util/files/part_files.js';
 import { readSmallFile } from '../util/files/small_file.js';
 import { emptyWindow, windowSchema } from './metrics.js';
 
@@ -120,7 +121,8 @@ export async function writeCheckpoint(
   content: CheckpointContent,
   fence: () => Promise<void> = async () => {},
 ): Promise<void> {
-  const besides = names.map((name) => join(checkpoints, `${name}.${randomBytes(4).toString('hex')}.part`));
+  const claims = names.map((name) => claimBeside(join(checkpoints, name), 'part'));
+  const besides = claims.map(({ path }) => path);
   try {
     const [first, ...others] = besides;
     await makeDirectories(checkpoints);
@@ -158,6 +160,8 @@ export async function writeCheckpoint(
       await settle(checkpoints);
     });
     throw fileError(error, checkpoints, 'write');
+  } finally {
+    for (const { release } of claims) release();
   }
   // The new ones stand: what cannot be removed now goes with the next checkpoint.
   await quietly(async () => {
@@ -211,21 +215,11 @@ const stateOf = (place: string): Promise<TrainingState | null> =>
 export async function tidyCheckpoints(checkpoints: string): Promise<void> {
   try {
     if (!(await pathExists(checkpoints))) return;
-    for (const entry of await readdir(checkpoints)) {
-      if (entry.endsWith('.part')) await removeUnfinished(join(checkpoints, entry));
-    }
+    // Of a process that lives, and has lost the run without knowing it yet, nothing: it clears away its own.
+    await clearLeftoversIn(checkpoints, (name) => name === 'last' || name === 'best');
     await settle(checkpoints);
   } catch (error) {
     throw fileError(error, checkpoints, 'write');
-  }
-}
-
-/** A process that has lost the run adds files until its next fence: those that come after the removal it removes itself. */
-async function removeUnfinished(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
 }
 

@@ -10,6 +10,7 @@ import type { TrainOptions } from '../../lib/options/index.js';
 import { Trainer } from '../../lib/training/trainer.js';
 import { Translator } from '../../lib/translation/translator.js';
 import type { RdropError } from '../../lib/util/errors.js';
+import { claimBeside } from '../../lib/util/files/part_files.js';
 import { fitAll, makeReversalData, modelBytes, tinyOptions, trainAll, workplace } from './tiny_run.js';
 
 let place: Awaited<ReturnType<typeof workplace>>;
@@ -114,9 +115,22 @@ describe('a run directory that is taken', () => {
     expect((await modelBytes(good)).equals(before)).toBe(true);
   });
 
-  it('from a process that still adds files to a checkpoint, for it has not found out yet', async () => {
+  it('from a process that writes a checkpoint, for it has not found out yet: what it writes is its own', async () => {
     const run = await copyOfRun();
-    const part = join(run, 'checkpoints', 'last.0123.part');
+    const claim = claimBeside(join(run, 'checkpoints', 'last'), 'part');
+    await mkdir(claim.path);
+    await writeFile(join(claim.path, 'model.safetensors'), 'half');
+    (await Trainer.resume(run)).dispose();
+    expect(existsSync(join(claim.path, 'model.safetensors'))).toBe(true);
+    // Of one that was killed nothing stays.
+    claim.release();
+    (await Trainer.resume(run)).dispose();
+    expect(existsSync(claim.path)).toBe(false);
+  });
+
+  it('from a process on another machine that still adds files to a checkpoint', async () => {
+    const run = await copyOfRun();
+    const part = join(run, 'checkpoints', 'last.01234567.part');
     // Without a pause until its directory is gone, and for half a second at most: no removal comes to an empty directory.
     const writer = new Worker(
       `const { mkdirSync, writeFileSync } = require('node:fs');

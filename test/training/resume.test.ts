@@ -139,8 +139,8 @@ describe('a run that was stopped', () => {
     trainer.dispose();
     const last = join(run, 'checkpoints', 'last');
     await rename(last, `${last}.previous`);
-    await mkdir(join(run, 'checkpoints', 'last.0123.part'));
-    await writeFile(join(run, 'checkpoints', 'last.0123.part', 'model.safetensors'), 'half');
+    await mkdir(join(run, 'checkpoints', 'last.01234567.part'));
+    await writeFile(join(run, 'checkpoints', 'last.01234567.part', 'model.safetensors'), 'half');
     // And a last line of metrics that was not finished.
     await writeFile(join(run, 'metrics.jsonl'), '{"type":"train","upda', { flag: 'a' });
     using resumed = await Trainer.resume(run);
