@@ -35,6 +35,8 @@ void unmap_pages(void* block, size_t bytes) {
   munmap(block, bytes);
 }
 
+static_assert(CachingAllocator::kLargest == LargeBlocks::kUnit);
+
 // Never destroyed: a tensor that JavaScript holds may be the last to go.
 LargeBlocks& large_blocks() {
   static LargeBlocks* kept = std::make_unique<LargeBlocks>(map_pages, unmap_pages).release();
