@@ -226,9 +226,8 @@ test('the event loop goes on while the loss is computed', async () => {
   const logits = new Float32Array(2 * 600 * classes);
   let ticks = 0;
   const timer = setInterval(() => ticks++, 1);
-  const working = run(logits, classes, new Int32Array(600));
-  const before = ticks;
-  await working;
+  // A busy machine may leave this thread no turn within one loss; one that held the loop would leave none within any.
+  for (let i = 0; i < 20 && ticks === 0; i++) await run(logits, classes, new Int32Array(600));
   clearInterval(timer);
-  expect(ticks).toBeGreaterThan(before);
+  expect(ticks).toBeGreaterThan(0);
 });
