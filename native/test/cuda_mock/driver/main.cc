@@ -1,6 +1,7 @@
 // Trains with the core, the real librdrop_cuda.so and the real CUDA build of libtorch on the mock CUDA runtime, which
 // has to be preloaded (../README.md). cuda_mock_driver COMMAND name=value…: prints one JSON object. Exit status 1:
 // something was violated or differs.
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -9,6 +10,7 @@
 #include "test/cuda_mock/driver/mock.h"
 
 int main(int count, char** arguments) {
+  std::signal(SIGPIPE, SIG_IGN);  // as Node does: libtorch writes to sockets whose other end may be gone
   using namespace cuda_mock::driver;
   struct Command {
     const char* name;
